@@ -1,0 +1,45 @@
+// Scopes that change how the calling thread records and trains. Each lasts until its closing brace and nests.
+#pragma once
+
+namespace minima {
+
+/// Whether ops are recorded for a later backward pass.
+bool grad_enabled();
+
+namespace detail {
+inline thread_local bool recording = true;
+inline thread_local bool batch_statistics_frozen = false;
+
+class ScopedFlag {
+ public:
+  ScopedFlag(bool& flag, bool value) : flag_(flag), before_(flag) { flag = value; }
+  ~ScopedFlag() { flag_ = before_; }
+  ScopedFlag(const ScopedFlag&) = delete;
+  ScopedFlag& operator=(const ScopedFlag&) = delete;
+
+ private:
+  bool& flag_;
+  bool before_;
+};
+}  // namespace detail
+
+inline bool grad_enabled() { return detail::recording; }
+
+/// Nothing is recorded inside: for evaluation and for changing weights.
+struct NoGrad : private detail::ScopedFlag {
+  NoGrad() : ScopedFlag(detail::recording, false) {}
+};
+
+/// Records again inside a NoGrad scope.
+struct EnableGrad : private detail::ScopedFlag {
+  explicit EnableGrad(bool enabled = true) : ScopedFlag(detail::recording, enabled) {}
+};
+
+/// Batch-norm layers leave their running statistics alone inside: a second pass over the same batch (SAM) must not
+/// count twice. Normalisation itself still uses the batch.
+struct BatchStatisticsFrozen : private detail::ScopedFlag {
+  BatchStatisticsFrozen() : ScopedFlag(detail::batch_statistics_frozen, true) {}
+  static bool active() { return detail::batch_statistics_frozen; }
+};
+
+}  // namespace minima

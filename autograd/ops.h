@@ -1,0 +1,106 @@
+// Differentiable operations. Each is one function in ops*.cpp with its backward rule beside the forward line.
+// Shapes broadcast as in NumPy; operands of one op share dtype and device.
+#pragma once
+
+#include <vector>
+
+#include "autograd/variable.h"
+#include "core/backend.h"
+
+namespace minima {
+
+enum class KeepDims : bool { no, yes };
+inline constexpr KeepDims keep_dims = KeepDims::yes;
+
+// ---- arithmetic
+Variable operator+(const Variable& x, const Variable& y);
+Variable operator-(const Variable& x, const Variable& y);
+Variable operator*(const Variable& x, const Variable& y);
+Variable operator/(const Variable& x, const Variable& y);
+Variable operator+(const Variable& x, double y);
+Variable operator-(const Variable& x, double y);
+Variable operator*(const Variable& x, double y);
+Variable operator/(const Variable& x, double y);
+Variable operator+(double x, const Variable& y);
+Variable operator-(double x, const Variable& y);
+Variable operator*(double x, const Variable& y);
+Variable operator/(double x, const Variable& y);
+Variable operator-(const Variable& x);
+/// a * x + b
+Variable affine(const Variable& x, double a, double b);
+/// Elementwise; where both are equal the gradient goes to x.
+Variable maximum(const Variable& x, const Variable& y);
+Variable minimum(const Variable& x, const Variable& y);
+/// x where y > 0, else 0; no gradient flows to y.
+Variable where_positive(const Variable& x, const Variable& y);
+
+// ---- functions of one element
+Variable exp(const Variable& x);
+Variable log(const Variable& x);
+Variable sqrt(const Variable& x);
+Variable pow(const Variable& x, double exponent);
+Variable square(const Variable& x);
+Variable abs(const Variable& x);
+Variable sin(const Variable& x);
+Variable cos(const Variable& x);
+Variable tanh(const Variable& x);
+Variable sigmoid(const Variable& x);
+/// log(1 + exp(x)), without overflow
+Variable softplus(const Variable& x);
+Variable relu(const Variable& x);
+Variable erf(const Variable& x);
+/// x times the normal distribution function of x (exact, not the tanh approximation)
+Variable gelu(const Variable& x);
+
+// ---- reductions
+Variable sum(const Variable& x);
+Variable sum(const Variable& x, int axis, KeepDims keep = KeepDims::no);
+Variable mean(const Variable& x);
+Variable mean(const Variable& x, int axis, KeepDims keep = KeepDims::no);
+/// Largest element along an axis; ties share the gradient equally.
+Variable max(const Variable& x, int axis, KeepDims keep = KeepDims::no);
+/// Sums x over the axes along which `shape` was broadcast to x's shape.
+Variable sum_to(const Variable& x, const Shape& shape);
+
+// ---- shape
+Variable reshape(const Variable& x, const Shape& shape);
+Variable broadcast_to(const Variable& x, const Shape& shape);
+Variable permute(const Variable& x, const std::vector<int>& order);
+/// Swaps the last two axes.
+Variable transpose(const Variable& x);
+Variable slice(const Variable& x, int axis, int64_t begin, int64_t end, int64_t step = 1);
+/// Zeros of extent `size` along the axis with x at begin, begin + step, ...: the transpose of slice; pads an axis.
+Variable unslice(const Variable& x, int axis, int64_t size, int64_t begin, int64_t step = 1);
+Variable concatenate(const std::vector<Variable>& parts, int axis);
+/// Rows of x by integer index [...]: embedding lookup. Result [..., row].
+Variable gather_rows(const Variable& x, const Tensor& indices);
+Variable scatter_rows(const Variable& x, const Tensor& indices, int64_t rows);
+
+// ---- linear algebra
+/// [m, k] x [k, n]; or batched over equal leading axes, where one side may have none. Flags read an operand transposed.
+Variable matmul(const Variable& a, const Variable& b, bool transpose_a = false, bool transpose_b = false);
+/// x W^T + b: x [batch, in], weight [out, in], bias [out] or undefined.
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+
+// ---- classification, along the last axis
+Variable softmax(const Variable& x);
+Variable log_softmax(const Variable& x);
+/// Mean over the batch of -sum(target * log_softmax(logits)), where target is 1 - smoothing at the label plus
+/// smoothing / classes everywhere. logits [batch, classes], labels int [batch].
+Variable cross_entropy(const Variable& logits, const Tensor& labels, double label_smoothing = 0);
+
+// ---- images [batch, channels, height, width]
+/// x [batch, in, h, w], weight [out, in, kh, kw] -> [batch, out, h', w'], h' = (h + 2 padding - kh) / stride + 1.
+Variable conv2d(const Variable& x, const Variable& weight, int64_t stride = 1, int64_t padding = 0);
+Variable max_pool2d(const Variable& x, const Window& window);
+Variable avg_pool2d(const Variable& x, const Window& window);
+
+// ---- normalisation and noise
+/// Batch normalisation of axis 1 with the moments (core::channel_moments) of x itself:
+/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias. Gradients flow through the moments.
+Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, const Tensor& mean,
+                    const Tensor& variance, double epsilon);
+/// Zeroes elements with this probability and scales the rest by 1 / (1 - probability). Draws from default_generator().
+Variable dropout(const Variable& x, double probability);
+
+}  // namespace minima

@@ -1,0 +1,90 @@
+// Variable: a Tensor that remembers how it was made, and the functions that differentiate it.
+//   Variable w(Tensor::full({3}, 2.0), requires_grad);
+//   Variable loss = sum(w * w);
+//   loss.backward();                    // w.grad() is 2 w
+// A Variable is a handle: copies of a leaf share its value and its gradient.
+// Not here: the ops themselves (ops.h), how they are recorded (record.h).
+#pragma once
+
+#include <initializer_list>
+#include <vector>
+
+#include "autograd/mode.h"
+#include "core/pool.h"
+#include "core/tensor.h"
+
+namespace minima {
+
+namespace detail {
+class Node;
+}
+
+enum class RequiresGrad : bool { no, yes };
+inline constexpr RequiresGrad requires_grad = RequiresGrad::yes;
+
+class Variable {
+ public:
+  /// Undefined.
+  Variable() = default;
+  /// A constant, or with requires_grad a leaf whose gradient backward() accumulates.
+  Variable(Tensor value, RequiresGrad mode = RequiresGrad::no);
+
+  bool defined() const { return value().defined(); }
+  const Tensor& value() const;
+  const Shape& shape() const { return value().shape(); }
+  int64_t size(int axis) const { return value().size(axis); }
+  int64_t numel() const { return value().numel(); }
+  DType dtype() const { return value().dtype(); }
+  Device device() const { return value().device(); }
+  double item() const { return value().item(); }
+  bool requires_grad() const;
+  /// The same value, cut off from how it was made.
+  Variable detach() const { return Variable(value()); }
+
+  // ---- leaves only (parameters); on anything else these are errors
+  bool is_leaf() const;
+  /// Freezes (false) or thaws a parameter.
+  void set_requires_grad(bool on);
+  /// Puts another tensor in the leaf's place, for every handle: another device or dtype, or a view of a flat buffer.
+  void set_value(Tensor value);
+  /// The accumulated gradient: the value's shape; zeros if bound and nothing was accumulated; else undefined.
+  Tensor grad() const;
+  void set_grad(Tensor grad);
+  /// Forgets the gradient: the next backward() overwrites instead of adding.
+  void zero_grad();
+  /// Gradients accumulate in this memory from now on (an optimizer's flat buffer); the value's shape and dtype.
+  void bind_grad(Tensor memory);
+
+  /// Adds d(this)/d(leaf) to every leaf's gradient. This must have one element unless a seed of its shape is given.
+  /// Frees the graph as it goes unless retain_graph.
+  void backward(bool retain_graph = false) const;
+  void backward(const Tensor& seed, bool retain_graph = false) const;
+
+  // ---- for record.h and the driver
+  Variable(Tensor value, Shared<detail::Node> node);
+  const Shared<detail::Node>& node() const { return node_; }
+
+ private:
+  Tensor value_;
+  Shared<detail::Node> node_;  // null: a constant
+};
+
+struct GradOptions {
+  bool create_graph = false;             ///< the result can itself be differentiated
+  bool retain_graph = false;             ///< keep the graph for another pass (implied by create_graph)
+  std::vector<Variable> grad_outputs{};  ///< seeds, one per output; default: 1 for one-element outputs
+};
+
+/// Gradients of the outputs' sum with respect to each input, returned instead of accumulated. An input that the
+/// outputs do not depend on gets zeros.
+std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vector<Variable>& inputs,
+                           const GradOptions& options = {});
+std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& inputs,
+                           const GradOptions& options = {});
+
+/// Exact Hessian-vector product: H v, where H is the Hessian of `loss` (one element) in `parameters` and v has one
+/// tensor per parameter. The loss's graph is kept, so that several products may follow.
+std::vector<Tensor> hvp(const Variable& loss, const std::vector<Variable>& parameters,
+                        const std::vector<Tensor>& vector);
+
+}  // namespace minima

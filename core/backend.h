@@ -1,0 +1,111 @@
+// Backend: every kernel of a device behind one interface. ops.h checks shapes and dtypes, allocates the result and
+// calls these; a kernel may therefore trust its arguments. core/cpu and core/cuda implement it.
+// Unless a line says otherwise, operands are floating tensors of one dtype on this device, `out` has its final shape,
+// and a call overwrites `out`. Not here: validation (ops.cpp), derivatives (autograd/).
+#pragma once
+
+#include <cstddef>
+
+#include "core/elementwise.h"
+#include "core/random.h"
+#include "core/tensor.h"
+#include "core/update_rules.h"
+
+namespace minima {
+
+enum class ReduceOp : uint8_t { sum, max };
+
+/// out = a b (+ out when `accumulate`), for each of `batch` matrices; a is [m, k] or stored transposed as [k, m],
+/// b is [k, n] or stored as [n, k]. A stride of 0 elements repeats one matrix over the batch.
+struct Gemm {
+  int64_t m, n, k;
+  bool transpose_a = false, transpose_b = false, accumulate = false;
+  int64_t batch = 1, stride_a = 0, stride_b = 0;
+};
+
+/// A sliding window over [batch, channels, height, width]; padding is the same on both sides.
+struct Window {
+  int64_t kernel_h, kernel_w, stride = 1, padding = 0;
+  int64_t out_extent(int64_t in, int64_t kernel) const { return (in + 2 * padding - kernel) / stride + 1; }
+};
+
+/// A rectangular block of a row-major tensor: element (i, j, ...) lies at offset + i * strides[0] + j * strides[1] ...
+/// Strides may be 0 (repeat) or negative (flip).
+struct Block {
+  int64_t offset = 0;
+  int64_t strides[max_rank] = {};
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // ---- memory
+  virtual void* allocate(size_t bytes) = 0;  ///< throws Error when the device is full
+  virtual void deallocate(void* block) = 0;
+  virtual void copy_to_host(const void* source, void* target, size_t bytes) = 0;
+  virtual void copy_from_host(const void* source, void* target, size_t bytes) = 0;
+
+  // ---- elements (any dtype where marked *)
+  virtual void fill(Tensor& out, double value) = 0;                                                          // *
+  virtual void cast(const Tensor& x, Tensor& out) = 0;                                                       // *
+  virtual void copy_block(const Shape& shape, const Tensor& x, const Block& from, Tensor& out, const Block& to) = 0;  // *
+  virtual void unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) = 0;
+  virtual void binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) = 0;
+  virtual void add_scaled(double alpha, const Tensor& x, Tensor& out) = 0;  ///< out += alpha * x, in place
+  virtual void random(Distribution distribution, uint64_t seed, uint64_t offset, double a, double b, Tensor& out) = 0;
+
+  // ---- reductions, in a fixed order
+  virtual void reduce(ReduceOp op, const Fold& fold, const Tensor& x, Tensor& out) = 0;
+  virtual double dot(const Tensor& x, const Tensor& y) = 0;  ///< accumulated in double
+  virtual void argmax(const Tensor& x, Tensor& out) = 0;     ///< x [rows, columns] -> out int64 [rows]
+
+  // ---- rows
+  /// out[i] = x[indices[i]]; x is [rows, ...] of any dtype, indices int64 and within range.
+  virtual void gather_rows(const Tensor& x, const Tensor& indices, Tensor& out) = 0;
+  /// out[indices[i]] += x[i], out zeroed first.
+  virtual void scatter_rows(const Tensor& x, const Tensor& indices, Tensor& out) = 0;
+  /// x [rows, columns] -> (log-)softmax of each row.
+  virtual void softmax(bool log, const Tensor& x, Tensor& out) = 0;
+
+  // ---- linear algebra
+  virtual void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tensor& out) = 0;
+
+  // ---- images: x [batch, in, height, width], weight [out, in, kernel_h, kernel_w], y [batch, out, ...]
+  virtual void conv2d(const Window& window, const Tensor& x, const Tensor& weight, Tensor& y) = 0;
+  /// The transpose of conv2d in x: scatters y back to the input's shape.
+  virtual void conv2d_transpose(const Window& window, const Tensor& y, const Tensor& weight, Tensor& x) = 0;
+  /// The transpose of conv2d in weight: correlates x with y.
+  virtual void conv2d_correlate(const Window& window, const Tensor& x, const Tensor& y, Tensor& weight) = 0;
+  /// y and the position (int32, height * width within the plane) of each maximum.
+  virtual void max_pool2d(const Window& window, const Tensor& x, Tensor& y, Tensor& positions) = 0;
+  /// y[plane, i] = x[plane, positions[plane, i]]
+  virtual void gather_planes(const Tensor& x, const Tensor& positions, Tensor& y) = 0;
+  /// x[plane, positions[plane, i]] += y[plane, i], x zeroed first.
+  virtual void scatter_planes(const Tensor& y, const Tensor& positions, Tensor& x) = 0;
+  /// Means over windows, padding counted as zeros.
+  virtual void avg_pool2d(const Window& window, const Tensor& x, Tensor& y) = 0;
+  virtual void avg_pool2d_transpose(const Window& window, const Tensor& y, Tensor& x) = 0;
+
+  // ---- channels: x [batch, channels, ...]; mean, variance, a, b, c, sum_* are [channels]
+  /// Mean and biased variance of each channel, accumulated in double.
+  virtual void channel_moments(const Tensor& x, Tensor& mean, Tensor& variance) = 0;
+  /// out = a * x + b
+  virtual void channel_affine(const Tensor& x, const Tensor& a, const Tensor& b, Tensor& out) = 0;
+  /// sum_x = sum of x, sum_xy = sum of x * y over everything but channels
+  virtual void channel_sums(const Tensor& x, const Tensor& y, Tensor& sum_x, Tensor& sum_xy) = 0;
+  /// out = a * x + b * y + c
+  virtual void channel_combine(const Tensor& x, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c,
+                               Tensor& out) = 0;
+
+  // ---- optimizers: one pass over flat buffers; `states` are those the rule names, in its order
+  virtual void update(const UpdateRule& rule, Tensor& weight, const Tensor& grad, Tensor* states) = 0;
+};
+
+/// The backend of a device. In a build without CUDA, asking for it is an error that says how to get it.
+Backend& backend(Device device);
+
+/// Whether backend(Device::cuda) works, and if not, why (empty when it does).
+std::string cuda_unavailable_reason();
+
+}  // namespace minima

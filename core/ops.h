@@ -1,0 +1,79 @@
+// Operations on plain tensors: each checks its arguments, allocates the result and calls the backend.
+// Operands of one op share dtype and device. Not here: derivatives (autograd/ops.h).
+#pragma once
+
+#include <utility>
+
+#include "core/backend.h"
+
+namespace minima::core {
+
+// ---- elementwise, with broadcasting
+Tensor unary(UnaryOp op, const Tensor& x, double a = 0, double b = 0);
+Tensor binary(BinaryOp op, const Tensor& x, const Tensor& y);
+/// y += alpha * x in place; same shape.
+void add_scaled(Tensor& y, double alpha, const Tensor& x);
+
+// ---- reductions
+/// Sum or maximum over one axis.
+Tensor reduce(ReduceOp op, const Tensor& x, int axis, bool keep_dim = false);
+/// Sum of all elements, as a scalar.
+Tensor sum(const Tensor& x);
+/// Sums x over the axes along which `shape` was broadcast to x.shape().
+Tensor sum_to(const Tensor& x, const Shape& shape);
+/// Index of the largest element along the last axis; int64 [...].
+Tensor argmax(const Tensor& x);
+/// Sum of products over all elements, accumulated in double.
+double dot(const Tensor& x, const Tensor& y);
+/// sqrt(dot(x, x))
+double norm(const Tensor& x);
+/// Whether every element is finite.
+bool all_finite(const Tensor& x);
+
+// ---- movement
+Tensor broadcast_to(const Tensor& x, const Shape& shape);
+/// Axis i of the result is axis order[i] of x.
+Tensor permute(const Tensor& x, const std::vector<int>& order);
+/// Every `step`-th index of one axis in [begin, end).
+Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end, int64_t step = 1);
+/// The transpose of slice: zeros of extent `size` along the axis, with x written at begin, begin + step, ...
+Tensor unslice(const Tensor& x, int axis, int64_t size, int64_t begin, int64_t step = 1);
+/// Joins tensors along an axis; other extents must agree.
+Tensor concatenate(const std::vector<Tensor>& parts, int axis);
+/// Reverses one axis.
+Tensor flip(const Tensor& x, int axis);
+/// Rows of x by index (int32 or int64, [...]): result [..., row]. An index out of range is an error that names it.
+Tensor gather_rows(const Tensor& x, const Tensor& indices);
+/// The transpose of gather_rows: [rows, ...] with x added at the indices.
+Tensor scatter_rows(const Tensor& x, const Tensor& indices, int64_t rows);
+/// int labels [batch] -> [batch, classes] of 0 and 1.
+Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype = DType::float32);
+
+// ---- linear algebra
+/// [m, k] x [k, n], or batched [..., m, k] x [..., k, n] where a leading shape may be absent (shared by the batch).
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
+/// x [batch, in], weight [out, in], bias [out] or undefined -> [batch, out]
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
+/// Along the last axis.
+Tensor softmax(const Tensor& x);
+Tensor log_softmax(const Tensor& x);
+
+// ---- images
+Tensor conv2d(const Tensor& x, const Tensor& weight, int64_t stride = 1, int64_t padding = 0);
+Tensor conv2d_transpose(const Tensor& y, const Tensor& weight, const Shape& x_shape, int64_t stride, int64_t padding);
+Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_shape, int64_t stride, int64_t padding);
+/// Values and positions; a position is an index into the input plane.
+std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window);
+Tensor gather_planes(const Tensor& x, const Tensor& positions);
+Tensor scatter_planes(const Tensor& y, const Tensor& positions, const Shape& x_shape);
+Tensor avg_pool2d(const Tensor& x, const Window& window);
+Tensor avg_pool2d_transpose(const Tensor& y, const Shape& x_shape, const Window& window);
+
+// ---- channels (axis 1)
+std::pair<Tensor, Tensor> channel_moments(const Tensor& x);
+Tensor channel_affine(const Tensor& x, const Tensor& a, const Tensor& b);
+/// sum of x and sum of x * y over everything but channels
+std::pair<Tensor, Tensor> channel_sums(const Tensor& x, const Tensor& y);
+Tensor channel_combine(const Tensor& x, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c);
+
+}  // namespace minima::core

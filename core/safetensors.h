@@ -1,0 +1,34 @@
+// safetensors files: named tensors and text metadata, readable by other frameworks. A file is written beside its place
+// and renamed, so that a reader never sees half of one; nothing read is trusted.
+// Not here: what the names mean (nn/checkpoint.h, optim/optimizer.h).
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "core/tensor.h"
+
+namespace minima {
+
+/// The contents of one file. Names are unique and ordered.
+struct Archive {
+  std::map<std::string, Tensor> tensors;
+  std::map<std::string, std::string> metadata;
+
+  /// A tensor or a metadata entry that must be there; else an error that names what is.
+  const Tensor& tensor(const std::string& name) const;
+  const std::string& entry(const std::string& name) const;
+  /// Copies another archive in, with a prefix before every name; and the reverse.
+  void insert(const std::string& prefix, const Archive& other);
+  Archive extract(const std::string& prefix) const;
+};
+
+void save_safetensors(const Archive& archive, const std::string& path);
+Archive load_safetensors(const std::string& path);
+/// Parses bytes; `name` stands for the file in errors.
+Archive parse_safetensors(const char* bytes, size_t size, const std::string& name);
+
+/// Writes a whole file beside `path`, flushes it to disk and renames it; on any error nothing is left behind.
+void write_file_atomically(const std::string& path, const char* bytes, size_t size);
+
+}  // namespace minima
