@@ -47,9 +47,10 @@ class Backend {
   virtual void copy_from_host(const void* source, void* target, size_t bytes) = 0;
 
   // ---- elements (any dtype where marked *)
-  virtual void fill(Tensor& out, double value) = 0;                                                          // *
-  virtual void cast(const Tensor& x, Tensor& out) = 0;                                                       // *
-  virtual void copy_block(const Shape& shape, const Tensor& x, const Block& from, Tensor& out, const Block& to) = 0;  // *
+  virtual void fill(Tensor& out, double value) = 0;     // *
+  virtual void cast(const Tensor& x, Tensor& out) = 0;  // *
+  virtual void copy_block(const Shape& shape, const Tensor& x, const Block& from, Tensor& out,
+                          const Block& to) = 0;  // *
   virtual void unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) = 0;
   virtual void binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) = 0;
   virtual void add_scaled(double alpha, const Tensor& x, Tensor& out) = 0;  ///< out += alpha * x, in place

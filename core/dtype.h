@@ -3,7 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+#include <type_traits>
 
 #include "core/error.h"
 
@@ -27,17 +27,15 @@ constexpr const char* name_of(DType dtype) {
 
 constexpr const char* name_of(Device device) { return device == Device::cpu ? "cpu" : "cuda"; }
 
-/// The DType of a C++ type: dtype_of<float> == DType::float32.
+/// The DType of a C++ type: dtype_of<float> == DType::float32. Other types do not compile.
 template <class T>
-inline constexpr DType dtype_of = DType::float32;
-template <>
-inline constexpr DType dtype_of<double> = DType::float64;
-template <>
-inline constexpr DType dtype_of<int32_t> = DType::int32;
-template <>
-inline constexpr DType dtype_of<int64_t> = DType::int64;
-template <>
-inline constexpr DType dtype_of<uint8_t> = DType::uint8;
+inline constexpr DType dtype_of = [] {
+  if constexpr (std::is_same_v<T, float>) return DType::float32;
+  if constexpr (std::is_same_v<T, double>) return DType::float64;
+  if constexpr (std::is_same_v<T, int32_t>) return DType::int32;
+  if constexpr (std::is_same_v<T, int64_t>) return DType::int64;
+  if constexpr (std::is_same_v<T, uint8_t>) return DType::uint8;
+}();
 
 /// Calls f(T{}) with the C++ type of a floating dtype; anything else is an error in the name of `where`.
 template <class F>
@@ -45,7 +43,8 @@ decltype(auto) dispatch_floating(const char* where, DType dtype, F&& f) {
   switch (dtype) {
     case DType::float32: return f(float{});
     case DType::float64: return f(double{});
-    default: fail(where, text("dtype ", name_of(dtype)), "float32 or float64", "Convert with tensor.to(DType::float32).");
+    default:
+      fail(where, text("dtype ", name_of(dtype)), "float32 or float64", "Convert with tensor.to(DType::float32).");
   }
 }
 

@@ -12,10 +12,10 @@ namespace minima {
 
 /// Functions of one element. `a` and `b` are the op's parameters where it has any.
 enum class UnaryOp : uint8_t {
-  affine,    ///< a * x + b
-  power,     ///< x ^ a
-  abs,       ///< |x|
-  sign,      ///< -1, 0 or 1
+  affine,  ///< a * x + b
+  power,   ///< x ^ a
+  abs,     ///< |x|
+  sign,    ///< -1, 0 or 1
   exp,
   log,
   sqrt,
@@ -26,7 +26,7 @@ enum class UnaryOp : uint8_t {
   softplus,  ///< log(1 + exp(x)), without overflow
   relu,      ///< max(x, 0)
   erf,
-  gelu,      ///< x * (1 + erf(x / sqrt 2)) / 2
+  gelu,  ///< x * (1 + erf(x / sqrt 2)) / 2
 };
 
 /// Functions of two elements; comparisons give 1 or 0 in the operands' dtype.

@@ -21,7 +21,8 @@ class SmallVector {
   SmallVector(SmallVector&& other) noexcept { *this = std::move(other); }
   SmallVector& operator=(SmallVector&& other) noexcept {
     clear();
-    if (!other.spilled_.empty()) spilled_ = std::move(other.spilled_);
+    if (!other.spilled_.empty())
+      spilled_ = std::move(other.spilled_);
     else
       for (int i = 0; i < other.size_; ++i) ::new (static_cast<void*>(slot(i))) T(std::move(*other.slot(i)));
     size_ = other.size_;

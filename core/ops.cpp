@@ -1,0 +1,323 @@
+// Elementwise operations, reductions and movement.
+#include "core/ops.h"
+
+#include <cmath>
+
+namespace minima::core {
+
+namespace {
+
+void require_defined(const char* op, const Tensor& x) {
+  if (!x.defined()) fail(op, "an undefined tensor", "a tensor");
+}
+
+void require_floating(const char* op, const Tensor& x) {
+  require_defined(op, x);
+  if (!is_floating(x.dtype()))
+    fail(op, text("dtype ", name_of(x.dtype())), "float32 or float64", "Convert with tensor.to(DType::float32).");
+}
+
+void require_alike(const char* op, const Tensor& x, const Tensor& y) {
+  require_floating(op, x);
+  require_defined(op, y);
+  if (x.dtype() != y.dtype())
+    fail(op, text("dtypes ", name_of(x.dtype()), " and ", name_of(y.dtype())), "operands of one dtype",
+         "Convert one side with tensor.to(dtype).");
+  if (x.device() != y.device())
+    fail(op, text("devices ", name_of(x.device()), " and ", name_of(y.device())), "operands on one device",
+         "Move one side with tensor.to(device).");
+}
+
+// Axis `axis` of x as the middle one of [outer, extent, inner].
+Fold fold_axis(const Shape& shape, int axis) {
+  Fold fold;
+  for (int i = 0; i < axis; ++i) fold.outer *= shape[i];
+  fold.folded = shape[axis];
+  for (int i = axis + 1; i < shape.rank(); ++i) fold.inner *= shape[i];
+  return fold;
+}
+
+const char* name_of_op(BinaryOp op) {
+  constexpr const char* names[] = {"add",     "subtract", "multiply", "divide",        "maximum",
+                                   "minimum", "greater",  "equal",    "where_positive"};
+  return names[static_cast<int>(op)];
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------- elementwise
+
+Tensor unary(UnaryOp op, const Tensor& x, double a, double b) {
+  require_floating("unary", x);
+  Tensor out = x.empty_like();
+  backend(x.device()).unary(op, a, b, x, out);
+  return out;
+}
+
+Tensor binary(BinaryOp op, const Tensor& x, const Tensor& y) {
+  require_alike(name_of_op(op), x, y);
+  const Shape shape = broadcast_shapes(name_of_op(op), x.shape(), y.shape());
+  Tensor out = Tensor::empty(shape, x.dtype(), x.device());
+  backend(x.device()).binary(op, plan_broadcast(shape, x.shape(), y.shape()), x, y, out);
+  return out;
+}
+
+void add_scaled(Tensor& y, double alpha, const Tensor& x) {
+  require_alike("add_scaled", y, x);
+  if (x.shape() != y.shape()) fail("add_scaled", text("shape ", x.shape()), text(y.shape()));
+  y.bump_version();
+  backend(y.device()).add_scaled(alpha, x, y);
+}
+
+// ------------------------------------------------------------------------------------------------ reductions
+
+Tensor reduce(ReduceOp op, const Tensor& x, int axis, bool keep_dim) {
+  require_floating("reduce", x);
+  axis = normalise_axis("reduce", axis, x.rank());
+  const Fold fold = fold_axis(x.shape(), axis);
+  if (op == ReduceOp::max && fold.folded == 0) fail("max", text("shape ", x.shape()), "an axis with elements");
+  Shape shape;
+  for (int i = 0; i < x.rank(); ++i) {
+    if (i != axis)
+      shape.push_back(x.shape()[i]);
+    else if (keep_dim)
+      shape.push_back(1);
+  }
+  Tensor out = Tensor::empty(shape, x.dtype(), x.device());
+  backend(x.device()).reduce(op, fold, x, out);
+  return out;
+}
+
+Tensor sum(const Tensor& x) {
+  require_floating("sum", x);
+  Tensor out = Tensor::empty({}, x.dtype(), x.device());
+  backend(x.device()).reduce(ReduceOp::sum, Fold{1, x.numel(), 1}, x, out);
+  return out;
+}
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  require_floating("sum_to", x);
+  if (x.shape() == shape) return x;
+  if (broadcast_shapes("sum_to", x.shape(), shape) != x.shape())
+    fail("sum_to", text("shape ", x.shape(), " to ", shape), "a shape that broadcasts to the first");
+  const int added = x.rank() - shape.rank();
+  Tensor result = x;
+  // Neighbouring axes that are all summed are folded in one pass.
+  for (int end = x.rank(); end > 0;) {
+    const auto summed = [&](int axis) { return axis < added || (shape[axis - added] == 1 && x.shape()[axis] != 1); };
+    if (!summed(end - 1)) {
+      --end;
+      continue;
+    }
+    int begin = end - 1;
+    while (begin > 0 && summed(begin - 1)) --begin;
+    Fold fold;
+    Shape reduced;
+    for (int i = 0; i < result.rank(); ++i) {
+      const int64_t extent = result.shape()[i];
+      (i < begin ? fold.outer : i < end ? fold.folded : fold.inner) *= extent;
+      reduced.push_back(i < begin || i >= end ? extent : 1);
+    }
+    Tensor out = Tensor::empty(reduced, x.dtype(), x.device());
+    backend(x.device()).reduce(ReduceOp::sum, fold, result, out);
+    result = out;
+    end = begin;
+  }
+  return result.reshape(shape);
+}
+
+Tensor argmax(const Tensor& x) {
+  require_floating("argmax", x);
+  if (x.rank() == 0 || x.size(-1) == 0) fail("argmax", text("shape ", x.shape()), "a last axis with elements");
+  Shape shape;
+  for (int i = 0; i + 1 < x.rank(); ++i) shape.push_back(x.shape()[i]);
+  Tensor out = Tensor::empty(shape, DType::int64, x.device());
+  backend(x.device()).argmax(x.reshape({shape.numel(), x.size(-1)}), out);
+  return out;
+}
+
+double dot(const Tensor& x, const Tensor& y) {
+  require_alike("dot", x, y);
+  if (x.numel() != y.numel()) fail("dot", text("shapes ", x.shape(), " and ", y.shape()), "equally many elements");
+  return backend(x.device()).dot(x, y);
+}
+
+double norm(const Tensor& x) { return std::sqrt(dot(x, x)); }
+
+bool all_finite(const Tensor& x) {
+  require_floating("all_finite", x);
+  // 0 * x is 0 for a finite x and NaN otherwise; sums of zeros are exact.
+  return sum(unary(UnaryOp::affine, x, 0, 0)).item() == 0;
+}
+
+// -------------------------------------------------------------------------------------------------- movement
+
+Tensor broadcast_to(const Tensor& x, const Shape& shape) {
+  require_defined("broadcast_to", x);
+  if (x.shape() == shape) return x;
+  if (broadcast_shapes("broadcast_to", x.shape(), shape) != shape)
+    fail("broadcast_to", text("shape ", x.shape()), text("one that broadcasts to ", shape));
+  Tensor out = Tensor::empty(shape, x.dtype(), x.device());
+  const Broadcast plan = plan_broadcast(shape, x.shape(), x.shape());
+  Block from, to;
+  for (int i = 0; i < plan.shape.rank(); ++i) from.strides[i] = plan.a_strides[i];
+  row_major_strides(plan.shape, to.strides);
+  backend(x.device()).copy_block(plan.shape, x, from, out, to);
+  return out;
+}
+
+Tensor permute(const Tensor& x, const std::vector<int>& order) {
+  require_defined("permute", x);
+  int64_t strides[max_rank];
+  row_major_strides(x.shape(), strides);
+  Shape shape;
+  Block from, to;
+  unsigned seen = 0;
+  for (size_t i = 0; i < order.size() && static_cast<int>(i) < x.rank(); ++i) {
+    const int axis = normalise_axis("permute", order[i], x.rank());
+    seen |= 1u << axis;
+    shape.push_back(x.shape()[axis]);
+    from.strides[i] = strides[axis];
+  }
+  if (static_cast<int>(order.size()) != x.rank() || seen != (1u << x.rank()) - 1)
+    fail("permute", text("an order of ", order.size(), " axes for shape ", x.shape()), "every axis exactly once");
+  Tensor out = Tensor::empty(shape, x.dtype(), x.device());
+  row_major_strides(shape, to.strides);
+  backend(x.device()).copy_block(shape, x, from, out, to);
+  return out;
+}
+
+Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end, int64_t step) {
+  require_defined("slice", x);
+  axis = normalise_axis("slice", axis, x.rank());
+  if (begin < 0 || begin > end || end > x.shape()[axis] || step < 1)
+    fail("slice", text("[", begin, ":", end, ":", step, "] of axis ", axis, " of ", x.shape()),
+         text("0 <= begin <= end <= ", x.shape()[axis], " and step >= 1"));
+  Shape shape = x.shape();
+  shape[axis] = (end - begin + step - 1) / step;
+  Tensor out = Tensor::empty(shape, x.dtype(), x.device());
+  Block from, to;
+  row_major_strides(x.shape(), from.strides);
+  row_major_strides(shape, to.strides);
+  from.offset = begin * from.strides[axis];
+  from.strides[axis] *= step;
+  backend(x.device()).copy_block(shape, x, from, out, to);
+  return out;
+}
+
+Tensor unslice(const Tensor& x, int axis, int64_t size, int64_t begin, int64_t step) {
+  require_defined("unslice", x);
+  axis = normalise_axis("unslice", axis, x.rank());
+  const int64_t extent = x.shape()[axis];
+  if (begin < 0 || step < 1 || (extent > 0 && begin + (extent - 1) * step >= size))
+    fail("unslice", text(extent, " indices from ", begin, " by ", step, " into an axis of ", size),
+         "indices that fit the axis");
+  Shape shape = x.shape();
+  shape[axis] = size;
+  Tensor out = Tensor::zeros(shape, x.dtype(), x.device());
+  Block from, to;
+  row_major_strides(x.shape(), from.strides);
+  row_major_strides(shape, to.strides);
+  to.offset = begin * to.strides[axis];
+  to.strides[axis] *= step;
+  backend(x.device()).copy_block(x.shape(), x, from, out, to);
+  return out;
+}
+
+Tensor concatenate(const std::vector<Tensor>& parts, int axis) {
+  if (parts.empty()) fail("concatenate", "no tensors", "at least one");
+  require_defined("concatenate", parts[0]);
+  axis = normalise_axis("concatenate", axis, parts[0].rank());
+  Shape shape = parts[0].shape();
+  shape[axis] = 0;
+  for (const Tensor& part : parts) {
+    require_defined("concatenate", part);
+    Shape expected = part.shape();
+    if (part.rank() == shape.rank()) expected[axis] = shape[axis];
+    if (expected != shape || part.dtype() != parts[0].dtype() || part.device() != parts[0].device())
+      fail("concatenate",
+           text(name_of(part.dtype()), " ", part.shape(), " beside ", name_of(parts[0].dtype()), " ", parts[0].shape()),
+           text("one dtype and device, and extents that agree but along axis ", axis));
+    shape[axis] += part.shape()[axis];
+  }
+  Tensor out = Tensor::empty(shape, parts[0].dtype(), parts[0].device());
+  Block from, to;
+  row_major_strides(shape, to.strides);
+  for (const Tensor& part : parts) {
+    row_major_strides(part.shape(), from.strides);
+    backend(out.device()).copy_block(part.shape(), part, from, out, to);
+    to.offset += part.shape()[axis] * to.strides[axis];
+  }
+  return out;
+}
+
+Tensor flip(const Tensor& x, int axis) {
+  require_defined("flip", x);
+  axis = normalise_axis("flip", axis, x.rank());
+  Tensor out = x.empty_like();
+  if (x.numel() == 0) return out;
+  Block from, to;
+  row_major_strides(x.shape(), from.strides);
+  row_major_strides(x.shape(), to.strides);
+  from.offset = (x.shape()[axis] - 1) * from.strides[axis];
+  from.strides[axis] = -from.strides[axis];
+  backend(x.device()).copy_block(x.shape(), x, from, out, to);
+  return out;
+}
+
+namespace {
+// Indices as int64 on their device, each checked to lie in [0, rows).
+Tensor checked_indices(const char* op, const Tensor& indices, int64_t rows) {
+  require_defined(op, indices);
+  if (indices.dtype() != DType::int64 && indices.dtype() != DType::int32)
+    fail(op, text("indices of dtype ", name_of(indices.dtype())), "int32 or int64");
+  const Tensor wide = indices.to(DType::int64);
+  const Tensor host = wide.to(Device::cpu);
+  const int64_t* values = host.data<int64_t>();
+  for (int64_t i = 0; i < host.numel(); ++i)
+    if (values[i] < 0 || values[i] >= rows)
+      fail(op, text("index ", values[i], " at position ", i), text("an index in [0, ", rows, ")"));
+  return wide;
+}
+}  // namespace
+
+Tensor gather_rows(const Tensor& x, const Tensor& indices) {
+  require_defined("gather_rows", x);
+  if (x.rank() == 0) fail("gather_rows", "a scalar", "at least one axis");
+  const Tensor rows = checked_indices("gather_rows", indices, x.shape()[0]);
+  Shape shape = indices.shape();
+  for (int i = 1; i < x.rank(); ++i) shape.push_back(x.shape()[i]);
+  Tensor out = Tensor::empty(shape, x.dtype(), x.device());
+  backend(x.device()).gather_rows(x, rows, out);
+  return out;
+}
+
+Tensor scatter_rows(const Tensor& x, const Tensor& indices, int64_t rows) {
+  require_floating("scatter_rows", x);
+  const Tensor targets = checked_indices("scatter_rows", indices, rows);
+  Shape shape{rows};
+  for (int i = indices.rank(); i < x.rank(); ++i) shape.push_back(x.shape()[i]);
+  for (int i = 0; i < indices.rank(); ++i)
+    if (x.rank() < indices.rank() || x.shape()[i] != indices.shape()[i])
+      fail("scatter_rows", text("values ", x.shape(), " for indices ", indices.shape()),
+           "values whose leading extents are those of the indices");
+  Tensor out = Tensor::empty(shape, x.dtype(), x.device());
+  backend(x.device()).scatter_rows(x, targets, out);
+  return out;
+}
+
+Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype) {
+  const Tensor checked = checked_indices("one_hot", labels, classes);
+  Shape shape = labels.shape();
+  shape.push_back(classes);
+  const Tensor host = checked.to(Device::cpu);
+  Tensor out = Tensor::zeros(shape, dtype);
+  dispatch_any(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T* values = out.mutable_data<T>();
+    for (int64_t i = 0; i < host.numel(); ++i) values[i * classes + host.data<int64_t>()[i]] = T(1);
+  });
+  return out.to(labels.device());
+}
+
+}  // namespace minima::core

@@ -1,0 +1,106 @@
+#include "core/shape.h"
+
+#include "core/error.h"
+
+namespace minima {
+
+Shape::Shape(std::initializer_list<int64_t> extents) {
+  for (int64_t extent : extents) push_back(extent);
+}
+
+Shape::Shape(const std::vector<int64_t>& extents) {
+  for (int64_t extent : extents) push_back(extent);
+}
+
+void Shape::push_back(int64_t extent) {
+  if (rank_ == max_rank) fail("Shape", text("more than ", max_rank, " axes"), text("at most ", max_rank));
+  extents_[rank_++] = extent;
+}
+
+int64_t Shape::numel() const {
+  int64_t count = 1;
+  for (int64_t extent : *this) count *= extent;
+  return count;
+}
+
+bool Shape::operator==(const Shape& other) const {
+  if (rank_ != other.rank_) return false;
+  for (int i = 0; i < rank_; ++i)
+    if (extents_[i] != other.extents_[i]) return false;
+  return true;
+}
+
+std::string Shape::to_string() const {
+  std::string result = "(";
+  for (int i = 0; i < rank_; ++i) result += (i ? ", " : "") + std::to_string(extents_[i]);
+  return result + (rank_ == 1 ? ",)" : ")");
+}
+
+int normalise_axis(const char* op, int axis, int rank) {
+  if (axis < -rank || axis >= rank)
+    fail(op, text("axis ", axis, " of a tensor with ", rank, " axes"), text("an axis in [", -rank, ", ", rank, ")"));
+  return axis < 0 ? axis + rank : axis;
+}
+
+Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b) {
+  if (a == b) return a;
+  const int rank = a.rank() > b.rank() ? a.rank() : b.rank();
+  Shape out;
+  for (int i = -rank; i < 0; ++i) {
+    const int64_t extent_a = -i <= a.rank() ? a[i] : 1, extent_b = -i <= b.rank() ? b[i] : 1;
+    if (extent_a != extent_b && extent_a != 1 && extent_b != 1)
+      fail(op, text("shapes ", a, " and ", b), text("extents that agree or are 1 (axis ", i, " from the end)"),
+           "Insert an axis of extent 1 with reshape, or transpose one side.");
+    out.push_back(extent_a == 1 ? extent_b : extent_a);
+  }
+  return out;
+}
+
+void row_major_strides(const Shape& shape, int64_t* strides) {
+  int64_t stride = 1;
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    strides[i] = stride;
+    stride *= shape[i];
+  }
+}
+
+namespace {
+// Strides by which an operand of shape `from` is read for an output of shape `out`: 0 along a broadcast axis.
+void broadcast_strides(const Shape& out, const Shape& from, int64_t* strides) {
+  int64_t stride = 1;
+  for (int i = out.rank() - 1; i >= 0; --i) {
+    const int j = i - (out.rank() - from.rank());
+    const int64_t extent = j >= 0 ? from[j] : 1;
+    strides[i] = extent == 1 ? 0 : stride;
+    stride *= extent;
+  }
+}
+}  // namespace
+
+Broadcast plan_broadcast(const Shape& out, const Shape& a, const Shape& b) {
+  Broadcast plan;
+  if (a == out && b == out) {  // the common case: one loop
+    plan.shape = Shape{out.numel()};
+    plan.a_strides[0] = plan.b_strides[0] = 1;
+    return plan;
+  }
+  int64_t a_strides[max_rank], b_strides[max_rank];
+  broadcast_strides(out, a, a_strides);
+  broadcast_strides(out, b, b_strides);
+  // Axis i joins the merged axis before it when both operands step over the pair as over one axis.
+  for (int i = 0; i < out.rank(); ++i) {
+    if (out[i] == 1) continue;
+    const int last = plan.shape.rank() - 1;
+    if (last >= 0 && plan.a_strides[last] == a_strides[i] * out[i] && plan.b_strides[last] == b_strides[i] * out[i]) {
+      plan.shape[last] *= out[i];
+    } else {
+      plan.shape.push_back(out[i]);
+    }
+    plan.a_strides[plan.shape.rank() - 1] = a_strides[i];
+    plan.b_strides[plan.shape.rank() - 1] = b_strides[i];
+  }
+  if (plan.shape.rank() == 0) plan.shape.push_back(1);
+  return plan;
+}
+
+}  // namespace minima

@@ -1,0 +1,118 @@
+#include "core/storage.h"
+
+#include <algorithm>
+#include <bit>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "core/backend.h"
+
+namespace minima {
+
+namespace {
+
+// Freed blocks are kept by size class and handed out again. A size class is a power of two or a quarter step between
+// two of them, so that at most a fifth of a block is unused.
+class CachingAllocator {
+ public:
+  explicit CachingAllocator(Device device) : device_(device) {}
+
+  void* allocate(size_t bytes) {
+    const size_t size = size_class(bytes);
+    {
+      std::lock_guard lock(mutex_);
+      count(size, +1);
+      auto& blocks = free_[size];
+      if (!blocks.empty()) {
+        void* block = blocks.back();
+        blocks.pop_back();
+        return block;
+      }
+    }
+    try {
+      void* block = allocate_from_system(size);
+      std::lock_guard lock(mutex_);
+      statistics_.bytes_reserved += static_cast<int64_t>(size);
+      ++statistics_.system_allocations;
+      return block;
+    } catch (...) {
+      std::lock_guard lock(mutex_);
+      count(size, -1);
+      throw;
+    }
+  }
+
+  void deallocate(void* block, size_t bytes) {
+    const size_t size = size_class(bytes);
+    std::lock_guard lock(mutex_);
+    count(size, -1);
+    free_[size].push_back(block);
+  }
+
+  void release_cached() {
+    std::lock_guard lock(mutex_);
+    for (auto& [size, blocks] : free_) {
+      for (void* block : blocks) backend(device_).deallocate(block);
+      statistics_.bytes_reserved -= static_cast<int64_t>(size * blocks.size());
+      blocks.clear();
+    }
+  }
+
+  MemoryStatistics statistics() {
+    std::lock_guard lock(mutex_);
+    return statistics_;
+  }
+
+  void reset_peak() {
+    std::lock_guard lock(mutex_);
+    statistics_.peak_bytes_in_use = statistics_.bytes_in_use;
+  }
+
+ private:
+  static size_t size_class(size_t bytes) {
+    bytes = std::max<size_t>(bytes, 64);
+    const size_t quarter = std::bit_floor(bytes) / 4;
+    return (bytes + quarter - 1) / quarter * quarter;
+  }
+
+  // When the device is full, what other size classes hold in reserve may be enough.
+  void* allocate_from_system(size_t size) {
+    try {
+      return backend(device_).allocate(size);
+    } catch (const Error&) {
+      release_cached();
+      return backend(device_).allocate(size);
+    }
+  }
+
+  void count(size_t size, int sign) {
+    statistics_.live_tensors += sign;
+    statistics_.bytes_in_use += sign * static_cast<int64_t>(size);
+    statistics_.peak_bytes_in_use = std::max(statistics_.peak_bytes_in_use, statistics_.bytes_in_use);
+  }
+
+  const Device device_;
+  std::mutex mutex_;
+  std::unordered_map<size_t, std::vector<void*>> free_;
+  MemoryStatistics statistics_;
+};
+
+// Never destroyed: tensors with static lifetime may be freed after main.
+CachingAllocator& allocator(Device device) {
+  static CachingAllocator* allocators[] = {new CachingAllocator(Device::cpu), new CachingAllocator(Device::cuda)};
+  return *allocators[static_cast<int>(device)];
+}
+
+}  // namespace
+
+MemoryStatistics memory_statistics(Device device) { return allocator(device).statistics(); }
+void reset_peak_memory(Device device) { allocator(device).reset_peak(); }
+void release_cached_memory(Device device) { allocator(device).release_cached(); }
+
+Storage::Storage(size_t bytes, Device device)
+    : data_(static_cast<std::byte*>(allocator(device).allocate(bytes))), bytes_(bytes), device_(device) {}
+
+Storage::~Storage() { allocator(device_).deallocate(data_, bytes_); }
+
+}  // namespace minima
