@@ -1,0 +1,83 @@
+// Dataset: labelled samples in memory, and the views that training needs: subsets, splits, augmented or relabelled
+// copies. A batch is one gather over the stored bytes; images stay uint8 until then. Not here: where data come from
+// (sources.h), in which order they are visited (loader.h).
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace minima::datasets {
+
+/// x float32 [batch, input_shape...], y int64 [batch], both on the CPU. `auto [images, labels] = data.all();`
+struct Batch {
+  Tensor x, y;
+};
+
+struct Split;
+
+/// A cheap handle on data that never change: copies and views share the samples. Safe to read from several threads.
+/// Sample i is addressed by its position in this view, 0 .. size()-1; labels are 0 .. classes()-1.
+class Dataset {
+ public:
+  /// No samples at all.
+  Dataset();
+  /// Images of 8-bit pixels, sample after sample in row-major order; image is {channels, height, width}. A pixel p
+  /// becomes p / white in a batch. One class name per class.
+  static Dataset from_pixels(std::vector<uint8_t> pixels, const Shape& image, int white, std::vector<int32_t> labels,
+                             std::vector<std::string> class_names);
+  /// Samples of any shape given as numbers, usually a table with input {features}.
+  static Dataset from_values(std::vector<float> values, const Shape& input, std::vector<int32_t> labels,
+                             std::vector<std::string> class_names);
+
+  int64_t size() const;
+  /// The shape of one sample: (channels, height, width) of an image, (features) of a table row.
+  const Shape& input_shape() const;
+  int64_t classes() const;
+  const std::vector<std::string>& class_names() const;
+  /// Labels as a batch would hold them, noise included; and as they were before any label noise.
+  std::vector<int64_t> labels() const;
+  std::vector<int64_t> true_labels() const;
+
+  // ---- batches
+  /// The samples at these positions, in this order; a position may occur twice. Random augmentations depend on (their
+  /// seed, epoch, sample) alone, so neither the order of loading nor threads can change them.
+  Batch batch(std::span<const int64_t> indices, int64_t epoch = 0) const;
+  Batch batch(const std::vector<int64_t>& indices, int64_t epoch = 0) const { return batch(std::span(indices), epoch); }
+  /// Every sample, in order.
+  Batch all() const;
+
+  // ---- views: the same samples, seen differently; this one stays as it is
+  /// The samples at these positions, in this order.
+  Dataset subset(const std::vector<int64_t>& indices) const;
+  /// The first n samples, 1 <= n <= size().
+  Dataset take(int64_t n) const;
+  /// Two parts that keep the proportions of the classes; `fraction` (0 to 1, exclusive) of each class, at least one
+  /// sample, goes to `test`. Both parts are in a random order that depends on the seed alone. A class with a single
+  /// sample is an error.
+  Split split(double fraction, uint64_t seed) const;
+  /// Subtracts `mean` and divides by `deviation` > 0, after the steps already there: for images, values in [0, 1].
+  Dataset normalise(double mean, double deviation) const;
+  /// Mirrors an image left to right with probability 1/2. Images only.
+  Dataset random_flip(uint64_t seed) const;
+  /// Pads an image by `pixels` black pixels on every side and crops it to its size at a random place. Images only.
+  Dataset random_shift(int pixels, uint64_t seed) const;
+  /// Symmetric label noise: round(rate * size()) labels become one of the other classes, each equally likely.
+  Dataset label_noise(double rate, uint64_t seed) const;
+
+ private:
+  struct Samples;
+  struct View;
+  explicit Dataset(std::shared_ptr<const View> view);
+  std::shared_ptr<const View> view_;
+};
+
+/// What a learner sees, and what it is judged by. `auto [train, test] = datasets::digits();`
+struct Split {
+  Dataset train, test;
+};
+
+}  // namespace minima::datasets

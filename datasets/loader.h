@@ -1,0 +1,71 @@
+// Loader: visits a Dataset batch by batch. The order of an epoch is a function of (seed, epoch), and the next batch is
+// prepared on a background thread while the current one trains; what comes out does not depend on that.
+// Not here: what a batch contains (dataset.h).
+#pragma once
+
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <vector>
+
+#include "datasets/dataset.h"
+
+namespace minima::datasets {
+
+struct LoaderOptions {
+  int64_t batch_size = 64;
+  uint64_t seed = 1;       ///< of the order; augmentations have their own
+  bool shuffle = true;     ///< false: every epoch goes from the first sample to the last
+  bool drop_last = false;  ///< leave out a last batch that is not full
+  bool prefetch = true;    ///< prepare the next batch in the background
+};
+
+/// One pass over the data, made by Loader::epoch. It can be walked through once; leaving early is fine.
+class Epoch {
+ public:
+  class Iterator {
+   public:
+    const Batch& operator*() const;
+    Iterator& operator++();
+    bool operator==(std::default_sentinel_t) const;
+
+   private:
+    friend class Epoch;
+    explicit Iterator(Epoch* epoch) : epoch_(epoch) {}
+    Epoch* epoch_;
+  };
+
+  Epoch(Epoch&&) noexcept;
+  Epoch& operator=(Epoch&&) noexcept;
+  ~Epoch();
+
+  Iterator begin();
+  std::default_sentinel_t end() const { return {}; }
+
+ private:
+  friend class Loader;
+  struct State;
+  explicit Epoch(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// for (auto [images, labels] : loader.epoch(e)) ...
+/// A batch size that is not positive, or larger than the data, is an error.
+class Loader {
+ public:
+  Loader(Dataset dataset, const LoaderOptions& options);
+
+  /// The pass number `epoch`, counted from 0. An error while preparing a batch is thrown where that batch is asked for.
+  Epoch epoch(int64_t epoch) const;
+  /// The positions in the order in which that epoch visits them.
+  std::vector<int64_t> order(int64_t epoch) const;
+  int64_t steps_per_epoch() const;
+  const Dataset& dataset() const { return dataset_; }
+  const LoaderOptions& options() const { return options_; }
+
+ private:
+  Dataset dataset_;
+  LoaderOptions options_;
+};
+
+}  // namespace minima::datasets
