@@ -1,0 +1,64 @@
+// Batch normalisation (Ioffe & Szegedy, 2015) and the recalculation of its running statistics, which is needed when
+// they were gathered at other weights than those that are evaluated: SAM's and MSAM's perturbed point.
+#pragma once
+
+#include <vector>
+
+#include "nn/module.h"
+
+namespace minima::nn {
+
+struct BatchNormOptions {
+  double epsilon = 1e-5;
+  double momentum = 0.1;  ///< running = (1 - momentum) * running + momentum * batch
+};
+
+/// What BatchNorm1d and BatchNorm2d share: y = (x - mean) / sqrt(variance + epsilon) * weight + bias for each channel
+/// (axis 1). While training, mean and biased variance are the batch's own, and running_mean, running_var (unbiased) and
+/// num_batches_tracked follow them unless BatchStatisticsFrozen is active; in eval mode the running ones are used.
+/// A training batch with one value per channel has no variance and is an error.
+struct BatchNorm : Module {
+  Variable weight, bias;             ///< [features], starting at 1 and 0
+  Tensor running_mean, running_var;  ///< [features], starting at 0 and 1
+  Tensor num_batches_tracked;        ///< int64 scalar
+  double epsilon, momentum;
+
+  Variable forward(const Variable& x) override;
+  void visit(Visitor& visitor) override;
+  std::string describe() const override;
+  /// Back to mean 0, variance 1 and no batches seen.
+  void reset_running_statistics();
+
+ protected:
+  BatchNorm(const char* name, int min_rank, int max_rank, int64_t features, const BatchNormOptions& options);
+
+ private:
+  void check(const Variable& x) const;
+  void track(const Tensor& mean, const Tensor& variance, int64_t count);
+  Variable normalise_by_running_statistics(const Variable& x) const;
+
+  const char* name_;
+  int min_rank_, max_rank_;
+};
+
+/// x [batch, features] or [batch, features, length]
+struct BatchNorm1d : BatchNorm {
+  explicit BatchNorm1d(int64_t features, const BatchNormOptions& options = {})
+      : BatchNorm("BatchNorm1d", 2, 3, features, options) {}
+};
+
+/// x [batch, features, height, width]
+struct BatchNorm2d : BatchNorm {
+  explicit BatchNorm2d(int64_t features, const BatchNormOptions& options = {})
+      : BatchNorm("BatchNorm2d", 4, 4, features, options) {}
+};
+
+/// Whether any layer of the model keeps running statistics.
+bool has_batch_norm(Module& model);
+
+/// Replaces all running statistics by their plain averages over these batches (inputs of the model), gathered at the
+/// present weights in training mode without gradients. Weights, modes, and the random stream are as before afterwards.
+/// Nothing to do without batch norm. No batches, or a BatchStatisticsFrozen scope around, is an error.
+void recalibrate_batch_norm(Module& model, const std::vector<Tensor>& batches);
+
+}  // namespace minima::nn

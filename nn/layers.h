@@ -1,0 +1,140 @@
+// Layers without running state: linear maps, convolution, embedding, layer norm, dropout, activations, pooling.
+// Parameters carry PyTorch's names, layouts and default initialisation.
+// Not here: batch norm (batch_norm.h), layers made of layers (containers.h).
+#pragma once
+
+#include "autograd/ops.h"
+#include "nn/init.h"
+#include "nn/module.h"
+
+namespace minima::nn {
+
+struct LinearOptions {
+  bool bias = true;
+  Init init = kaiming_uniform();  ///< of the weight; the bias is uniform within +-1 / sqrt(in)
+};
+
+/// Fully connected layer over the last axis, y = x W^T + b.
+/// x [batch, in] -> y [batch, out]; more leading axes are kept: [..., in] -> [..., out]. weight [out, in], bias [out].
+struct Linear : Module {
+  Variable weight, bias;
+
+  Linear(int64_t in, int64_t out, const LinearOptions& options = {});
+  Variable forward(const Variable& x) override;
+  void visit(Visitor& visitor) override { visitor("weight", weight), visitor("bias", bias); }
+  std::string describe() const override;
+};
+
+struct ConvOptions {
+  int64_t stride = 1, padding = 0;
+  bool bias = true;
+  Init init = kaiming_uniform();  ///< of the weight; the bias is uniform within +-1 / sqrt(in * kernel * kernel)
+};
+
+/// 2-D convolution (cross-correlation) with a square kernel; padding is zeros on all four sides.
+/// x [batch, in, h, w] -> y [batch, out, h', w'], h' = (h + 2 padding - kernel) / stride + 1, rounded down.
+/// weight [out, in, kernel, kernel], bias [out].
+struct Conv2d : Module {
+  Variable weight, bias;
+  int64_t stride, padding;
+
+  Conv2d(int64_t in, int64_t out, int64_t kernel, const ConvOptions& options = {});
+  Variable forward(const Variable& x) override;
+  void visit(Visitor& visitor) override { visitor("weight", weight), visitor("bias", bias); }
+  std::string describe() const override;
+};
+
+/// A table of `count` vectors: integer x [...] -> y [..., features], y = weight[x]. weight [count, features], drawn
+/// from N(0, 1).
+struct Embedding : Module {
+  Variable weight;
+
+  Embedding(int64_t count, int64_t features, const Init& init = normal());
+  Variable forward(const Variable& indices) override { return gather_rows(weight, indices.value()); }
+  void visit(Visitor& visitor) override { visitor("weight", weight); }
+  std::string describe() const override;
+};
+
+/// Normalises the last axis (Ba et al., 2016): y = (x - mean) / sqrt(variance + epsilon) * weight + bias, with the
+/// biased variance. x [..., features]; weight [features] starts at 1, bias [features] at 0.
+struct LayerNorm : Module {
+  Variable weight, bias;
+  double epsilon;
+
+  explicit LayerNorm(int64_t features, double epsilon = 1e-5);
+  Variable forward(const Variable& x) override;
+  void visit(Visitor& visitor) override { visitor("weight", weight), visitor("bias", bias); }
+  std::string describe() const override;
+};
+
+/// While training, zeroes each element with this probability and scales the rest by 1 / (1 - probability)
+/// (Srivastava et al., 2014); the identity in eval mode. Draws from default_generator(), one stream for the whole
+/// model: restoring that generator's value replays the same masks.
+struct Dropout : Module {
+  double probability;
+
+  explicit Dropout(double probability = 0.5);  ///< in [0, 1)
+  Variable forward(const Variable& x) override { return training ? dropout(x, probability) : x; }
+  std::string describe() const override;
+};
+
+/// [batch, ...] -> [batch, everything else]
+struct Flatten : Module {
+  Variable forward(const Variable& x) override;
+  std::string describe() const override { return "Flatten"; }
+};
+
+// ---- activations, elementwise
+
+struct ReLU : Module {
+  Variable forward(const Variable& x) override { return relu(x); }
+  std::string describe() const override { return "ReLU"; }
+};
+
+/// Exact, not the tanh approximation.
+struct GELU : Module {
+  Variable forward(const Variable& x) override { return gelu(x); }
+  std::string describe() const override { return "GELU"; }
+};
+
+struct Tanh : Module {
+  Variable forward(const Variable& x) override { return minima::tanh(x); }
+  std::string describe() const override { return "Tanh"; }
+};
+
+struct Sigmoid : Module {
+  Variable forward(const Variable& x) override { return sigmoid(x); }
+  std::string describe() const override { return "Sigmoid"; }
+};
+
+// ---- pooling: x [batch, channels, h, w] -> [batch, channels, h', w'], h' as in Conv2d
+
+struct PoolOptions {
+  int64_t stride = 0;   ///< 0: the kernel, so that windows do not overlap
+  int64_t padding = 0;  ///< at most half the kernel
+};
+
+struct MaxPool2d : Module {
+  Window window;
+
+  explicit MaxPool2d(int64_t kernel, const PoolOptions& options = {});
+  Variable forward(const Variable& x) override { return max_pool2d(x, window); }
+  std::string describe() const override;
+};
+
+/// Means over windows; padding counts as zeros.
+struct AvgPool2d : Module {
+  Window window;
+
+  explicit AvgPool2d(int64_t kernel, const PoolOptions& options = {});
+  Variable forward(const Variable& x) override { return avg_pool2d(x, window); }
+  std::string describe() const override;
+};
+
+/// The mean of each channel: [batch, channels, h, w] -> [batch, channels].
+struct GlobalAvgPool : Module {
+  Variable forward(const Variable& x) override;
+  std::string describe() const override { return "GlobalAvgPool"; }
+};
+
+}  // namespace minima::nn
