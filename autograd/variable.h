@@ -88,3 +88,5 @@ std::vector<Tensor> hvp(const Variable& loss, const std::vector<Variable>& param
                         const std::vector<Tensor>& vector);
 
 }  // namespace minima
+
+#include "autograd/record.h"  // completes detail::Node, which copying and destroying a Variable needs
