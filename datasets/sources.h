@@ -9,10 +9,9 @@
 
 namespace minima::datasets {
 
-/// Handwritten digits, 1797 images (1, 8, 8) in 10 classes, part of the library: needs no file. Train 1437, test 360:
-/// the first 1437 and the last 360 of the published order, whose ends come from different writers. Normalised by the
-/// training images' mean and deviation. Source: Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak,
-/// UCI Machine Learning Repository.
+/// Handwritten digits, 1797 images (1, 8, 8) in 10 classes, part of the library: needs no file. The first 1437 in the
+/// published order are for training, the last 360 for testing. Normalised by the training images' mean and deviation.
+/// Source: Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI Machine Learning Repository.
 Split digits();
 
 struct ImageOptions {

@@ -1,0 +1,266 @@
+#include "datasets/dataset.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/parallel.h"
+#include "core/random.h"
+
+namespace minima::datasets {
+
+/// What was loaded. Shared by all views, never changed.
+struct Dataset::Samples {
+  std::vector<uint8_t> pixels;  // one of these two is empty
+  std::vector<float> values;
+  Shape input{0};
+  std::vector<int32_t> labels;
+  std::vector<std::string> class_names;
+};
+
+/// One way of looking at the samples.
+struct Dataset::View {
+  std::shared_ptr<const Samples> samples;
+  std::vector<int64_t> rows;     // position -> sample
+  std::vector<int32_t> labels;   // position -> label, noise included
+  double scale = 1, offset = 0;  // stored value v -> v * scale + offset
+  bool flip = false;
+  int shift = 0;
+  uint64_t flip_seed = 0, shift_seed = 0;
+
+  void gather_row(int64_t sample, int64_t epoch, float* out) const;
+};
+
+namespace {
+
+/// Random words for one sample in one epoch; the top bit keeps them apart from the streams of a Generator.
+PhiloxBlock draw(uint64_t seed, int64_t sample, int64_t epoch) {
+  return philox(seed, static_cast<uint64_t>(sample), uint64_t{1} << 63 | static_cast<uint64_t>(epoch));
+}
+
+/// A random integer in [0, bound) from 32 random bits.
+int scaled(uint32_t bits, int bound) { return static_cast<int>(uint64_t{bits} * static_cast<uint64_t>(bound) >> 32); }
+
+template <class Stored>
+void copy_scaled(const Stored* in, int64_t count, float scale, float offset, float* out) {
+  for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(in[i]) * scale + offset;
+}
+
+/// out(y, x) = in(y + down, x + right), mirrored if asked; black where that lies outside.
+template <class Stored>
+void copy_moved(const Stored* in, const Shape& image, int down, int right, bool mirror, float scale, float offset,
+                float* out) {
+  const int64_t channels = image[0], height = image[1], width = image[2];
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t y = 0; y < height; ++y, out += width) {
+      std::fill(out, out + width, offset);
+      const int64_t from_y = y + down;
+      if (from_y < 0 || from_y >= height) continue;
+      const Stored* line = in + (c * height + from_y) * width;
+      const int64_t begin = std::max<int64_t>(0, -right), end = std::min<int64_t>(width, width - right);
+      for (int64_t x = begin; x < end; ++x) {
+        out[mirror ? width - 1 - x : x] = static_cast<float>(line[x + right]) * scale + offset;
+      }
+    }
+  }
+}
+
+void check_labels(const char* where, const std::vector<int32_t>& labels, size_t classes, size_t stored,
+                  const Shape& input) {
+  if (input.numel() < 1) fail(where, text("samples of shape ", input), "at least one value in each");
+  if (stored != labels.size() * static_cast<size_t>(input.numel())) {
+    fail(where, text(stored, " values for ", labels.size(), " labels"),
+         text(labels.size() * static_cast<size_t>(input.numel()), ", as samples have shape ", input));
+  }
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] < 0 || static_cast<size_t>(labels[i]) >= classes) {
+      fail(where, text("label ", labels[i], " at position ", i), text("0 to ", int64_t(classes) - 1),
+           text("There are ", classes, " class names."));
+    }
+  }
+}
+
+std::vector<int64_t> counting(int64_t n) {
+  std::vector<int64_t> out(static_cast<size_t>(n));
+  std::iota(out.begin(), out.end(), int64_t{0});
+  return out;
+}
+
+}  // namespace
+
+void Dataset::View::gather_row(int64_t sample, int64_t epoch, float* out) const {
+  const int64_t count = samples->input.numel();
+  const float a = static_cast<float>(scale), b = static_cast<float>(offset);
+  const auto copy = [&](const auto* stored) {
+    const auto* in = stored + sample * count;
+    if (!flip && shift == 0) return copy_scaled(in, count, a, b, out);
+    const bool mirror = flip && (draw(flip_seed, sample, epoch).words[0] >> 31) != 0;
+    const PhiloxBlock random = draw(shift_seed, sample, epoch);
+    const int down = scaled(random.words[1], 2 * shift + 1) - shift;
+    const int right = scaled(random.words[2], 2 * shift + 1) - shift;
+    copy_moved(in, samples->input, down, right, mirror, a, b, out);
+  };
+  samples->pixels.empty() ? copy(samples->values.data()) : copy(samples->pixels.data());
+}
+
+Dataset::Dataset() {
+  auto view = std::make_shared<View>();
+  view->samples = std::make_shared<Samples>();
+  view_ = std::move(view);
+}
+
+Dataset::Dataset(std::shared_ptr<const View> view) : view_(std::move(view)) {}
+
+Dataset Dataset::from_pixels(std::vector<uint8_t> pixels, const Shape& image, int white, std::vector<int32_t> labels,
+                             std::vector<std::string> class_names) {
+  if (image.rank() != 3) fail("Dataset::from_pixels", text("images of shape ", image), "(channels, height, width)");
+  if (white < 1 || white > 255) fail("Dataset::from_pixels", text("white = ", white), "1 to 255");
+  check_labels("Dataset::from_pixels", labels, class_names.size(), pixels.size(), image);
+  auto view = std::make_shared<View>();
+  view->rows = counting(static_cast<int64_t>(labels.size()));
+  view->labels = labels;
+  view->scale = 1.0 / white;
+  view->samples =
+      std::make_shared<Samples>(Samples{std::move(pixels), {}, image, std::move(labels), std::move(class_names)});
+  return Dataset(std::move(view));
+}
+
+Dataset Dataset::from_values(std::vector<float> values, const Shape& input, std::vector<int32_t> labels,
+                             std::vector<std::string> class_names) {
+  check_labels("Dataset::from_values", labels, class_names.size(), values.size(), input);
+  auto view = std::make_shared<View>();
+  view->rows = counting(static_cast<int64_t>(labels.size()));
+  view->labels = labels;
+  view->samples =
+      std::make_shared<Samples>(Samples{{}, std::move(values), input, std::move(labels), std::move(class_names)});
+  return Dataset(std::move(view));
+}
+
+int64_t Dataset::size() const { return static_cast<int64_t>(view_->rows.size()); }
+const Shape& Dataset::input_shape() const { return view_->samples->input; }
+int64_t Dataset::classes() const { return static_cast<int64_t>(class_names().size()); }
+const std::vector<std::string>& Dataset::class_names() const { return view_->samples->class_names; }
+
+std::vector<int64_t> Dataset::labels() const { return {view_->labels.begin(), view_->labels.end()}; }
+
+std::vector<int64_t> Dataset::true_labels() const {
+  std::vector<int64_t> out;
+  for (const int64_t row : view_->rows) out.push_back(view_->samples->labels[static_cast<size_t>(row)]);
+  return out;
+}
+
+Batch Dataset::batch(std::span<const int64_t> indices, int64_t epoch) const {
+  for (const int64_t index : indices) {
+    if (index < 0 || index >= size()) {
+      fail("Dataset::batch", text("index ", index),
+           size() == 0 ? "data, but there are none" : text("0 to ", size() - 1));
+    }
+  }
+  const Shape& input = input_shape();
+  const int64_t count = static_cast<int64_t>(indices.size()), row_size = input.numel();
+  Shape shape{count};
+  for (const int64_t extent : input) shape.push_back(extent);
+  Batch batch{Tensor::empty(shape), Tensor::empty({count}, DType::int64)};
+  float* x = batch.x.mutable_data<float>();
+  int64_t* y = batch.y.mutable_data<int64_t>();
+  // Only much larger gathers than a training batch are worth the thread pool, which the training step may be using.
+  constexpr int64_t elements_per_chunk = int64_t{1} << 22;
+  parallel_for(count, std::max<int64_t>(1, elements_per_chunk / std::max<int64_t>(1, row_size)),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   const size_t position = static_cast<size_t>(indices[static_cast<size_t>(i)]);
+                   view_->gather_row(view_->rows[position], epoch, x + i * row_size);
+                   y[i] = view_->labels[position];
+                 }
+               });
+  return batch;
+}
+
+Batch Dataset::all() const { return batch(counting(size())); }
+
+Dataset Dataset::subset(const std::vector<int64_t>& indices) const {
+  auto view = std::make_shared<View>(*view_);
+  view->rows.clear();
+  view->labels.clear();
+  for (const int64_t index : indices) {
+    if (index < 0 || index >= size()) fail("Dataset::subset", text("index ", index), text("0 to ", size() - 1));
+    view->rows.push_back(view_->rows[static_cast<size_t>(index)]);
+    view->labels.push_back(view_->labels[static_cast<size_t>(index)]);
+  }
+  return Dataset(std::move(view));
+}
+
+Dataset Dataset::take(int64_t n) const {
+  if (n < 1 || n > size()) fail("Dataset::take", text(n, " samples"), text("1 to ", size(), ", as many as there are"));
+  return subset(counting(n));
+}
+
+Split Dataset::split(double fraction, uint64_t seed) const {
+  if (!(fraction > 0 && fraction < 1)) fail("Dataset::split", text("fraction ", fraction), "a number between 0 and 1");
+  std::vector<int64_t> for_test(static_cast<size_t>(classes()));
+  for (const int32_t label : view_->labels) ++for_test[static_cast<size_t>(label)];
+  for (size_t c = 0; c < for_test.size(); ++c) {
+    int64_t& count = for_test[c];
+    if (count == 1) {
+      fail("Dataset::split", text("1 sample of class \"", class_names()[c], "\""), "at least 2, one for each part",
+           "Add samples or leave that class out.");
+    }
+    if (count > 1) { count = std::clamp<int64_t>(std::llround(fraction * static_cast<double>(count)), 1, count - 1); }
+  }
+  Generator generator{seed, 0};
+  std::vector<int64_t> train, test;
+  for (const int64_t position : generator.permutation(size())) {
+    int64_t& wanted = for_test[static_cast<size_t>(view_->labels[static_cast<size_t>(position)])];
+    (wanted > 0 ? test : train).push_back(position);
+    if (wanted > 0) --wanted;
+  }
+  return {subset(train), subset(test)};
+}
+
+Dataset Dataset::normalise(double mean, double deviation) const {
+  if (!std::isfinite(mean) || !(deviation > 0) || !std::isfinite(deviation)) {
+    fail("Dataset::normalise", text("mean ", mean, " and deviation ", deviation), "finite numbers, deviation > 0");
+  }
+  auto view = std::make_shared<View>(*view_);
+  view->scale /= deviation;
+  view->offset = (view->offset - mean) / deviation;
+  return Dataset(std::move(view));
+}
+
+Dataset Dataset::random_flip(uint64_t seed) const {
+  if (input_shape().rank() != 3) fail("Dataset::random_flip", text("samples of shape ", input_shape()), "images");
+  auto view = std::make_shared<View>(*view_);
+  view->flip = true;
+  view->flip_seed = seed;
+  return Dataset(std::move(view));
+}
+
+Dataset Dataset::random_shift(int pixels, uint64_t seed) const {
+  if (input_shape().rank() != 3) fail("Dataset::random_shift", text("samples of shape ", input_shape()), "images");
+  const int64_t most = std::min(input_shape()[1], input_shape()[2]);
+  if (pixels < 0 || pixels >= most) {
+    fail("Dataset::random_shift", text(pixels, " pixels"), text("0 to ", most - 1),
+         "A larger shift could leave nothing.");
+  }
+  auto view = std::make_shared<View>(*view_);
+  view->shift = pixels;
+  view->shift_seed = seed;
+  return Dataset(std::move(view));
+}
+
+Dataset Dataset::label_noise(double rate, uint64_t seed) const {
+  if (!(rate >= 0 && rate <= 1)) fail("Dataset::label_noise", text("rate ", rate), "a number from 0 to 1");
+  if (classes() < 2) fail("Dataset::label_noise", text(classes(), " class"), "at least 2, to have another one");
+  auto view = std::make_shared<View>(*view_);
+  Generator generator{seed, 0};
+  std::vector<int64_t> order = generator.permutation(size());
+  order.resize(static_cast<size_t>(std::llround(rate * static_cast<double>(size()))));
+  for (const int64_t position : order) {
+    int32_t& label = view->labels[static_cast<size_t>(position)];
+    const int32_t step = 1 + static_cast<int32_t>(generator.below(static_cast<uint64_t>(classes() - 1)));
+    label = static_cast<int32_t>((label + step) % classes());
+  }
+  return Dataset(std::move(view));
+}
+
+}  // namespace minima::datasets

@@ -1,0 +1,159 @@
+#include "datasets/loader.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <numeric>
+#include <system_error>
+#include <thread>
+
+#include "core/random.h"
+
+namespace minima::datasets {
+
+/// Everything one pass needs, so that it outlives the Loader that made it. With a worker, `ready` is handed over under
+/// the mutex: the worker fills it when it is empty, the training thread empties it.
+struct Epoch::State {
+  Dataset dataset;
+  std::vector<int64_t> order;
+  int64_t batch_size, steps, epoch;
+
+  int64_t step = 0;  // of `current`
+  Batch current;
+
+  std::thread worker;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool filled = false, stop = false;
+  Batch ready;
+  std::exception_ptr error;
+
+  State(const Loader& loader, int64_t number)
+      : dataset(loader.dataset()),
+        order(loader.order(number)),
+        batch_size(loader.options().batch_size),
+        steps(loader.steps_per_epoch()),
+        epoch(number) {
+    if (!loader.options().prefetch) return;
+    try {
+      worker = std::thread([this] { work(); });
+    } catch (const std::system_error&) {
+      // No thread to be had: batches are then prepared when they are asked for.
+    }
+  }
+
+  ~State() {
+    if (!worker.joinable()) return;
+    {
+      std::lock_guard lock(mutex);
+      stop = true;
+    }
+    changed.notify_all();
+    worker.join();
+  }
+
+  Batch prepare(int64_t number) const {
+    const int64_t begin = number * batch_size;
+    const int64_t count = std::min(batch_size, static_cast<int64_t>(order.size()) - begin);
+    return dataset.batch({order.data() + begin, static_cast<size_t>(count)}, epoch);
+  }
+
+  void work() {
+    for (int64_t number = 0; number < steps; ++number) {
+      {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return !filled || stop; });
+        if (stop) return;
+      }
+      Batch batch;
+      std::exception_ptr problem;
+      try {
+        batch = prepare(number);
+      } catch (...) { problem = std::current_exception(); }
+      {
+        std::lock_guard lock(mutex);
+        ready = std::move(batch);
+        error = problem;
+        filled = true;
+      }
+      changed.notify_all();
+      if (problem) return;
+    }
+  }
+
+  /// Makes `current` the batch number `step`.
+  void fetch() {
+    current = {};  // its memory can serve the batch after the next
+    if (step >= steps) return;
+    if (!worker.joinable()) {
+      current = prepare(step);
+      return;
+    }
+    {
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return filled; });
+      if (error) {
+        step = steps;  // nothing comes after an error, and nobody waits for it
+        std::rethrow_exception(error);
+      }
+      current = std::move(ready);
+      filled = false;
+    }
+    changed.notify_all();
+  }
+};
+
+Epoch::Epoch(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Epoch::Epoch(Epoch&&) noexcept = default;
+Epoch& Epoch::operator=(Epoch&&) noexcept = default;
+Epoch::~Epoch() = default;
+
+Epoch::Iterator Epoch::begin() {
+  if (!state_->current.x.defined()) state_->fetch();
+  return Iterator(this);
+}
+
+const Batch& Epoch::Iterator::operator*() const { return epoch_->state_->current; }
+
+Epoch::Iterator& Epoch::Iterator::operator++() {
+  ++epoch_->state_->step;
+  epoch_->state_->fetch();
+  return *this;
+}
+
+bool Epoch::Iterator::operator==(std::default_sentinel_t) const {
+  return epoch_->state_->step >= epoch_->state_->steps;
+}
+
+Loader::Loader(Dataset dataset, const LoaderOptions& options) : dataset_(std::move(dataset)), options_(options) {
+  if (options_.batch_size < 1) fail("Loader", text("batch_size ", options_.batch_size), "at least 1");
+  if (options_.batch_size > dataset_.size()) {
+    fail("Loader", text("batch_size ", options_.batch_size),
+         text("at most ", dataset_.size(), ", the number of samples"), "Choose a smaller batch or more data.");
+  }
+}
+
+Epoch Loader::epoch(int64_t epoch) const {
+  if (epoch < 0) fail("Loader::epoch", text("epoch ", epoch), "a number counted from 0");
+  return Epoch(std::make_unique<Epoch::State>(*this, epoch));
+}
+
+std::vector<int64_t> Loader::order(int64_t epoch) const {
+  if (!options_.shuffle) {
+    std::vector<int64_t> order(static_cast<size_t>(dataset_.size()));
+    std::iota(order.begin(), order.end(), int64_t{0});
+    return order;
+  }
+  // A seed of its own for every epoch; the counter's high word keeps this draw apart from a Generator's.
+  const PhiloxBlock block = philox(options_.seed, static_cast<uint64_t>(epoch), uint64_t{1} << 62);
+  Generator generator{uint64_t{block.words[0]} << 32 | block.words[1], 0};
+  return generator.permutation(dataset_.size());
+}
+
+int64_t Loader::steps_per_epoch() const {
+  const int64_t full = dataset_.size() / options_.batch_size;
+  return full + (!options_.drop_last && dataset_.size() % options_.batch_size != 0 ? 1 : 0);
+}
+
+}  // namespace minima::datasets
