@@ -92,8 +92,17 @@ class Node : public Pooled<Node> {
 
   const char* op = "leaf";
   const uint64_t id = next_id();
-  uint64_t mark = 0;  ///< the traversal that visited this node last
-  Variable pending;   ///< the gradient gathered so far in a traversal
+
+  // during a traversal
+  enum class Role : uint8_t {
+    passed,  ///< leads to nothing whose gradient is asked for
+    wanted,  ///< lies between the outputs and what is asked for
+    target,  ///< is itself asked for
+  };
+  uint64_t traversal = 0;  ///< the last one that visited this node
+  Role role = Role::passed;
+  Variable pending;              ///< the gradient gathered so far
+  Node* next_to_free = nullptr;  ///< see release()
 
   // an op
   Rule rule;
@@ -126,7 +135,7 @@ class Context {
   Variable output() const;
   /// The shape of an input, saved or not.
   const Shape& input_shape(int i) const;
-  /// Whether input i wants a gradient at all: lets a rule skip work.
+  /// Whether this pass wants the gradient of input i: lets a rule skip work.
   bool needs(int i) const;
 
   Context(const Variable& grad, const Shared<detail::Node>& node) : grad(grad), node_(node) {}
@@ -136,11 +145,27 @@ class Context {
 };
 
 /// What is kept for the rule. Keeping less lets activations be freed early.
-enum class Saves : uint8_t { nothing = 0, inputs = 1, output = 2, both = 3 };
-inline constexpr Saves saves_nothing = Saves::nothing, saves_inputs = Saves::inputs, saves_output = Saves::output,
-                       saves_both = Saves::both;
+enum class Saves : uint8_t {
+  nothing = 0,
+  first = 1,      ///< input 0
+  second = 2,     ///< input 1
+  inputs = 0x3f,  ///< all (up to 6)
+  output = 0x40,
+  both = inputs | output,
+  partners = 0x80,  ///< of a bilinear op: inputs 0 and 1, each only if the other one wants a gradient
+};
+constexpr Saves operator|(Saves a, Saves b) { return Saves(static_cast<int>(a) | static_cast<int>(b)); }
+inline constexpr Saves saves_nothing = Saves::nothing, saves_first = Saves::first, saves_second = Saves::second,
+                       saves_inputs = Saves::inputs, saves_output = Saves::output, saves_both = Saves::both,
+                       saves_partners = Saves::partners;
 
 namespace detail {
+/// Whether input i is kept; bit k of `wanted` tells whether input k wants a gradient.
+constexpr bool keeps_input(Saves saves, int i, unsigned wanted) {
+  if (saves == Saves::partners) return i < 2 && ((wanted >> (1 - i)) & 1) != 0;
+  return i < 6 && ((static_cast<unsigned>(saves) >> i) & 1) != 0;
+}
+constexpr bool keeps_output(Saves saves) { return (static_cast<int>(saves) & static_cast<int>(Saves::output)) != 0; }
 void link(Node& node, const Variable& input, bool save);
 Variable finish(Tensor value, Shared<Node> node, bool save_output);
 }  // namespace detail
@@ -148,13 +173,21 @@ Variable finish(Tensor value, Shared<Node> node, bool save_output);
 /// The result of an op as a Variable; recorded if gradients are enabled and an input requires one.
 template <class Inputs, class F>
 Variable record_list(const char* op, Tensor value, const Inputs& inputs, Saves saves, F rule) {
-  bool wanted = false;
+  unsigned wanted = 0;
+  bool any = false;
+  int i = 0;
   if (grad_enabled())
-    for (const Variable& input : inputs) wanted = wanted || input.requires_grad();
-  if (!wanted) return Variable(std::move(value));
+    for (const Variable& input : inputs) {
+      const bool wants = input.requires_grad();
+      any = any || wants;
+      if (i < 6) wanted |= unsigned{wants} << i;
+      ++i;
+    }
+  if (!any) return Variable(std::move(value));
   Shared<detail::Node> node(new detail::Node(op, std::move(rule)));
-  for (const Variable& input : inputs) detail::link(*node, input, (static_cast<int>(saves) & 1) != 0);
-  return detail::finish(std::move(value), std::move(node), (static_cast<int>(saves) & 2) != 0);
+  i = 0;
+  for (const Variable& input : inputs) detail::link(*node, input, detail::keeps_input(saves, i++, wanted));
+  return detail::finish(std::move(value), std::move(node), detail::keeps_output(saves));
 }
 
 template <class F>
@@ -163,9 +196,9 @@ Variable record(const char* op, Tensor value, std::initializer_list<std::referen
   return record_list(op, std::move(value), inputs, saves, std::move(rule));
 }
 
-/// The product of a gradient with the Jacobian of formula(inputs), by differentiating the formula itself. This is how
-/// a fused kernel gets its derivative: the rule of a fused op is the derivative of the plain formula it fuses.
-/// Differentiable further when recording is on.
+/// The product of a gradient with the Jacobian of formula(inputs), by differentiating the formula itself; undefined for
+/// inputs that want none. This is how a fused kernel gets its second derivative: while a pass is being recorded, its
+/// rule is the derivative of the plain formula that it fuses.
 Gradients vjp(const std::function<Variable(const std::vector<Variable>&)>& formula, const std::vector<Variable>& inputs,
               const Variable& grad);
 

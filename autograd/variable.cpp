@@ -16,7 +16,8 @@ Variable::Variable(Tensor value, RequiresGrad mode) : value_(std::move(value)) {
 
 Variable::Variable(Tensor value, Shared<detail::Node> node) : value_(std::move(value)), node_(std::move(node)) {}
 
-const Tensor& Variable::value() const { return is_leaf() && node_ ? node_->value : value_; }
+// A leaf's value lives in its node, so that set_value reaches every handle. A rule's view of a saved leaf has its own.
+const Tensor& Variable::value() const { return value_.defined() || !node_ ? value_ : node_->value; }
 
 bool Variable::requires_grad() const { return node_ && (!node_->is_leaf() || node_->requires_grad); }
 
@@ -58,8 +59,10 @@ void Variable::set_grad(Tensor grad) {
   detail::Node& leaf = parameter(*this, "set_grad");
   if (grad.shape() != leaf.shape)
     fail("set_grad", text("shape ", grad.shape()), text("the parameter's shape ", leaf.shape));
-  if (leaf.grad_bound) leaf.grad.copy_from(grad);
-  else leaf.grad = grad.clone();
+  if (leaf.grad_bound)
+    leaf.grad.copy_from(grad);
+  else
+    leaf.grad = grad.clone();
   leaf.grad_empty = false;
 }
 
@@ -89,23 +92,19 @@ uint64_t Node::next_id() {
 }
 
 // Freeing a node may free its inputs, and theirs: a chain of 100,000 ops. The first release on a thread works through
-// a list; releases that happen meanwhile only append to it.
+// a list; releases that happen meanwhile only append to it. (Plain pointers: nodes may outlive the thread's objects.)
 void Node::release() {
   if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  thread_local std::vector<Node*>* waiting = nullptr;
-  if (waiting) {
-    waiting->push_back(this);
-    return;
-  }
-  thread_local std::vector<Node*> list;
-  list.push_back(this);
-  waiting = &list;
-  while (!list.empty()) {
-    Node* node = list.back();
-    list.pop_back();
+  thread_local Node* to_free = nullptr;
+  thread_local bool freeing = false;
+  next_to_free = std::exchange(to_free, this);
+  if (freeing) return;
+  freeing = true;
+  while (to_free) {
+    Node* node = std::exchange(to_free, to_free->next_to_free);
     delete node;
   }
-  waiting = nullptr;
+  freeing = false;
 }
 
 void Node::free_graph() {
@@ -153,6 +152,9 @@ Variable Context::output() const {
 
 const Shape& Context::input_shape(int i) const { return node_->inputs[i].shape; }
 
-bool Context::needs(int i) const { return static_cast<bool>(node_->inputs[i].node); }
+bool Context::needs(int i) const {
+  const detail::Node* input = node_->inputs[i].node.get();
+  return input && input->traversal == node_->traversal && input->role != detail::Node::Role::passed;
+}
 
 }  // namespace minima
