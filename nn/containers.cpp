@@ -1,0 +1,42 @@
+#include "nn/containers.h"
+
+#include "autograd/ops.h"
+#include "core/error.h"
+
+namespace minima::nn {
+
+Sequential& Sequential::add(AnyModule child) {
+  if (!child) fail("Sequential", "an empty AnyModule", "a module");
+  children_.push_back(std::move(child));
+  return *this;
+}
+
+Module& Sequential::operator[](int64_t i) {
+  if (i < 0 || i >= size()) fail("Sequential", text("child ", i), text("an index below ", size()));
+  return *children_[static_cast<size_t>(i)];
+}
+
+Variable Sequential::forward(const Variable& x) {
+  Variable y = x;
+  for (AnyModule& child : children_) y = (*child)(y);
+  return y;
+}
+
+void Sequential::visit(Visitor& visitor) {
+  for (size_t i = 0; i < children_.size(); ++i) visitor(std::to_string(i), *children_[i]);
+}
+
+Residual::Residual(AnyModule body, AnyModule shortcut) : body(std::move(body)), shortcut(std::move(shortcut)) {
+  if (!this->body || !this->shortcut)
+    fail("Residual", "an empty AnyModule", "a module", "nn::Identity{} is the default shortcut.");
+}
+
+Variable Residual::forward(const Variable& x) {
+  Variable y = (*body)(x), skipped = (*shortcut)(x);
+  if (y.shape() != skipped.shape())
+    fail("Residual", text("a body that gives ", y.shape(), " and a shortcut that gives ", skipped.shape()),
+         "equal shapes", "Give it a shortcut that changes the shape alike, such as a 1x1 convolution.");
+  return y + skipped;
+}
+
+}  // namespace minima::nn
