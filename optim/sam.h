@@ -1,0 +1,49 @@
+// Sharpness-Aware Minimization: SAM (Foret et al., 2020) and its scale-invariant form ASAM (Kwon et al., 2021).
+// Both climb to the worst point nearby, take the gradient there and apply it at the clean weights: two gradients a
+// step.
+#pragma once
+
+#include "optim/wrapper.h"
+
+namespace minima::optim {
+
+struct SamOptions {
+  Schedule rho = 0.05;  ///< >= 0
+};
+
+/// SAM (Foret et al., 2020): the gradient is taken where the loss rises most within a ball of radius rho,
+///   e = rho * g / |g|,  w <- rule(w, gradient at w + e),
+/// with one norm over all parameters. Weight decay is no part of the ascent; the base applies it, with its momentum and
+/// clipping, at the clean w. The second pass sees the same batch and the same random numbers, and batch statistics
+/// count the first pass only. step() returns the loss at w. rho = 0 is the base, bit for bit.
+class SAM : public Wrapper {
+ public:
+  template <WrappableOptimizer Base>
+  explicit SAM(Base base, const SamOptions& options = {}) : SAM(std::make_unique<Base>(std::move(base)), options) {}
+  explicit SAM(std::unique_ptr<BaseOptimizer> base, const SamOptions& options = {});
+
+  Variable step(const Closure& closure) override;
+};
+
+struct AsamOptions {
+  Schedule rho = 0.5;  ///< >= 0; some ten times SAM's, for the radius is relative to the weights
+  double eta = 0.01;   ///< >= 0; with 0, weights that are zero (fresh biases) are not perturbed at all
+};
+
+/// ASAM (Kwon et al., 2021): SAM with a radius relative to each weight, so that rescaling a network changes nothing,
+///   T = |w| + eta,  e = rho * T^2 g / |T g|   (elementwise).
+class ASAM : public Wrapper {
+ public:
+  template <WrappableOptimizer Base>
+  explicit ASAM(Base base, const AsamOptions& options = {}) : ASAM(std::make_unique<Base>(std::move(base)), options) {}
+  explicit ASAM(std::unique_ptr<BaseOptimizer> base, const AsamOptions& options = {});
+
+  Variable step(const Closure& closure) override;
+
+ private:
+  Perturbation adaptive_ascent() const;
+
+  double eta_;
+};
+
+}  // namespace minima::optim

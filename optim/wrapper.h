@@ -1,0 +1,85 @@
+// Wrapper: an optimizer that takes the gradient somewhere else than at the weights and leaves the update to the base
+// that it wraps; and Perturbation, the way there and back. SAM, ASAM (sam.h) and MSAM (msam.h) are wrappers; a new
+// direction is a new wrapper of ten lines.
+#pragma once
+
+#include <concepts>
+#include <memory>
+
+#include "optim/optimizer.h"
+
+namespace minima::optim {
+
+/// What may be wrapped: an optimizer with a rule of its own. A wrapper is none.
+template <class T>
+concept WrappableOptimizer = std::derived_from<T, BaseOptimizer>;
+
+/// How a scope of a perturbation leaves the weights.
+enum class Undo {
+  from_copy,   ///< exactly as they were; costs a copy of the weights
+  subtracting  ///< by subtracting e, to one rounding of w + e; no memory. The direction must not have changed meanwhile
+};
+
+/// A displacement e = scale * rho * direction of all trainable weights, rho being each group's own radius.
+class Perturbation {
+ public:
+  Perturbation(const BaseOptimizer& base, Tensor direction, double scale);
+
+  /// The weights are w + e for as long as this lives; a perturbation of zero touches nothing.
+  class Scope {
+   public:
+    Scope(const Perturbation& perturbation, Undo undo);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    const Perturbation& perturbation_;
+    Tensor saved_;
+  };
+  Scope scope(Undo undo) const { return Scope(*this, undo); }
+
+  /// target += factor * e, for a flat buffer; factor may depend on the group.
+  void add_to(Tensor target, const std::function<double(int group)>& factor) const;
+  void add_to(Tensor target, double factor) const;
+  /// |e|
+  double norm() const;
+  bool is_zero() const;
+
+ private:
+  double scale(int group) const { return scale_ * base_->values(group).rho; }
+
+  const BaseOptimizer* base_;
+  Tensor direction_;
+  double scale_;
+};
+
+class Wrapper : public Optimizer {
+ public:
+  std::string name() const override { return name_; }
+  BaseOptimizer& base() override { return *base_; }
+  using Optimizer::base;
+
+ protected:
+  enum class Radius { not_negative, any_sign };
+  /// Groups without a radius of their own inherit rho.
+  Wrapper(const char* name, std::unique_ptr<BaseOptimizer> base, const Schedule& rho, Radius radius);
+
+  void begin_step();
+  Variable gradient(const Closure& closure) { return base_->gradient(closure); }
+  const Tensor& gradients() const { return base_->flat().gradients(); }
+  double norm(const Tensor& flat) const { return base_->flat().norm(flat); }
+  StepStatistics& statistics() { return base_->statistics_; }
+  Measure measured() const { return base_->measure_; }
+  /// e = sign * rho * direction / |direction|, with one norm over everything; zero where the direction is zero.
+  Perturbation along(const Tensor& direction, double sign) const;
+
+ private:
+  void check_radius(int group, double rho, const std::string& when) const;
+
+  const char* name_;
+  std::unique_ptr<BaseOptimizer> base_;
+  Radius radius_;
+};
+
+}  // namespace minima::optim
