@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 namespace minima {
 
@@ -11,6 +12,8 @@ namespace minima {
 int num_threads();
 /// Changes the number of threads; n >= 1. Not while a kernel runs.
 void set_num_threads(int n);
+/// A number in [0, num_threads()) that no other thread of the running parallel region has; 0 outside.
+int thread_index();
 
 namespace detail {
 void run_chunks(int64_t count, void (*run)(void*, int64_t), void* context);

@@ -1,0 +1,15 @@
+#include "core/backend.h"
+
+#include "core/cpu/cpu_backend.h"
+
+namespace minima {
+
+Backend& cuda_backend();  // core/cuda
+
+Backend& backend(Device device) {
+  // Never destroyed: tensors with static lifetime return their memory after main.
+  static CpuBackend& cpu = *new CpuBackend;
+  return device == Device::cpu ? cpu : cuda_backend();
+}
+
+}  // namespace minima

@@ -1,0 +1,85 @@
+// CpuBackend: every kernel on the CPU's threads. The methods are defined by theme in the files beside this one.
+// Work is cut by its size alone (parallel.h), so that every kernel gives the same bits at any number of threads, and
+// no kernel takes memory from anywhere but the caching allocator.
+#pragma once
+
+#include "core/backend.h"
+#include "core/parallel.h"
+
+namespace minima {
+
+class CpuBackend final : public Backend {
+ public:
+  // cpu_backend.cpp
+  void* allocate(size_t bytes) override;
+  void deallocate(void* block) override;
+  void copy_to_host(const void* source, void* target, size_t bytes) override;
+  void copy_from_host(const void* source, void* target, size_t bytes) override;
+  void random(Distribution distribution, uint64_t seed, uint64_t offset, double a, double b, Tensor& out) override;
+
+  // elementwise.cpp
+  void fill(Tensor& out, double value) override;
+  void cast(const Tensor& x, Tensor& out) override;
+  void unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) override;
+  void binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) override;
+  void add_scaled(double alpha, const Tensor& x, Tensor& out) override;
+
+  // blocks.cpp
+  void copy_block(const Shape& shape, const Tensor& x, const Block& from, Tensor& out, const Block& to) override;
+
+  // reductions.cpp
+  void reduce(ReduceOp op, const Fold& fold, const Tensor& x, Tensor& out) override;
+  double dot(const Tensor& x, const Tensor& y) override;
+
+  // rows.cpp
+  void argmax(const Tensor& x, Tensor& out) override;
+  void gather_rows(const Tensor& x, const Tensor& indices, Tensor& out) override;
+  void scatter_rows(const Tensor& x, const Tensor& indices, Tensor& out) override;
+  void softmax(bool log, const Tensor& x, Tensor& out) override;
+
+  // matrix.cpp
+  void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tensor& out) override;
+
+  // convolution.cpp
+  void conv2d(const Window& window, const Tensor& x, const Tensor& weight, Tensor& y) override;
+  void conv2d_transpose(const Window& window, const Tensor& y, const Tensor& weight, Tensor& x) override;
+  void conv2d_correlate(const Window& window, const Tensor& x, const Tensor& y, Tensor& weight) override;
+
+  // pooling.cpp
+  void max_pool2d(const Window& window, const Tensor& x, Tensor& y, Tensor& positions) override;
+  void gather_planes(const Tensor& x, const Tensor& positions, Tensor& y) override;
+  void scatter_planes(const Tensor& y, const Tensor& positions, Tensor& x) override;
+  void avg_pool2d(const Window& window, const Tensor& x, Tensor& y) override;
+  void avg_pool2d_transpose(const Window& window, const Tensor& y, Tensor& x) override;
+
+  // channels.cpp
+  void channel_moments(const Tensor& x, Tensor& mean, Tensor& variance) override;
+  void channel_affine(const Tensor& x, const Tensor& a, const Tensor& b, Tensor& out) override;
+  void channel_sums(const Tensor& x, const Tensor& y, Tensor& sum_x, Tensor& sum_xy) override;
+  void channel_combine(const Tensor& x, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c,
+                       Tensor& out) override;
+
+  // update.cpp
+  void update(const UpdateRule& rule, Tensor& weight, const Tensor& grad, Tensor* states) override;
+};
+
+namespace cpu {
+
+/// Elements that are worth a chunk of their own; less work than this runs on the calling thread.
+inline constexpr int64_t grain = 32768;
+
+/// How many items of `cost` elements each make a chunk.
+inline int64_t grain_of(int64_t cost) { return std::max<int64_t>(1, grain / std::max<int64_t>(1, cost)); }
+
+/// The elements of a tensor as T.
+template <class T>
+const T* read(const Tensor& tensor) {
+  return reinterpret_cast<const T*>(tensor.raw());
+}
+template <class T>
+T* write(Tensor& tensor) {
+  return reinterpret_cast<T*>(tensor.raw());
+}
+
+}  // namespace cpu
+}  // namespace minima

@@ -1,0 +1,59 @@
+// Matrix products on all threads: one product is cut into slices, a batch into its matrices. The cuts depend on the
+// shape alone.
+#include "core/cpu/cpu_backend.h"
+#include "core/gemm.h"
+
+namespace minima {
+namespace {
+
+constexpr double worthwhile = 8e6;  // floating-point operations that pay for a slice of their own
+constexpr int64_t alignment = 16, max_slices = 16;
+
+/// The extent of the slices of one product along the larger of m and n.
+int64_t slice_extent(int64_t m, int64_t n, int64_t k) {
+  const int64_t larger = std::max(m, n);
+  const double work = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  int64_t slices = 1;
+  while (slices < max_slices && work / static_cast<double>(2 * slices) >= worthwhile &&
+         larger >= 2 * slices * alignment)
+    slices *= 2;
+  return ((larger + slices - 1) / slices + alignment - 1) / alignment * alignment;
+}
+
+template <class T>
+void multiply(const Gemm& s, const T* a, const T* b, T* c) {
+  const int64_t lda = s.transpose_a ? s.m : s.k, ldb = s.transpose_b ? s.k : s.n;
+  const T beta = s.accumulate ? T(1) : T(0);
+  const bool by_rows = s.m >= s.n;
+  parallel_for(by_rows ? s.m : s.n, slice_extent(s.m, s.n, s.k), [&](int64_t begin, int64_t end) {
+    const int64_t size = end - begin;
+    if (by_rows)
+      minima::gemm(s.transpose_a, s.transpose_b, size, s.n, s.k, a + (s.transpose_a ? begin : begin * lda), lda, b, ldb,
+                   beta, c + begin * s.n, s.n);
+    else
+      minima::gemm(s.transpose_a, s.transpose_b, s.m, size, s.k, a, lda, b + (s.transpose_b ? begin * ldb : begin), ldb,
+                   beta, c + begin, s.n);
+  });
+}
+
+}  // namespace
+
+void CpuBackend::gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tensor& out) {
+  if (out.numel() == 0) return;
+  Gemm s = shape;
+  if (!s.transpose_a && s.stride_b == 0 && s.stride_a == s.m * s.k) {  // one b for all: one tall product
+    s.m *= s.batch;
+    s.batch = 1;
+  }
+  dispatch_floating("matmul", out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T *from_a = cpu::read<T>(a), *from_b = cpu::read<T>(b);
+    T* to = cpu::write<T>(out);
+    parallel_for(s.batch, cpu::grain_of(s.m * s.n * s.k / 16), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        multiply(s, from_a + i * s.stride_a, from_b + i * s.stride_b, to + i * s.m * s.n);
+    });
+  });
+}
+
+}  // namespace minima

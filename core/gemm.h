@@ -1,0 +1,23 @@
+// The one seam to a matrix library: c = op(a) op(b) + beta c for row-major matrices, on the calling thread.
+// Filled by cpu/gemm_openblas.cpp or, without OpenBLAS (MINIMA_BLAS=reference), by cpu/gemm_plain.cpp.
+// Not here: batches and threads (cpu/matrix.cpp), tensors.
+#pragma once
+
+#include <cstdint>
+
+namespace minima {
+
+/// c [m, n] = op(a) [m, k] op(b) [k, n] + beta * c. a is stored [m, k] or, transposed, [k, m]; b as [k, n] or [n, k];
+/// lda, ldb, ldc are the distances between stored rows. With beta = 0, c is not read. Any extent may be 0.
+void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
+          const float* b, int64_t ldb, float beta, float* c, int64_t ldc);
+void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const double* a, int64_t lda,
+          const double* b, int64_t ldb, double beta, double* c, int64_t ldc);
+
+/// The same in plain loops: the tests' oracle, and all that a build without a matrix library needs.
+void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
+                    const float* b, int64_t ldb, float beta, float* c, int64_t ldc);
+void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const double* a, int64_t lda,
+                    const double* b, int64_t ldb, double beta, double* c, int64_t ldc);
+
+}  // namespace minima
