@@ -195,26 +195,32 @@ Dataset Dataset::take(int64_t n) const {
   return subset(counting(n));
 }
 
-Split Dataset::split(double fraction, uint64_t seed) const {
-  if (!(fraction > 0 && fraction < 1)) fail("Dataset::split", text("fraction ", fraction), "a number between 0 and 1");
-  std::vector<int64_t> for_test(static_cast<size_t>(classes()));
-  for (const int32_t label : view_->labels) ++for_test[static_cast<size_t>(label)];
+detail::Positions detail::split_positions(const std::string& where, const std::vector<int32_t>& labels,
+                                          const std::vector<std::string>& class_names, double fraction, uint64_t seed) {
+  if (!(fraction > 0 && fraction < 1)) fail(where, text("test fraction ", fraction), "a number between 0 and 1");
+  std::vector<int64_t> for_test(class_names.size());
+  for (const int32_t label : labels) ++for_test[static_cast<size_t>(label)];
   for (size_t c = 0; c < for_test.size(); ++c) {
     int64_t& count = for_test[c];
     if (count == 1) {
-      fail("Dataset::split", text("1 sample of class \"", class_names()[c], "\""), "at least 2, one for each part",
+      fail(where, text("1 sample of class \"", class_names[c], "\""), "at least 2, one for each part of the split",
            "Add samples or leave that class out.");
     }
     if (count > 1) { count = std::clamp<int64_t>(std::llround(fraction * static_cast<double>(count)), 1, count - 1); }
   }
   Generator generator{seed, 0};
-  std::vector<int64_t> train, test;
-  for (const int64_t position : generator.permutation(size())) {
-    int64_t& wanted = for_test[static_cast<size_t>(view_->labels[static_cast<size_t>(position)])];
-    (wanted > 0 ? test : train).push_back(position);
+  Positions out;
+  for (const int64_t position : generator.permutation(static_cast<int64_t>(labels.size()))) {
+    int64_t& wanted = for_test[static_cast<size_t>(labels[static_cast<size_t>(position)])];
+    (wanted > 0 ? out.test : out.train).push_back(position);
     if (wanted > 0) --wanted;
   }
-  return {subset(train), subset(test)};
+  return out;
+}
+
+Split Dataset::split(double fraction, uint64_t seed) const {
+  const auto positions = detail::split_positions("Dataset::split", view_->labels, class_names(), fraction, seed);
+  return {subset(positions.train), subset(positions.test)};
 }
 
 Dataset Dataset::normalise(double mean, double deviation) const {

@@ -80,4 +80,13 @@ struct Split {
   Dataset train, test;
 };
 
+namespace detail {
+/// The positions that Dataset::split gives to each part; `where` stands in its errors.
+struct Positions {
+  std::vector<int64_t> train, test;
+};
+Positions split_positions(const std::string& where, const std::vector<int32_t>& labels,
+                          const std::vector<std::string>& class_names, double fraction, uint64_t seed);
+}  // namespace detail
+
 }  // namespace minima::datasets

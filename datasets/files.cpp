@@ -1,0 +1,186 @@
+#include "datasets/files.h"
+
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "core/error.h"
+
+namespace minima::datasets::detail {
+namespace {
+
+/// How many bytes a regular file may hold once decompressed: its own size, or what the end of a gz file says. Only a
+/// guess to save growing; deflate cannot do better than 1032 to 1, which bounds what a damaged file can claim.
+size_t guess_size(const std::string& path, size_t stored) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  unsigned char start[2] = {}, end[4] = {};
+  if (!file || stored < 18 || std::fread(start, 1, 2, file.get()) != 2 || start[0] != 0x1f || start[1] != 0x8b) {
+    return stored;
+  }
+  if (std::fseek(file.get(), -4, SEEK_END) != 0 || std::fread(end, 1, 4, file.get()) != 4) return stored;
+  const size_t claimed = size_t{end[0]} | size_t{end[1]} << 8 | size_t{end[2]} << 16 | size_t{end[3]} << 24;
+  return std::min(claimed, stored * 1032);
+}
+
+bool is_file(const std::string& path) {
+  struct stat status;
+  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
+std::vector<std::string> usual_places() {
+  std::vector<std::string> places;
+  const auto add = [&](const char* variable, const std::string& below) {
+    const char* value = std::getenv(variable);
+    if (value == nullptr || *value == '\0') return false;
+    places.push_back(value + below);
+    return true;
+  };
+  add("MINIMA_DATA", "");
+  places.push_back("data");
+  if (!add("XDG_DATA_HOME", "/minima")) add("HOME", "/.local/share/minima");
+  places.push_back("/usr/share/datasets");
+  return places;
+}
+
+}  // namespace
+
+std::vector<uint8_t> read_file(const std::string& path, size_t limit) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) fail(path, std::strerror(errno), "a readable file");
+  if (!S_ISREG(status.st_mode)) fail(path, S_ISDIR(status.st_mode) ? "a directory" : "a device or pipe", "a file");
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
+  if (!file) fail(path, errno ? std::strerror(errno) : "no memory", "a readable file");
+  gzbuffer(file.get(), 1 << 18);
+
+  // One byte more than expected, so that the end of the file is met without growing.
+  std::vector<uint8_t> bytes(std::min(guess_size(path, static_cast<size_t>(status.st_size)), limit) + 1);
+  size_t size = 0;
+  while (true) {
+    const size_t wanted = std::min<size_t>(bytes.size() - size, 1 << 30);
+    const int count = gzread(file.get(), bytes.data() + size, static_cast<unsigned>(wanted));
+    int problem = Z_OK;
+    const char* reason = gzerror(file.get(), &problem);
+    if (count > 0) size += static_cast<size_t>(count);
+    if (count < 0 || (problem != Z_OK && problem != Z_STREAM_END)) {
+      fail(text(path, ", after ", size, " bytes of content"),
+           problem == Z_ERRNO ? std::strerror(errno) : text("\"", reason, "\""), "a whole gz file",
+           "It is truncated or damaged; get it again.");
+    }
+    if (size > limit) fail(path, text("more than ", limit, " bytes of content"), "a smaller file");
+    if (size < bytes.size()) break;
+    bytes.resize(std::min(bytes.size() * 2, limit + 1));
+  }
+  bytes.resize(size);
+  return bytes;
+}
+
+std::vector<std::string> find_files(const std::string& what, const std::string& directory,
+                                    const std::vector<std::string>& folders, const std::vector<std::string>& files,
+                                    const std::string& hint) {
+  std::string searched;
+  for (const std::string& place : directory.empty() ? usual_places() : std::vector<std::string>{directory}) {
+    std::vector<std::string> candidates;
+    for (const std::string& folder : folders) candidates.push_back(place + "/" + folder);
+    candidates.push_back(place);
+    for (const std::string& candidate : candidates) {
+      std::vector<std::string> found;
+      std::string missing;
+      for (const std::string& file : files) {
+        const std::string path = candidate + "/" + file;
+        if (is_file(path))
+          found.push_back(path);
+        else if (is_file(path + ".gz"))
+          found.push_back(path + ".gz");
+        else
+          missing += (missing.empty() ? "" : ", ") + file;
+      }
+      if (found.size() == files.size()) return found;
+      searched += "\n  " + candidate + (found.empty() ? "" : " (lacks " + missing + ")");
+    }
+  }
+  std::string wanted;
+  for (const std::string& file : files) wanted += (wanted.empty() ? "" : ", ") + file;
+  fail(what, "no folder with all its files", text(wanted, ", each as it is or with .gz, in one of:", searched, "\n"),
+       hint);
+}
+
+// ---- SHA-256
+
+namespace {
+
+uint32_t rotate(uint32_t x, int right) { return x >> right | x << (32 - right); }
+
+/// The first 32 bits of the fractional part of a prime's root: the algorithm's constants are defined that way.
+struct Constants {
+  uint32_t initial[8], round[64];
+
+  Constants() {
+    int count = 0;
+    for (uint32_t candidate = 2; count < 64; ++candidate) {
+      bool prime = true;
+      for (uint32_t divisor = 2; divisor * divisor <= candidate; ++divisor) prime &= candidate % divisor != 0;
+      if (!prime) continue;
+      if (count < 8) initial[count] = fraction(std::sqrt(static_cast<long double>(candidate)));
+      round[count++] = fraction(std::cbrt(static_cast<long double>(candidate)));
+    }
+  }
+  static uint32_t fraction(long double x) { return static_cast<uint32_t>((x - std::floor(x)) * 4294967296.0L); }
+};
+
+void absorb(const Constants& constants, const uint8_t* block, uint32_t* state) {
+  uint32_t w[64], s[8];
+  for (int i = 0; i < 16; ++i) {
+    w[i] = uint32_t{block[4 * i]} << 24 | uint32_t{block[4 * i + 1]} << 16 | uint32_t{block[4 * i + 2]} << 8 |
+           block[4 * i + 3];
+  }
+  for (int i = 16; i < 64; ++i) {
+    const uint32_t a = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3;
+    const uint32_t b = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10;
+    w[i] = w[i - 16] + a + w[i - 7] + b;
+  }
+  std::copy(state, state + 8, s);
+  for (int i = 0; i < 64; ++i) {
+    const uint32_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
+    const uint32_t majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
+    const uint32_t first =
+        s[7] + (rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25)) + choice + constants.round[i] + w[i];
+    const uint32_t second = (rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22)) + majority;
+    std::copy_backward(s, s + 7, s + 8);
+    s[4] += first;
+    s[0] = first + second;
+  }
+  for (int i = 0; i < 8; ++i) state[i] += s[i];
+}
+
+}  // namespace
+
+std::string sha256(const uint8_t* bytes, size_t size) {
+  static const Constants constants;
+  uint32_t state[8];
+  std::copy(constants.initial, constants.initial + 8, state);
+  const size_t whole = size / 64;
+  for (size_t i = 0; i < whole; ++i) absorb(constants, bytes + 64 * i, state);
+
+  // The end: a one bit, zeros, and the length in bits.
+  uint8_t tail[128] = {};
+  const size_t rest = size - 64 * whole, tail_size = rest < 56 ? 64 : 128;
+  std::copy(bytes + 64 * whole, bytes + size, tail);
+  tail[rest] = 0x80;
+  for (size_t i = 0; i < 8; ++i) tail[tail_size - 1 - i] = static_cast<uint8_t>(uint64_t{size} * 8 >> (8 * i));
+  for (size_t i = 0; i < tail_size; i += 64) absorb(constants, tail + i, state);
+
+  std::string out;
+  for (const uint32_t word : state) {
+    for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[word >> shift & 15];
+  }
+  return out;
+}
+
+}  // namespace minima::datasets::detail

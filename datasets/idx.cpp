@@ -1,0 +1,160 @@
+#include "datasets/idx.h"
+
+#include <algorithm>
+#include <future>
+#include <limits>
+
+#include "datasets/files.h"
+#include "datasets/sources.h"
+
+namespace minima::datasets {
+namespace {
+
+uint32_t big_endian(const uint8_t* bytes) {
+  return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | uint32_t{bytes[3]};
+}
+
+std::string hexadecimal(uint32_t value) {
+  std::string out = "0x";
+  for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[value >> shift & 15];
+  return out;
+}
+
+/// One data set of the family, as published.
+struct Published {
+  std::string name;
+  std::vector<std::string> folders;
+  std::vector<std::string> class_names;
+  double mean, deviation;  // of the training images' pixels in [0, 1]
+  std::string hint;
+  std::vector<std::string> sums;  // SHA-256 of the decompressed files, in the order of `files`; may be empty
+};
+
+const std::vector<std::string> files = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+                                        "t10k-labels-idx1-ubyte"};
+
+constexpr size_t largest_file = size_t{1} << 30;  // far above any of the family
+
+/// Images and labels of one part, from two files that must agree.
+Dataset read_part(const Published& published, const std::string& image_path, const std::string& label_path,
+                  const ImageOptions& options, size_t first_file, int64_t limit) {
+  const auto read = [&](const std::string& path, size_t file) {
+    std::vector<uint8_t> bytes = detail::read_file(path, largest_file);
+    if (options.verify && !published.sums.empty()) {
+      const std::string sum = detail::sha256(bytes.data(), bytes.size());
+      if (sum != published.sums[file]) {
+        fail(path, "SHA-256 " + sum, published.sums[file], "These are not the published data; get the file again.");
+      }
+    }
+    return bytes;
+  };
+  std::vector<uint8_t> images = read(image_path, first_file);
+  const std::vector<uint8_t> label_bytes = read(label_path, first_file + 1);
+  const IdxHeader image_header = parse_idx(images, 3, image_path);
+  const IdxHeader label_header = parse_idx(label_bytes, 1, label_path);
+  const int64_t count = image_header.shape[0];
+  if (label_header.shape[0] != count) {
+    fail(label_path, text(label_header.shape[0], " labels"), text(count, ", one for each image of ", image_path));
+  }
+  if (limit < 0 || limit > count) {
+    fail(published.name, text("a limit of ", limit, " training images"), text("0 (all) to ", count));
+  }
+
+  const int64_t kept = limit > 0 ? limit : count;
+  std::vector<int32_t> labels;
+  for (size_t i = 0; i < static_cast<size_t>(kept); ++i) {
+    const uint8_t label = label_bytes[label_header.size + i];
+    if (label >= published.class_names.size()) {
+      fail(text(label_path, ", byte ", label_header.size + i, " of the content"), text("label ", int{label}),
+           text("0 to ", published.class_names.size() - 1));
+    }
+    labels.push_back(label);
+  }
+  const Shape image{1, image_header.shape[1], image_header.shape[2]};
+  images.erase(images.begin(), images.begin() + static_cast<std::ptrdiff_t>(image_header.size));
+  images.resize(static_cast<size_t>(kept * image.numel()));
+  if (kept < count) images.shrink_to_fit();
+  Dataset part = Dataset::from_pixels(std::move(images), image, 255, std::move(labels), published.class_names);
+  return options.normalise ? part.normalise(published.mean, published.deviation) : part;
+}
+
+Split read_split(const Published& published, const ImageOptions& options) {
+  const auto paths = detail::find_files(published.name, options.directory, published.folders, files, published.hint);
+  // The test part is inflated meanwhile.
+  auto test = std::async([&] { return read_part(published, paths[2], paths[3], options, 2, 0); });
+  Dataset train = read_part(published, paths[0], paths[1], options, 0, options.train_limit);
+  Split split{std::move(train), test.get()};
+  if (split.train.input_shape() != split.test.input_shape()) {
+    fail(paths[2], text("images of shape ", split.test.input_shape()),
+         text(split.train.input_shape(), " as in ", paths[0]));
+  }
+  return split;
+}
+
+}  // namespace
+
+IdxHeader parse_idx(std::span<const uint8_t> bytes, int dimensions, const std::string& name) {
+  const size_t header_size = 4 + 4 * static_cast<size_t>(dimensions);
+  if (bytes.size() < header_size) {
+    fail(text(name, ", byte ", bytes.size(), " of the content"), "the end of the file",
+         text("an IDX header of ", header_size, " bytes"), "The file is truncated.");
+  }
+  const uint32_t magic = big_endian(bytes.data()), expected = 0x0800u | static_cast<uint32_t>(dimensions);
+  if (magic != expected) {
+    fail(text(name, ", byte 0 of the content"), text("magic number ", hexadecimal(magic)),
+         text(hexadecimal(expected), " (unsigned bytes in ", dimensions,
+              dimensions == 1 ? " dimension)" : " dimensions)"),
+         magic >> 8 == 0x08 ? "Are images and labels swapped?" : "Is this an IDX file?");
+  }
+  IdxHeader header{{}, header_size};
+  uint64_t wanted = 1;
+  for (int axis = 0; axis < dimensions; ++axis) {
+    const size_t offset = 4 + 4 * static_cast<size_t>(axis);
+    const uint32_t extent = big_endian(bytes.data() + offset);
+    if (extent == 0 || wanted > std::numeric_limits<uint64_t>::max() / 2 / extent) {
+      fail(text(name, ", byte ", offset, " of the content"), text("extent ", extent, " of dimension ", axis),
+           "at least 1, and a total size that fits in 63 bits", "The file is damaged.");
+    }
+    wanted *= extent;
+    header.shape.push_back(extent);
+  }
+  const uint64_t stored = bytes.size() - header_size;
+  if (stored != wanted) {
+    const uint64_t end = header_size + std::min(stored, wanted);
+    fail(text(name, ", byte ", end, " of the content"),
+         stored < wanted ? "the end of the file" : text(stored - wanted, " bytes too many"),
+         text(header_size, " + ", wanted, " bytes, as its header says: ", header.shape),
+         stored < wanted ? "The file is truncated or damaged." : "The file is damaged.");
+  }
+  return header;
+}
+
+Split fashion_mnist(const ImageOptions& options) {
+  return read_split(
+      {"Fashion-MNIST",
+       {"fashion-mnist", "FashionMNIST/raw"},
+       {"T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"},
+       0.2860,
+       0.3530,
+       "Debian and Ubuntu have them in the package dataset-fashion-mnist; else get the four .gz files from "
+       "https://github.com/zalandoresearch/fashion-mnist and put them into ./data/fashion-mnist.",
+       {"c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"}},
+      options);
+}
+
+Split mnist(const ImageOptions& options) {
+  return read_split({"MNIST",
+                     {"mnist", "MNIST/raw"},
+                     {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
+                     0.1307,
+                     0.3081,
+                     "Get the four .gz files from https://ossci-datasets.s3.amazonaws.com/mnist/ and put them into "
+                     "./data/mnist.",
+                     {}},
+                    options);
+}
+
+}  // namespace minima::datasets

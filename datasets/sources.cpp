@@ -1,0 +1,96 @@
+#include "datasets/sources.h"
+
+#include <cmath>
+#include <functional>
+#include <utility>
+
+namespace minima::datasets {
+namespace {
+
+constexpr int digit_pixels = 64, digits_white = 16;
+constexpr int64_t digits_for_training = 1437;
+
+/// One line an image: label, space, pixels in base 17.
+constexpr char digit_lines[] =
+#include "datasets/data/digits.inc"
+    ;
+
+Split decode_digits() {
+  constexpr size_t line = 2 + digit_pixels;
+  std::vector<uint8_t> pixels;
+  std::vector<int32_t> labels;
+  for (const char* at = digit_lines; *at != '\0'; at += line) {
+    labels.push_back(at[0] - '0');
+    for (size_t i = 2; i < line; ++i) {
+      pixels.push_back(static_cast<uint8_t>(at[i] <= '9' ? at[i] - '0' : at[i] - 'a' + 10));
+    }
+  }
+  double sum = 0, squares = 0;
+  const size_t count = static_cast<size_t>(digits_for_training) * digit_pixels;
+  for (size_t i = 0; i < count; ++i) {
+    const double value = static_cast<double>(pixels[i]) / digits_white;
+    sum += value;
+    squares += value * value;
+  }
+  const double mean = sum / static_cast<double>(count);
+  const double deviation = std::sqrt(squares / static_cast<double>(count) - mean * mean);
+
+  const Dataset all = Dataset::from_pixels(std::move(pixels), {1, 8, 8}, digits_white, std::move(labels),
+                                           {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"})
+                          .normalise(mean, deviation);
+  std::vector<int64_t> for_test;
+  for (int64_t i = digits_for_training; i < all.size(); ++i) for_test.push_back(i);
+  return {all.take(digits_for_training), all.subset(for_test)};
+}
+
+bool ends_with(const std::string& name, const std::string& ending) {
+  return name.size() > ending.size() && name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
+}
+
+using Source = std::pair<const char*, std::function<Split(const LoadOptions&)>>;
+
+const std::vector<Source>& named_sources() {
+  static const std::vector<Source> sources = {
+      {"digits", [](const LoadOptions&) { return digits(); }},
+      {"fashion-mnist",
+       [](const LoadOptions& o) { return fashion_mnist({.directory = o.directory, .train_limit = o.train_limit}); }},
+      {"mnist", [](const LoadOptions& o) { return mnist({.directory = o.directory, .train_limit = o.train_limit}); }},
+      {"two-moons", [](const LoadOptions& o) { return two_moons({.seed = o.seed}); }},
+      {"spirals", [](const LoadOptions& o) { return spirals({.seed = o.seed}); }},
+      {"blobs", [](const LoadOptions& o) { return blobs({.seed = o.seed}); }},
+  };
+  return sources;
+}
+
+Split load_all(const std::string& name_or_file, const LoadOptions& options) {
+  for (const auto& [name, make] : named_sources()) {
+    if (name_or_file == name) return make(options);
+  }
+  if (ends_with(name_or_file, ".csv") || ends_with(name_or_file, ".csv.gz")) {
+    return csv(name_or_file, {.label = options.label, .test_fraction = options.test_fraction, .seed = options.seed});
+  }
+  std::string known;
+  for (const std::string& name : names()) known += name + ", ";
+  fail("load", text("the data set \"", name_or_file, "\""), known + "or the path of a .csv or .csv.gz file");
+}
+
+}  // namespace
+
+Split digits() {
+  static const Split split = decode_digits();
+  return split;
+}
+
+Split load(const std::string& name_or_file, const LoadOptions& options) {
+  Split split = load_all(name_or_file, options);
+  if (options.train_limit != 0) split.train = split.train.take(options.train_limit);
+  return split;
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> out;
+  for (const auto& [name, unused] : named_sources()) out.emplace_back(name);
+  return out;
+}
+
+}  // namespace minima::datasets
