@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Writes the golden files of tests/nn (tests/data/nn/*.safetensors) with PyTorch: python3 tests/golden/generate_nn.py
+
+NAME.safetensors      the state_dict before training, as a user of PyTorch would save it
+NAME_run.safetensors  inputs, outputs, losses and gradients that minima must reproduce from it, in float64
+"""
+import json
+import pathlib
+import struct
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+DATA = pathlib.Path(__file__).resolve().parent.parent / "data" / "nn"
+TYPES = {torch.float64: "F64", torch.float32: "F32", torch.int64: "I64"}
+
+
+def save_safetensors(path, tensors):
+    header, blob = {}, b""
+    for name, tensor in tensors.items():
+        data = tensor.detach().contiguous().numpy().tobytes()
+        header[name] = {"dtype": TYPES[tensor.dtype], "shape": list(tensor.shape),
+                        "data_offsets": [len(blob), len(blob) + len(data)]}
+        blob += data
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + blob)
+
+
+def record_training(name, model, x, y, smoothing=0.0, steps=10, lr=0.1):
+    """Gradients of the first step, then the losses of `steps` steps of plain SGD and the evaluation afterwards."""
+    model = model.double()
+    save_safetensors(DATA / f"{name}.safetensors", model.state_dict())
+    run = {"x": x, "y": y, "losses": []}
+    for step in range(steps):
+        logits = model(x)
+        loss = F.cross_entropy(logits, y, label_smoothing=smoothing)
+        model.zero_grad()
+        loss.backward()
+        if step == 0:
+            run["logits"] = logits.clone()
+            run.update({f"grad.{key}": p.grad.clone() for key, p in model.named_parameters()})
+        run["losses"].append(loss.detach())
+        with torch.no_grad():
+            for p in model.parameters():
+                p -= lr * p.grad
+    run["losses"] = torch.stack(run["losses"])
+    run.update({f"trained.{key}": t for key, t in model.state_dict().items()})
+    run["eval_logits"] = model.eval()(x)
+    save_safetensors(DATA / f"{name}_run.safetensors", run)
+
+
+def fill_by_name(model):
+    """Weights as a formula of their name, so that a large network needs no stored weights."""
+    for key, p in model.named_parameters():
+        wave = torch.sin(torch.arange(p.numel(), dtype=torch.float64) + sum(key.encode())).reshape(p.shape)
+        p.data = 1 + 0.1 * wave if p.dim() == 1 and key.endswith("weight") else 0.1 * wave
+
+
+def record_network(name, model, x, y):
+    """Outputs and the norm of every gradient of a network filled by name."""
+    model = model.double()
+    fill_by_name(model)
+    x = x.requires_grad_()
+    logits = model(x)
+    loss = F.cross_entropy(logits, y)
+    loss.backward()
+    run = {"x": x, "y": y, "logits": logits, "loss": loss, "grad_x": x.grad}
+    run.update({f"norm.{key}": p.grad.norm() for key, p in model.named_parameters()})
+    run["eval_logits"] = model.eval()(x)
+    save_safetensors(DATA / f"{name}_run.safetensors", run)
+
+
+def conv3x3(i, o, stride=1):
+    return nn.Conv2d(i, o, 3, stride, 1, bias=False)
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, i, o, stride):
+        super().__init__()
+        self.conv1, self.bn1 = conv3x3(i, o, stride), nn.BatchNorm2d(o)
+        self.conv2, self.bn2 = conv3x3(o, o), nn.BatchNorm2d(o)
+        self.pad, self.stride = (o - i) // 2, stride
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        s = x[:, :, ::self.stride, ::self.stride]
+        return F.relu(y + F.pad(s, (0, 0, 0, 0, self.pad, self.pad)))
+
+
+class WideBlock(nn.Module):
+    def __init__(self, i, o, stride):
+        super().__init__()
+        self.bn1, self.conv1 = nn.BatchNorm2d(i), conv3x3(i, o, stride)
+        self.bn2, self.conv2 = nn.BatchNorm2d(o), conv3x3(o, o)
+        if i != o or stride != 1:
+            self.shortcut = nn.Conv2d(i, o, 1, stride, bias=False)
+
+    def forward(self, x):
+        h = F.relu(self.bn1(x))
+        y = self.conv2(F.relu(self.bn2(self.conv1(h))))
+        return y + (self.shortcut(h) if hasattr(self, "shortcut") else x)
+
+
+def stage(block, i, o, stride, n):
+    return nn.Sequential(*[block(i if k == 0 else o, o, stride if k == 0 else 1) for k in range(n)])
+
+
+class ResNet(nn.Module):
+    def __init__(self, channels, classes, n):
+        super().__init__()
+        self.conv1, self.bn1 = conv3x3(channels, 16), nn.BatchNorm2d(16)
+        self.layer1 = stage(BasicBlock, 16, 16, 1, n)
+        self.layer2 = stage(BasicBlock, 16, 32, 2, n)
+        self.layer3 = stage(BasicBlock, 32, 64, 2, n)
+        self.fc = nn.Linear(64, classes)
+
+    def forward(self, x):
+        y = self.layer3(self.layer2(self.layer1(F.relu(self.bn1(self.conv1(x))))))
+        return self.fc(F.adaptive_avg_pool2d(y, 1).flatten(1))
+
+
+class WideResNet(nn.Module):
+    def __init__(self, n, k, channels, classes):
+        super().__init__()
+        self.conv1 = conv3x3(channels, 16)
+        self.layer1 = stage(WideBlock, 16, 16 * k, 1, n)
+        self.layer2 = stage(WideBlock, 16 * k, 32 * k, 2, n)
+        self.layer3 = stage(WideBlock, 32 * k, 64 * k, 2, n)
+        self.bn1, self.fc = nn.BatchNorm2d(64 * k), nn.Linear(64 * k, classes)
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.layer3(self.layer2(self.layer1(self.conv1(x))))))
+        return self.fc(F.adaptive_avg_pool2d(y, 1).flatten(1))
+
+
+def labels(n, classes):
+    return torch.arange(n) * 7 % classes
+
+
+def main():
+    torch.manual_seed(1)
+    DATA.mkdir(parents=True, exist_ok=True)
+    normal = lambda *shape: torch.randn(*shape, dtype=torch.float64)
+
+    record_training("mlp", nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(),
+                                         nn.Linear(8, 4)), normal(12, 1, 8, 8), labels(12, 4))
+    record_training("cnn", nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(4, 6, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(6), nn.GELU(), nn.AvgPool2d(2),
+        nn.Flatten(), nn.Linear(24, 4)), normal(6, 2, 16, 16), labels(6, 4))
+    record_training("table", nn.Sequential(
+        nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 6), nn.LayerNorm(6), nn.Sigmoid(),
+        nn.Linear(6, 3)), normal(10, 5), labels(10, 3), smoothing=0.1)
+    record_network("resnet20", ResNet(3, 10, 3), normal(4, 3, 9, 8), labels(4, 10))
+    record_network("wrn16-2", WideResNet(2, 2, 3, 10), normal(4, 3, 9, 8), labels(4, 10))
+
+
+main()
