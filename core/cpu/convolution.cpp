@@ -4,6 +4,7 @@
 //   conv2d_transpose  x       = columns^-T(weight^T y)        (col2im: patches are added back to where they came from)
 //   conv2d_correlate  weight  = sum over images of y columns(x)^T
 #include "core/cpu/cpu_backend.h"
+#include "core/cpu/window.h"
 #include "core/gemm.h"
 
 namespace minima {
@@ -26,14 +27,7 @@ struct Convolution {
   bool is_pointwise() const {
     return window.kernel_h == 1 && window.kernel_w == 1 && window.stride == 1 && window.padding == 0;
   }
-  /// Columns q of one output row whose input column q * stride - padding + j lies inside the image: [first, last).
-  int64_t first_inside(int64_t j) const { return std::min(out_w, ceil_div(window.padding - j)); }
-  int64_t last_inside(int64_t j) const {
-    return std::max(first_inside(j), std::min(out_w, ceil_div(width + window.padding - j)));
-  }
-
- private:
-  int64_t ceil_div(int64_t n) const { return n <= 0 ? 0 : (n + window.stride - 1) / window.stride; }
+  cpu::WindowAxis columns() const { return {width, out_w, window.stride, window.padding}; }
 };
 
 /// Room for the patches of one image on each thread.
@@ -65,33 +59,33 @@ void walk_patches(const Convolution& c, T* x, U* columns, F&& line) {
 
 template <class T>
 void im2col(const Convolution& c, const T* x, T* columns) {
-  const int64_t stride = c.window.stride;
+  const cpu::WindowAxis axis = c.columns();
   walk_patches(c, x, columns, [&](const T* row, T* to, int64_t j) {
     if (!row) {
       std::fill(to, to + c.out_w, T(0));
       return;
     }
-    const int64_t first = c.first_inside(j), last = c.last_inside(j), shift = j - c.window.padding;
+    const int64_t first = axis.first(j), last = axis.last(j), shift = j - axis.padding;
     std::fill(to, to + first, T(0));
-    if (stride == 1)
+    if (axis.stride == 1)
       for (int64_t q = first; q < last; ++q) to[q] = row[q + shift];
     else
-      for (int64_t q = first; q < last; ++q) to[q] = row[q * stride + shift];
+      for (int64_t q = first; q < last; ++q) to[q] = row[q * axis.stride + shift];
     std::fill(to + last, to + c.out_w, T(0));
   });
 }
 
 template <class T>
 void col2im(const Convolution& c, const T* columns, T* x) {
-  const int64_t stride = c.window.stride;
+  const cpu::WindowAxis axis = c.columns();
   std::fill(x, x + c.x_size(), T(0));
   walk_patches(c, x, columns, [&](T* row, const T* from, int64_t j) {
     if (!row) return;
-    const int64_t first = c.first_inside(j), last = c.last_inside(j), shift = j - c.window.padding;
-    if (stride == 1)
+    const int64_t first = axis.first(j), last = axis.last(j), shift = j - axis.padding;
+    if (axis.stride == 1)
       for (int64_t q = first; q < last; ++q) row[q + shift] += from[q];
     else
-      for (int64_t q = first; q < last; ++q) row[q * stride + shift] += from[q];
+      for (int64_t q = first; q < last; ++q) row[q * axis.stride + shift] += from[q];
   });
 }
 

@@ -18,6 +18,21 @@ void multiply(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blas
   cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
 }
 
+// y = op(b) x + beta y for a stored matrix b [rows, columns]
+void multiply_row(bool transpose, int64_t rows, int64_t columns, const float* b, int64_t ldb, const float* x,
+                  int64_t step, float beta, float* y) {
+  cblas_sgemv(CblasRowMajor, transpose ? CblasTrans : CblasNoTrans, static_cast<blasint>(rows),
+              static_cast<blasint>(columns), 1, b, static_cast<blasint>(ldb), x, static_cast<blasint>(step), beta, y,
+              1);
+}
+
+void multiply_row(bool transpose, int64_t rows, int64_t columns, const double* b, int64_t ldb, const double* x,
+                  int64_t step, double beta, double* y) {
+  cblas_dgemv(CblasRowMajor, transpose ? CblasTrans : CblasNoTrans, static_cast<blasint>(rows),
+              static_cast<blasint>(columns), 1, b, static_cast<blasint>(ldb), x, static_cast<blasint>(step), beta, y,
+              1);
+}
+
 template <class T>
 void checked(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* b,
              int64_t ldb, T beta, T* c, int64_t ldc) {
@@ -27,6 +42,11 @@ void checked(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k
   if (k == 0) {  // BLAS refuses a leading dimension of 0
     for (int64_t i = 0; i < m; ++i)
       for (int64_t j = 0; j < n; ++j) c[i * ldc + j] = beta == 0 ? T(0) : beta * c[i * ldc + j];
+    return;
+  }
+  if (m == 1) {  // a row times a matrix: OpenBLAS's gemm would spend its time on packing
+    if (beta == 0) std::fill(c, c + n, T(0));  // gemv may read what it scales by 0
+    multiply_row(!transpose_b, transpose_b ? n : k, transpose_b ? k : n, b, ldb, a, transpose_a ? lda : 1, beta, c);
     return;
   }
   multiply(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, static_cast<blasint>(m),

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "core/cpu/cpu_backend.h"
+#include "core/cpu/window.h"
 
 namespace minima {
 namespace {
@@ -15,22 +16,30 @@ struct Planes {
   int64_t y_size() const { return out_h * out_w; }
 };
 
-/// The part of a window that lies inside the image, along one axis.
-struct Span {
-  int64_t begin, end;
-
-  Span(const Window& w, int64_t kernel, int64_t position, int64_t extent)
-      : begin(std::max<int64_t>(0, position * w.stride - w.padding)),
-        end(std::min(extent, position * w.stride - w.padding + kernel)) {}
-};
-
-/// Calls body(output index, rows, columns) for each window of a plane.
+/// Calls body(p, q_first, q_last, x_offset) for every output row p and kernel position: outputs q in [q_first, q_last)
+/// of that row see the element x_offset + q * stride of the plane. So each row is a few loops over long runs.
 template <class F>
 void walk_windows(const Window& w, const Planes& planes, F&& body) {
-  for (int64_t p = 0; p < planes.out_h; ++p) {
-    const Span rows(w, w.kernel_h, p, planes.height);
-    for (int64_t q = 0; q < planes.out_w; ++q) body(p * planes.out_w + q, rows, Span(w, w.kernel_w, q, planes.width));
-  }
+  const cpu::WindowAxis rows{planes.height, planes.out_h, w.stride, w.padding};
+  const cpu::WindowAxis columns{planes.width, planes.out_w, w.stride, w.padding};
+  for (int64_t p = 0; p < planes.out_h; ++p)
+    for (int64_t i = 0; i < w.kernel_h; ++i) {
+      const int64_t row = rows.at(p, i);
+      if (row < 0 || row >= planes.height) continue;
+      for (int64_t j = 0; j < w.kernel_w; ++j)
+        body(p, columns.first(j), columns.last(j), row * planes.width + columns.at(0, j));
+    }
+}
+
+/// Calls f(q, element of x) for q in [first, last); the common strides are loops of their own, as vectors.
+template <class F>
+void walk_row(int64_t stride, int64_t first, int64_t last, int64_t offset, F&& f) {
+  if (stride == 1)
+    for (int64_t q = first; q < last; ++q) f(q, offset + q);
+  else if (stride == 2)
+    for (int64_t q = first; q < last; ++q) f(q, offset + 2 * q);
+  else
+    for (int64_t q = first; q < last; ++q) f(q, offset + q * stride);
 }
 
 template <class F>
@@ -42,19 +51,20 @@ void parallel_planes(const Planes& planes, F&& body) {
 
 template <class T>
 void max_pool_plane(const Window& window, const Planes& planes, const T* x, T* y, int32_t* positions) {
-  walk_windows(window, planes, [&](int64_t at, Span rows, Span columns) {
-    T best = -std::numeric_limits<T>::infinity();
-    int64_t position = rows.begin * planes.width + columns.begin;
-    for (int64_t i = rows.begin; i < rows.end; ++i)
-      for (int64_t j = columns.begin; j < columns.end; ++j) {
-        const T value = x[i * planes.width + j];
-        if (value > best || value != value) {
-          best = value;
-          position = i * planes.width + j;
-        }
-      }
-    y[at] = best;
-    positions[at] = static_cast<int32_t>(position);
+  std::fill(y, y + planes.y_size(), -std::numeric_limits<T>::infinity());
+  for (int64_t p = 0, i = 0; p < planes.out_h; ++p)  // where all is -inf, the first element wins
+    for (int64_t q = 0; q < planes.out_w; ++q, ++i)
+      positions[i] = static_cast<int32_t>(std::max<int64_t>(0, p * window.stride - window.padding) * planes.width +
+                                          std::max<int64_t>(0, q * window.stride - window.padding));
+  walk_windows(window, planes, [&](int64_t p, int64_t first, int64_t last, int64_t offset) {
+    T* best = y + p * planes.out_w;
+    int32_t* position = positions + p * planes.out_w;
+    walk_row(window.stride, first, last, offset, [&](int64_t q, int64_t at) {
+      const T value = x[at];
+      const bool larger = (value > best[q]) | (value != value);
+      best[q] = larger ? value : best[q];
+      position[q] = larger ? static_cast<int32_t>(at) : position[q];
+    });
   });
 }
 
@@ -107,12 +117,12 @@ void CpuBackend::avg_pool2d(const Window& window, const Tensor& x, Tensor& y) {
     parallel_planes(planes, [&](int64_t plane) {
       const T* from = cpu::read<T>(x) + plane * planes.x_size();
       T* to = cpu::write<T>(y) + plane * planes.y_size();
-      walk_windows(window, planes, [&](int64_t at, Span rows, Span columns) {
-        T sum = 0;
-        for (int64_t i = rows.begin; i < rows.end; ++i)
-          for (int64_t j = columns.begin; j < columns.end; ++j) sum += from[i * planes.width + j];
-        to[at] = sum * scale;
+      std::fill(to, to + planes.y_size(), T(0));
+      walk_windows(window, planes, [&](int64_t p, int64_t first, int64_t last, int64_t offset) {
+        T* sum = to + p * planes.out_w;
+        walk_row(window.stride, first, last, offset, [&](int64_t q, int64_t at) { sum[q] += from[at]; });
       });
+      for (int64_t i = 0; i < planes.y_size(); ++i) to[i] *= scale;
     });
   });
 }
@@ -126,10 +136,9 @@ void CpuBackend::avg_pool2d_transpose(const Window& window, const Tensor& y, Ten
       const T* from = cpu::read<T>(y) + plane * planes.y_size();
       T* to = cpu::write<T>(x) + plane * planes.x_size();
       std::fill(to, to + planes.x_size(), T(0));
-      walk_windows(window, planes, [&](int64_t at, Span rows, Span columns) {
-        const T share = from[at] * scale;
-        for (int64_t i = rows.begin; i < rows.end; ++i)
-          for (int64_t j = columns.begin; j < columns.end; ++j) to[i * planes.width + j] += share;
+      walk_windows(window, planes, [&](int64_t p, int64_t first, int64_t last, int64_t offset) {
+        const T* share = from + p * planes.out_w;
+        walk_row(window.stride, first, last, offset, [&](int64_t q, int64_t at) { to[at] += scale * share[q]; });
       });
     });
   });
