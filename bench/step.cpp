@@ -1,0 +1,188 @@
+// Whole training steps: forward, backward and update of one workload on one synthetic batch. Run with
+//   bench_step WORKLOAD [OPTIMIZER[,OPTIMIZER...]] [--threads N] [--batch N] [--seconds S]
+// Prints one JSON line an optimizer. Several optimizers take turns step by step in one process, each on a model of its
+// own, so that the ratio of their times is free of the machine's slow drifts; the memory figures mean something only
+// for one alone. bench/peers/torch_step.py does the same work in PyTorch.
+// Not here: data loading (epoch.cpp).
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "bench/peak_rss.h"
+#include "minima.h"
+
+using namespace minima;
+
+namespace {
+
+struct Workload {
+  const char* name;
+  Shape image;
+  int64_t batch;
+};
+
+const Workload workloads[] = {
+    {"mlp", {1, 28, 28}, 128}, {"mlp_big", {1, 28, 28}, 128},  {"lenet", {1, 28, 28}, 128},
+    {"cnn", {1, 28, 28}, 128}, {"resnet20", {3, 32, 32}, 128}, {"wrn16-4", {3, 32, 32}, 64},
+};
+constexpr int64_t classes = 10, least_steps = 3;
+
+struct Arguments {
+  Workload workload;
+  std::vector<std::string> optimizers;
+  double seconds = 2;  ///< for all optimizers together, warm-up not counted
+};
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0, end; begin <= list.size(); begin = end + 1) {
+    end = std::min(list.find(',', begin), list.size());
+    parts.push_back(list.substr(begin, end - begin));
+  }
+  return parts;
+}
+
+Workload workload_named(const std::string& name) {
+  std::string known;
+  for (const Workload& w : workloads) {
+    if (name == w.name) return w;
+    known += (known.empty() ? "" : ", ") + std::string(w.name);
+  }
+  fail("bench_step", "workload '" + name + "'", "one of " + known);
+}
+
+Arguments parse(int argc, char** argv) {
+  std::vector<std::string> words;
+  Arguments arguments{workloads[0], {"momentum"}};
+  int64_t batch = 0;
+  for (int i = 1; i < argc; ++i) {
+    std::string word = argv[i];
+    if (word.rfind("--", 0) != 0) {
+      words.push_back(word);
+      continue;
+    }
+    if (i + 1 == argc) fail("bench_step", word, "a number after it");
+    double value = std::stod(argv[++i]);
+    if (word == "--threads")
+      set_num_threads(static_cast<int>(value));
+    else if (word == "--batch")
+      batch = static_cast<int64_t>(value);
+    else if (word == "--seconds")
+      arguments.seconds = value;
+    else
+      fail("bench_step", word, "--threads, --batch or --seconds");
+  }
+  if (words.empty() || words.size() > 2) fail("bench_step", text(words.size(), " names"), "WORKLOAD [OPTIMIZERS]");
+  arguments.workload = workload_named(words[0]);
+  if (batch > 0) arguments.workload.batch = batch;
+  if (words.size() == 2) arguments.optimizers = split(words[1]);
+  return arguments;
+}
+
+/// Only the time counts: the numbers are small, and equal in the peers.
+std::unique_ptr<optim::Optimizer> optimizer_named(const std::string& name, const std::vector<Variable>& parameters) {
+  if (name == "adam") return optim::make_optimizer(name, parameters, {.lr = 1e-3});
+  if (name == "sgd") return optim::make_optimizer(name, parameters, {.lr = .01, .momentum = 0., .weight_decay = 0.});
+  optim::Settings settings{.lr = .01, .momentum = .9, .weight_decay = 5e-4};
+  if (name == "sam" || name == "msam") settings.rho = .05;
+  return optim::make_optimizer(name == "momentum" ? "sgd" : name, parameters, settings);
+}
+
+using Clock = std::chrono::steady_clock;
+double milliseconds(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+/// A model under training, and how long each of its steps took.
+struct Training {
+  std::string optimizer_name;
+  nn::AnyModule model;
+  std::unique_ptr<optim::Optimizer> optimizer;
+  std::vector<double> total{}, forward{}, backward{}, update{};  ///< milliseconds of each step
+  double loss = 0;
+
+  void step(const Tensor& images, const Tensor& labels) {
+    double in_forward = 0, in_backward = 0;
+    auto begin = Clock::now();
+    Variable result = optimizer->step([&] {
+      auto start = Clock::now();
+      Variable loss = nn::cross_entropy((*model)(images), labels);
+      auto middle = Clock::now();
+      loss.backward();
+      in_forward += milliseconds(start, middle);
+      in_backward += milliseconds(middle, Clock::now());
+      return loss;
+    });
+    loss = result.item();
+    double all = milliseconds(begin, Clock::now());
+    total.push_back(all);
+    forward.push_back(in_forward);
+    backward.push_back(in_backward);
+    update.push_back(all - in_forward - in_backward);
+  }
+
+  void forget() {
+    for (auto* times : {&total, &forward, &backward, &update}) times->clear();
+  }
+};
+
+double quantile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1) + .5)];
+}
+
+void run(const Arguments& arguments) {
+  const Workload& workload = arguments.workload;
+  manual_seed(0);
+  Shape batch_shape{workload.batch};
+  for (int64_t extent : workload.image) batch_shape.push_back(extent);
+  Tensor images = default_generator().normal(batch_shape);
+  std::vector<int64_t> classes_of(static_cast<size_t>(workload.batch));
+  for (int64_t& label : classes_of) label = static_cast<int64_t>(default_generator().below(classes));
+  Tensor labels = Tensor::from(classes_of);
+
+  std::vector<Training> trainings;
+  for (const std::string& name : arguments.optimizers) {
+    nn::AnyModule model = nn::make_model(workload.name, workload.image, classes);
+    auto parameters = model->parameters();
+    trainings.push_back({name, std::move(model), optimizer_named(name, parameters)});
+  }
+
+  // Warm-up: at least two steps, and for short steps long enough that the threads are up.
+  auto start = Clock::now();
+  for (int i = 0; i < 2 || (i < 20 && milliseconds(start, Clock::now()) < 200); ++i)
+    for (Training& training : trainings) training.step(images, labels);
+  for (Training& training : trainings) training.forget();
+
+  reset_peak_memory();
+  const int64_t allocations = memory_statistics().system_allocations;
+  start = Clock::now();
+  for (int64_t i = 0; i < least_steps || milliseconds(start, Clock::now()) < 1e3 * arguments.seconds; ++i)
+    for (Training& training : trainings) training.step(images, labels);
+
+  const MemoryStatistics memory = memory_statistics();
+  for (Training& t : trainings)
+    std::printf(
+        "{\"framework\": \"minima\", \"workload\": \"%s\", \"optimizer\": \"%s\", \"batch\": %lld, \"threads\": %d, "
+        "\"parameters\": %lld, \"steps\": %zu, \"median_ms\": %.4f, \"min_ms\": %.4f, \"p90_ms\": %.4f, "
+        "\"forward_ms\": %.4f, \"backward_ms\": %.4f, \"update_ms\": %.4f, \"loss\": %.6g, "
+        "\"peak_tensor_mib\": %.2f, \"peak_rss_mib\": %.1f, \"system_allocations\": %lld}\n",
+        workload.name, t.optimizer_name.c_str(), static_cast<long long>(workload.batch), num_threads(),
+        static_cast<long long>(t.model->parameter_count()), t.total.size(), quantile(t.total, .5), quantile(t.total, 0),
+        quantile(t.total, .9), quantile(t.forward, .5), quantile(t.backward, .5), quantile(t.update, .5), t.loss,
+        static_cast<double>(memory.peak_bytes_in_use) / (1 << 20), peak_rss_mib(),
+        static_cast<long long>(memory.system_allocations - allocations));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    run(parse(argc, argv));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
