@@ -50,11 +50,11 @@ struct Group {
   GroupOptions options{};
 };
 
-/// How much last_step() is told. Each level includes those before it.
+/// What last_step() tells beyond the loss and the hyperparameters. Each level includes those before it.
 enum class Measure {
-  free,    ///< what the step computes anyway
-  norms,   ///< and norms and cosine: three more passes over flat memory
-  losses,  ///< and the loss at clean and perturbed weights: MSAM runs the closure once more, outside all counters
+  nothing,
+  norms,   ///< norms and cosine: a few more passes over flat memory
+  losses,  ///< and the loss at clean weights under MSAM, which costs a run of the closure that nothing counts
 };
 
 /// What the last step did. NaN where it was not measured or does not exist. lr, momentum and rho are those of group 0;
@@ -116,6 +116,14 @@ class Optimizer {
 /// An optimizer with an update rule, and the parts that its step and a wrapper's are made of.
 class BaseOptimizer : public Optimizer {
  public:
+  /// What distinguishes one optimizer from another, beside its rule.
+  struct Setup {
+    const char* name;
+    std::vector<const char*> options;  ///< the hyperparameters that this optimizer reads
+    std::vector<const char*> states;   ///< its buffers; the first is the momentum
+    double max_gradient_norm;
+  };
+
   /// A group's scheduled values at this step.
   struct Values {
     double lr, momentum, rho;
@@ -135,6 +143,8 @@ class BaseOptimizer : public Optimizer {
   double loss_only(const Closure& closure);
   /// Tells last_step() about the loss and, on request, g and v. Before update().
   void observe(const Variable& loss);
+  StepStatistics& statistics() { return statistics_; }
+  Measure measured() const { return measure_; }
   /// Moves the weights by the rule with this flat gradient, and completes the step.
   void update(const Tensor& gradient);
 
@@ -145,19 +155,13 @@ class BaseOptimizer : public Optimizer {
   virtual bool decay_in_gradient() const { return true; }
 
  protected:
-  struct Setup {
-    const char* name;
-    std::vector<const char*> options;  ///< the hyperparameters that this optimizer reads
-    std::vector<const char*> states;   ///< its buffers; the first is the momentum
-    double max_gradient_norm;
-  };
   BaseOptimizer(const Setup& setup, const std::vector<Group>& groups, const Hyperparameters& defaults);
   /// The rule of one group at the coming step.
   virtual UpdateRule rule(const Hyperparameters& group, const Values& now) const = 0;
 
  private:
   friend class Optimizer;
-  void check(int group) const;
+  void check(int group, const std::string& when) const;
   Tensor clipped(const Tensor& gradient) const;
 
   const char* name_;
@@ -168,11 +172,8 @@ class BaseOptimizer : public Optimizer {
   std::vector<Values> values_;
   std::vector<Tensor> states_;
   int64_t steps_ = 0, gradient_evaluations_ = 0;
-  Measure measure_ = Measure::free;
-
- protected:
+  Measure measure_ = Measure::nothing;
   StepStatistics statistics_;
-  friend class Wrapper;
 };
 
 namespace detail {

@@ -35,19 +35,22 @@ class Perturbation {
 
    private:
     const Perturbation& perturbation_;
+    const Undo undo_;
     Tensor saved_;
   };
   Scope scope(Undo undo) const { return Scope(*this, undo); }
 
-  /// target += factor * e, for a flat buffer; factor may depend on the group.
-  void add_to(Tensor target, const std::function<double(int group)>& factor) const;
+  /// target += factor * e, for a flat buffer.
   void add_to(Tensor target, double factor) const;
+  /// What weight decay at w + e would add to a flat gradient beyond weight decay at w: weight_decay * e.
+  void add_decay_to(Tensor gradient) const;
   /// |e|
   double norm() const;
   bool is_zero() const;
 
  private:
-  double scale(int group) const { return scale_ * base_->values(group).rho; }
+  template <class F>
+  void add_scaled(Tensor& target, F factor_of_group) const;
 
   const BaseOptimizer* base_;
   Tensor direction_;
@@ -69,10 +72,10 @@ class Wrapper : public Optimizer {
   Variable gradient(const Closure& closure) { return base_->gradient(closure); }
   const Tensor& gradients() const { return base_->flat().gradients(); }
   double norm(const Tensor& flat) const { return base_->flat().norm(flat); }
-  StepStatistics& statistics() { return base_->statistics_; }
-  Measure measured() const { return base_->measure_; }
-  /// e = sign * rho * direction / |direction|, with one norm over everything; zero where the direction is zero.
-  Perturbation along(const Tensor& direction, double sign) const;
+  /// e = sign * rho * direction / norm; none where the norm is zero, or so small that rho / norm would overflow.
+  Perturbation along(const Tensor& direction, double sign, double norm) const;
+  /// The same with the norm of the direction, one over everything.
+  Perturbation along(const Tensor& direction, double sign) const { return along(direction, sign, norm(direction)); }
 
  private:
   void check_radius(int group, double rho, const std::string& when) const;

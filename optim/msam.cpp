@@ -1,0 +1,40 @@
+#include "optim/msam.h"
+
+namespace minima::optim {
+
+MSAM::MSAM(std::unique_ptr<BaseOptimizer> base, const MsamOptions& options)
+    : Wrapper("msam", std::move(base), options.rho, Radius::any_sign),
+      weight_decay_at_perturbed_(options.weight_decay_at_perturbed) {
+  if (!this->base().has_momentum())
+    fail("msam", text(this->base().name(), " with momentum = 0"), "a base with momentum",
+         "The perturbation follows the momentum buffer: give the base .momentum = 0.9.");
+  if (weight_decay_at_perturbed_ && !this->base().decay_in_gradient())
+    fail("msam", text("weight_decay_at_perturbed over ", this->base().name()),
+         "a base whose weight decay is part of the gradient");
+}
+
+Variable MSAM::step(const Closure& closure) {
+  begin_step();
+  StepStatistics& statistics = base().statistics();
+  if (base().measured() == Measure::losses) statistics.loss_clean = base().loss_only(closure);
+  const Perturbation ahead = along(momentum(), -1);  // e = -rho * v / |v|, along the coming update; none while v = 0
+  Variable loss;
+  {
+    auto there = ahead.scope(Undo::subtracting);
+    loss = gradient(closure);  // g at w + e
+  }
+  base().observe(loss);
+  statistics.loss_perturbed = statistics.loss;
+  if (base().measured() != Measure::nothing) statistics.perturbation_norm = ahead.norm();
+  base().update(weight_decay_at_perturbed_ ? gradient_with_decay_of(ahead) : gradients());
+  return loss;
+}
+
+// The rule adds weight_decay * w; this adds weight_decay * e.
+Tensor MSAM::gradient_with_decay_of(const Perturbation& ahead) const {
+  Tensor gradient = gradients().clone();
+  ahead.add_decay_to(gradient);
+  return gradient;
+}
+
+}  // namespace minima::optim
