@@ -1,0 +1,161 @@
+#include "examples/common/comparison.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "examples/common/command_line.h"
+
+namespace minima::examples {
+
+namespace {
+
+std::string rho_text(const RunSettings& settings) {
+  return optim::is_wrapper(settings.optimizer) ? number_text(settings.rho) : "-";
+}
+
+}  // namespace
+
+std::string Comparison::reference() const {
+  const bool has_sgd = std::find(optimizers.begin(), optimizers.end(), "sgd") != optimizers.end();
+  return has_sgd ? "sgd" : optimizers.front();
+}
+
+std::vector<const RunResult*> Comparison::runs_of(const std::string& optimizer) const {
+  std::vector<const RunResult*> found;
+  for (const RunResult& run : runs)
+    if (run.settings.optimizer == optimizer) found.push_back(&run);
+  std::sort(found.begin(), found.end(), [](auto* a, auto* b) { return a->settings.seed < b->settings.seed; });
+  return found;
+}
+
+int64_t Comparison::seeds() const {
+  std::set<uint64_t> seen;
+  for (const RunResult& run : runs) seen.insert(run.settings.seed);
+  return static_cast<int64_t>(seen.size());
+}
+
+Method method(const Comparison& comparison, const std::string& optimizer) {
+  Method result;
+  std::vector<double> accuracy, test_loss, train_loss, lambda, evaluations, seconds, memory, reference_seconds;
+  for (const RunResult* run : comparison.runs_of(optimizer)) {
+    result.settings = run->settings;
+    ++result.runs;
+    if (run->diverged()) {
+      ++result.diverged;
+      continue;
+    }
+    const Measurement& m = run->last();
+    accuracy.push_back(m.test_accuracy), test_loss.push_back(m.test_loss), train_loss.push_back(m.train_loss);
+    if (std::isfinite(run->lambda_max)) lambda.push_back(run->lambda_max);
+    evaluations.push_back(static_cast<double>(m.gradient_evaluations));
+    seconds.push_back(m.seconds);
+    memory.push_back(static_cast<double>(m.peak_memory_bytes));
+  }
+  result.test_accuracy = interval_95(accuracy), result.test_loss = interval_95(test_loss);
+  result.train_loss = interval_95(train_loss), result.lambda_max = interval_95(lambda);
+  result.gradient_evaluations = interval_95(evaluations), result.seconds = interval_95(seconds);
+  result.peak_memory_bytes = interval_95(memory);
+  for (const RunResult* run : comparison.runs_of(comparison.reference()))
+    if (!run->diverged()) reference_seconds.push_back(run->last().seconds);
+  result.cost = median(seconds) / median(reference_seconds);
+  return result;
+}
+
+Difference difference(const Comparison& comparison, const std::string& optimizer) {
+  std::vector<double> accuracy, reference_accuracy, loss, reference_loss;
+  for (const RunResult* run : comparison.runs_of(optimizer))
+    for (const RunResult* other : comparison.runs_of(comparison.reference()))
+      if (run->settings.seed == other->settings.seed && !run->diverged() && !other->diverged()) {
+        accuracy.push_back(run->last().test_accuracy), reference_accuracy.push_back(other->last().test_accuracy);
+        loss.push_back(run->last().test_loss), reference_loss.push_back(other->last().test_loss);
+      }
+  return {paired_difference(accuracy, reference_accuracy), paired_difference(loss, reference_loss)};
+}
+
+Table result_table(const Comparison& comparison) {
+  Table table{{"optimizer", "lr", "rho", "test acc %", "test loss", "train loss", "lambda max", "gradients", "seconds",
+               "peak MiB", "cost"}};
+  for (const std::string& name : comparison.optimizers) {
+    const Method m = method(comparison, name);
+    const std::string label = m.settings.base == name ? name : name + "(" + m.settings.base + ")";
+    if (m.diverged == m.runs) {
+      table.push_back({label, number_text(m.settings.lr), rho_text(m.settings), "diverged"});
+      continue;
+    }
+    const double mebibyte = 1 << 20;
+    table.push_back({label, number_text(m.settings.lr), rho_text(m.settings), interval_text(m.test_accuracy, 100),
+                     interval_text(m.test_loss), interval_text(m.train_loss), interval_text(m.lambda_max),
+                     interval_text(m.gradient_evaluations), interval_text(m.seconds),
+                     fixed(m.peak_memory_bytes.mean / mebibyte, 1), fixed(m.cost, 2) + "x"});
+    if (m.diverged > 0) table.back().push_back(text(m.diverged, " of ", m.runs, " runs diverged"));
+  }
+  return table;
+}
+
+Table difference_table(const Comparison& comparison) {
+  const std::string reference = comparison.reference();
+  Table table{{"minus " + reference, "test acc, points", "test loss", "accuracy", "loss"}};
+  for (const std::string& name : comparison.optimizers) {
+    if (name == reference) continue;
+    const Difference d = difference(comparison, name);
+    auto judged = [](const Interval& i) { return i.separated() ? "separated" : "not separated"; };
+    table.push_back({name, difference_text(d.test_accuracy, 100), difference_text(d.test_loss), judged(d.test_accuracy),
+                     judged(d.test_loss)});
+  }
+  return table;
+}
+
+Table trial_table(const Comparison& comparison) {
+  Table table{{"optimizer", "lr", "rho", "validation loss", "validation acc %", ""}};
+  for (const Trial& trial : comparison.trials) {
+    const RunSettings& s = trial.settings;
+    const std::string loss = trial.diverged ? "diverged" : interval_text(trial.loss);
+    table.push_back({s.optimizer, number_text(s.lr), rho_text(s), loss, interval_text(trial.accuracy, 100),
+                     trial.chosen ? (trial.at_edge ? "chosen, at the edge of the grid" : "chosen") : ""});
+  }
+  return table;
+}
+
+namespace {
+
+/// "sam +0.42 [+0.10, +0.74] and msam ...; nesterov and adam not separated"
+std::string separation(const Comparison& comparison, Interval Difference::* quantity, double scale) {
+  std::vector<std::string> separated, rest, diverged;
+  for (const std::string& name : comparison.optimizers) {
+    if (name == comparison.reference()) continue;
+    const Interval d = difference(comparison, name).*quantity;
+    if (d.count < comparison.seeds())
+      diverged.push_back(name);
+    else if (d.separated())
+      separated.push_back(name + " " + difference_text(d, scale));
+    else
+      rest.push_back(name);
+  }
+  std::vector<std::string> parts;
+  if (!separated.empty()) parts.push_back(listed(separated));
+  if (!rest.empty()) parts.push_back(listed(rest) + " not separated");
+  if (!diverged.empty()) parts.push_back(listed(diverged) + " not comparable (diverged runs)");
+  std::string result;
+  for (const std::string& part : parts) result += (result.empty() ? "" : "; ") + part;
+  return result;
+}
+
+}  // namespace
+
+std::string verdict(const Comparison& comparison) {
+  const std::string reference = comparison.reference();
+  if (comparison.optimizers.size() < 2) return "One optimizer alone was run. There is nothing to compare it with.";
+  if (comparison.seeds() < 2)
+    return "Not separated: one seed cannot tell a difference between optimizers from luck. Use --seeds 5 or more.";
+  std::vector<std::string> costs;
+  for (const std::string& name : comparison.optimizers)
+    if (name != reference && std::isfinite(method(comparison, name).cost))
+      costs.push_back(name + " " + fixed(method(comparison, name).cost, 2));
+  return text("Test accuracy minus ", reference, "'s in points, paired over ", comparison.seeds(),
+              " seeds: ", separation(comparison, &Difference::test_accuracy, 100), ". Test loss minus ", reference,
+              "'s: ", separation(comparison, &Difference::test_loss, 1), "; training time relative to ", reference,
+              ": ", listed(costs), ".");
+}
+
+}  // namespace minima::examples

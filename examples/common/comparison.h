@@ -1,0 +1,54 @@
+// What a comparison says: per-optimizer means with 95% intervals over seeds, differences to a reference optimizer
+// paired by seed, and a verdict in two sentences. Not here: running anything (experiment.h), files and figures.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "examples/common/experiment.h"
+#include "examples/common/statistics.h"
+#include "examples/common/table.h"
+#include "examples/common/tuning.h"
+
+namespace minima::examples {
+
+struct Comparison {
+  std::string data, model, device, machine, budget;
+  int64_t parameters = 0, batch = 0, threads = 0, train_samples = 0, test_samples = 0, curvature_samples = 0;
+  double epochs = 0;
+  std::vector<std::string> optimizers;  ///< in the order of the table
+  std::vector<RunResult> runs;
+  std::vector<Trial> trials;  ///< empty without tuning
+
+  /// The optimizer that the others are compared with: sgd, or else the first.
+  std::string reference() const;
+  /// The runs of one optimizer, by seed.
+  std::vector<const RunResult*> runs_of(const std::string& optimizer) const;
+  /// The seeds of the comparison.
+  int64_t seeds() const;
+};
+
+/// One optimizer over its seeds; runs that diverged count in `diverged` and nowhere else.
+struct Method {
+  RunSettings settings;
+  int runs = 0, diverged = 0;
+  Interval test_accuracy, test_loss, train_loss, lambda_max, gradient_evaluations, seconds, peak_memory_bytes;
+  double cost = NAN;  ///< median seconds over the reference's
+};
+Method method(const Comparison& comparison, const std::string& optimizer);
+
+/// Optimizer minus reference, paired by seed, over the seeds in which both finished.
+struct Difference {
+  Interval test_accuracy, test_loss;
+};
+Difference difference(const Comparison& comparison, const std::string& optimizer);
+
+Table result_table(const Comparison& comparison);
+Table difference_table(const Comparison& comparison);
+Table trial_table(const Comparison& comparison);
+
+/// Two sentences: test accuracy against the reference, then test loss and cost. "Not separated" where the interval of
+/// the paired difference includes 0.
+std::string verdict(const Comparison& comparison);
+
+}  // namespace minima::examples

@@ -1,0 +1,180 @@
+#include "examples/common/figures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "examples/common/gnuplot.h"
+#include "examples/common/style.h"
+
+namespace minima::examples {
+
+namespace {
+
+/// One point of an optimizer's mean curve.
+struct CurvePoint {
+  double epoch, gradient_evaluations, seconds;
+  Interval train_loss, test_loss, test_accuracy;
+};
+
+/// Means over the seeds that did not diverge, measurement by measurement.
+std::vector<CurvePoint> mean_curve(const Comparison& comparison, const std::string& optimizer) {
+  std::vector<const RunResult*> runs;
+  for (const RunResult* run : comparison.runs_of(optimizer))
+    if (!run->diverged()) runs.push_back(run);
+  std::vector<CurvePoint> curve;
+  for (size_t i = 0; !runs.empty() && i < runs.front()->curve.size(); ++i) {
+    std::vector<double> seconds, train_loss, test_loss, test_accuracy;
+    for (const RunResult* run : runs) {
+      const Measurement& m = run->curve.at(i);
+      seconds.push_back(m.seconds), train_loss.push_back(m.train_loss);
+      test_loss.push_back(m.test_loss), test_accuracy.push_back(100 * m.test_accuracy);
+    }
+    const Measurement& m = runs.front()->curve[i];
+    curve.push_back({m.epoch, static_cast<double>(m.gradient_evaluations), interval_95(seconds).mean,
+                     interval_95(train_loss), interval_95(test_loss), interval_95(test_accuracy)});
+  }
+  return curve;
+}
+
+using Curves = std::vector<std::pair<std::string, std::vector<CurvePoint>>>;
+
+Curves mean_curves(const Comparison& comparison) {
+  Curves curves;
+  for (const std::string& name : comparison.optimizers) {
+    auto curve = mean_curve(comparison, name);
+    if (!curve.empty()) curves.push_back({name, std::move(curve)});
+  }
+  return curves;
+}
+
+std::string curves_data(const Curves& curves) {
+  std::ostringstream out;
+  out << "# Means over seeds; low and high are the 95% Student t interval of the mean (the mean itself for one seed).\n"
+         "# epoch gradient_evaluations seconds"
+         " train_loss low high test_loss low high test_accuracy_percent low high\n";
+  for (const auto& [name, curve] : curves) {
+    out << "# " << name << "\n";
+    for (const CurvePoint& p : curve) {
+      out << number_text(p.epoch) << " " << p.gradient_evaluations << " " << number_text(p.seconds);
+      for (const Interval* i : {&p.train_loss, &p.test_loss, &p.test_accuracy})
+        out << " " << number_text(i->mean) << " " << number_text(i->count < 2 ? i->mean : i->low()) << " "
+            << number_text(i->count < 2 ? i->mean : i->high());
+      out << "\n";
+    }
+    out << "\n\n";
+  }
+  return out.str();
+}
+
+/// The range of an axis over what matters: the means of the last four fifths of every curve, with a margin.
+struct Range {
+  double low = INFINITY, high = -INFINITY;
+};
+Range range_of(const Curves& curves, Interval CurvePoint::* quantity) {
+  Range range;
+  for (const auto& [name, curve] : curves)
+    for (size_t i = curve.size() / 5; i < curve.size(); ++i) {
+      range.low = std::min(range.low, (curve[i].*quantity).mean);
+      range.high = std::max(range.high, (curve[i].*quantity).mean);
+    }
+  return range;
+}
+
+std::string log_range(const Curves& curves, Interval CurvePoint::* quantity) {
+  const Range range = range_of(curves, quantity);
+  if (!(range.low > 0)) return "[*:*]";
+  return text("[", number_text(range.low / 1.4), ":", number_text(range.high * 1.4), "]");
+}
+
+std::string percent_range(const Curves& curves) {
+  const Range range = range_of(curves, &CurvePoint::test_accuracy);
+  const double margin = std::max(0.5, 0.08 * (range.high - range.low));
+  return text("[", number_text(std::max(0.0, range.low - margin)), ":",
+              number_text(std::min(100.0, range.high + margin)), "]");
+}
+
+std::string band_text(const Comparison& comparison) {
+  return comparison.seeds() < 2 ? "one seed, so there is no interval"
+                                : text("mean over ", comparison.seeds(), " seeds; bands: 95% interval of the mean");
+}
+
+/// The part of the script that fixes what all figures share.
+std::string script_head(const Comparison& comparison, const Curves& curves) {
+  std::ostringstream out;
+  out << "# Draws the figures of this comparison from curves.dat. Edit and rerun: gnuplot figures.gp\n"
+         "# For print: set terminal pdfcairo size 28cm,10cm, and .pdf in the names of the outputs.\n"
+         "set encoding utf8\n"
+         "set terminal svg size 1080,400 font 'DejaVu Sans,12' background 'white' dashlength 0.4\n"
+         "set border 3 linecolor '#555555'\nset tics nomirror out scale 0.5\n"
+         "set grid ytics linecolor '#dddddd' linetype 1 linewidth 0.5\n"
+         "set style fill transparent solid 0.15 noborder\n\n"
+         "# one colour and dash style per optimizer, the same in every figure\n";
+  int line = 1;
+  for (const auto& [name, curve] : curves) {
+    const LineStyle style = line_style(name);
+    const bool solid = std::string(style.dash) == "solid";
+    out << "set linetype " << line++ << " linecolor '#" << style.colour << "' linewidth 2 dashtype "
+        << (solid ? "solid" : style.dash) << "  # " << name << "\n";
+  }
+  out << "\ndata = 'curves.dat'\noptimizers = '";
+  for (size_t i = 0; i < curves.size(); ++i) out << (i > 0 ? " " : "") << curves[i].first;
+  out << "'\nheadline = '" << comparison.data << ", " << comparison.model << ": " << band_text(comparison) << "'\n";
+  return out.str();
+}
+
+std::string panel(const std::string& title, const std::string& x_title, int x_column, int column, bool logarithmic,
+                  const std::string& range, int place, bool bands) {
+  std::ostringstream out;
+  const double left = 0.065 + 0.325 * place;
+  out << "\nset title '" << title << "'\nset xlabel '" << x_title << "'\n"
+      << (logarithmic ? "set logscale y\n" : "unset logscale y\n") << "set yrange " << range << "\n"
+      << "set lmargin at screen " << left << "\nset rmargin at screen " << left + 0.255 << "\n"
+      << (place == 1 ? "set key at screen 0.5,0.045 center horizontal maxrows 1 samplen 3\n" : "unset key\n")
+      << "plot ";
+  if (bands)
+    out << "for [i=1:words(optimizers)] data index word(optimizers, i) using " << x_column << ":" << column + 1 << ":"
+        << column + 2 << " with filledcurves linetype i notitle, \\\n     ";
+  out << "for [i=1:words(optimizers)] data index word(optimizers, i) using " << x_column << ":" << column
+      << " with lines linetype i title word(optimizers, i)\n";
+  return out.str();
+}
+
+std::string figure_script(const std::string& file, const std::string& x_title, int x_column, const Curves& curves,
+                          bool bands) {
+  return "\nset output '" + file + "'\nset multiplot\nset tmargin at screen 0.84\nset bmargin at screen 0.24\n" +
+         "set label 1 headline at screen 0.5,0.965 center\n" +
+         panel("training loss (log scale)", x_title, x_column, 4, true, log_range(curves, &CurvePoint::train_loss), 0,
+               bands) +
+         "unset label 1\n" +
+         panel("test loss (log scale)", x_title, x_column, 7, true, log_range(curves, &CurvePoint::test_loss), 1,
+               bands) +
+         panel("test accuracy, %", x_title, x_column, 10, false, percent_range(curves), 2, bands) +
+         "unset multiplot\nunset output\n";
+}
+
+}  // namespace
+
+std::vector<Figure> figures_of(const Comparison& comparison) {
+  const std::string band = band_text(comparison);
+  return {{"per_epoch.svg", "Per epoch: every optimizer sees the same images as often (" + band + ")."},
+          {"per_gradient_evaluation.svg",
+           "Per gradient evaluation: the same work; a step of SAM takes two (" + band + ")."},
+          {"per_second.svg", "Per second of training, measurements excluded: the same time, on this machine (" + band +
+                                 "; seconds are means as well)."}};
+}
+
+std::string write_figures(const Comparison& comparison, const std::string& directory) {
+  const Curves curves = mean_curves(comparison);
+  if (curves.empty()) return "No figures: every run diverged.";
+  const bool bands = comparison.seeds() >= 2;
+  write_text(directory + "/curves.dat", curves_data(curves));
+  const auto figures = figures_of(comparison);
+  write_text(directory + "/figures.gp", script_head(comparison, curves) +
+                                            figure_script(figures[0].file, "epoch", 1, curves, bands) +
+                                            figure_script(figures[1].file, "gradient evaluations", 2, curves, bands) +
+                                            figure_script(figures[2].file, "seconds of training", 3, curves, bands));
+  return run_gnuplot(directory, "figures.gp");
+}
+
+}  // namespace minima::examples

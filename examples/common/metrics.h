@@ -1,0 +1,51 @@
+// Metrics: one row a measurement, written at once to metrics.csv and metrics.jsonl, so that an interrupted program
+// keeps what it wrote. Every row repeats its configuration (schema version, seed, hyperparameters): rows of several
+// runs, or of a whole class of students, can be pooled by concatenation. Not here: what is measured (experiment.h),
+// tables and figures.
+#pragma once
+
+#include <cstdint>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace minima::examples {
+
+/// Version of the columns in metrics files and of the keys in summary.json.
+inline constexpr int64_t schema_version = 1;
+
+/// Named values in the order of their columns.
+using Value = std::variant<int64_t, double, std::string>;
+using Row = std::vector<std::pair<std::string, Value>>;
+
+/// The shortest decimal that reads back as the same double; "nan", "inf" and "-inf" as such.
+std::string number_text(double value);
+
+/// The header and a line of comma-separated values (RFC 4180: quoted where needed).
+std::string csv_header(const Row& row);
+std::string csv_line(const Row& row);
+/// The row as one JSON object; a number that is not finite becomes null.
+std::string json_line(const Row& row);
+
+class MetricsWriter {
+ public:
+  /// Starts metrics.csv and metrics.jsonl anew in a directory, which is made if need be. A directory that cannot be
+  /// written is an error.
+  explicit MetricsWriter(const std::string& directory);
+  /// Appends a row; the columns are those of the first row.
+  void write(const Row& row);
+
+ private:
+  std::string directory_, header_;
+  std::ofstream csv_, jsonl_;
+};
+
+/// Makes the directory (and its parents) and checks that files can be made in it, or fails with the system's reason.
+void make_output_directory(const std::string& path);
+
+/// Writes a small text file, or fails naming it.
+void write_text(const std::string& path, const std::string& contents);
+
+}  // namespace minima::examples

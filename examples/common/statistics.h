@@ -1,0 +1,33 @@
+// The statistics of a comparison: means over seeds, 95% intervals, and differences paired by seed.
+// Not here: significance stars, corrections for many comparisons.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+namespace minima::examples {
+
+/// The point beyond which a Student t variable with this many degrees of freedom (>= 1) lies with probability 2.5%.
+double student_t_975(int degrees);
+
+/// A mean over seeds with its 95% Student t interval, mean +- half_width.
+struct Interval {
+  double mean = NAN;
+  double half_width = NAN;  ///< NaN with fewer than two samples: one seed says nothing about spread
+  int count = 0;
+
+  double low() const { return mean - half_width; }
+  double high() const { return mean + half_width; }
+  /// Whether the interval leaves out 0.
+  bool separated() const { return count >= 2 && (low() > 0 || high() < 0); }
+};
+
+Interval interval_95(const std::vector<double>& samples);
+
+/// The interval of a[i] - b[i]. Pairing by seed removes what both runs share: initial weights and batch order.
+Interval paired_difference(const std::vector<double>& a, const std::vector<double>& b);
+
+/// The middle value (mean of the middle two); NaN for no samples.
+double median(std::vector<double> samples);
+
+}  // namespace minima::examples

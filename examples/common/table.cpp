@@ -1,0 +1,69 @@
+#include "examples/common/table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "examples/common/metrics.h"
+
+namespace minima::examples {
+
+namespace {
+
+std::string formatted(const char* format, double value) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, format, value);
+  return buffer;
+}
+
+/// Decimals that show two significant digits of this size.
+int decimals_for(double size) {
+  if (!(size > 0)) return 2;
+  return std::clamp(1 - static_cast<int>(std::floor(std::log10(size))), 0, 8);
+}
+
+}  // namespace
+
+std::string fixed(double value, int decimals) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
+  return buffer;
+}
+
+std::string interval_text(const Interval& interval, double scale) {
+  if (interval.count == 0) return "-";
+  const double half_width = interval.half_width * scale;
+  if (interval.count == 1) return formatted("%.4g", interval.mean * scale);
+  if (half_width == 0) return number_text(std::round(interval.mean * scale * 1e6) / 1e6);
+  const int decimals = decimals_for(half_width);
+  return fixed(interval.mean * scale, decimals) + " +- " + fixed(half_width, decimals);
+}
+
+std::string difference_text(const Interval& d, double scale) {
+  if (d.count == 0) return "-";
+  if (d.count == 1) return formatted("%+.3g", d.mean * scale);
+  const int decimals = decimals_for(d.half_width * scale);
+  auto part = [&](double value) { return (value * scale < 0 ? "" : "+") + fixed(value * scale, decimals); };
+  return part(d.mean) + " [" + part(d.low()) + ", " + part(d.high()) + "]";
+}
+
+std::string aligned(const Table& table) {
+  std::vector<size_t> widths;
+  for (const auto& row : table)
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (i == widths.size()) widths.push_back(0);
+      widths[i] = std::max(widths[i], row[i].size());
+    }
+  std::string result;
+  for (const auto& row : table) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      const std::string space(widths[i] - row[i].size(), ' ');
+      line += (i == 0 ? row[i] + space : "  " + space + row[i]);
+    }
+    result += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return result;
+}
+
+}  // namespace minima::examples

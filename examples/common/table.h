@@ -1,0 +1,27 @@
+// Tables for people: cells of text, numbers with as many digits as they deserve. Not here: numbers for programs
+// (metrics.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "examples/common/statistics.h"
+
+namespace minima::examples {
+
+/// The first row holds the column titles.
+using Table = std::vector<std::vector<std::string>>;
+
+/// The table with aligned columns, the first to the left, ready to print.
+std::string aligned(const Table& table);
+
+/// value with so many digits after the point
+std::string fixed(double value, int decimals);
+
+/// "97.42 +- 0.21": as many decimals as show two digits of the half-width.
+std::string interval_text(const Interval& interval, double scale = 1);
+
+/// "+0.42 [+0.10, +0.74]": a difference and its interval.
+std::string difference_text(const Interval& difference, double scale = 1);
+
+}  // namespace minima::examples

@@ -1,0 +1,76 @@
+#include "examples/common/tuning.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+namespace minima::examples {
+
+namespace {
+
+/// Rounded to three digits: a learning rate is not known better, and it can be typed again.
+double rounded(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.3g", value);
+  return std::strtod(buffer, nullptr);
+}
+
+bool same_setting(const RunSettings& a, const RunSettings& b) {
+  return a.optimizer == b.optimizer && a.lr == b.lr && a.rho == b.rho;
+}
+
+}  // namespace
+
+std::vector<RunSettings> tuning_grid(const RunSettings& start) {
+  std::vector<RunSettings> grid;
+  const bool with_rho = optim::is_wrapper(start.optimizer);
+  for (int64_t i = 0; i < trials_per_optimizer; ++i) {
+    RunSettings settings = start;
+    if (with_rho) {
+      settings.lr = rounded(start.lr * std::pow(2.0, static_cast<double>(i / 5 - 1)));
+      settings.rho = rounded(start.rho * std::pow(2.0, static_cast<double>(i % 5 - 2)));
+    } else {
+      settings.lr = rounded(start.lr * std::pow(2.0, static_cast<double>(i - trials_per_optimizer / 2) / 2));
+    }
+    grid.push_back(settings);
+  }
+  return grid;
+}
+
+std::vector<Trial> judge_trials(const std::vector<RunResult>& runs) {
+  std::vector<Trial> trials;
+  std::vector<std::vector<double>> losses, accuracies;
+  for (const RunResult& run : runs) {
+    const auto found = std::find_if(trials.begin(), trials.end(),
+                                    [&](const Trial& t) { return same_setting(t.settings, run.settings); });
+    const size_t at = found - trials.begin();
+    if (found == trials.end())
+      trials.push_back({.settings = run.settings}), losses.push_back({}), accuracies.push_back({});
+    if (run.diverged()) trials[at].diverged = true;
+    losses[at].push_back(run.last().test_loss), accuracies[at].push_back(run.last().test_accuracy);
+  }
+  for (size_t i = 0; i < trials.size(); ++i)
+    if (!trials[i].diverged) trials[i].loss = interval_95(losses[i]), trials[i].accuracy = interval_95(accuracies[i]);
+  for (Trial& trial : trials) {
+    bool best = !trial.diverged;
+    double low = trial.settings.lr, high = low, low_rho = trial.settings.rho, high_rho = low_rho;
+    for (const Trial& other : trials) {
+      if (other.settings.optimizer != trial.settings.optimizer) continue;
+      if (!other.diverged && other.loss.mean < trial.loss.mean) best = false;
+      low = std::min(low, other.settings.lr), high = std::max(high, other.settings.lr);
+      low_rho = std::min(low_rho, other.settings.rho), high_rho = std::max(high_rho, other.settings.rho);
+    }
+    trial.chosen = best;
+    trial.at_edge = trial.settings.lr == low || trial.settings.lr == high ||
+                    (low_rho < high_rho && (trial.settings.rho == low_rho || trial.settings.rho == high_rho));
+  }
+  return trials;
+}
+
+const Trial& chosen_trial(const std::vector<Trial>& trials, const std::string& optimizer) {
+  for (const Trial& trial : trials)
+    if (trial.chosen && trial.settings.optimizer == optimizer) return trial;
+  fail("--tune", "no trial of " + optimizer + " that stayed finite", "one at least", "Start from a smaller --lr.");
+}
+
+}  // namespace minima::examples

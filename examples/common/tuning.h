@@ -1,0 +1,32 @@
+// Tuning: the same number of trials for every optimizer, judged on a validation split of the training set and never on
+// the test set. Not here: running the trials (compare.cpp).
+#pragma once
+
+#include <vector>
+
+#include "examples/common/experiment.h"
+#include "examples/common/statistics.h"
+
+namespace minima::examples {
+
+/// One setting of lr and rho, over the tuning seeds.
+struct Trial {
+  RunSettings settings;  ///< its seed means nothing
+  Interval loss, accuracy;
+  bool diverged = false, chosen = false, at_edge = false;
+};
+
+inline constexpr int64_t trials_per_optimizer = 15;
+
+/// Settings to try around `start`: 15 learning rates in steps of sqrt(2); for an optimizer with rho, 3 learning rates
+/// in steps of 2 for each of 5 rhos in steps of 2.
+std::vector<RunSettings> tuning_grid(const RunSettings& start);
+
+/// Gathers runs by setting (in the order of first appearance) and marks, for each optimizer, the trial with the lowest
+/// mean validation loss. The loss, because it tells settings apart long before accuracy does.
+std::vector<Trial> judge_trials(const std::vector<RunResult>& runs);
+
+/// The chosen trial of an optimizer; an error if all of them diverged.
+const Trial& chosen_trial(const std::vector<Trial>& trials, const std::string& optimizer);
+
+}  // namespace minima::examples
