@@ -120,7 +120,7 @@ double read_number(const std::string& field, const std::string& file, int64_t li
        value ? "a finite number within float32's range" : "a number",
        field.empty() ? "Fill in missing values or leave the row out."
        : value       ? ""
-                     : "Turn text into numbers first, one column a category; write 1.5, not 1,5.");
+                     : "Fill in missing values; turn text into numbers, one column a category; write 1.5, not 1,5.");
 }
 
 /// The position of the label's column; checks the names on the way.
@@ -152,23 +152,21 @@ void number_classes(const std::vector<std::string>& texts, const std::string& la
                     Table& table) {
   std::map<std::string, int32_t> by_text;
   for (const std::string& value : texts) by_text.emplace(value, 0);
-  std::map<double, std::string> by_value;
+  std::map<double, std::vector<std::string>> by_number;
   bool numbers = true;
   for (const auto& [value, unused] : by_text) {
     const std::optional<double> number = number_in(value);
     numbers = numbers && number && std::isfinite(*number);
-    if (numbers) by_value.emplace(*number, value);
+    if (numbers) by_number[*number].push_back(value);
   }
+  const auto add_class = [&](const std::vector<std::string>& spellings) {
+    for (const std::string& value : spellings) by_text[value] = static_cast<int32_t>(table.class_names.size());
+    table.class_names.push_back(spellings[0]);
+  };
   if (numbers) {
-    for (const auto& [unused, value] : by_value) table.class_names.push_back(value);
-    for (auto& [value, index] : by_text) {
-      index = static_cast<int32_t>(std::distance(by_value.begin(), by_value.find(*number_in(value))));
-    }
+    for (const auto& [unused, spellings] : by_number) add_class(spellings);
   } else {
-    for (auto& [value, index] : by_text) {
-      index = static_cast<int32_t>(table.class_names.size());
-      table.class_names.push_back(value);
-    }
+    for (const auto& [value, unused] : by_text) add_class({value});
   }
   if (table.class_names.size() < 2) {
     fail(text(file, ", column ", shown(label)), text("one class only, ", shown(table.class_names[0])), "at least two");
