@@ -63,7 +63,7 @@ inline bool contains(const std::string& text, const std::string& part) { return 
 
 #define CHECK_CLOSE(got, expected, ...)                                                                \
   do {                                                                                                 \
-    const std::string problem = ::minima::test::difference((got), (expected), ::minima::test::Tolerance __VA_ARGS__); \
+    const std::string problem = ::minima::test::difference((got), (expected), ::minima::test::Tolerance(__VA_ARGS__)); \
     CHECK_MESSAGE(problem.empty(), #got ": " << problem);                                              \
   } while (0)
 #define CHECK_SAME_BITS(a, b)                                              \
