@@ -1,5 +1,5 @@
-// compare: trains the same network on the same data with several optimizers, from the same initial weights and in the
-// same batch order for each seed, and says what can and what cannot be told apart.
+// compare: the same network on the same data with several optimizers, and what can be told apart between them.
+// For each seed all start from the same weights and see the same batches in the same order.
 //   compare                                            the embedded digits, five optimizers
 //   compare --data fashion-mnist --model cnn --epochs 5
 //   compare --data my_table.csv --label species --tune

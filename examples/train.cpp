@@ -1,5 +1,5 @@
-// train: one model, one optimizer; the loop to copy into a program of your own. Ctrl-C saves, --resume goes on, and the
-// result is, bit for bit, that of a run that was never interrupted.
+// train: one model with one optimizer, the loop to copy into a program of your own.
+// Ctrl-C saves, --resume goes on, and the result is, bit for bit, that of a run that was never interrupted.
 //   train --data fashion-mnist --model cnn --optimizer msam --rho 1 --epochs 5
 #include <cmath>
 #include <cstdio>
