@@ -9,7 +9,7 @@ namespace {
 
 void check_classification(const char* where, const Variable& logits, const Tensor& labels) {
   if (logits.shape().rank() != 2 || labels.rank() != 1 || logits.size(0) != labels.size(0))
-    fail(where, text("logits ", logits.shape(), " and labels ", labels.shape()), "(batch, classes) and (batch)");
+    fail(where, text("logits ", logits.shape(), " and labels ", labels.shape()), "(batch, classes) and (batch,)");
   if (labels.dtype() != DType::int64 && labels.dtype() != DType::int32)
     fail(where, text(name_of(labels.dtype()), " labels"), "int32 or int64 class numbers");
   if (logits.numel() == 0) fail(where, text("an empty batch, logits ", logits.shape()), "at least one sample");
@@ -25,9 +25,6 @@ void check_same(const char* where, const Shape& got, const Shape& target) {
 }  // namespace
 
 Variable cross_entropy(const Variable& logits, const Tensor& labels, const CrossEntropyOptions& options) {
-  check_classification("cross_entropy", logits, labels);
-  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1))
-    fail("cross_entropy", text("label_smoothing ", options.label_smoothing), "a number in [0, 1]");
   return minima::cross_entropy(logits, labels, options.label_smoothing);
 }
 

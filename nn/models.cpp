@@ -102,7 +102,7 @@ std::vector<std::string> model_names() {
 
 AnyModule make_model(const std::string& name, const Shape& input, int64_t classes) {
   if ((input.rank() != 1 && input.rank() != 3) || input.numel() < 1)
-    fail("make_model", text("an input of shape ", input), "(features) or (channels, height, width), nothing empty");
+    fail("make_model", text("an input of shape ", input), "(features,) or (channels, height, width), nothing empty");
   if (classes < 1) fail("make_model", text(classes, " classes"), "at least 1");
 
   if (name == "mlp") return mlp_with_hidden(input, {256, 128}, classes);

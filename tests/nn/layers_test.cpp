@@ -1,0 +1,172 @@
+// What the layers compute, by hand-worked values, and what they refuse.
+#include "nn/layers.h"
+
+#include "core/random.h"
+#include "nn/containers.h"
+#include "tests/check.h"
+
+using namespace minima;
+
+namespace {
+Tensor values(const std::vector<double>& numbers, const Shape& shape) {
+  return Tensor::from(numbers, shape).to(DType::float32);
+}
+void set(Variable& parameter, const std::vector<double>& numbers) {
+  parameter.set_value(values(numbers, parameter.shape()));
+}
+}  // namespace
+
+TEST_CASE("Linear is x W^T + b over the last axis, whatever stands before it") {
+  nn::Linear layer{2, 3};
+  set(layer.weight, {1, 2, 3, 4, 5, 6});
+  set(layer.bias, {10, 20, 30});
+  const Tensor x = values({1, 0, 0, 1, 1, 1, 2, 0}, {4, 2});
+  const std::vector<double> expected = {11, 23, 35, 12, 24, 36, 13, 27, 41, 12, 26, 40};
+  CHECK_CLOSE(layer(x).value(), values(expected, {4, 3}));
+  CHECK_CLOSE(layer(x.reshape({2, 2, 2})).value(), values(expected, {2, 2, 3}));
+  nn::Linear plain{2, 1, {.bias = false, .init = nn::ones()}};
+  CHECK_CLOSE(plain(x).value(), values({1, 1, 2, 2}, {4, 1}));
+}
+
+TEST_CASE("Linear refuses another width, and points images to Flatten") {
+  nn::Linear layer{64, 32};
+  CHECK_ERROR(layer(Tensor::zeros({5, 1, 8, 8})),
+              "[Linear(64, 32)] got an input of shape (5, 1, 8, 8), expected (batch, 64). "
+              "Put nn::Flatten{} before it to use images as rows.");
+  CHECK_ERROR(layer(Tensor::zeros({5, 63})), "[Linear(64, 32)] got an input of shape (5, 63), expected (batch, 64).");
+  CHECK_ERROR(layer(Tensor::zeros({64})), "expected (batch, 64)");
+}
+
+TEST_CASE("Conv2d correlates, strides, pads with zeros and adds its bias to each channel") {
+  nn::Conv2d layer{1, 2, 2, {.stride = 2, .padding = 1}};
+  set(layer.weight, {1, 2, 3, 4, 1, 1, 1, 1});
+  set(layer.bias, {100, 0});
+  const Tensor x = values({1, 2, 3, 4, 5, 6, 7, 8, 9}, {1, 1, 3, 3});
+  CHECK_CLOSE(layer(x).value(), values({104, 118, 136, 177, 1, 5, 11, 28}, {1, 2, 2, 2}));
+}
+
+TEST_CASE("Conv2d refuses input that is no image of its channels") {
+  nn::Conv2d layer{3, 4, 3};
+  CHECK_ERROR(layer(Tensor::zeros({2, 1, 8, 8})),
+              "[Conv2d(3, 4, 3)] got an input of shape (2, 1, 8, 8), expected images (batch, 3, height, width).");
+  CHECK_ERROR(layer(Tensor::zeros({2, 12})), "expected images (batch, 3, height, width)");
+}
+
+TEST_CASE("layers refuse impossible extents") {
+  CHECK_ERROR((nn::Linear{0, 3}), "[Linear] got in 0, expected at least 1.");
+  CHECK_ERROR((nn::Linear{3, -1}), "[Linear] got out -1, expected at least 1.");
+  CHECK_ERROR((nn::Conv2d{1, 1, 0}), "[Conv2d] got kernel 0, expected at least 1.");
+  CHECK_ERROR((nn::Conv2d{1, 1, 3, {.stride = 0}}), "[Conv2d] got stride 0, expected at least 1.");
+  CHECK_ERROR((nn::Conv2d{1, 1, 3, {.padding = -1}}), "[Conv2d] got padding -1, expected at least 0.");
+  CHECK_ERROR((nn::Embedding{0, 2}), "[Embedding] got count 0, expected at least 1.");
+  CHECK_ERROR((nn::LayerNorm{0}), "[LayerNorm] got features 0, expected at least 1.");
+  CHECK_ERROR((nn::MaxPool2d{0}), "[MaxPool2d] got kernel 0, expected at least 1.");
+  CHECK_ERROR((nn::AvgPool2d{3, {.padding = 2}}),
+              "[AvgPool2d] got padding 2, expected at most half the kernel, which is 3. "
+              "A window would lie in the padding altogether.");
+}
+
+TEST_CASE("layers describe themselves with what sets them apart") {
+  CHECK(nn::Conv2d{1, 2, 3, {.stride = 2, .padding = 1}}.describe() == "Conv2d(1, 2, 3, stride 2, padding 1)");
+  CHECK(nn::MaxPool2d{2}.describe() == "MaxPool2d(2)");
+  CHECK(nn::AvgPool2d{3, {.stride = 2, .padding = 1}}.describe() == "AvgPool2d(3, stride 2, padding 1)");
+  CHECK(nn::Dropout{0.25}.describe() == "Dropout(0.25)");
+  CHECK(nn::Embedding{5, 2}.describe() == "Embedding(5, 2)");
+  CHECK(nn::LayerNorm{7}.describe() == "LayerNorm(7)");
+}
+
+TEST_CASE("Embedding looks rows up for indices of any shape, and the gradient of a repeated row adds up") {
+  nn::Embedding layer{3, 2};
+  set(layer.weight, {1, 2, 3, 4, 5, 6});
+  const Tensor indices = Tensor::from<int64_t>({2, 0, 2, 2}, {2, 2});
+  Variable y = layer(indices);
+  CHECK_CLOSE(y.value(), values({5, 6, 1, 2, 5, 6, 5, 6}, {2, 2, 2}));
+  sum(y).backward();
+  CHECK_CLOSE(layer.weight.grad(), values({1, 1, 0, 0, 3, 3}, {3, 2}));
+  CHECK(test::error_of([&] { layer(Tensor::from<int64_t>({3})); }) != "(no error)");
+}
+
+TEST_CASE("LayerNorm gives every row mean 0 and variance 1 before its weight and bias") {
+  nn::LayerNorm layer{4, 0};
+  set(layer.weight, {1, 1, 1, 2});
+  set(layer.bias, {0, 0, 0, 5});
+  const double r = std::sqrt(5.0);  // (1, 2, 3, 4) has mean 2.5, variance 1.25
+  const std::vector<double> row = {-3 / r, -1 / r, 1 / r, 2 * 3 / r + 5};
+  std::vector<double> expected = row;
+  expected.insert(expected.end(), row.begin(), row.end());
+  CHECK_CLOSE(layer(values({1, 2, 3, 4, 10, 20, 30, 40}, {2, 4})).value(), values(expected, {2, 4}), {1e-5, 1e-6});
+  CHECK_ERROR(layer(Tensor::zeros({2, 3})), "[LayerNorm(4)] got an input of shape (2, 3), expected a last axis of 4.");
+}
+
+TEST_CASE("Flatten keeps the batch and joins the rest, also when the batch is empty") {
+  nn::Flatten layer;
+  CHECK(layer(Tensor::zeros({5, 2, 3, 4})).shape() == Shape{5, 24});
+  CHECK(layer(Tensor::zeros({0, 2, 3})).shape() == Shape{0, 6});
+  CHECK(layer(Tensor::zeros({5})).shape() == Shape{5, 1});
+  CHECK_ERROR(layer(Tensor::zeros({})), "[Flatten] got an input of shape ()");
+}
+
+TEST_CASE("activations compute their functions") {
+  const std::vector<double> x = {-2, -0.5, 0, 1, 3};
+  const auto check = [&](nn::AnyModule layer, double (*f)(double)) {
+    std::vector<double> expected;
+    for (double v : x) expected.push_back(f(v));
+    CHECK_CLOSE((*layer)(Tensor::from(x)).value().to_vector<double>(), expected, {1e-12, 1e-15});
+  };
+  check(nn::ReLU{}, [](double v) { return v > 0 ? v : 0.0; });
+  check(nn::GELU{}, [](double v) { return v * 0.5 * (1 + std::erf(v / std::sqrt(2.0))); });
+  check(nn::Tanh{}, [](double v) { return std::tanh(v); });
+  check(nn::Sigmoid{}, [](double v) { return 1 / (1 + std::exp(-v)); });
+  check(nn::Identity{}, [](double v) { return v; });
+}
+
+TEST_CASE("pooling windows stride by their size unless told otherwise") {
+  const Tensor x = values({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, {1, 1, 4, 4});
+  CHECK_CLOSE(nn::MaxPool2d{2}(x).value(), values({6, 8, 14, 16}, {1, 1, 2, 2}));
+  CHECK_CLOSE(nn::AvgPool2d{2}(x).value(), values({3.5, 5.5, 11.5, 13.5}, {1, 1, 2, 2}));
+  CHECK_CLOSE(nn::MaxPool2d(3, {.stride = 1})(x).value(), values({11, 12, 15, 16}, {1, 1, 2, 2}));
+  CHECK_CLOSE(nn::AvgPool2d(2, {.padding = 1})(x).value(),
+              values({0.25, 1.25, 1, 3.5, 8.5, 5, 3.25, 7.25, 4}, {1, 1, 3, 3}));
+  const Tensor two = values({1, 2, 3, 6, 10, 10, 10, 14}, {1, 2, 2, 2});
+  CHECK_CLOSE(nn::GlobalAvgPool{}(two).value(), values({3, 11}, {1, 2}));
+  CHECK_ERROR(nn::GlobalAvgPool{}(Tensor::zeros({2, 3})), "[GlobalAvgPool] got an input of shape (2, 3)");
+}
+
+TEST_CASE("Residual adds the shortcut, and refuses sides of different shape") {
+  nn::Residual plain{nn::Linear{2, 2, {.bias = false, .init = nn::ones()}}};
+  CHECK_CLOSE(plain(values({1, 2}, {1, 2})).value(), values({4, 5}, {1, 2}));
+  nn::Residual projected{nn::Linear{2, 1, {.bias = false, .init = nn::ones()}},
+                         nn::Linear{2, 1, {.bias = false, .init = nn::constant(10)}}};
+  CHECK_CLOSE(projected(values({1, 2}, {1, 2})).value(), values({33}, {1, 1}));
+  nn::Residual wrong{nn::Linear{2, 1}};
+  CHECK_ERROR(wrong(Tensor::zeros({3, 2})),
+              "[Residual] got a body that gives (3, 1) and a shortcut that gives (3, 2), expected equal shapes.");
+  CHECK_ERROR(nn::Residual(nn::AnyModule{}), "[Residual] got an empty AnyModule");
+}
+
+TEST_CASE("Dropout zeroes its share, keeps the mean, and does nothing in eval mode") {
+  manual_seed(4);
+  nn::Dropout layer{0.3};
+  const Tensor x = Tensor::full({100, 200}, 1);
+  const std::vector<double> y = layer(x).value().to_vector<double>();
+  double zeros = 0, scaled = 0;
+  for (double v : y) zeros += v == 0, scaled += std::abs(v - 1 / 0.7) < 1e-6;
+  CHECK(zeros + scaled == 20000);
+  CHECK(std::abs(zeros / 20000 - 0.3) < 0.01);
+  layer.eval();
+  CHECK_SAME_BITS(layer(x).value(), x);
+  CHECK_ERROR(nn::Dropout{1}, "[Dropout] got probability 1, expected a number in [0, 1).");
+  CHECK_ERROR(nn::Dropout{-0.1}, "[Dropout] got probability -0.1");
+}
+
+TEST_CASE("dropout replays when the generator's value is restored, through all layers of a model") {
+  manual_seed(5);
+  nn::Sequential model{nn::Linear{8, 16}, nn::Dropout{0.5}, nn::ReLU{}, nn::Dropout{0.2}, nn::Linear{16, 4}};
+  const Tensor x = default_generator().normal({6, 8});
+  const Generator saved = default_generator();
+  const Tensor first = model(x).value(), second = model(x).value();
+  CHECK(test::bit_difference(first, second) != "");
+  default_generator() = saved;
+  CHECK_SAME_BITS(model(x).value(), first);
+  CHECK_SAME_BITS(model(x).value(), second);
+}

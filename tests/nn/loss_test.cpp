@@ -1,0 +1,82 @@
+// Losses by their formulas, at extremes, and what they refuse.
+#include "nn/loss.h"
+
+#include "autograd/ops.h"
+#include "tests/check.h"
+
+using namespace minima;
+
+namespace {
+const Tensor logits = Tensor::from<double>({1, 2, 3, 0.5, -1, 0}, {2, 3});
+const Tensor labels = Tensor::from<int64_t>({2, 0});
+
+double log_sum_exp(double a, double b, double c) { return std::log(std::exp(a) + std::exp(b) + std::exp(c)); }
+std::vector<double> one(double value) { return {value}; }
+}  // namespace
+
+TEST_CASE("cross entropy is the mean of log sum exp minus the logit of the label") {
+  const double first = log_sum_exp(1, 2, 3), second = log_sum_exp(0.5, -1, 0);
+  CHECK_CLOSE(one(nn::cross_entropy(logits, labels).item()), one((first - 3 + second - 0.5) / 2), {1e-14});
+  const double smooth = (first - (0.9 * 3 + 0.1 * 2) + second - (0.9 * 0.5 + 0.1 * (-0.5 / 3))) / 2;
+  CHECK_CLOSE(one(nn::cross_entropy(logits, labels, {.label_smoothing = 0.1}).item()), one(smooth), {1e-14});
+  CHECK(nn::cross_entropy(logits, labels.to(DType::int32)).item() == nn::cross_entropy(logits, labels).item());
+}
+
+TEST_CASE("cross entropy and its gradient stay finite at huge logits") {
+  Variable huge(Tensor::from<float>({1e4F, -1e4F}, {1, 2}), requires_grad);
+  Variable loss = nn::cross_entropy(huge, Tensor::from<int64_t>({1}));
+  CHECK(loss.item() == 2e4);
+  loss.backward();
+  CHECK_CLOSE(huge.grad().to_vector<double>(), (std::vector<double>{1, -1}));
+}
+
+TEST_CASE("mean squared error is the mean over all elements") {
+  const Tensor target = Tensor::from<double>({1, 0, 0, 0.5, 0, 0}, {2, 3});
+  CHECK_CLOSE(one(nn::mse(logits, target).item()), one((4 + 9 + 1) / 6.0), {1e-14});
+}
+
+TEST_CASE("binary cross entropy matches its formula, takes integer targets and stays finite") {
+  const auto reference = [](double z, double t) {
+    const double s = 1 / (1 + std::exp(-z));
+    return -t * std::log(s) - (1 - t) * std::log(1 - s);
+  };
+  const Tensor z = Tensor::from<double>({-1, 0.5, 2}), t = Tensor::from<double>({0, 0.25, 1});
+  CHECK_CLOSE(one(nn::binary_cross_entropy(z, t).item()),
+              one((reference(-1, 0) + reference(0.5, 0.25) + reference(2, 1)) / 3), {1e-14});
+  const Tensor integers = Tensor::from<int64_t>({0, 1, 1});
+  CHECK(nn::binary_cross_entropy(z, integers).item() ==
+        nn::binary_cross_entropy(z, integers.to(DType::float64)).item());
+  CHECK(nn::binary_cross_entropy(Tensor::from<float>({1e4F, -1e4F}), Tensor::from<int64_t>({0, 1})).item() == 1e4);
+}
+
+TEST_CASE("accuracy is the share of rows whose largest logit is the label's") {
+  CHECK(nn::accuracy(logits, labels) == 1);
+  CHECK(nn::accuracy(logits, Tensor::from<int64_t>({2, 1})) == 0.5);
+  CHECK(nn::accuracy(logits.to(DType::float32), Tensor::from<int32_t>({0, 1})) == 0);
+}
+
+TEST_CASE("losses refuse shapes that do not match instead of broadcasting") {
+  CHECK_ERROR(nn::cross_entropy(logits, Tensor::from<int64_t>({1, 1, 1})), "[cross_entropy] got labels of shape (3,)");
+  CHECK_ERROR(nn::cross_entropy(logits.flatten(), labels), "[cross_entropy] got logits of shape (6,)");
+  CHECK_ERROR(nn::mse(Tensor::zeros({4, 1}), Tensor::zeros({4})),
+              "[mse] got shapes (4, 1) and (4,), expected equal shapes. "
+              "Reshape one: broadcasting here would compare every pair.");
+  CHECK_ERROR(nn::binary_cross_entropy(Tensor::zeros({4}), Tensor::zeros({3})),
+              "[binary_cross_entropy] got shapes (4,) and (3,), expected equal shapes.");
+  CHECK_ERROR(nn::accuracy(logits, Tensor::from<int64_t>({1})),
+              "[accuracy] got logits (2, 3) and labels (1,), expected (batch, classes) and (batch,).");
+}
+
+TEST_CASE("losses refuse empty batches, labels that are no classes, and impossible smoothing") {
+  const Tensor none = Tensor::zeros({0, 3}), no_labels = Tensor::zeros({0}, DType::int64);
+  CHECK_ERROR(nn::cross_entropy(none, no_labels), "[cross_entropy] got an empty batch");
+  CHECK_ERROR(nn::accuracy(none, no_labels),
+              "[accuracy] got an empty batch, logits (0, 3), expected at least one sample.");
+  CHECK_ERROR(nn::mse(none, none), "[mse] got an empty batch, shape (0, 3), expected at least one element.");
+  CHECK_ERROR(nn::binary_cross_entropy(none, none), "[binary_cross_entropy] got an empty batch");
+  CHECK_ERROR(nn::cross_entropy(logits, Tensor::from<int64_t>({2, 3})), "[cross_entropy] got label 3 at position 1");
+  CHECK_ERROR(nn::cross_entropy(logits, Tensor::from<int64_t>({-1, 0})), "[cross_entropy] got label -1 at position 0");
+  CHECK_ERROR(nn::cross_entropy(logits, Tensor::zeros({2})), "[cross_entropy] got float32 labels");
+  CHECK_ERROR(nn::accuracy(logits, Tensor::zeros({2})), "[accuracy] got float32 labels, expected int32 or int64");
+  CHECK_ERROR(nn::cross_entropy(logits, labels, {.label_smoothing = 1.5}), "[cross_entropy] got label_smoothing 1.5");
+}
