@@ -6,36 +6,20 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "core/random.h"
 #include "tests/check.h"
+#include "tests/temporary_folder.h"
 
 using namespace minima;
+using test::read_bytes;
+using Folder = test::TemporaryFolder;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A folder that goes away with the test.
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "minima-test-XXXXXX").string();
-    path = mkdtemp(pattern.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::string file(const std::string& name) const { return (path / name).string(); }
-  int64_t entries() const { return std::distance(fs::directory_iterator(path), fs::directory_iterator()); }
-};
-
-std::string read(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 /// The bytes of a file with this header and this many bytes of data.
 std::string file_of(const std::string& header, size_t data_size) {
@@ -86,7 +70,7 @@ TEST_CASE("an empty archive can be saved and loaded") {
 TEST_CASE("a safetensors header is padded to 8 bytes and every tensor lies at a multiple of its element size") {
   Folder folder;
   save_safetensors(sample(), folder.file("a.safetensors"));
-  const std::string bytes = read(folder.file("a.safetensors"));
+  const std::string bytes = read_bytes(folder.file("a.safetensors"));
   uint64_t header_size = 0;
   std::memcpy(&header_size, bytes.data(), 8);
   CHECK(header_size % 8 == 0);
@@ -163,7 +147,7 @@ TEST_CASE("a damaged safetensors file is refused with the file, the offset, what
 TEST_CASE("a safetensors file cut at any length, or with any bytes changed, is read or refused and never crashes") {
   Folder folder;
   save_safetensors(sample(), folder.file("a.safetensors"));
-  const std::string valid = read(folder.file("a.safetensors"));
+  const std::string valid = read_bytes(folder.file("a.safetensors"));
   for (size_t size = 0; size < valid.size(); ++size) {
     CHECK_ERROR(parse_safetensors(valid.data(), size, "cut"), "cut, byte");
   }
@@ -239,7 +223,7 @@ TEST_CASE("a write that fails half way leaves the old file and no other") {
   std::signal(SIGXFSZ, old_handler);
   CHECK(test::contains(message, "File too large"));
   CHECK(test::contains(message, "while writing 5000 bytes"));
-  CHECK(read(folder.file("f")) == "old");
+  CHECK(read_bytes(folder.file("f")) == "old");
   CHECK(folder.entries() == 1);
 }
 
@@ -247,7 +231,7 @@ TEST_CASE("a file written atomically replaces the old one and leaves nothing bes
   Folder folder;
   write_file_atomically(folder.file("f"), "old and long", 12);
   write_file_atomically(folder.file("f"), "new", 3);
-  CHECK(read(folder.file("f")) == "new");
+  CHECK(read_bytes(folder.file("f")) == "new");
   CHECK(folder.entries() == 1);
 }
 
