@@ -1,0 +1,234 @@
+// Dataset: batches, views, augmentation, label noise.
+#include "datasets/dataset.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "core/parallel.h"
+#include "core/random.h"
+#include "tests/check.h"
+
+using namespace minima;
+using namespace minima::datasets;
+
+namespace {
+
+std::vector<int64_t> counting(int64_t n) {
+  std::vector<int64_t> out(static_cast<size_t>(n));
+  std::iota(out.begin(), out.end(), int64_t{0});
+  return out;
+}
+
+/// n images (1, 3, 4) whose pixels tell image and place: 20 * i + 1 + place; classes taking turns.
+Dataset images(int64_t n, int classes = 3) {
+  std::vector<uint8_t> pixels;
+  std::vector<int32_t> labels;
+  for (int i = 0; i < n; ++i) {
+    for (int place = 0; place < 12; ++place) pixels.push_back(static_cast<uint8_t>(20 * i + 1 + place));
+    labels.push_back(i % classes);
+  }
+  return Dataset::from_pixels(pixels, {1, 3, 4}, 255, labels, std::vector<std::string>(size_t(classes), "class"));
+}
+
+/// n rows (1) holding their own number; class c for those with i % 10 < share, else the other.
+Dataset rows(int64_t n, int64_t share = 5) {
+  std::vector<float> values;
+  std::vector<int32_t> labels;
+  for (int64_t i = 0; i < n; ++i) {
+    values.push_back(static_cast<float>(i));
+    labels.push_back(i % 10 < share ? 0 : 1);
+  }
+  return Dataset::from_values(values, {1}, labels, {"few", "many"});
+}
+
+std::vector<double> pixels_of(const Dataset& data, int64_t index, int64_t epoch) {
+  return (data.batch({index}, epoch).x.to_vector<double>());
+}
+
+}  // namespace
+
+TEST_CASE("a batch holds the asked samples in the asked order, repeats included, as float32 and int64") {
+  const auto [x, y] = images(5).batch({3, 0, 3});
+  CHECK(x.shape() == Shape{3, 1, 3, 4});
+  CHECK(x.dtype() == DType::float32);
+  CHECK(y.dtype() == DType::int64);
+  CHECK(y.to_vector<int64_t>() == std::vector<int64_t>{0, 0, 0});
+  std::vector<double> expected;
+  for (const int i : {3, 0, 3})
+    for (int place = 0; place < 12; ++place) expected.push_back((20 * i + 1 + place) / 255.0);
+  CHECK_CLOSE(x.to_vector<double>(), expected, {.rtol = 1e-6});
+}
+
+TEST_CASE("an empty batch is an empty tensor of the right shape") {
+  const auto [x, y] = images(2).batch(std::vector<int64_t>{});
+  CHECK(x.shape() == Shape{0, 1, 3, 4});
+  CHECK(y.shape() == Shape{0});
+}
+
+TEST_CASE("a large gather gives the same bits as small ones, at any thread count") {
+  std::vector<float> values(3'000'000);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 977);
+  const Dataset data = Dataset::from_values(values, {1000}, std::vector<int32_t>(3000, 0), {"only"}).normalise(100, 7);
+  std::vector<int64_t> order = counting(3000);
+  std::reverse(order.begin(), order.end());
+  order.insert(order.end(), order.begin(), order.end());
+  const int threads = num_threads();
+  set_num_threads(2);
+  const Tensor two = data.batch(order).x;
+  set_num_threads(1);
+  const Tensor one = data.batch(order).x;
+  set_num_threads(threads);
+  CHECK_SAME_BITS(one, two);
+  CHECK_SAME_BITS(one.slice(17, 18), data.batch({3000 - 18}).x);
+}
+
+TEST_CASE("normalise subtracts the mean and divides by the deviation, after the scaling to [0, 1]") {
+  const Dataset data = images(1).normalise(0.25, 0.5).normalise(1, 2);
+  CHECK_CLOSE(pixels_of(data, 0, 0)[4], ((5 / 255.0 - 0.25) / 0.5 - 1) / 2, {.rtol = 1e-6});
+  CHECK_ERROR(images(1).normalise(0, 0), "deviation > 0");
+  CHECK_ERROR(images(1).normalise(NAN, 1), "finite");
+}
+
+TEST_CASE("subset and take share the samples and keep the order asked for") {
+  const Dataset data = rows(10);
+  CHECK(data.subset({7, 2}).subset({1}).all().x.item() == 2);
+  CHECK(data.take(3).size() == 3);
+  CHECK(data.take(3).labels() == std::vector<int64_t>{0, 0, 0});
+  CHECK_ERROR(data.take(0), "got 0 samples, expected 1 to 10");
+  CHECK_ERROR(data.take(11), "got 11 samples");
+  CHECK_ERROR(data.subset({10}), "index 10, expected 0 to 9");
+  CHECK_ERROR(data.batch({-1}), "index -1, expected 0 to 9");
+  CHECK_ERROR(Dataset().batch({0}), "there are none");
+}
+
+TEST_CASE("a split is stratified, without overlap, complete, shuffled, and a function of the seed") {
+  const Dataset data = rows(200, 2);
+  const auto [train, test] = data.split(0.25, 5);
+  CHECK(train.size() == 150);
+  CHECK(test.size() == 50);
+  const auto labels = test.labels();
+  CHECK(std::count(labels.begin(), labels.end(), 0) == 10);
+  std::set<double> seen;
+  for (const Dataset& part : {train, test})
+    for (const double value : part.all().x.to_vector<double>()) seen.insert(value);
+  CHECK(seen.size() == 200);
+  const auto order = train.all().x.to_vector<double>();
+  CHECK_FALSE(std::is_sorted(order.begin(), order.end()));
+  CHECK_SAME_BITS(train.all().x, data.split(0.25, 5).train.all().x);
+  CHECK(data.split(0.25, 6).train.all().x.to_vector<double>() != order);
+}
+
+TEST_CASE("a split leaves at least one sample of every class in each part, and refuses a class of one") {
+  const Dataset data = rows(20, 1);  // two of class 0
+  for (const double fraction : {0.01, 0.99}) {
+    const auto [train, test] = data.split(fraction, 1);
+    for (const Dataset& part : {train, test}) {
+      const auto labels = part.labels();
+      CHECK(std::count(labels.begin(), labels.end(), 0) == 1);
+      CHECK(std::count(labels.begin(), labels.end(), 1) >= 1);
+    }
+  }
+  CHECK_ERROR(rows(10, 1).split(0.5, 1), "1 sample of class \"few\", expected at least 2");
+  CHECK_ERROR(data.split(0, 1), "a number between 0 and 1");
+  CHECK_ERROR(data.split(NAN, 1), "a number between 0 and 1");
+}
+
+TEST_CASE(
+    "a flip mirrors about half of the images, others in every epoch, and depends on nothing but seed, epoch, sample") {
+  const Dataset plain = images(6), data = plain.random_flip(3);
+  int flipped = 0, changed = 0;
+  for (int64_t epoch = 0; epoch < 50; ++epoch) {
+    for (int64_t i = 0; i < 6; ++i) {
+      const std::vector<double> original = pixels_of(plain, i, 0), seen = pixels_of(data, i, epoch);
+      std::vector<double> mirrored = original;
+      for (size_t y = 0; y < 3; ++y) std::reverse(mirrored.begin() + 4 * y, mirrored.begin() + 4 * y + 4);
+      REQUIRE((seen == original || seen == mirrored));
+      flipped += seen == mirrored;
+      changed += epoch > 0 && seen != pixels_of(data, i, epoch - 1);
+    }
+  }
+  CHECK(flipped > 110);
+  CHECK(flipped < 190);
+  CHECK(changed > 100);
+  // In another order, in a subset, in another batch: the same image.
+  const Tensor whole = data.batch({0, 1, 2, 3, 4, 5}, 9).x;
+  CHECK_SAME_BITS(data.batch({4, 1}, 9).x.slice(0, 1), whole.slice(4, 5));
+  CHECK_SAME_BITS(data.subset({4}).batch({0}, 9).x, whole.slice(4, 5));
+  CHECK(plain.random_flip(4).batch({0, 1, 2, 3, 4, 5}, 9).x.to_vector<double>() != whole.to_vector<double>());
+}
+
+TEST_CASE("a shift moves the image by up to that many pixels each way and fills with black") {
+  const Dataset plain = images(4).normalise(0.5, 0.25), data = plain.random_shift(2, 1);
+  const double black = -2;
+  std::set<std::pair<int, int>> moves;
+  for (int64_t epoch = 0; epoch < 100; ++epoch) {
+    for (int64_t i = 0; i < 4; ++i) {
+      const std::vector<double> original = pixels_of(plain, i, 0), seen = pixels_of(data, i, epoch);
+      int matches = 0;
+      for (int down = -2; down <= 2; ++down) {
+        for (int right = -2; right <= 2; ++right) {
+          std::vector<double> moved(12, black);
+          for (int y = 0; y < 3; ++y) {
+            for (int x = 0; x < 4; ++x) {
+              const int from_y = y + down, from_x = x + right;
+              if (from_y < 0 || from_y >= 3 || from_x < 0 || from_x >= 4) continue;
+              moved[size_t(4 * y + x)] = original[size_t(4 * from_y + from_x)];
+            }
+          }
+          if (moved == seen) ++matches, moves.insert({down, right});
+        }
+      }
+      REQUIRE(matches == 1);
+    }
+  }
+  CHECK(moves.size() == 25);
+}
+
+TEST_CASE("flip and shift are independent of each other and of the order in which they were asked for") {
+  const Dataset a = images(6).random_flip(1).random_shift(1, 1), b = images(6).random_shift(1, 1).random_flip(1);
+  CHECK_SAME_BITS(a.batch({0, 1, 2, 3, 4, 5}, 2).x, b.batch({0, 1, 2, 3, 4, 5}, 2).x);
+}
+
+TEST_CASE("augmentation of a table and a shift out of the image are errors") {
+  CHECK_ERROR(rows(4).random_flip(1), "samples of shape (1,), expected images");
+  CHECK_ERROR(rows(4).random_shift(1, 1), "expected images");
+  CHECK_ERROR(images(4).random_shift(3, 1), "3 pixels, expected 0 to 2");
+  CHECK_ERROR(images(4).random_shift(-1, 1), "-1 pixels");
+}
+
+TEST_CASE(
+    "label noise changes exactly that share of the labels, each to a different class, and the truth stays known") {
+  const Dataset clean = images(12, 4), noisy = clean.label_noise(0.5, 3);
+  CHECK(noisy.true_labels() == clean.labels());
+  const auto labels = noisy.labels(), truth = noisy.true_labels();
+  int different = 0;
+  for (size_t i = 0; i < labels.size(); ++i) different += labels[i] != truth[i];
+  CHECK(different == 6);
+  CHECK(noisy.all().y.to_vector<int64_t>() == labels);
+  CHECK(clean.labels() == clean.true_labels());
+  CHECK(clean.label_noise(0.5, 3).labels() == labels);
+  CHECK(clean.label_noise(0.5, 4).labels() != labels);
+  CHECK(noisy.subset({5, 2}).labels() == std::vector<int64_t>{labels[5], labels[2]});
+}
+
+TEST_CASE("symmetric label noise reaches every other class equally often") {
+  const Dataset data =
+      Dataset::from_values(std::vector<float>(30000), {1}, std::vector<int32_t>(30000, 1), {"a", "b", "c", "d"})
+          .label_noise(1, 1);
+  std::map<int64_t, int> counts;
+  for (const int64_t label : data.labels()) ++counts[label];
+  CHECK(counts[1] == 0);
+  for (const int64_t other : {0, 2, 3}) CHECK_CLOSE(counts[other], 10000, {.rtol = 0.03});
+  CHECK_ERROR(data.label_noise(1.5, 1), "rate 1.5, expected a number from 0 to 1");
+  CHECK_ERROR(data.label_noise(NAN, 1), "a number from 0 to 1");
+}
+
+TEST_CASE("a data set whose parts do not fit together is refused") {
+  CHECK_ERROR(Dataset::from_values({1, 2, 3}, {2}, {0}, {"a"}), "3 values for 1 labels, expected 2");
+  CHECK_ERROR(Dataset::from_values({1, 2}, {1}, {0, 1}, {"a"}), "label 1 at position 1, expected 0 to 0");
+  CHECK_ERROR(Dataset::from_values({}, {0}, {}, {"a"}), "samples of shape (0,)");
+  CHECK_ERROR(Dataset::from_pixels({1, 2}, {2}, 255, {0}, {"a"}), "(channels, height, width)");
+  CHECK_ERROR(Dataset::from_pixels({1}, {1, 1, 1}, 0, {0}, {"a"}), "white = 0");
+}
