@@ -169,7 +169,8 @@ Variable dropout(const Variable& x, double probability) {
     fail("dropout", text("a probability of ", probability), "at least 0 and less than 1");
   if (probability == 0) return x;
   const double keep = 1 - probability;
-  const Tensor kept = default_generator().bernoulli(x.shape(), keep, x.dtype(), x.device());
+  // Drawn as float32 whatever x is, so that a check in float64 sees the mask that training saw.
+  const Tensor kept = default_generator().bernoulli(x.shape(), keep, DType::float32, x.device()).to(x.dtype());
   return x * Variable(core::unary(UnaryOp::affine, kept, 1 / keep));
 }
 

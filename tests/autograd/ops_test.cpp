@@ -1,0 +1,171 @@
+// Single ops where it is their edge that matters: kinks, ties, overflow, refusals.
+#include "autograd/ops.h"
+#include "core/ops.h"
+#include "core/random.h"
+#include "tests/check.h"
+
+using namespace minima;
+using namespace minima::test;
+
+namespace {
+using Values = std::vector<double>;
+Variable leaf(const Values& values) { return Variable(Tensor::from(values), requires_grad); }
+Variable matrix(const Values& values, const Shape& shape) {
+  return Variable(Tensor::from(values, shape), requires_grad);
+}
+Values gradient(const Variable& y, const Variable& x) { return grad(sum(y), {x})[0].value().to_vector<double>(); }
+}  // namespace
+
+TEST_CASE("ties of a maximum over an axis share its gradient equally") {
+  const Variable x = matrix({1, 3, 3, 2, 2, 2}, {2, 3});
+  CHECK_CLOSE(gradient(max(x, 1), x), (Values{0, 0.5, 0.5, 1.0 / 3, 1.0 / 3, 1.0 / 3}), {1e-15});
+}
+
+TEST_CASE("where the operands of maximum and minimum are equal the gradient goes to the first") {
+  const Variable x = leaf({1, 2, 3}), y = leaf({2, 2, 2});
+  CHECK_CLOSE(gradient(maximum(x, y), x), (Values{0, 1, 1}));
+  CHECK_CLOSE(gradient(maximum(x, y), y), (Values{1, 0, 0}));
+  CHECK_CLOSE(gradient(minimum(x, y), x), (Values{1, 1, 0}));
+  CHECK_CLOSE(gradient(minimum(x, y), y), (Values{0, 0, 1}));
+}
+
+TEST_CASE("the gradients of relu and abs at 0 are 0, and relu lets a NaN through to be seen") {
+  const Variable x = leaf({-1, 0, 2});
+  CHECK_CLOSE(gradient(relu(x), x), (Values{0, 0, 1}));
+  CHECK_CLOSE(gradient(abs(x), x), (Values{-1, 0, 1}));
+  CHECK(std::isnan(relu(leaf({NAN})).item()));
+}
+
+TEST_CASE("no gradient flows to the condition of where_positive") {
+  const Variable x = leaf({1, 2}), y = leaf({-1, 1});
+  CHECK_CLOSE(gradient(where_positive(x, y), y), (Values{0, 0}));
+  CHECK_CLOSE(gradient(where_positive(x, y), x), (Values{0, 1}));
+}
+
+TEST_CASE("powers have finite derivatives at 0 to every order") {
+  const Variable x = leaf({0});
+  for (double exponent : {0.0, 1.0, 2.0, 3.0}) {
+    Variable y = sum(pow(x, exponent));
+    for (int order = 1; order <= 4; ++order) {
+      y = sum(grad(y, {x}, {.create_graph = true})[0]);
+      CHECK_CLOSE(Values{y.item()}, Values{order == exponent ? (exponent == 3 ? 6 : exponent) : 0.0});
+      if (!y.requires_grad()) break;
+    }
+  }
+}
+
+TEST_CASE("softplus, sigmoid and log_softmax do not overflow") {
+  const Variable x = leaf({-1000, 1000});
+  CHECK_CLOSE(softplus(x).value().to_vector<double>(), (Values{0, 1000}));
+  CHECK_CLOSE(gradient(softplus(x), x), (Values{0, 1}));
+  CHECK_CLOSE(gradient(sigmoid(x), x), (Values{0, 0}));
+  CHECK_CLOSE(log_softmax(x).value().to_vector<double>(), (Values{-2000, 0}));
+}
+
+TEST_CASE("cross entropy of extreme logits is finite, and so is its gradient") {
+  for (DType dtype : {DType::float32, DType::float64}) {
+    Variable logits(Tensor::from<double>({1e4, -1e4, 0, -1e4, 1e4, 0}, {2, 3}).to(dtype), requires_grad);
+    const Variable loss = cross_entropy(logits, Tensor::from<int32_t>({0, 0}));
+    CHECK_CLOSE(Values{loss.item()}, Values{1e4});
+    loss.backward();
+    CHECK_CLOSE(logits.grad().to_vector<double>(), (Values{0, 0, 0, -0.5, 0.5, 0}));
+  }
+}
+
+TEST_CASE("cross entropy with full smoothing is the cross entropy with the uniform distribution") {
+  const Variable logits = matrix({1, 2, 3}, {1, 3});
+  const double log_sum = std::log(std::exp(1.0) + std::exp(2.0) + std::exp(3.0));
+  CHECK_CLOSE(Values{cross_entropy(logits, Tensor::from<int64_t>({2}), 1).item()}, Values{log_sum - 2}, {1e-14});
+}
+
+TEST_CASE("cross entropy refuses labels and shapes that do not fit, with the place and the number of classes") {
+  const Variable logits = matrix({1, 2, 3, 4, 5, 6}, {2, 3});
+  CHECK_ERROR(cross_entropy(logits, Tensor::from<int64_t>({0, 3})),
+              "[cross_entropy] got label 3 at position 1, expected 0 to 2. The logits have 3 classes.");
+  CHECK_ERROR(cross_entropy(logits, Tensor::from<int32_t>({-1, 0})), "label -1 at position 0");
+  CHECK_ERROR(cross_entropy(logits, Tensor::from<int64_t>({0})), "labels of shape (1,), expected (2,)");
+  CHECK_ERROR(cross_entropy(logits, Tensor::from<float>({0, 1})), "float32 labels, expected int32 or int64");
+  CHECK_ERROR(cross_entropy(leaf({1, 2}), Tensor::from<int64_t>({0, 1})), "logits of shape (2,)");
+  CHECK_ERROR(cross_entropy(matrix({}, {0, 3}), Tensor::from<int64_t>({})), "an empty batch");
+  CHECK_ERROR(cross_entropy(logits, Tensor::from<int64_t>({0, 1}), 1.5), "label_smoothing 1.5, expected 0 to 1");
+  CHECK_ERROR(cross_entropy(logits, Tensor::from<int64_t>({0, 1}), NAN), "label_smoothing");
+}
+
+TEST_CASE("dropout zeroes about its share, scales the rest, and lets the gradient through the same places") {
+  manual_seed(1);
+  const Variable x(Tensor::full({20000}, 2, DType::float64), requires_grad);
+  const Variable y = dropout(x, 0.25);
+  const Values values = y.value().to_vector<double>(), slopes = gradient(y, x);
+  int zeros = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    zeros += values[i] == 0;
+    if (values[i] != 0) CHECK(std::abs(values[i] - 2 / 0.75) < 1e-12);
+    CHECK(std::abs(slopes[i] - values[i] / 2) < 1e-12);
+  }
+  CHECK(std::abs(zeros - 5000) < 250);  // four standard deviations
+}
+
+TEST_CASE("dropout draws anew each time, and replays from a restored generator") {
+  const Variable x(Tensor::full({100}, 1, DType::float64));
+  const Generator state = default_generator();
+  const Variable first = dropout(x, 0.5), second = dropout(x, 0.5);
+  CHECK(!bit_difference(first.value(), second.value()).empty());
+  default_generator() = state;
+  CHECK_SAME_BITS(dropout(x, 0.5).value(), first.value());
+  CHECK_SAME_BITS(dropout(x, 0).value(), x.value());
+  CHECK_ERROR(dropout(x, 1), "[dropout] got a probability of 1, expected at least 0 and less than 1");
+  CHECK_ERROR(dropout(x, NAN), "[dropout]");
+}
+
+TEST_CASE("repeated rows of an embedding add up their gradients") {
+  const Variable table = matrix({1, 2, 3, 4}, {2, 2});
+  const Tensor indices = Tensor::from<int32_t>({1, 1, 0, 1});
+  CHECK_CLOSE(gradient(gather_rows(table, indices), table), (Values{1, 1, 3, 3}));
+  CHECK_ERROR(gather_rows(table, Tensor::from<int32_t>({0, 2})), "index 2 at position 1");
+}
+
+TEST_CASE("indices that change between forward and backward are noticed") {
+  const Variable table = matrix({1, 2, 3, 4}, {2, 2});
+  Tensor indices = Tensor::from<int64_t>({1, 1});
+  const Variable rows = gather_rows(table, indices);
+  indices.fill(0);
+  CHECK_ERROR(gradient(rows, table), "[gather_rows] got input 1 changed in place");
+}
+
+TEST_CASE("batch norm gradients stay accurate when the mean is far from zero") {
+  // The gradient of x does not depend on a shift of x; in float32 a mean of 30 deviations must cost few digits.
+  const Tensor noise = Generator{3}.normal({64, 2, 5, 5}, 0, 1, DType::float64);
+  auto slopes = [&](double shift, DType dtype) {
+    Variable x(core::unary(UnaryOp::affine, noise, 1, shift).to(dtype), requires_grad);
+    Variable weight(Tensor::full({2}, 1.5, dtype), requires_grad), bias(Tensor::full({2}, 0.5, dtype), requires_grad);
+    const auto [mean, variance] = core::channel_moments(x.value());
+    return grad(sum(square(batch_norm(x, weight, bias, mean, variance, 1e-5)) * x.detach()), {x, weight})[0].value();
+  };
+  CHECK_CLOSE(slopes(30, DType::float32), slopes(30, DType::float64), {1e-3, 1e-3});
+}
+
+TEST_CASE("batch norm refuses parameters that do not match the channels") {
+  const Variable x = matrix(Values(12, 1), {2, 3, 2}), three = leaf({1, 1, 1}), two = leaf({1, 1});
+  CHECK_ERROR(batch_norm(x, two, three, three.value(), three.value(), 1e-5),
+              "[batch_norm] got weight (2,), bias (3,), mean (3,), variance (3,), expected each of shape (3,)");
+  CHECK_ERROR(batch_norm(leaf({1, 2}), two, two, two.value(), two.value(), 1e-5), "x of shape (2,)");
+}
+
+TEST_CASE("ops refuse shapes and dtypes that do not fit, by name") {
+  const Variable x = matrix({1, 2, 3, 4, 5, 6}, {2, 3});
+  CHECK_ERROR(x + leaf({1, 2}), "[add]");
+  CHECK_ERROR(x * Variable(Tensor::zeros({2, 3})), "[multiply] got dtypes float64 and float32");
+  CHECK_ERROR(matmul(x, x), "[matmul]");
+  CHECK_ERROR(linear(x, leaf({1, 2, 3}), Variable()), "[linear]");
+  CHECK_ERROR(transpose(leaf({1, 2})), "[transpose] got shape (2,), expected at least two axes");
+  CHECK_ERROR(reshape(x, {4, 2}), "(4, 2)");
+  CHECK_ERROR(sum(x, 2), "[sum]");
+  CHECK_ERROR(mean(x, -3), "[mean]");
+  CHECK_ERROR(max(x, 5), "[max]");
+  CHECK_ERROR(concatenate({}, 0), "[concatenate] got no tensors");
+  CHECK_ERROR(concatenate({x, leaf({1, 2})}, 0), "[concatenate]");
+  CHECK_ERROR(slice(x, 1, 2, 5), "[slice]");
+  CHECK_ERROR(sum_to(x, {2}), "[sum_to]");
+  CHECK_ERROR(conv2d(x, x), "[conv2d]");
+  CHECK_ERROR(exp(Variable()), "undefined tensor");
+}
