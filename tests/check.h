@@ -35,6 +35,10 @@ inline std::string difference(const std::vector<double>& got, const std::vector<
   return out.str();
 }
 
+inline std::string difference(double got, double expected, Tolerance t) {
+  return difference(std::vector<double>{got}, std::vector<double>{expected}, t);
+}
+
 inline std::string difference(const Tensor& got, const Tensor& expected, Tolerance t) {
   if (got.shape() != expected.shape()) return text("got shape ", got.shape(), ", expected ", expected.shape());
   return difference(got.to_vector<double>(), expected.to_vector<double>(), t);
