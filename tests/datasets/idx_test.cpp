@@ -105,7 +105,7 @@ TEST_CASE("a damaged IDX file is read or refused and never crashes") {
         }) > 0);
   Folder folder;
   write_family(folder, "");
-  for (const std::string& name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}) {
+  for (const std::string name : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}) {
     const std::string valid = test::read_bytes(folder.file(name));
     test::accepted_damage(valid, 500, std::string("\0\1\2\3\xff", 5), [&](const std::string& bytes) {
       folder.write(name, bytes);

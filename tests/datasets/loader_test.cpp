@@ -93,7 +93,7 @@ TEST_CASE("augmentation differs from epoch to epoch") {
 TEST_CASE("the next batch is prepared while the current one is in use") {
   const Loader loader{digits().train, {.batch_size = 100}};
   auto epoch = loader.epoch(0);
-  auto it = epoch.begin();
+  epoch.begin();
   const int64_t before = memory_statistics().live_tensors;
   for (int wait = 0; wait < 2000 && memory_statistics().live_tensors < 4; ++wait) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

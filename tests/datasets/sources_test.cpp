@@ -118,10 +118,10 @@ TEST_CASE("load passes its options on to a CSV file, gz or not") {
   for (int i = 0; i < 20; ++i) table += text(i, ",", i % 2, "\n");
   const LoadOptions options{.label = "b", .test_fraction = 0.5, .seed = 4};
   const CsvOptions same{.label = "b", .test_fraction = 0.5, .seed = 4};
-  CHECK_SAME_BITS(load(folder.write("t.csv", table), options).test.all().x,
-                  csv(folder.file("t.csv"), same).test.all().x);
+  const std::string path = folder.write("t.csv", table);
+  CHECK_SAME_BITS(load(path, options).test.all().x, csv(path, same).test.all().x);
   CHECK(load(folder.write("t.csv.gz", test::gz(table)), options).test.size() == 10);
-  CHECK_ERROR(load(folder.file("t.csv")), "no name of a label column");
+  CHECK_ERROR(load(path), "no name of a label column");
 }
 
 TEST_CASE("load keeps the first training samples when a limit is given") {
