@@ -46,6 +46,7 @@ uint64_t Generator::below(uint64_t bound) {
 }
 
 std::vector<int64_t> Generator::permutation(int64_t n) {
+  if (n < 0) fail("permutation", text(n, " numbers"), "a number >= 0");
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), int64_t{0});
   for (int64_t i = n - 1; i > 0; --i) std::swap(order[i], order[below(static_cast<uint64_t>(i) + 1)]);

@@ -8,7 +8,7 @@ namespace minima {
 namespace {
 
 constexpr int64_t lanes = 32;
-constexpr int64_t block = 1024;        // elements summed in the tensor's own type
+constexpr int64_t block = 512;        // elements summed in the tensor's own type
 constexpr int64_t row_block = 64;      // the same for sums down a column
 constexpr int64_t column_tile = 256;   // columns that are summed together
 constexpr int64_t max_partials = 256;  // pieces of one long sum

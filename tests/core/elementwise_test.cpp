@@ -1,0 +1,189 @@
+#include "core/elementwise.h"
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "tests/core/naive.h"
+
+using namespace minima;
+using namespace minima::test;
+
+namespace {
+
+struct UnaryRow {
+  UnaryOp op;
+  std::function<double(double)> expected;
+  double low, high;
+  double a = 0, b = 0;
+};
+
+const UnaryRow unary_rows[] = {
+    {UnaryOp::affine, [](double x) { return 2.5 * x - 1.25; }, -4, 4, 2.5, -1.25},
+    {UnaryOp::power, [](double x) { return x * x; }, -4, 4, 2},
+    {UnaryOp::power, [](double x) { return std::pow(x, 3); }, -4, 4, 3},
+    {UnaryOp::power, [](double x) { return std::pow(x, -0.5); }, 0.1, 4, -0.5},
+    {UnaryOp::abs, [](double x) { return std::fabs(x); }, -4, 4},
+    {UnaryOp::sign, [](double x) { return x > 0   ? 1.0
+                                          : x < 0 ? -1.0
+                                                  : 0.0; }, -4, 4},
+    {UnaryOp::exp, [](double x) { return std::exp(x); }, -20, 20},
+    {UnaryOp::log, [](double x) { return std::log(x); }, 1e-6, 10},
+    {UnaryOp::sqrt, [](double x) { return std::sqrt(x); }, 0, 10},
+    {UnaryOp::sin, [](double x) { return std::sin(x); }, -10, 10},
+    {UnaryOp::cos, [](double x) { return std::cos(x); }, -10, 10},
+    {UnaryOp::tanh, [](double x) { return std::tanh(x); }, -6, 6},
+    {UnaryOp::sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, -30, 30},
+    {UnaryOp::softplus, [](double x) { return std::log1p(std::exp(x)); }, -30, 30},
+    {UnaryOp::relu, [](double x) { return std::max(x, 0.0); }, -4, 4},
+    {UnaryOp::erf, [](double x) { return std::erf(x); }, -4, 4},
+    {UnaryOp::gelu, [](double x) { return x * (1 + std::erf(x / std::sqrt(2.0))) / 2; }, -3, 6},
+};
+
+struct BinaryRow {
+  BinaryOp op;
+  std::function<double(double, double)> expected;
+};
+
+const BinaryRow binary_rows[] = {
+    {BinaryOp::add, [](double x, double y) { return x + y; }},
+    {BinaryOp::subtract, [](double x, double y) { return x - y; }},
+    {BinaryOp::multiply, [](double x, double y) { return x * y; }},
+    {BinaryOp::divide, [](double x, double y) { return x / y; }},
+    {BinaryOp::maximum, [](double x, double y) { return std::max(x, y); }},
+    {BinaryOp::minimum, [](double x, double y) { return std::min(x, y); }},
+    {BinaryOp::greater, [](double x, double y) { return x > y ? 1.0 : 0.0; }},
+    {BinaryOp::equal, [](double x, double y) { return x == y ? 1.0 : 0.0; }},
+    {BinaryOp::where_positive, [](double x, double y) { return y > 0 ? x : 0.0; }},
+};
+
+std::vector<double> broadcast_loop(const std::function<double(double, double)>& f, const Shape& out, const Tensor& x,
+                                   const Tensor& y) {
+  const auto a = values(x), b = values(y);
+  std::vector<double> result;
+  for_each_index(out,
+                 [&](const Index& i) { result.push_back(f(a[position(x.shape(), i)], b[position(y.shape(), i)])); });
+  return result;
+}
+
+/// NumPy's rule, written once more: extents aligned at the end agree or are 1. False when they do not.
+bool broadcast(const Shape& a, const Shape& b, Shape& out) {
+  out = Shape{};
+  const int rank = std::max(a.rank(), b.rank());
+  for (int i = 0; i < rank; ++i) {
+    const int64_t p = i < rank - a.rank() ? 1 : a[i - (rank - a.rank())];
+    const int64_t q = i < rank - b.rank() ? 1 : b[i - (rank - b.rank())];
+    if (p != q && p != 1 && q != 1) return false;
+    out.push_back(p == 1 ? q : p);
+  }
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("every unary op agrees with a scalar loop in both dtypes, at one element, at odd sizes and across chunks") {
+  for (const DType dtype : floating_types)
+    for (const UnaryRow& row : unary_rows)
+      for (const int64_t n : {1, 13, 40001}) {
+        const Tensor x = Generator{7}.uniform({n}, row.low, row.high, dtype);
+        std::vector<double> expected;
+        for (const double v : values(x)) expected.push_back(row.expected(v));
+        CAPTURE(static_cast<int>(row.op));
+        CHECK_CLOSE(values(core::unary(row.op, x, row.a, row.b)), expected, rounding(dtype, 16));
+      }
+}
+
+TEST_CASE("every binary op agrees with a scalar loop in both dtypes") {
+  for (const DType dtype : floating_types)
+    for (const BinaryRow& row : binary_rows)
+      for (const int64_t n : {1, 13, 40001}) {
+        Tensor x = numbers({n}, dtype, 1), y = numbers({n}, dtype, 2);
+        y.slice(0, (n + 1) / 2).copy_from(x.slice(0, (n + 1) / 2));  // some are equal
+        CAPTURE(static_cast<int>(row.op));
+        CHECK_CLOSE(values(core::binary(row.op, x, y)), broadcast_loop(row.expected, x.shape(), x, y), rounding(dtype));
+      }
+}
+
+TEST_CASE("operands broadcast by NumPy's rule, over every pair of a grid of shapes, or are refused") {
+  const Shape shapes[] = {
+      {},        {1},       {3},          {0},          {1, 1},       {2, 3},       {2, 1},
+      {1, 3},    {2, 0},    {4, 2, 3},    {4, 1, 3},    {4, 2, 1},    {1, 2, 1},    {4, 1, 1},
+      {1, 1, 3}, {0, 1, 3}, {5, 4, 2, 3}, {5, 1, 2, 1}, {1, 4, 1, 3}, {5, 1, 1, 3}, {2, 5, 4, 2, 3}};
+  int compatible = 0;
+  for (const Shape& a : shapes)
+    for (const Shape& b : shapes) {
+      const Tensor x = numbers(a, DType::float64, 1), y = numbers(b, DType::float64, 2);
+      Shape out;
+      if (broadcast(a, b, out)) {
+        ++compatible;
+        const Tensor got = core::binary(BinaryOp::subtract, x, y);
+        CAPTURE(a);
+        CAPTURE(b);
+        CHECK(got.shape() == out);
+        CHECK_CLOSE(values(got), broadcast_loop([](double p, double q) { return p - q; }, out, x, y), {0, 0});
+        if (out == b)
+          CHECK_SAME_BITS(core::broadcast_to(x, b), core::binary(BinaryOp::add, x, Tensor::zeros(b, DType::float64)));
+      } else {
+        CHECK_ERROR(core::binary(BinaryOp::subtract, x, y), "[subtract] got shapes");
+      }
+    }
+  CHECK(compatible > 200);
+}
+
+TEST_CASE("broadcasting agrees with a scalar loop where rows and chunks meet") {
+  const std::pair<Shape, Shape> pairs[] = {{{300, 1000}, {1000}},
+                                           {{300, 1000}, {300, 1}},
+                                           {{2, 70000}, {70000}},
+                                           {{2, 70000}, {2, 1}},
+                                           {{50000, 3}, {3}},
+                                           {{50000, 1}, {1, 3}},
+                                           {{40, 7, 300}, {7, 1}},
+                                           {{40, 7, 300}, {40, 1, 300}},
+                                           {{7, 1, 13, 1}, {1, 30, 1, 41}},
+                                           {{100001}, {}}};
+  for (const auto& [a, b] : pairs) {
+    const Tensor x = numbers(a, DType::float32, 1), y = numbers(b, DType::float32, 2);
+    Shape out;
+    REQUIRE(broadcast(a, b, out));
+    const auto minus = [](double p, double q) {
+      return static_cast<double>(static_cast<float>(p) - static_cast<float>(q));
+    };
+    CAPTURE(a);
+    CHECK_CLOSE(values(core::binary(BinaryOp::subtract, x, y)), broadcast_loop(minus, out, x, y), {0, 0});
+    CHECK_CLOSE(values(core::binary(BinaryOp::subtract, y, x)), broadcast_loop(minus, out, y, x), {0, 0});
+  }
+}
+
+TEST_CASE("NaN passes through relu, maximum and minimum, from either side") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const DType dtype : floating_types) {
+    const Tensor x = Tensor::from<double>({nan, 1, nan}).to(dtype), y = Tensor::from<double>({2, nan, nan}).to(dtype);
+    const std::vector<double> all_nan(3, nan);
+    CHECK_CLOSE(values(core::binary(BinaryOp::maximum, x, y)), all_nan, {});
+    CHECK_CLOSE(values(core::binary(BinaryOp::minimum, x, y)), all_nan, {});
+    CHECK(std::isnan(core::unary(UnaryOp::relu, x).at(0)));
+  }
+}
+
+TEST_CASE("sigmoid and softplus stay finite at large arguments") {
+  const Tensor x = Tensor::from<float>({-1000, 1000});
+  CHECK_CLOSE(values(core::unary(UnaryOp::sigmoid, x)), (std::vector<double>{0, 1}), {0, 0});
+  CHECK_CLOSE(values(core::unary(UnaryOp::softplus, x)), (std::vector<double>{0, 1000}), {0, 0});
+}
+
+TEST_CASE("add_scaled adds in place") {
+  for (const DType dtype : floating_types) {
+    Tensor y = counting({70001}, dtype);
+    core::add_scaled(y, -0.5, counting({70001}, dtype));
+    CHECK_CLOSE(values(y), values(core::unary(UnaryOp::affine, counting({70001}, dtype), 0.5)), {0, 0});
+  }
+}
+
+TEST_CASE("operands of two dtypes, integers and undefined tensors are refused") {
+  const Tensor x = Tensor::zeros({2});
+  CHECK_ERROR(core::binary(BinaryOp::add, x, Tensor::zeros({2}, DType::float64)), "dtypes float32 and float64");
+  CHECK_ERROR(core::unary(UnaryOp::exp, Tensor::zeros({2}, DType::int64)), "Convert with tensor.to(DType::float32)");
+  CHECK_ERROR(core::unary(UnaryOp::exp, Tensor()), "undefined tensor");
+  Tensor y = Tensor::zeros({2});
+  CHECK_ERROR(core::add_scaled(y, 1, Tensor::zeros({3})), "[add_scaled]");
+}

@@ -1,0 +1,81 @@
+// The rules of the house that a compiler does not check.
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <string>
+
+#include "tests/check.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Folders = std::set<std::string>;
+
+/// What each folder may include.
+const std::map<std::string, Folders> sees = {
+    {"core", {"core"}},
+    {"autograd", {"core", "autograd"}},
+    {"nn", {"core", "autograd", "nn"}},
+    {"optim", {"core", "autograd", "optim"}},
+    {"datasets", {"core", "datasets"}},
+};
+
+/// Calls f(path, lines) for the sources of a folder whose names end in one of the extensions.
+template <class F>
+void for_each_source(const std::string& folder, const Folders& extensions, F&& f) {
+  const fs::path root = fs::path(MINIMA_SOURCE_DIR) / folder;
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
+    if (!entry.is_regular_file() || !extensions.count(entry.path().extension().string())) continue;
+    std::ifstream file(entry.path());
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    f(fs::relative(entry.path(), MINIMA_SOURCE_DIR).string(), lines);
+  }
+}
+
+/// The name between the quotes or brackets of an #include line, with its opening mark; empty for other lines.
+std::string included(const std::string& line) {
+  if (line.rfind("#include", 0) != 0) return "";
+  const size_t open = line.find_first_of("\"<"), close = line.find_first_of("\">", open + 1);
+  return open == std::string::npos || close == std::string::npos ? "" : line.substr(open, close - open);
+}
+
+}  // namespace
+
+TEST_CASE("includes point only downwards: core <- autograd <- {nn, optim}, core <- datasets") {
+  int arrows = 0;
+  for (const auto& [folder, allowed] : sees)
+    for_each_source(folder, {".h", ".cpp", ".cu"}, [&](const std::string& path, const std::vector<std::string>& lines) {
+      for (const std::string& line : lines) {
+        const std::string name = included(line);
+        if (name.empty() || name[0] != '"') continue;
+        const std::string target = name.substr(1, name.find('/') - 1);
+        ++arrows;
+        CHECK_MESSAGE(allowed.count(target), path << " includes " << name.substr(1));
+        CHECK_MESSAGE(fs::exists(fs::path(MINIMA_SOURCE_DIR) / name.substr(1)),
+                      path << " includes " << name.substr(1) << ", which does not exist");
+      }
+    });
+  CHECK(arrows > 50);
+}
+
+TEST_CASE("every header opens with a comment that says what it is, and is included once") {
+  for (const std::string folder : {"core", "autograd", "nn", "optim", "datasets", "examples", "tests"})
+    for_each_source(folder, {".h"}, [](const std::string& path, const std::vector<std::string>& lines) {
+      REQUIRE_MESSAGE(!lines.empty(), path << " is empty");
+      CHECK_MESSAGE(lines[0].rfind("// ", 0) == 0, path << " opens without a comment");
+      bool once = false;
+      for (const std::string& line : lines) once = once || line == "#pragma once";
+      CHECK_MESSAGE(once, path << " has no #pragma once");
+    });
+}
+
+TEST_CASE("the library keeps to the parts of C++20 that every supported compiler has") {
+  const Folders avoided = {"<ranges", "<format", "<source_location", "<memory_resource", "<stop_token", "<syncstream"};
+  for (const auto& [folder, allowed] : sees)
+    for_each_source(folder, {".h", ".cpp"}, [&](const std::string& path, const std::vector<std::string>& lines) {
+      for (const std::string& line : lines) CHECK_MESSAGE(!avoided.count(included(line)), path << ": " << line);
+    });
+}

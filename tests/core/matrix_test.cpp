@@ -1,0 +1,143 @@
+#include <cmath>
+#include <limits>
+
+#include "core/gemm.h"
+#include "tests/core/naive.h"
+
+using namespace minima;
+using namespace minima::test;
+
+namespace {
+
+/// op(a) op(b) by three loops in double; a and b as stored.
+std::vector<double> product_loop(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const std::vector<double>& a,
+                                 const std::vector<double>& b) {
+  std::vector<double> c;
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      double sum = 0;
+      for (int64_t p = 0; p < k; ++p)
+        sum += a[static_cast<size_t>(ta ? p * m + i : i * k + p)] * b[static_cast<size_t>(tb ? j * k + p : p * n + j)];
+      c.push_back(sum);
+    }
+  return c;
+}
+
+Tolerance product_tolerance(DType dtype, int64_t k) {
+  return rounding(dtype, 32 * std::sqrt(static_cast<double>(k) + 1));
+}
+
+const std::vector<Shape> sizes = {{1, 1, 1},    {1, 7, 5},     {7, 1, 5},     {7, 5, 1}, {2, 3, 4}, {17, 19, 23},
+                                  {64, 64, 64}, {65, 129, 67}, {5, 300, 130}, {0, 3, 2}, {3, 0, 2}, {3, 2, 0}};
+
+template <class T>
+void check_gemm(bool plain) {
+  for (const Shape& size : sizes)
+    for (const bool ta : {false, true})
+      for (const bool tb : {false, true})
+        for (const T beta : {T(0), T(1), T(0.5)}) {
+          const int64_t m = size[0], n = size[1], k = size[2];
+          const Tensor a = numbers(ta ? Shape{k, m} : Shape{m, k}, dtype_of<T>, 1);
+          const Tensor b = numbers(tb ? Shape{n, k} : Shape{k, n}, dtype_of<T>, 2);
+          // c has longer rows than the product, and NaN where it must not be read.
+          const int64_t ldc = n + 3;
+          Tensor c = Tensor::full({m, ldc}, beta == 0 ? std::numeric_limits<double>::quiet_NaN() : 2.0, dtype_of<T>);
+          const auto multiply = [&](auto f) {
+            f(ta, tb, m, n, k, a.data<T>(), ta ? m : k, b.data<T>(), tb ? k : n, beta, c.mutable_data<T>(), ldc);
+          };
+          if (plain)
+            multiply([](auto... args) { gemm_reference(args...); });
+          else
+            multiply([](auto... args) { gemm(args...); });
+          auto expected = product_loop(ta, tb, m, n, k, values(a), values(b));
+          for (double& e : expected) e += static_cast<double>(beta) * (beta == 0 ? 0.0 : 2.0);
+          CAPTURE(size);
+          CHECK_CLOSE(values(core::slice(c, 1, 0, n)), expected, product_tolerance(dtype_of<T>, k));
+          const Tensor rest = core::slice(c, 1, n, ldc);
+          CHECK_SAME_BITS(
+              rest, Tensor::full({m, 3}, beta == 0 ? std::numeric_limits<double>::quiet_NaN() : 2.0, dtype_of<T>));
+        }
+}
+
+}  // namespace
+
+TEST_CASE("the reference gemm agrees with three loops, for every transposition, odd size and beta") {
+  check_gemm<float>(true);
+  check_gemm<double>(true);
+}
+
+TEST_CASE("gemm agrees with three loops, for every transposition, odd size and beta") {
+  check_gemm<float>(false);
+  check_gemm<double>(false);
+}
+
+TEST_CASE("large products, cut into slices along m or n, agree with the reference") {
+  for (const DType dtype : floating_types)
+    for (const Shape& size : {Shape{128, 256, 784}, Shape{256, 784, 128}, Shape{1000, 33, 300}, Shape{33, 1000, 300}})
+      for (const bool ta : {false, true})
+        for (const bool tb : {false, true}) {
+          const int64_t m = size[0], n = size[1], k = size[2];
+          const Tensor a = numbers(ta ? Shape{k, m} : Shape{m, k}, dtype, 1),
+                       b = numbers(tb ? Shape{n, k} : Shape{k, n}, dtype, 2);
+          const Tensor wide_a = a.to(DType::float64), wide_b = b.to(DType::float64);
+          Tensor expected = Tensor::empty({m, n}, DType::float64);
+          gemm_reference(ta, tb, m, n, k, wide_a.data<double>(), ta ? m : k, wide_b.data<double>(), tb ? k : n, 0.0,
+                         expected.mutable_data<double>(), n);
+          CAPTURE(size);
+          CHECK_CLOSE(values(core::matmul(a, b, ta, tb)), values(expected), product_tolerance(dtype, k));
+        }
+}
+
+TEST_CASE("a batch of products is the products one by one; a matrix without a batch is shared") {
+  for (const DType dtype : floating_types)
+    for (const bool ta : {false, true})
+      for (const bool tb : {false, true}) {
+        const int64_t batch = 5, m = 7, n = 9, k = 11;
+        const Shape one_a = ta ? Shape{k, m} : Shape{m, k}, one_b = tb ? Shape{n, k} : Shape{k, n};
+        const Tensor a = numbers({batch, one_a[0], one_a[1]}, dtype, 1),
+                     b = numbers({batch, one_b[0], one_b[1]}, dtype, 2);
+        const Tensor shared_a = a.slice(0, 1).reshape(one_a), shared_b = b.slice(0, 1).reshape(one_b);
+        const Tensor both = core::matmul(a, b, ta, tb), left = core::matmul(shared_a, b, ta, tb),
+                     right = core::matmul(a, shared_b, ta, tb);
+        CHECK(both.shape() == Shape{batch, m, n});
+        for (int64_t i = 0; i < batch; ++i) {
+          const Tensor a_i = a.slice(i, i + 1).reshape(one_a), b_i = b.slice(i, i + 1).reshape(one_b);
+          const auto part = [&](const Tensor& x) { return values(x.slice(i, i + 1)); };
+          CHECK_CLOSE(part(both), values(core::matmul(a_i, b_i, ta, tb)), product_tolerance(dtype, k));
+          CHECK_CLOSE(part(left), values(core::matmul(shared_a, b_i, ta, tb)), product_tolerance(dtype, k));
+          CHECK_CLOSE(part(right), values(core::matmul(a_i, shared_b, ta, tb)), product_tolerance(dtype, k));
+        }
+      }
+  const Tensor many = numbers({300, 40, 50}), other = numbers({300, 50, 60}, DType::float32, 2);
+  const Tensor product = core::matmul(many, other);
+  for (const int64_t i : {0, 157, 299})
+    CHECK_CLOSE(values(product.slice(i, i + 1)), values(core::matmul(many.slice(i, i + 1), other.slice(i, i + 1))),
+                product_tolerance(DType::float32, 50));
+}
+
+TEST_CASE("products without rows, columns or an inner extent have the right shape and are zero") {
+  CHECK(core::matmul(Tensor::zeros({0, 3}), Tensor::zeros({3, 4})).shape() == Shape{0, 4});
+  CHECK(values(core::matmul(Tensor::zeros({2, 0}), Tensor::zeros({0, 3}))) == std::vector<double>(6, 0.0));
+  CHECK(core::matmul(Tensor::zeros({0, 2, 3}), Tensor::zeros({0, 3, 4})).shape() == Shape{0, 2, 4});
+}
+
+TEST_CASE("linear is x W^T + b") {
+  for (const DType dtype : floating_types) {
+    const Tensor x = numbers({13, 20}, dtype, 1), weight = numbers({7, 20}, dtype, 2), bias = numbers({7}, dtype, 3);
+    const Tensor product = core::matmul(x, weight, false, true);
+    CHECK_CLOSE(values(core::linear(x, weight, bias)), values(core::binary(BinaryOp::add, product, bias)),
+                product_tolerance(dtype, 20));
+    CHECK_CLOSE(values(core::linear(x, weight, Tensor())), values(product), product_tolerance(dtype, 20));
+    const Tensor one = core::linear(x.slice(4, 5), weight, bias);
+    CHECK_CLOSE(values(one), values(core::linear(x, weight, bias).slice(4, 5)), product_tolerance(dtype, 20));
+    CHECK_SAME_BITS(bias, numbers({7}, dtype, 3));
+  }
+}
+
+TEST_CASE("shapes that do not multiply are refused with both of them") {
+  CHECK_ERROR(core::matmul(Tensor::zeros({3, 4}), Tensor::zeros({5, 6})), "(3, 4) x (5, 6)");
+  CHECK_ERROR(core::matmul(Tensor::zeros({3}), Tensor::zeros({3, 2})), "at least two axes each");
+  CHECK_ERROR(core::matmul(Tensor::zeros({2, 3, 4}), Tensor::zeros({5, 4, 2})), "[matmul]");
+  CHECK_ERROR(core::linear(Tensor::zeros({2, 3}), Tensor::zeros({4, 5}), Tensor()), "[linear]");
+  CHECK_ERROR(core::linear(Tensor::zeros({2, 3}), Tensor::zeros({4, 3}), Tensor::zeros({5})), "bias (5,)");
+}

@@ -1,0 +1,93 @@
+#include <cmath>
+#include <limits>
+
+#include "tests/core/naive.h"
+
+using namespace minima;
+using namespace minima::test;
+
+TEST_CASE("gather_rows takes rows by index, of any dtype, by int32 or int64") {
+  const auto rows = std::vector<double>{2, 0, 2, 3};
+  for (const DType dtype : {DType::uint8, DType::float32, DType::int64})
+    for (const DType index_type : {DType::int32, DType::int64}) {
+      const Tensor x = counting({4, 2, 3}, dtype), indices = Tensor::from(rows, {2, 2}).to(index_type);
+      const Tensor y = core::gather_rows(x, indices);
+      CHECK(y.shape() == Shape{2, 2, 2, 3});
+      for (int64_t i = 0; i < 4; ++i)
+        CHECK_SAME_BITS(y.reshape({4, 2, 3}).slice(i, i + 1),
+                        x.slice(static_cast<int64_t>(rows[i]), static_cast<int64_t>(rows[i]) + 1));
+    }
+  CHECK(core::gather_rows(Tensor::zeros({4, 2}), Tensor::zeros({0}, DType::int64)).shape() == Shape{0, 2});
+  CHECK(core::gather_rows(counting({4}, DType::float32), Tensor::from<int64_t>({3, 1})).to_vector<float>() ==
+        std::vector<float>{3, 1});
+}
+
+TEST_CASE("scatter_rows adds rows that share an index, and is the transpose of gather_rows") {
+  const Tensor indices = Tensor::from<int64_t>({1, 3, 1});
+  const Tensor x = Tensor::from<float>({1, 2, 10, 20, 100, 200}, {3, 2});
+  CHECK(values(core::scatter_rows(x, indices, 4)) == std::vector<double>{0, 0, 101, 202, 0, 0, 10, 20});
+  for (const DType dtype : floating_types) {
+    std::vector<int64_t> many;
+    Generator generator{3};
+    for (int i = 0; i < 1000; ++i) many.push_back(static_cast<int64_t>(generator.below(50)));
+    const Tensor index = Tensor::from(many), a = numbers({50, 70}, dtype, 1), b = numbers({1000, 70}, dtype, 2);
+    CHECK_CLOSE(std::vector<double>{core::dot(core::gather_rows(a, index), b)},
+                std::vector<double>{core::dot(a, core::scatter_rows(b, index, 50))},
+                {dtype == DType::float32 ? 1e-4 : 1e-12, 0});
+  }
+}
+
+TEST_CASE("an index out of range is an error that names it and its place") {
+  const Tensor x = Tensor::zeros({4, 2});
+  CHECK_ERROR(core::gather_rows(x, Tensor::from<int64_t>({0, 4})),
+              "index 4 at position 1, expected an index in [0, 4)");
+  CHECK_ERROR(core::gather_rows(x, Tensor::from<int32_t>({-1})), "index -1 at position 0");
+  CHECK_ERROR(core::scatter_rows(x, Tensor::from<int64_t>({0, 1, 2, 9}), 5), "index 9 at position 3");
+  CHECK_ERROR(core::scatter_rows(x, Tensor::from<int64_t>({0, 1}), 5), "[scatter_rows]");
+  CHECK_ERROR(core::gather_rows(x, Tensor::zeros({2})), "indices of dtype float32");
+  CHECK_ERROR(core::one_hot(Tensor::from<int64_t>({0, 3}), 3), "[one_hot] got index 3");
+}
+
+TEST_CASE("one_hot sets one element a row") {
+  CHECK(values(core::one_hot(Tensor::from<int32_t>({2, 0}), 3)) == std::vector<double>{0, 0, 1, 1, 0, 0});
+}
+
+TEST_CASE("softmax and log_softmax agree with the formula") {
+  for (const DType dtype : floating_types)
+    for (const Shape& shape : {Shape{1}, Shape{3, 10}, Shape{2, 3, 5}, Shape{700, 131}}) {
+      const Tensor x = numbers(shape, dtype), p = core::softmax(x), log_p = core::log_softmax(x);
+      const int64_t columns = shape[-1];
+      std::vector<double> expected, expected_log;
+      for (int64_t row = 0; row < x.numel() / columns; ++row) {
+        double sum = 0;
+        for (int64_t j = 0; j < columns; ++j) sum += std::exp(x.at(row * columns + j));
+        for (int64_t j = 0; j < columns; ++j) {
+          expected.push_back(std::exp(x.at(row * columns + j)) / sum);
+          expected_log.push_back(x.at(row * columns + j) - std::log(sum));
+        }
+      }
+      CHECK(p.shape() == shape);
+      CHECK_CLOSE(values(p), expected, rounding(dtype, 16));
+      CHECK_CLOSE(values(log_p), expected_log, rounding(dtype, 32));
+    }
+}
+
+TEST_CASE("softmax is stable at logits of 10,000, and invariant to a shift") {
+  const Tensor x = Tensor::from<float>({1e4f, 1e4f - 1, -1e4f, -1e4f, -1e4f - 2, -1e4f}, {2, 3});
+  const double e = std::exp(-1.0), f = std::exp(-2.0);
+  CHECK_CLOSE(values(core::softmax(x)),
+              (std::vector<double>{1 / (1 + e), e / (1 + e), 0, 1 / (2 + f), f / (2 + f), 1 / (2 + f)}), {1e-6, 1e-12});
+  const auto log_p = values(core::log_softmax(x));
+  CHECK_CLOSE(log_p,
+              (std::vector<double>{-std::log(1 + e), -1 - std::log(1 + e), -2e4 - std::log(1 + e), -std::log(2 + f),
+                                   -2 - std::log(2 + f), -std::log(2 + f)}),
+              {1e-6, 1e-6});
+}
+
+TEST_CASE("a logit of -inf has probability 0, and a NaN spoils its own row only") {
+  const double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  const Tensor x = Tensor::from<double>({0, -infinity, 0, nan, 1, 2}, {2, 3});
+  CHECK_CLOSE(values(core::softmax(x)), (std::vector<double>{0.5, 0, 0.5, nan, nan, nan}), {1e-15, 0});
+  CHECK(core::softmax(Tensor::zeros({0, 3})).numel() == 0);
+  CHECK(core::softmax(Tensor::zeros({3, 0})).numel() == 0);
+}

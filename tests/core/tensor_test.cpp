@@ -1,0 +1,117 @@
+#include "core/tensor.h"
+
+#include "tests/core/naive.h"
+
+using namespace minima;
+using namespace minima::test;
+
+namespace {
+constexpr DType all_types[] = {DType::float32, DType::float64, DType::int32, DType::int64, DType::uint8};
+}
+
+TEST_CASE("a tensor keeps the values it is made from, in row-major order") {
+  const Tensor x = Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3});
+  CHECK(x.shape() == Shape{2, 3});
+  CHECK(x.numel() == 6);
+  CHECK(x.at(4) == 5);
+  CHECK(x.to_vector<int32_t>() == std::vector<int32_t>{1, 2, 3, 4, 5, 6});
+  CHECK(Tensor::from<int64_t>({7, 8}).shape() == Shape{2});
+}
+
+TEST_CASE("zeros, full and fill set every element in every dtype") {
+  for (const DType dtype : all_types) {
+    Tensor x = Tensor::zeros({3, 5}, dtype);
+    CHECK(values(x) == std::vector<double>(15, 0.0));
+    x.fill(7);
+    CHECK(values(x) == std::vector<double>(15, 7.0));
+    CHECK(values(Tensor::full({100000}, 3, dtype)) == std::vector<double>(100000, 3.0));
+  }
+}
+
+TEST_CASE("a scalar has rank 0 and one element") {
+  const Tensor x = Tensor::full({}, 2.5);
+  CHECK(x.rank() == 0);
+  CHECK(x.numel() == 1);
+  CHECK(x.item() == 2.5);
+}
+
+TEST_CASE("reshape and slice are views: a change through one is seen by all") {
+  Tensor x = counting({4, 3}, DType::float32);
+  Tensor rows = x.slice(1, 3);
+  CHECK(rows.shares_storage_with(x));
+  CHECK(values(rows) == std::vector<double>{3, 4, 5, 6, 7, 8});
+  rows.reshape({3, 2}).mutable_data<float>()[0] = 40;
+  CHECK(x.at(3) == 40);
+  CHECK(x.reshape({-1}).shape() == Shape{12});
+  CHECK(x.reshape({2, -1, 3}).shape() == Shape{2, 2, 3});
+  CHECK(values(rows.slice(1, 2)) == std::vector<double>{6, 7, 8});
+}
+
+TEST_CASE("clone shares nothing with its source") {
+  Tensor x = counting({5}, DType::float64), y = x.clone();
+  CHECK_FALSE(y.shares_storage_with(x));
+  x.fill(0);
+  CHECK(values(y) == std::vector<double>{0, 1, 2, 3, 4});
+}
+
+TEST_CASE("every dtype converts to every other and back") {
+  for (const DType from : all_types)
+    for (const DType to : all_types) {
+      const Tensor x = counting({2, 50}, from);
+      CHECK(x.to(to).dtype() == to);
+      CHECK(values(x.to(to).to(from)) == values(x));
+    }
+  CHECK(Tensor::from<double>({1.9, -1.9}).to(DType::int64).to_vector<int64_t>() == std::vector<int64_t>{1, -1});
+}
+
+TEST_CASE("copy_from converts and leaves the source alone") {
+  Tensor x = Tensor::zeros({2, 2});
+  x.copy_from(Tensor::from<int64_t>({1, 2, 3, 4}, {2, 2}));
+  CHECK(values(x) == std::vector<double>{1, 2, 3, 4});
+  CHECK_ERROR(x.copy_from(Tensor::zeros({4})), "[copy_from] got shape (4,), expected (2, 2)");
+}
+
+TEST_CASE("an in-place change raises the version seen through every view") {
+  Tensor x = Tensor::zeros({4, 2});
+  const Tensor view = x.slice(0, 2);
+  const int64_t before = view.version();
+  x.fill(1);
+  CHECK(view.version() == before + 1);
+  x.mutable_data<float>();
+  CHECK(view.version() == before + 2);
+  core::add_scaled(x, 2, Tensor::zeros({4, 2}));
+  CHECK(view.version() == before + 3);
+}
+
+TEST_CASE("tensors without elements are ordinary tensors") {
+  const Tensor x = Tensor::zeros({3, 0, 2});
+  CHECK(x.defined());
+  CHECK(x.numel() == 0);
+  CHECK(values(x.clone()).empty());
+  CHECK(x.reshape({0, 7}).shape() == Shape{0, 7});
+  CHECK(Tensor::zeros({5, 2}).slice(2, 2).numel() == 0);
+  CHECK(core::unary(UnaryOp::exp, x).shape() == x.shape());
+}
+
+TEST_CASE("wrong use of a tensor is an error that says what was got and what was expected") {
+  const Tensor x = Tensor::zeros({2, 3});
+  CHECK_ERROR(Tensor::from<float>({1, 2, 3}, {2, 2}),
+              "[Tensor::from] got 3 values for shape (2, 2), expected 4 values");
+  CHECK_ERROR(Tensor::zeros({2, -1}), "extents that are not negative");
+  CHECK_ERROR(Tensor::empty({INT64_MAX, 4}), "fewer than 2^60 elements");
+  CHECK_ERROR(x.reshape({4, 2}), "[reshape] got (2, 3) (6 elements) to (4, 2)");
+  CHECK_ERROR(x.reshape({4, -1}), "[reshape]");
+  CHECK_ERROR(x.slice(1, 3), "rows [1, 3) of (2, 3)");
+  CHECK_ERROR(x.item(), "exactly one element");
+  CHECK_ERROR(x.at(6), "element 6 of 6");
+  CHECK_ERROR(x.size(2), "axis 2 of a tensor with 2 axes");
+  CHECK_ERROR(x.data<double>(), "float64 access to a float32 tensor");
+  CHECK_ERROR(Tensor().item(), "undefined tensor");
+  CHECK_ERROR(Tensor().data<float>(), "undefined tensor");
+  CHECK_ERROR(Shape({1, 1, 1, 1, 1, 1, 1, 1, 1}), "at most 8");
+}
+
+TEST_CASE("in a build without CUDA, asking for the GPU says so") {
+  if (!cuda_unavailable_reason().empty())
+    CHECK_ERROR(Tensor::zeros({2}, DType::float32, Device::cuda), "Use Device::cpu");
+}

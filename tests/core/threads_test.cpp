@@ -1,0 +1,254 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <thread>
+
+#include "core/parallel.h"
+#include "tests/core/naive.h"
+
+using namespace minima;
+using namespace minima::test;
+
+namespace {
+
+struct Threads {
+  int before = num_threads();
+  explicit Threads(int n) { set_num_threads(n); }
+  ~Threads() { set_num_threads(before); }
+};
+
+/// The tensors that f returns have the same bits at 1, 2 and 3 threads.
+void check_same_bits(const char* kernel, const std::function<std::vector<Tensor>()>& f) {
+  std::vector<Tensor> expected;
+  {
+    const Threads one(1);
+    expected = f();
+  }
+  for (const int n : {2, 3}) {
+    const Threads several(n);
+    const auto got = f();
+    CAPTURE(kernel);
+    CAPTURE(n);
+    for (size_t i = 0; i < expected.size(); ++i) CHECK_SAME_BITS(got[i], expected[i]);
+  }
+}
+
+Tensor number(double value) { return Tensor::full({}, value, DType::float64); }
+
+}  // namespace
+
+TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
+  for (const DType dtype : floating_types) {
+    const Tensor x = numbers({700, 300}, dtype, 1), y = numbers({700, 300}, dtype, 2), row = numbers({300}, dtype, 3);
+    const Tensor images = numbers({37, 6, 17, 15}, dtype, 1), weight = numbers({9, 6, 3, 3}, dtype, 2);
+    const Tensor out = core::conv2d(images, weight, 1, 1), per_channel = numbers({6}, dtype, 3);
+    const Tensor indices = Tensor::from(Generator{1}.permutation(700));
+    check_same_bits("unary", [&] { return std::vector<Tensor>{core::unary(UnaryOp::tanh, x)}; });
+    check_same_bits("binary", [&] {
+      return std::vector<Tensor>{core::binary(BinaryOp::divide, x, y), core::binary(BinaryOp::add, x, row)};
+    });
+    check_same_bits("random", [&] {
+      Generator g{1};
+      return std::vector<Tensor>{g.uniform({99999}, 0, 1, dtype), g.normal({99999}, 0, 1, dtype),
+                                 g.bernoulli({99999}, 0.3, dtype)};
+    });
+    check_same_bits("reduce", [&] {
+      return std::vector<Tensor>{core::sum(x),
+                                 core::reduce(ReduceOp::sum, x, 0),
+                                 core::reduce(ReduceOp::sum, x, 1),
+                                 core::reduce(ReduceOp::max, x, 0),
+                                 core::reduce(ReduceOp::max, x, 1),
+                                 core::sum_to(images, {6, 1, 1}),
+                                 core::sum_to(x, {1})};
+    });
+    check_same_bits("dot", [&] { return std::vector<Tensor>{number(core::dot(x, y))}; });
+    check_same_bits("rows", [&] {
+      return std::vector<Tensor>{core::softmax(x), core::log_softmax(x), core::argmax(x), core::gather_rows(x, indices),
+                                 core::scatter_rows(x, indices, 900)};
+    });
+    check_same_bits("permute",
+                    [&] { return std::vector<Tensor>{core::permute(x, {1, 0}), core::permute(images, {0, 2, 3, 1})}; });
+    for (const bool ta : {false, true})
+      for (const bool tb : {false, true})
+        check_same_bits("matmul", [&] {
+          const Tensor a = numbers(ta ? Shape{500, 400} : Shape{400, 500}, dtype, 1),
+                       b = numbers(tb ? Shape{600, 500} : Shape{500, 600}, dtype, 2);
+          const Tensor batch_a = numbers(ta ? Shape{40, 50, 41} : Shape{40, 41, 50}, dtype, 1),
+                       batch_b = numbers(tb ? Shape{40, 60, 50} : Shape{40, 50, 60}, dtype, 2);
+          return std::vector<Tensor>{core::matmul(a, b, ta, tb), core::matmul(batch_a, batch_b, ta, tb)};
+        });
+    check_same_bits("convolution", [&] {
+      return std::vector<Tensor>{core::conv2d(images, weight, 2, 1),
+                                 core::conv2d_transpose(out, weight, images.shape(), 1, 1),
+                                 core::conv2d_correlate(images, out, weight.shape(), 1, 1)};
+    });
+    check_same_bits("pooling", [&] {
+      const auto [pooled, positions] = core::max_pool2d(images, {3, 3, 2, 1});
+      return std::vector<Tensor>{pooled, positions, core::scatter_planes(pooled, positions, images.shape()),
+                                 core::avg_pool2d(images, {3, 3, 2, 1}),
+                                 core::avg_pool2d_transpose(pooled, images.shape(), {3, 3, 2, 1})};
+    });
+    check_same_bits("channels", [&] {
+      const auto [mean, variance] = core::channel_moments(images);
+      const auto [sum, product] = core::channel_sums(images, images);
+      return std::vector<Tensor>{mean,
+                                 variance,
+                                 sum,
+                                 product,
+                                 core::channel_moments(x).second,
+                                 core::channel_affine(images, per_channel, per_channel),
+                                 core::channel_combine(images, images, per_channel, per_channel, per_channel)};
+    });
+    check_same_bits("update", [&] {
+      Tensor w = x.flatten().clone(), states[2] = {y.flatten().clone(), core::unary(UnaryOp::abs, y.flatten())};
+      backend(Device::cpu).update(AdamRule{0.1, 0.9, 0.99, 1e-8, 0.1, 0.1, 0.1, false}, w, y, states);
+      return std::vector<Tensor>{w, states[0], states[1]};
+    });
+  }
+}
+
+TEST_CASE("parallel_for covers every item exactly once") {
+  for (const int threads : {1, 2, 5}) {
+    const Threads several(threads);
+    for (const int64_t n : {0, 1, 10, 999, 1000, 1001, 100000})
+      for (const int64_t grain : {1, 7, 1000}) {
+        std::vector<std::atomic<int>> seen(static_cast<size_t>(n));
+        std::atomic<int> bad{0};
+        parallel_for(n, grain, [&](int64_t begin, int64_t end) {
+          if (begin % grain != 0 || end != std::min(n, begin + grain)) ++bad;
+          for (int64_t i = begin; i < end; ++i) ++seen[static_cast<size_t>(i)];
+        });
+        CHECK(bad == 0);
+        for (const auto& count : seen) bad += count != 1;
+        CHECK(bad == 0);
+      }
+  }
+}
+
+TEST_CASE("threads of one region have different indices below num_threads") {
+  const Threads four(4);
+  std::atomic<int> bad{0};
+  std::atomic<int> inside[4] = {};
+  for (int round = 0; round < 50; ++round)
+    parallel_chunks(64, [&](int64_t) {
+      const int index = thread_index();
+      if (index < 0 || index >= 4 || inside[index].fetch_add(1) != 0) ++bad;
+      for (volatile int wait = 0; wait < 500;) wait = wait + 1;
+      --inside[index];
+    });
+  CHECK(bad == 0);
+  CHECK(thread_index() == 0);
+}
+
+TEST_CASE("a region inside a region runs, and so do regions of several threads at once") {
+  const Threads three(3);
+  std::atomic<int64_t> total{0};
+  parallel_chunks(10, [&](int64_t) { parallel_chunks(10, [&](int64_t i) { total += i; }); });
+  CHECK(total == 450);
+
+  total = 0;
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 4; ++t)
+    callers.emplace_back([&] {
+      for (int round = 0; round < 200; ++round) parallel_chunks(20, [&](int64_t i) { total += i; });
+    });
+  for (auto& caller : callers) caller.join();
+  CHECK(total == 4 * 200 * 190);
+}
+
+TEST_CASE("kernels called from several threads at once give what they give alone") {
+  const Threads two(2);
+  const Tensor x = numbers({8, 4, 20, 20}), weight = numbers({8, 4, 3, 3});
+  const Tensor expected = core::conv2d(x, weight, 1, 1);
+  std::atomic<int> different{0};
+  std::vector<std::thread> callers;
+  for (int t = 0; t < 3; ++t)
+    callers.emplace_back([&] {
+      for (int round = 0; round < 30; ++round)
+        different += !bit_difference(core::conv2d(x, weight, 1, 1), expected).empty();
+    });
+  for (auto& caller : callers) caller.join();
+  CHECK(different == 0);
+}
+
+TEST_CASE("an exception in a chunk reaches the caller, and the pool works on") {
+  for (const int threads : {1, 3}) {
+    const Threads several(threads);
+    for (int round = 0; round < 20; ++round) {
+      CHECK_ERROR(parallel_chunks(100,
+                                  [&](int64_t i) {
+                                    if (i == 37) fail("chunk", text(i), "another");
+                                  }),
+                  "[chunk] got 37");
+      std::atomic<int> count{0};
+      parallel_chunks(100, [&](int64_t) { ++count; });
+      CHECK(count == 100);
+    }
+  }
+}
+
+TEST_CASE("the number of threads changes at any time between kernels, and 0 is refused") {
+  const Threads restore(2);
+  for (const int n : {1, 4, 2, 3, 1}) {
+    set_num_threads(n);
+    CHECK(num_threads() == n);
+    std::atomic<int> count{0};
+    parallel_chunks(50, [&](int64_t) { ++count; });
+    CHECK(count == 50);
+  }
+  CHECK_ERROR(set_num_threads(0), "[set_num_threads] got 0");
+  CHECK(num_threads() == 1);
+}
+
+TEST_CASE("workers that fell asleep wake for the next region") {
+  const Threads three(3);
+  for (int round = 0; round < 20; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    std::atomic<int> arrived{0};
+    // Each chunk waits for the other two, so all three threads must come.
+    parallel_chunks(3, [&](int64_t) {
+      ++arrived;
+      for (int spins = 0; arrived < 3 && spins < 100000000; ++spins) std::this_thread::yield();
+    });
+    CHECK(arrived == 3);
+  }
+}
+
+#if !defined(__SANITIZE_THREAD__)
+TEST_CASE("a forked child computes and exits, though it has no workers") {
+  const Threads two(2);
+  const Tensor x = numbers({400, 400}), expected = core::matmul(x, x);
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(30);
+    const bool same = bit_difference(core::matmul(x, x), expected).empty();
+    std::exit(same ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+#endif
+
+TEST_CASE("MINIMA_THREADS sets the number of threads, and nonsense in it is refused by name") {
+  if (const char* expected = std::getenv("MINIMA_TEST_EXPECT")) {  // the child's half
+    const std::string got = error_of([] { throw Error(std::to_string(num_threads())); });
+    const std::string message = error_of([] { num_threads(); });
+    std::_Exit(contains(got + message, expected) ? 0 : 3);
+  }
+  char program[4096] = {};
+  if (readlink("/proc/self/exe", program, sizeof program - 1) <= 0) return;
+  const auto child = [&](const std::string& value, const std::string& expected) {
+    return std::system(("MINIMA_THREADS='" + value + "' MINIMA_TEST_EXPECT=\"" + expected + "\" '" + program +
+                        "' --test-case='MINIMA_THREADS sets*' > /dev/null")
+                           .c_str());
+  };
+  CHECK(child("3", "3") == 0);
+  CHECK(child("3", "4") != 0);
+  CHECK(child("two", "[MINIMA_THREADS] got 'two', expected a number of threads") == 0);
+  CHECK(child("0", "[MINIMA_THREADS] got '0'") == 0);
+}
