@@ -10,41 +10,45 @@ namespace minima::optim {
 
 namespace {
 
-// Flat vectors and their parts, one a parameter.
+// Flat vectors over all parameters, and their parts that belong to trainable ones.
 class Layout {
  public:
-  explicit Layout(const std::vector<Variable>& parameters) : parameters_(parameters) {
-    if (parameters_.empty()) fail("curvature", "no parameters", "at least one");
-    for (const Variable& parameter : parameters_) {
-      if (parameter.dtype() != dtype() || parameter.device() != parameters_[0].device())
+  explicit Layout(const std::vector<Variable>& parameters) {
+    if (parameters.empty()) fail("curvature", "no parameters", "at least one");
+    for (const Variable& parameter : parameters) {
+      if (parameter.dtype() != parameters[0].dtype() || parameter.device() != parameters[0].device())
         fail("curvature", "parameters of several dtypes or devices", "one of each");
-      offsets_.push_back(numel_);
+      if (parameter.requires_grad()) {
+        trainable_.push_back(parameter);
+        offsets_.push_back(numel_);
+      }
       numel_ += parameter.numel();
     }
+    if (trainable_.empty()) fail("curvature", "no trainable parameter", "at least one that requires a gradient");
   }
 
-  DType dtype() const { return parameters_[0].dtype(); }
+  const std::vector<Variable>& trainable() const { return trainable_; }
+  DType dtype() const { return trainable_[0].dtype(); }
+  Device device() const { return trainable_[0].device(); }
   int64_t numel() const { return numel_; }
-  const std::vector<Variable>& parameters() const { return parameters_; }
-  Tensor zeros() const { return Tensor::zeros({numel_}, dtype(), parameters_[0].device()); }
+  Tensor zeros() const { return Tensor::zeros({numel_}, dtype(), device()); }
 
-  /// A part as a view of the flat vector.
+  /// The part of trainable parameter i, a view of the flat vector.
   Tensor part(const Tensor& flat, size_t i) const {
-    const Variable& parameter = parameters_[i];
-    return flat.slice(offsets_[i], offsets_[i] + parameter.numel()).reshape(parameter.shape());
+    return flat.slice(offsets_[i], offsets_[i] + trainable_[i].numel()).reshape(trainable_[i].shape());
   }
   std::vector<Tensor> split(const Tensor& flat) const {
     std::vector<Tensor> parts;
-    for (size_t i = 0; i < parameters_.size(); ++i) parts.push_back(part(flat, i));
+    for (size_t i = 0; i < trainable_.size(); ++i) parts.push_back(part(flat, i));
     return parts;
   }
-  /// The parts of trainable parameters in one vector, zeros elsewhere.
+  /// One vector of the parts, zeros where parameters are frozen.
   Tensor join(const std::vector<Tensor>& parts) const {
     Tensor flat = zeros();
-    for (size_t i = 0; i < parameters_.size(); ++i)
-      if (parameters_[i].requires_grad()) part(flat, i).copy_from(parts[i]);
+    for (size_t i = 0; i < trainable_.size(); ++i) part(flat, i).copy_from(parts[i]);
     return flat;
   }
+  Tensor without_frozen(const Tensor& flat) const { return join(split(flat)); }
   void check(const char* where, const Tensor& flat) const {
     if (flat.shape() != Shape{numel_} || flat.dtype() != dtype())
       fail(where, text("a vector of ", name_of(flat.dtype()), " ", flat.shape()),
@@ -52,7 +56,7 @@ class Layout {
   }
 
  private:
-  std::vector<Variable> parameters_;
+  std::vector<Variable> trainable_;
   std::vector<int64_t> offsets_;
   int64_t numel_ = 0;
 };
@@ -63,7 +67,7 @@ Variable recorded(const LossFunction& loss) {
 }
 
 Tensor product(const Variable& loss, const Layout& layout, const Tensor& vector) {
-  return layout.join(hvp(loss, layout.parameters(), layout.split(vector)));
+  return layout.join(hvp(loss, layout.trainable(), layout.split(vector)));
 }
 
 Tensor scaled(const Tensor& x, double factor) { return core::unary(UnaryOp::affine, x, factor, 0); }
@@ -114,14 +118,10 @@ Pair largest_pair(std::vector<std::vector<double>> a) {
   return pair;
 }
 
-// A random unit vector with zeros where parameters are frozen.
-Tensor start_vector(const Layout& layout, uint64_t seed) {
-  const Device device = layout.parameters()[0].device();
-  const Tensor noise = Generator{seed}.normal({layout.numel()}, 0, 1, layout.dtype(), device);
-  const Tensor trainable = layout.join(layout.split(noise));
-  const double norm = core::norm(trainable);
-  if (norm == 0) fail("largest_eigenvalue", "no trainable parameter", "at least one that requires a gradient");
-  return scaled(trainable, 1 / norm);
+Tensor random_unit_vector(const Layout& layout, uint64_t seed) {
+  const Tensor noise = Generator{seed}.normal({layout.numel()}, 0, 1, layout.dtype(), layout.device());
+  const Tensor vector = layout.without_frozen(noise);
+  return scaled(vector, 1 / core::norm(vector));
 }
 
 }  // namespace
@@ -132,7 +132,7 @@ Eigenvalue largest_eigenvalue(const LossFunction& loss, const std::vector<Variab
     fail("largest_eigenvalue", text("max_iterations = ", options.max_iterations), "at least 1");
   const Layout layout(parameters);
   const Variable value = recorded(loss);
-  std::vector<Tensor> basis{start_vector(layout, options.seed)};
+  std::vector<Tensor> basis{random_unit_vector(layout, options.seed)};
   std::vector<double> diagonal, off_diagonal;
   Pair ritz;
   for (int k = 0;; ++k) {
@@ -167,13 +167,13 @@ Eigenvalue largest_eigenvalue(const LossFunction& loss, const std::vector<Variab
 Tensor hessian_vector_product(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& vector) {
   const Layout layout(parameters);
   layout.check("hessian_vector_product", vector);
-  return product(recorded(loss), layout, layout.join(layout.split(vector)));
+  return product(recorded(loss), layout, vector);
 }
 
 Tensor flat_gradient(const LossFunction& loss, const std::vector<Variable>& parameters) {
   const Layout layout(parameters);
   std::vector<Tensor> gradients;
-  for (const Variable& gradient : grad(recorded(loss), parameters)) gradients.push_back(gradient.value());
+  for (const Variable& gradient : grad(recorded(loss), layout.trainable())) gradients.push_back(gradient.value());
   return layout.join(gradients);
 }
 
@@ -182,27 +182,27 @@ Sharpness sharpness(const LossFunction& loss, const std::vector<Variable>& param
   const Layout layout(parameters);
   layout.check("sharpness", direction);
   if (!(rho > 0 && std::isfinite(rho))) fail("sharpness", text("rho = ", rho), "a finite number above 0");
-  const Tensor along = layout.join(layout.split(direction));
+  const Tensor along = layout.without_frozen(direction);
   const double norm = core::norm(along);
   if (!(norm > 0 && std::isfinite(norm)))
     fail("sharpness", text("a direction of norm ", norm), "a finite one above 0",
          "A momentum buffer is zero before the first step.");
   struct Restore {  // also when the loss throws
-    const std::vector<Variable>& parameters;
+    const std::vector<Variable>& weights;
     std::vector<Tensor> saved{};
-    explicit Restore(const std::vector<Variable>& parameters) : parameters(parameters) {
-      for (const Variable& parameter : parameters) saved.push_back(parameter.value().clone());
+    explicit Restore(const std::vector<Variable>& weights) : weights(weights) {
+      for (const Variable& weight : weights) saved.push_back(weight.value().clone());
     }
     void back() const {
-      for (size_t i = 0; i < saved.size(); ++i) Tensor(parameters[i].value()).copy_from(saved[i]);
+      for (size_t i = 0; i < saved.size(); ++i) Tensor(weights[i].value()).copy_from(saved[i]);
     }
     ~Restore() { back(); }
-  } restore(parameters);
+  } restore(layout.trainable());
   NoGrad evaluating;
   const auto loss_at = [&](double distance) {
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      Tensor weight = parameters[i].value();
-      if (parameters[i].requires_grad()) core::add_scaled(weight, distance / norm, layout.part(along, i));
+    for (size_t i = 0; i < layout.trainable().size(); ++i) {
+      Tensor weight = layout.trainable()[i].value();
+      core::add_scaled(weight, distance / norm, layout.part(along, i));
     }
     const double found = loss().item();
     restore.back();

@@ -1,0 +1,113 @@
+// Trajectories against PyTorch and against the papers' formulas (tests/golden/generate_optim.py).
+#include "core/safetensors.h"
+#include "tests/check.h"
+#include "tests/optim/problem.h"
+
+using namespace minima;
+using namespace minima::test;
+
+namespace {
+
+constexpr int64_t steps = 50, every = 10;
+
+Archive golden(const std::string& name) {
+  return load_safetensors(std::string(MINIMA_TEST_DATA) + "/optim/" + name + ".safetensors");
+}
+
+using Settings = std::vector<double>;
+using Make = std::function<std::unique_ptr<optim::Optimizer>(const Parameters&, const Settings&)>;
+
+// Runs every case of a file in both precisions. 1e-6 in float32 is 8 roundings of the weight, in 50 steps.
+void follow(const std::string& name, const Make& make) {
+  const Archive file = golden(name);
+  const Tensor& cases = file.tensor("cases");
+  REQUIRE(cases.size(0) > 1);
+  for (const DType dtype : {DType::float64, DType::float32}) {
+    const Tensor& expected = file.tensor(name_of(dtype));
+    for (int64_t c = 0; c < cases.size(0); ++c) {
+      const Settings settings = cases.slice(c, c + 1).to_vector<double>();
+      std::string shown;
+      for (const double value : settings) shown += text(value, " ");
+      INFO(name << " " << name_of(dtype) << ", case " << c << ": " << shown);
+      Prescribed prescribed(dtype);
+      const auto optimizer = make(prescribed.parameters, settings);
+      const Tensor samples = expected.slice(c, c + 1).reshape({steps / every, -1});
+      for (int64_t t = 0; t < steps; ++t) {
+        optimizer->step(prescribed.closure(*optimizer));
+        if ((t + 1) % every == 0)
+          CHECK_CLOSE(prescribed.weights(), samples.slice(t / every, t / every + 1).to_vector<double>(),
+                      {.rtol = dtype == DType::float64 ? 1e-12 : 1e-6, .atol = 0});
+      }
+    }
+  }
+}
+
+optim::Schedule schedule(double lr, double kind) {
+  if (kind == 1) return optim::cosine(lr, steps);
+  if (kind == 2) return optim::step_decay(lr, 15, 0.3);
+  return lr;
+}
+
+}  // namespace
+
+TEST_CASE("SGD follows PyTorch over learning rates, momenta, dampenings, decays and schedules") {
+  follow("sgd", [](const Parameters& parameters, const Settings& c) {
+    return std::make_unique<optim::SGD>(
+        parameters,
+        optim::SgdOptions{.lr = schedule(c[0], c[4]), .momentum = c[1], .dampening = c[2], .weight_decay = c[3]});
+  });
+}
+
+TEST_CASE("Nesterov follows PyTorch's SGD with nesterov") {
+  follow("nesterov", [](const Parameters& parameters, const Settings& c) {
+    return std::make_unique<optim::Nesterov>(
+        parameters, optim::NesterovOptions{.lr = schedule(c[0], c[3]), .momentum = c[1], .weight_decay = c[2]});
+  });
+}
+
+TEST_CASE("Adam follows PyTorch") {
+  follow("adam", [](const Parameters& parameters, const Settings& c) {
+    return std::make_unique<optim::Adam>(
+        parameters,
+        optim::AdamOptions{
+            .lr = schedule(c[0], c[5]), .beta1 = c[1], .beta2 = c[2], .epsilon = c[3], .weight_decay = c[4]});
+  });
+}
+
+TEST_CASE("AdamW follows PyTorch") {
+  follow("adamw", [](const Parameters& parameters, const Settings& c) {
+    return std::make_unique<optim::AdamW>(
+        parameters,
+        optim::AdamWOptions{
+            .lr = schedule(c[0], c[5]), .beta1 = c[1], .beta2 = c[2], .epsilon = c[3], .weight_decay = c[4]});
+  });
+}
+
+TEST_CASE("SAM, ASAM and MSAM over every base follow the papers' formulas") {
+  follow("wrappers", [](const Parameters& parameters, const Settings& c) -> std::unique_ptr<optim::Optimizer> {
+    const std::string base_name = base_names()[static_cast<size_t>(c[1])];
+    std::unique_ptr<optim::BaseOptimizer> base = make_base(base_name, parameters, c[2], c[4]);
+    if (base_name == "sgd" || base_name == "nesterov") base->group(0).momentum = c[3];
+    if (c[0] == 0) return std::make_unique<optim::SAM>(std::move(base), optim::SamOptions{.rho = c[5]});
+    if (c[0] == 1) return std::make_unique<optim::ASAM>(std::move(base), optim::AsamOptions{.rho = c[5], .eta = c[6]});
+    return std::make_unique<optim::MSAM>(std::move(base),
+                                         optim::MsamOptions{.rho = c[5], .weight_decay_at_perturbed = c[6] != 0});
+  });
+}
+
+TEST_CASE("MSAM with clean weights between steps equals the authors' form, which stores the perturbed ones") {
+  const Archive file = golden("msam_stored_perturbed");
+  const Tensor& cases = file.tensor("cases");
+  for (int64_t c = 0; c < cases.size(0); ++c) {
+    const std::vector<double> s = cases.slice(c, c + 1).to_vector<double>();
+    Prescribed prescribed(DType::float64);
+    optim::MSAM optimizer{optim::SGD{prescribed.parameters, {.lr = s[0], .momentum = s[1]}}, {.rho = s[2]}};
+    const Tensor samples = file.tensor("float64").slice(c, c + 1).reshape({steps / every, -1});
+    for (int64_t t = 0; t < steps; ++t) {
+      optimizer.step(prescribed.closure(optimizer));
+      if ((t + 1) % every == 0)
+        CHECK_CLOSE(prescribed.weights(), samples.slice(t / every, t / every + 1).to_vector<double>(),
+                    {.rtol = 1e-10, .atol = 0});  // the authors divide by |v| + 1e-12
+    }
+  }
+}
