@@ -66,7 +66,7 @@ Vector gradient_at(const Vector& w) {
 
 }  // namespace
 
-TEST_CASE("MSAM looks ahead along the coming update, -v; a negative rho looks back along +v (fault 1)") {
+TEST_CASE("MSAM looks ahead along the coming update, -v, a negative rho looks back along +v (fault 1)") {
   for (const double rho : {0.5, -0.5}) {
     const Variable w = leaf({1, 1});
     Vector seen;

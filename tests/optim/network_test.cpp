@@ -65,7 +65,7 @@ TEST_CASE("batch-norm statistics after one SAM step are those after one SGD step
   }
 }
 
-TEST_CASE("MSAM's batch-norm statistics are those of the perturbed point; recalibration gives the clean ones") {
+TEST_CASE("MSAM's batch-norm statistics are those of the perturbed point, recalibration gives the clean ones") {
   const Batch data = batch(32, 6);
   nn::Sequential model = normalised_network();
   optim::MSAM optimizer{SGD{model.parameters(), {.lr = 0.1, .momentum = 0.9}}, {.rho = 2}};

@@ -77,7 +77,7 @@ TEST_CASE("resumed equals uninterrupted, bit for bit, for every optimizer and wr
       }
 }
 
-TEST_CASE("constants are restored, changed ones included; schedules stay those of the new optimizer") {
+TEST_CASE("constants are restored, changed ones included, schedules stay those of the new optimizer") {
   const Variable a = leaf({1}), b = leaf({1});
   const auto make = [](const Variable& x, const Variable& y, double lr) {
     return optim::MSAM{SGD{{optim::Group{{x}}, optim::Group{{y}, {.rho = 0.7}}}, {.lr = lr, .momentum = 0.9}},

@@ -25,7 +25,7 @@ TEST_CASE("MSAM refuses a base without momentum and says how to get one") {
   CHECK_ERROR((MSAM{SGD{{w}, {.lr = 0.1}}}), "give the base .momentum = 0.9");
 }
 
-TEST_CASE("a radius out of range is refused; MSAM's may be negative") {
+TEST_CASE("a radius out of range is refused, MSAM's may be negative") {
   const Variable w = leaf({1});
   const auto base = [&] { return SGD{{w}, {.lr = 0.1, .momentum = 0.9}}; };
   CHECK_ERROR((SAM{base(), {.rho = -0.1}}), "[sam] got rho = -0.1 in group 0, expected a finite number of at least 0");
