@@ -28,7 +28,7 @@ std::string two_classes(int rows) {
 
 }  // namespace
 
-TEST_CASE("a CSV table's numbers, names and classes are read; classes of text are sorted as text") {
+TEST_CASE("a CSV table's numbers, names and classes are read, and classes of text are sorted as text") {
   const Table table = parse("a,y,b\n1,dog,-2.5e1\n+3,cat,4\n.5,dog,0\n");
   CHECK(table.features == std::vector<std::string>{"a", "b"});
   CHECK_CLOSE(table.values, (std::vector<double>{1, -25, 3, 4, 0.5, 0}), {});

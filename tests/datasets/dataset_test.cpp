@@ -84,7 +84,7 @@ TEST_CASE("a large gather gives the same bits as small ones, at any thread count
   CHECK_SAME_BITS(one.slice(17, 18), data.batch({3000 - 18}).x);
 }
 
-TEST_CASE("normalise subtracts the mean and divides by the deviation, after the scaling to [0, 1]") {
+TEST_CASE("normalise subtracts the mean and divides by the deviation, after the scaling to 0 .. 1") {
   const Dataset data = images(1).normalise(0.25, 0.5).normalise(1, 2);
   CHECK_CLOSE(pixels_of(data, 0, 0)[4], ((5 / 255.0 - 0.25) / 0.5 - 1) / 2, {.rtol = 1e-6});
   CHECK_ERROR(images(1).normalise(0, 0), "deviation > 0");
