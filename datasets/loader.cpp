@@ -111,20 +111,18 @@ Epoch::~Epoch() = default;
 
 Epoch::Iterator Epoch::begin() {
   if (!state_->current.x.defined()) state_->fetch();
-  return Iterator(this);
+  return Iterator(state_.get());
 }
 
-const Batch& Epoch::Iterator::operator*() const { return epoch_->state_->current; }
+const Batch& Epoch::Iterator::operator*() const { return state_->current; }
 
 Epoch::Iterator& Epoch::Iterator::operator++() {
-  ++epoch_->state_->step;
-  epoch_->state_->fetch();
+  ++state_->step;
+  state_->fetch();
   return *this;
 }
 
-bool Epoch::Iterator::operator==(std::default_sentinel_t) const {
-  return epoch_->state_->step >= epoch_->state_->steps;
-}
+bool Epoch::Iterator::operator==(std::default_sentinel_t) const { return state_->step >= state_->steps; }
 
 Loader::Loader(Dataset dataset, const LoaderOptions& options) : dataset_(std::move(dataset)), options_(options) {
   if (options_.batch_size < 1) fail("Loader", text("batch_size ", options_.batch_size), "at least 1");

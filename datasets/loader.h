@@ -22,6 +22,8 @@ struct LoaderOptions {
 
 /// One pass over the data, made by Loader::epoch. It can be walked through once; leaving early is fine.
 class Epoch {
+  struct State;
+
  public:
   class Iterator {
    public:
@@ -31,8 +33,8 @@ class Epoch {
 
    private:
     friend class Epoch;
-    explicit Iterator(Epoch* epoch) : epoch_(epoch) {}
-    Epoch* epoch_;
+    explicit Iterator(State* state) : state_(state) {}
+    State* state_;
   };
 
   Epoch(Epoch&&) noexcept;
@@ -44,7 +46,6 @@ class Epoch {
 
  private:
   friend class Loader;
-  struct State;
   explicit Epoch(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
