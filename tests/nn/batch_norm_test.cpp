@@ -132,6 +132,27 @@ TEST_CASE("recalibration changes statistics only: not weights, modes, momentum, 
   }
 }
 
+TEST_CASE("recalibration runs in training mode and records no graph") {
+  struct Probe : nn::Module {
+    bool* recorded;
+    int* calls;
+    Variable forward(const Variable& x) override {
+      *recorded = *recorded || grad_enabled();
+      *calls += training;
+      return x;
+    }
+  };
+  bool recorded = false;
+  int calls = 0;
+  Probe probe;
+  probe.recorded = &recorded, probe.calls = &calls;
+  nn::Sequential model{nn::BatchNorm1d{2}, probe};
+  model.eval();
+  nn::recalibrate_batch_norm(model, {batch, batch});
+  CHECK(calls == 2);
+  CHECK_FALSE(recorded);
+}
+
 TEST_CASE("recalibration puts modes back after an error, and refuses what would leave no statistics") {
   nn::Sequential model{nn::BatchNorm1d{2}};
   model.eval();

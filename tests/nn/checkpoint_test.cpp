@@ -1,14 +1,13 @@
 // Saving and loading: what is in the file, that it comes back bit for bit, and that a wrong file changes nothing.
 #include "nn/checkpoint.h"
 
-#include <cstdio>
-
 #include "core/random.h"
 #include "nn/batch_norm.h"
 #include "nn/containers.h"
 #include "nn/layers.h"
 #include "nn/models.h"
 #include "tests/check.h"
+#include "tests/temporary_folder.h"
 
 using namespace minima;
 
@@ -53,7 +52,8 @@ TEST_CASE("a state has PyTorch's names, layouts and dtypes") {
 }
 
 TEST_CASE("a saved model loads into another one and evaluates to the same bits") {
-  const std::string path = "nn_checkpoint_test.safetensors";
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("model.safetensors");
   manual_seed(9);
   nn::Sequential model = small_model(), other = small_model();
   const Tensor x = default_generator().normal({5, 2, 4, 4});
@@ -70,7 +70,6 @@ TEST_CASE("a saved model loads into another one and evaluates to the same bits")
   nn::load(other, path);
   const Tensor x64 = x.to(DType::float64);
   CHECK_SAME_BITS(other(x64).value(), model(x64).value());
-  std::remove(path.c_str());
 }
 
 TEST_CASE("a state is a snapshot: later training does not change it") {
@@ -129,15 +128,15 @@ TEST_CASE("weights that do not fit are refused with every problem listed, and no
 }
 
 TEST_CASE("a file that does not fit is refused by its path") {
-  const std::string path = "nn_checkpoint_misfit.safetensors";
+  const test::TemporaryFolder folder;
+  const std::string path = folder.file("model.safetensors");
   nn::Linear small{2, 2}, large{2, 3};
   nn::save(small, path);
-  CHECK_ERROR(
-      nn::load(large, path),
-      "[nn_checkpoint_misfit.safetensors] got weights that do not fit the model: bias is float32 (2,) where the "
-      "model has float32 (3,); weight is float32 (2, 2) where the model has float32 (3, 2)");
-  std::remove(path.c_str());
-  CHECK_ERROR(nn::load(large, path), path);
+  CHECK_ERROR(nn::load(large, path),
+              "[" + path +
+                  "] got weights that do not fit the model: bias is float32 (2,) where the "
+                  "model has float32 (3,); weight is float32 (2, 2) where the model has float32 (3, 2)");
+  CHECK_ERROR(nn::load(large, folder.file("absent.safetensors")), "absent.safetensors");
 }
 
 TEST_CASE("two members of one name are an error, not a lost weight") {
