@@ -6,6 +6,7 @@
 #include <benchmark/benchmark.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,13 @@ Tensor normal(const Shape& shape) {
   return generator.normal(shape);
 }
 
-/// Times `work` and reports `amount` units of it per second under `unit`.
-void add(const std::string& name, const char* unit, double amount, std::function<void()> work) {
+using Work = std::function<void()>;
+
+/// Times the work that `prepare` returns, and reports `amount` billionths of it per second under `unit`. Operands are
+/// made in `prepare`, so that rows that are filtered out cost nothing.
+void add(const std::string& name, const char* unit, double amount, std::function<Work()> prepare) {
   benchmark::RegisterBenchmark(name.c_str(), [=](State& state) {
+    Work work = prepare();
     for (auto _ : state) work();
     state.counters[unit] = Counter(amount * 1e-9, Counter::kIsIterationInvariantRate);
   })->UseRealTime();
@@ -36,29 +41,35 @@ double bytes(double floats) { return 4 * floats; }
 
 void add_elementwise() {
   const int64_t n = 1 << 20;
-  Tensor x = normal({n}), y = normal({n});
-  add("elementwise/add", "GB/s", bytes(3. * n), [=] { core::binary(BinaryOp::add, x, y); });
+  add("elementwise/add", "GB/s", bytes(3. * n),
+      [] { return [x = normal({n}), y = normal({n})] { core::binary(BinaryOp::add, x, y); }; });
   add("elementwise/add_broadcast_row", "GB/s", bytes(2. * n),
-      [x = x.reshape({n / 1024, 1024}), row = normal({1024})] { core::binary(BinaryOp::add, x, row); });
+      [] { return [x = normal({n / 1024, 1024}), row = normal({1024})] { core::binary(BinaryOp::add, x, row); }; });
   struct Function {
     const char* name;
     UnaryOp op;
   };
   for (Function f : {Function{"relu", UnaryOp::relu}, Function{"exp", UnaryOp::exp}, Function{"tanh", UnaryOp::tanh},
                      Function{"sigmoid", UnaryOp::sigmoid}, Function{"gelu", UnaryOp::gelu}})
-    add(text("elementwise/", f.name), "GB/s", bytes(2. * n), [=] { core::unary(f.op, x); });
+    add(text("elementwise/", f.name), "GB/s", bytes(2. * n),
+        [=] { return [=, x = normal({n})] { core::unary(f.op, x); }; });
 }
 
 void add_reductions() {
-  const int64_t rows = 1024, columns = 1024;
-  Tensor x = normal({rows, columns}), logits = normal({4096, 1000});
-  add("reduce/sum", "GB/s", bytes(1. * rows * columns), [=] { core::sum(x); });
-  add("reduce/sum_rows", "GB/s", bytes(1. * rows * columns), [=] { core::reduce(ReduceOp::sum, x, 1); });
-  add("reduce/sum_columns", "GB/s", bytes(1. * rows * columns), [=] { core::reduce(ReduceOp::sum, x, 0); });
-  add("reduce/dot", "GB/s", bytes(2. * rows * columns), [=] { core::dot(x, x); });
-  add("rows/softmax_4096x1000", "GB/s", bytes(2. * 4096 * 1000), [=] { core::softmax(logits); });
-  add("rows/log_softmax_4096x1000", "GB/s", bytes(2. * 4096 * 1000), [=] { core::log_softmax(logits); });
-  add("move/transpose_1024", "GB/s", bytes(2. * rows * columns), [=] { core::permute(x, {1, 0}); });
+  const double n = 1024 * 1024, logits = 4096 * 1000;
+  /// A row on one matrix.
+  auto on = [](const char* name, double amount, const Shape& shape, void (*op)(const Tensor&)) {
+    add(name, "GB/s", amount, [=] { return [=, x = normal(shape)] { op(x); }; });
+  };
+  on("reduce/sum", bytes(n), {1024, 1024}, [](const Tensor& x) { core::sum(x); });
+  on("reduce/sum_rows", bytes(n), {1024, 1024}, [](const Tensor& x) { core::reduce(ReduceOp::sum, x, 1); });
+  on("reduce/sum_columns", bytes(n), {1024, 1024}, [](const Tensor& x) { core::reduce(ReduceOp::sum, x, 0); });
+  on("reduce/dot", bytes(2 * n), {1024, 1024}, [](const Tensor& x) { core::dot(x, x); });
+  on("rows/softmax_4096x1000", bytes(2 * logits), {4096, 1000}, [](const Tensor& x) { core::softmax(x); });
+  on("rows/log_softmax_4096x1000", bytes(2 * logits), {4096, 1000}, [](const Tensor& x) { core::log_softmax(x); });
+  on("move/transpose_1024", bytes(2 * n), {1024, 1024}, [](const Tensor& x) { core::permute(x, {1, 0}); });
+  on("image/max_pool_2", bytes(1.5 * n), {128, 8, 32, 32}, [](const Tensor& x) { core::max_pool2d(x, {2, 2, 2, 0}); });
+  on("image/avg_pool_2", bytes(1.25 * n), {128, 8, 32, 32}, [](const Tensor& x) { core::avg_pool2d(x, {2, 2, 2, 0}); });
 }
 
 // ---- matrix products: the shapes of the training workloads
@@ -85,12 +96,12 @@ const Product products[] = {
 };
 
 void add_products() {
-  for (const Product& p : products) {
-    Tensor a = normal(p.transpose_a ? Shape{p.k, p.m} : Shape{p.m, p.k});
-    Tensor b = normal(p.transpose_b ? Shape{p.n, p.k} : Shape{p.k, p.n});
-    add(text("gemm/", p.name), "GFLOP/s", 2. * p.m * p.n * p.k,
-        [=] { core::matmul(a, b, p.transpose_a, p.transpose_b); });
-  }
+  for (const Product& p : products)
+    add(text("gemm/", p.name), "GFLOP/s", 2. * static_cast<double>(p.m * p.n * p.k), [p] {
+      Tensor a = normal(p.transpose_a ? Shape{p.k, p.m} : Shape{p.m, p.k});
+      Tensor b = normal(p.transpose_b ? Shape{p.n, p.k} : Shape{p.k, p.n});
+      return [=] { core::matmul(a, b, p.transpose_a, p.transpose_b); };
+    });
 }
 
 // ---- convolutions: the layers of the training workloads, in their three directions
@@ -108,40 +119,56 @@ const Layer layers[] = {
     {"wide2_64x128x16_128", 64, 128, 16, 128, 3, 1, 1}, {"wide3_64x256x8_256", 64, 256, 8, 256, 3, 1, 1},
 };
 
+struct Operands {
+  Tensor x, weight, y;
+
+  explicit Operands(const Layer& l)
+      : x(normal({l.batch, l.in, l.size, l.size})),
+        weight(normal({l.out, l.in, l.kernel, l.kernel})),
+        y(core::conv2d(x, weight, l.stride, l.padding)) {}
+};
+
 void add_convolutions() {
   for (const Layer& l : layers) {
-    Tensor x = normal({l.batch, l.in, l.size, l.size});
-    Tensor weight = normal({l.out, l.in, l.kernel, l.kernel});
-    Tensor y = core::conv2d(x, weight, l.stride, l.padding);
-    double flops = 2. * static_cast<double>(y.numel() * l.in * l.kernel * l.kernel);
-    add(text("conv/", l.name, "/forward"), "GFLOP/s", flops, [=] { core::conv2d(x, weight, l.stride, l.padding); });
-    add(text("conv/", l.name, "/data"), "GFLOP/s", flops,
-        [=, shape = x.shape()] { core::conv2d_transpose(y, weight, shape, l.stride, l.padding); });
-    add(text("conv/", l.name, "/weight"), "GFLOP/s", flops,
-        [=, shape = weight.shape()] { core::conv2d_correlate(x, y, shape, l.stride, l.padding); });
+    const int64_t side = (l.size + 2 * l.padding - l.kernel) / l.stride + 1;
+    const double flops = 2. * static_cast<double>(l.batch * l.out * side * side * l.in * l.kernel * l.kernel);
+    add(text("conv/", l.name, "/forward"), "GFLOP/s", flops,
+        [l] { return [l, o = Operands(l)] { core::conv2d(o.x, o.weight, l.stride, l.padding); }; });
+    add(text("conv/", l.name, "/data"), "GFLOP/s", flops, [l] {
+      return [l, o = Operands(l)] { core::conv2d_transpose(o.y, o.weight, o.x.shape(), l.stride, l.padding); };
+    });
+    add(text("conv/", l.name, "/weight"), "GFLOP/s", flops, [l] {
+      return [l, o = Operands(l)] { core::conv2d_correlate(o.x, o.y, o.weight.shape(), l.stride, l.padding); };
+    });
   }
 }
 
-void add_images() {
-  Tensor x = normal({128, 32, 28, 28}), channel = normal({32});
-  const double n = static_cast<double>(x.numel());
-  add("image/max_pool_2", "GB/s", bytes(1.5 * n), [=] { core::max_pool2d(x, {2, 2, 2, 0}); });
-  add("image/avg_pool_2", "GB/s", bytes(1.25 * n), [=] { core::avg_pool2d(x, {2, 2, 2, 0}); });
-  add("channels/moments", "GB/s", bytes(n), [=] { core::channel_moments(x); });
-  add("channels/affine", "GB/s", bytes(2 * n), [=] { core::channel_affine(x, channel, channel); });
-  add("channels/sums", "GB/s", bytes(2 * n), [=] { core::channel_sums(x, x); });
-  add("channels/combine", "GB/s", bytes(3 * n), [=] { core::channel_combine(x, x, channel, channel, channel); });
+void add_channels() {
+  struct Data {
+    Tensor x = normal({128, 32, 28, 28}), channel = normal({32});
+  };
+  const double n = 128 * 32 * 28 * 28;
+  auto on = [](const char* name, double amount, void (*op)(const Data&)) {
+    add(name, "GB/s", amount, [=] { return [=, data = Data()] { op(data); }; });
+  };
+  on("channels/moments", bytes(n), [](const Data& d) { core::channel_moments(d.x); });
+  on("channels/affine", bytes(2 * n), [](const Data& d) { core::channel_affine(d.x, d.channel, d.channel); });
+  on("channels/sums", bytes(2 * n), [](const Data& d) { core::channel_sums(d.x, d.x); });
+  on("channels/combine", bytes(3 * n),
+     [](const Data& d) { core::channel_combine(d.x, d.x, d.channel, d.channel, d.channel); });
 }
 
 // ---- optimizer rules over flat buffers: 235,146 parameters is the MLP, 2,748,890 the wide residual network
 
 void add_rule(const char* name, int64_t n, const UpdateRule& rule, int states) {
-  std::vector<Tensor> state(states);
-  for (Tensor& s : state) s = Tensor::zeros({n});
-  add(text("update/", name, "/", n), "GB/s", bytes((3. + 2 * states) * n),
-      [=, weight = normal({n}), grad = Tensor::full({n}, 1e-3)]() mutable {
-        backend(Device::cpu).update(rule, weight, grad, state.data());
-      });
+  const double amount = bytes((3. + 2 * states) * static_cast<double>(n));
+  add(text("update/", name, "/", n), "GB/s", amount, [=] {
+    std::vector<Tensor> state;
+    for (int i = 0; i < states; ++i) state.push_back(Tensor::zeros({n}));
+    return [=, weight = normal({n}), grad = Tensor::full({n}, 1e-3)]() mutable {
+      backend(Device::cpu).update(rule, weight, grad, state.data());
+    };
+  });
 }
 
 void add_rules() {
@@ -164,31 +191,36 @@ void add_rules() {
 
 // ---- what an op costs when there is nothing to compute
 
-void add_overheads() {
-  Variable constant(normal({4})), leaf(normal({4}), requires_grad);
-  add("overhead/empty", "Gop/s", 1, [] { Tensor::empty({4}); });
-  add("overhead/add", "Gop/s", 1, [=] { benchmark::DoNotOptimize(constant + constant); });
-  add("overhead/add_recorded", "Gop/s", 1, [=] { benchmark::DoNotOptimize(leaf + constant); });
-  add("overhead/add_x100_backward", "Gop/s", 100, [=]() mutable {
-    Variable x = leaf;
-    for (int i = 0; i < 100; ++i) x = x + constant;
-    sum(x).backward();
-    leaf.zero_grad();
-  });
+struct TinyTraining {
+  nn::Sequential model{nn::Linear{8, 8}, nn::ReLU{}, nn::Linear{8, 2}};
+  optim::SGD optimizer{model.parameters(), {.lr = 1e-3, .momentum = .9}};
+  Tensor x = normal({8, 8}), labels = Tensor::from<int64_t>({0, 1, 0, 1, 0, 1, 0, 1});
 
-  struct Tiny {
-    nn::Sequential model{nn::Linear{8, 8}, nn::ReLU{}, nn::Linear{8, 2}};
-    optim::SGD optimizer{model.parameters(), {.lr = 1e-3, .momentum = .9}};
-    Tensor x = normal({8, 8}), labels = Tensor::from<int64_t>({0, 1, 0, 1, 0, 1, 0, 1});
-  };
-  auto tiny = std::make_shared<Tiny>();
-  add("overhead/tiny_step_8-8-2", "Gop/s", 1, [tiny] {
-    tiny->optimizer.step([&] {
-      Variable loss = nn::cross_entropy(tiny->model(tiny->x), tiny->labels);
+  void step() {
+    optimizer.step([&] {
+      Variable loss = nn::cross_entropy(model(x), labels);
       loss.backward();
       return loss;
     });
+  }
+};
+
+void add_overheads() {
+  add("overhead/empty", "Gop/s", 1, [] { return [] { Tensor::empty({4}); }; });
+  add("overhead/add", "Gop/s", 1, [] { return [x = Variable(normal({4}))] { benchmark::DoNotOptimize(x + x); }; });
+  add("overhead/add_recorded", "Gop/s", 1, [] {
+    return [x = Variable(normal({4}), requires_grad), y = Variable(normal({4}))] { benchmark::DoNotOptimize(x + y); };
   });
+  add("overhead/add_x100_backward", "Gop/s", 100, [] {
+    return [leaf = Variable(normal({4}), requires_grad), y = Variable(normal({4}))]() mutable {
+      Variable x = leaf;
+      for (int i = 0; i < 100; ++i) x = x + y;
+      sum(x).backward();
+      leaf.zero_grad();
+    };
+  });
+  add("overhead/tiny_step_8-8-2", "Gop/s", 1,
+      [] { return [training = std::make_shared<TinyTraining>()] { training->step(); }; });
 }
 
 }  // namespace
@@ -200,7 +232,7 @@ int main(int argc, char** argv) {
   add_reductions();
   add_products();
   add_convolutions();
-  add_images();
+  add_channels();
   add_rules();
   add_overheads();
   benchmark::Initialize(&argc, argv);
