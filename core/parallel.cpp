@@ -99,19 +99,18 @@ class Pool {
   }
 
   void stop() {
-    if (workers_.empty()) return;
-    {
-      std::lock_guard lock(mutex_);
-      ending_ = true;
+    if (process_ != getpid()) {  // a forked child has the handles, not the threads
+      for (auto& worker : workers_) worker.detach();
+    } else {
+      {
+        std::lock_guard lock(mutex_);
+        ending_ = true;
+      }
+      wake_.notify_all();
+      for (auto& worker : workers_) worker.join();
+      ending_ = false;
     }
-    wake_.notify_all();
-    for (auto& worker : workers_)
-      if (process_ == getpid())
-        worker.join();
-      else
-        worker.detach();  // a forked child has the handles, not the threads
     workers_.clear();
-    ending_ = false;
   }
 
   void open() {
