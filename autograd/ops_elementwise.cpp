@@ -38,7 +38,8 @@ Variable operator*(const Variable& x, const Variable& y) {
 }
 
 Variable operator/(const Variable& x, const Variable& y) {
-  return record("divide", core::binary(BinaryOp::divide, x.value(), y.value()), {x, y}, saves_second | saves_output,
+  const Saves saves = y.requires_grad() ? saves_second | saves_output : saves_second;
+  return record("divide", core::binary(BinaryOp::divide, x.value(), y.value()), {x, y}, saves,
                 [](const Context& c) -> Gradients {
                   const Variable dx = c.grad / c.input(1);
                   return {dx, c.needs(1) ? -dx * c.output() : Variable()};

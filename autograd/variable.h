@@ -56,7 +56,7 @@ class Variable {
   void bind_grad(Tensor memory);
 
   /// Adds d(this)/d(leaf) to every leaf's gradient. This must have one element unless a seed of its shape is given.
-  /// Frees the graph as it goes unless retain_graph.
+  /// Frees the graph as it goes unless retain_graph. Graphs that share leaves belong to one thread at a time.
   void backward(bool retain_graph = false) const;
   void backward(const Tensor& seed, bool retain_graph = false) const;
 

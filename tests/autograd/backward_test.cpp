@@ -20,14 +20,19 @@ TEST_CASE("a tensor used twice receives the sum of both gradients") {
   CHECK_CLOSE(values(x.grad()), (Values{5, 7}));
 }
 
-TEST_CASE("(h1 + h2) + 3 h1 gives h2 the gradient 1, whatever the order of the operands") {
-  for (int order = 0; order < 4; ++order) {
-    Variable w1 = leaf({1, 2}), w2 = leaf({3, 4});
-    const Variable h1 = w1 * 1, h2 = w2 * 1;
-    const Variable inner = order % 2 ? h2 + h1 : h1 + h2;
-    sum(order / 2 ? 3 * h1 + inner : inner + 3 * h1).backward();
-    CHECK_CLOSE(values(w1.grad()), (Values{4, 4}));
-    CHECK_CLOSE(values(w2.grad()), (Values{1, 1}));
+TEST_CASE("(h1 + h2) + 3 h1 gives h2 the gradient 1, whichever part is made first") {
+  for (const bool triple_first : {false, true}) {
+    for (const bool swapped : {false, true}) {
+      Variable w1 = leaf({1, 2}), w2 = leaf({3, 4});
+      const Variable h1 = w1 * 1, h2 = w2 * 1;
+      Variable triple;
+      if (triple_first) triple = 3 * h1;
+      const Variable inner = swapped ? h2 + h1 : h1 + h2;
+      if (!triple_first) triple = 3 * h1;
+      sum(swapped ? triple + inner : inner + triple).backward();
+      CHECK_CLOSE(values(w1.grad()), (Values{4, 4}));
+      CHECK_CLOSE(values(w2.grad()), (Values{1, 1}));
+    }
   }
 }
 

@@ -59,6 +59,7 @@ TEST_CASE("an op keeps no more than its rule needs") {
   CHECK(about(kept_megabytes([&] { return sin(x * 2); }), 1));               // sin: its input
   CHECK(about(kept_megabytes([&] { return (x * 2) * (y * 3); }), 2));        // multiply: both
   CHECK(about(kept_megabytes([&] { return (x * 2) * constant; }), 0));       // ... but only where the other is wanted
+  CHECK(about(kept_megabytes([&] { return (x * 2) / constant * 2; }), 0));   // divide: neither x nor the quotient
   CHECK(about(kept_megabytes([&] { return sum(x * 2); }), 0));
 }
 
