@@ -46,21 +46,19 @@ void copy_scaled(const Stored* in, int64_t count, float scale, float offset, flo
   for (int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(in[i]) * scale + offset;
 }
 
-/// out(y, x) = in(y + down, x + right), mirrored if asked; black where that lies outside.
+/// out(y, x) = in(y + down, x + right), mirrored if asked; 0 where that lies outside.
 template <class Stored>
-void copy_moved(const Stored* in, const Shape& image, int down, int right, bool mirror, float scale, float offset,
-                float* out) {
+void copy_moved(const Stored* in, const Shape& image, int down, int right, bool mirror, Stored* out) {
   const int64_t channels = image[0], height = image[1], width = image[2];
+  const int64_t begin = std::max<int64_t>(0, -right), end = std::min<int64_t>(width, width - right);
   for (int64_t c = 0; c < channels; ++c) {
     for (int64_t y = 0; y < height; ++y, out += width) {
-      std::fill(out, out + width, offset);
+      std::fill(out, out + width, Stored{0});
       const int64_t from_y = y + down;
       if (from_y < 0 || from_y >= height) continue;
       const Stored* line = in + (c * height + from_y) * width;
-      const int64_t begin = std::max<int64_t>(0, -right), end = std::min<int64_t>(width, width - right);
-      for (int64_t x = begin; x < end; ++x) {
-        out[mirror ? width - 1 - x : x] = static_cast<float>(line[x + right]) * scale + offset;
-      }
+      std::copy(line + (begin + right), line + (end + right), out + begin);
+      if (mirror) std::reverse(out, out + width);
     }
   }
 }
@@ -90,17 +88,21 @@ std::vector<int64_t> counting(int64_t n) {
 
 void Dataset::View::gather_row(int64_t sample, int64_t epoch, float* out) const {
   const int64_t count = samples->input.numel();
-  const float a = static_cast<float>(scale), b = static_cast<float>(offset);
-  const auto copy = [&](const auto* stored) {
-    const auto* in = stored + sample * count;
-    if (!flip && shift == 0) return copy_scaled(in, count, a, b, out);
-    const bool mirror = flip && (draw(flip_seed, sample, epoch).words[0] >> 31) != 0;
-    const PhiloxBlock random = draw(shift_seed, sample, epoch);
-    const int down = scaled(random.words[1], 2 * shift + 1) - shift;
-    const int right = scaled(random.words[2], 2 * shift + 1) - shift;
-    copy_moved(in, samples->input, down, right, mirror, a, b, out);
+  const auto copy = [&]<class Stored>(const std::vector<Stored>& stored) {
+    const Stored* in = stored.data() + sample * count;
+    thread_local std::vector<Stored> moved;
+    if (flip || shift > 0) {
+      const bool mirror = flip && (draw(flip_seed, sample, epoch).words[0] >> 31) != 0;
+      const PhiloxBlock random = draw(shift_seed, sample, epoch);
+      const int down = scaled(random.words[1], 2 * shift + 1) - shift;
+      const int right = scaled(random.words[2], 2 * shift + 1) - shift;
+      moved.resize(static_cast<size_t>(count));
+      copy_moved(in, samples->input, down, right, mirror, moved.data());
+      in = moved.data();
+    }
+    copy_scaled(in, count, static_cast<float>(scale), static_cast<float>(offset), out);
   };
-  samples->pixels.empty() ? copy(samples->values.data()) : copy(samples->pixels.data());
+  samples->pixels.empty() ? copy(samples->values) : copy(samples->pixels);
 }
 
 Dataset::Dataset() {
