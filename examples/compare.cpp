@@ -94,7 +94,7 @@ void write_report(const Comparison& comparison, const CompareOptions& options, c
   configuration.insert(configuration.end(), {{"parameters", std::to_string(comparison.parameters)},
                                              {"threads", std::to_string(comparison.threads)},
                                              {"machine", comparison.machine}});
-  report.table(configuration);
+  report.table(configuration, Report::Cells::words);
   report.save(options.out + "/report.html");
 }
 

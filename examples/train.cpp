@@ -43,7 +43,9 @@ int train(int argc, char** argv) {
 
   manual_seed(static_cast<uint64_t>(seed));
   nn::AnyModule model = nn::make_model(name, train_set.input_shape(), train_set.classes());
-  auto optimizer = optim::make_optimizer(method, model->parameters(), {.lr = optim::cosine(lr, steps), .rho = rho});
+  optim::Settings settings{.lr = optim::cosine(lr, steps)};
+  if (optim::is_wrapper(method)) settings.rho = rho;
+  auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
   const std::string checkpoint = save_as + ".checkpoint";
   int64_t step = resume ? load_training(checkpoint, *model, *optimizer).step : 0;
 

@@ -22,13 +22,13 @@ CommandLine::CommandLine(const std::string& program, const std::string& descript
 CommandLine::~CommandLine() = default;
 
 void CommandLine::option(const std::string& name, std::string& value, const std::string& help) {
-  implementation_->app.add_option(name, value, help);
+  implementation_->app.add_option(name, value, help)->take_last();
 }
 void CommandLine::option(const std::string& name, int64_t& value, const std::string& help) {
-  implementation_->app.add_option(name, value, help);
+  implementation_->app.add_option(name, value, help)->take_last();
 }
 void CommandLine::option(const std::string& name, double& value, const std::string& help) {
-  implementation_->app.add_option(name, value, help);
+  implementation_->app.add_option(name, value, help)->take_last();
 }
 void CommandLine::option(const std::string& name, std::vector<std::string>& values, const std::string& help) {
   implementation_->app.add_option(name, values, help)->delimiter(',');
@@ -51,6 +51,7 @@ bool CommandLine::parse(int argc, const char* const* argv) {
 }
 
 int run_program(const std::function<int()>& program) {
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // every line appears at once, in a file as well
   try {
     return program();
   } catch (const std::exception& error) {

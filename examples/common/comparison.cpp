@@ -58,7 +58,9 @@ Method method(const Comparison& comparison, const std::string& optimizer) {
   result.peak_memory_bytes = interval_95(memory);
   for (const RunResult* run : comparison.runs_of(comparison.reference()))
     if (!run->diverged()) reference_seconds.push_back(run->last().seconds);
-  result.cost = median(seconds) / median(reference_seconds);
+  if (!seconds.empty() && !reference_seconds.empty())
+    result.cost = *std::min_element(seconds.begin(), seconds.end()) /
+                  *std::min_element(reference_seconds.begin(), reference_seconds.end());
   return result;
 }
 
@@ -119,25 +121,27 @@ Table trial_table(const Comparison& comparison) {
 
 namespace {
 
-/// "sam +0.42 [+0.10, +0.74] and msam ...; nesterov and adam not separated"
+/// "sam (+0.42) above sgd; nesterov and adam not separated from it"
 std::string separation(const Comparison& comparison, Interval Difference::* quantity, double scale) {
-  std::vector<std::string> separated, rest, diverged;
+  std::vector<std::string> above, below, rest, diverged;
   for (const std::string& name : comparison.optimizers) {
     if (name == comparison.reference()) continue;
     const Interval d = difference(comparison, name).*quantity;
     if (d.count < comparison.seeds())
       diverged.push_back(name);
-    else if (d.separated())
-      separated.push_back(name + " " + difference_text(d, scale));
-    else
+    else if (!d.separated())
       rest.push_back(name);
+    else
+      (d.mean > 0 ? above : below).push_back(name + " (" + difference_text({d.mean * scale, NAN, 1}) + ")");
   }
   std::vector<std::string> parts;
-  if (!separated.empty()) parts.push_back(listed(separated));
-  if (!rest.empty()) parts.push_back(listed(rest) + " not separated");
-  if (!diverged.empty()) parts.push_back(listed(diverged) + " not comparable (diverged runs)");
+  const std::string reference = comparison.reference();
+  if (!above.empty()) parts.push_back(listed(above) + " above " + reference);
+  if (!below.empty()) parts.push_back(listed(below) + " below " + reference);
+  if (!rest.empty()) parts.push_back(listed(rest) + " not separated from " + reference);
+  if (!diverged.empty()) parts.push_back(listed(diverged) + " not comparable, as runs diverged");
   std::string result;
-  for (const std::string& part : parts) result += (result.empty() ? "" : "; ") + part;
+  for (const std::string& part : parts) result.append(result.empty() ? "" : "; ").append(part);
   return result;
 }
 
@@ -152,10 +156,10 @@ std::string verdict(const Comparison& comparison) {
   for (const std::string& name : comparison.optimizers)
     if (name != reference && std::isfinite(method(comparison, name).cost))
       costs.push_back(name + " " + fixed(method(comparison, name).cost, 2));
-  return text("Test accuracy minus ", reference, "'s in points, paired over ", comparison.seeds(),
-              " seeds: ", separation(comparison, &Difference::test_accuracy, 100), ". Test loss minus ", reference,
-              "'s: ", separation(comparison, &Difference::test_loss, 1), "; training time relative to ", reference,
-              ": ", listed(costs), ".");
+  return text("Test accuracy in points, paired over ", comparison.seeds(),
+              " seeds: ", separation(comparison, &Difference::test_accuracy, 100),
+              ". Test loss: ", separation(comparison, &Difference::test_loss, 1), "; training time relative to ",
+              reference, ": ", listed(costs), ".");
 }
 
 }  // namespace minima::examples

@@ -33,7 +33,7 @@ struct Method {
   RunSettings settings;
   int runs = 0, diverged = 0;
   Interval test_accuracy, test_loss, train_loss, lambda_max, gradient_evaluations, seconds, peak_memory_bytes;
-  double cost = NAN;  ///< median seconds over the reference's
+  double cost = NAN;  ///< seconds relative to the reference, the fastest run of each: the least disturbed ones
 };
 Method method(const Comparison& comparison, const std::string& optimizer);
 

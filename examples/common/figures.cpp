@@ -108,7 +108,10 @@ std::string script_head(const Comparison& comparison, const Curves& curves) {
          "set terminal svg size 1080,400 font 'DejaVu Sans,12' background 'white' dashlength 0.4\n"
          "set border 3 linecolor '#555555'\nset tics nomirror out scale 0.5\n"
          "set grid ytics linecolor '#dddddd' linetype 1 linewidth 0.5\n"
-         "set style fill transparent solid 0.15 noborder\n\n"
+         "set style fill transparent solid 0.15 noborder\n"
+         "# labels for a logarithmic axis: 1, 2 and 5 in every decade\n"
+         "set macros\n"
+         "logarithmic_tics = \"for [k=-9:3] for [m in '1 2 5'] ytics add (sprintf('%g', m * 10.0**k) m * 10.0**k)\"\n\n"
          "# one colour and dash style per optimizer, the same in every figure\n";
   int line = 1;
   for (const auto& [name, curve] : curves) {
@@ -128,7 +131,9 @@ std::string panel(const std::string& title, const std::string& x_title, int x_co
   std::ostringstream out;
   const double left = 0.065 + 0.325 * place;
   out << "\nset title '" << title << "'\nset xlabel '" << x_title << "'\n"
-      << (logarithmic ? "set logscale y\n" : "unset logscale y\n") << "set yrange " << range << "\n"
+      << (logarithmic ? "set logscale y\nunset ytics\nset ytics nomirror out scale 0.5 ()\nset @logarithmic_tics\n"
+                      : "unset logscale y\nset ytics autofreq nomirror out scale 0.5\n")
+      << "set yrange " << range << "\n"
       << "set lmargin at screen " << left << "\nset rmargin at screen " << left + 0.255 << "\n"
       << (place == 1 ? "set key at screen 0.5,0.045 center horizontal maxrows 1 samplen 3\n" : "unset key\n")
       << "plot ";
@@ -136,20 +141,31 @@ std::string panel(const std::string& title, const std::string& x_title, int x_co
     out << "for [i=1:words(optimizers)] data index word(optimizers, i) using " << x_column << ":" << column + 1 << ":"
         << column + 2 << " with filledcurves linetype i notitle, \\\n     ";
   out << "for [i=1:words(optimizers)] data index word(optimizers, i) using " << x_column << ":" << column
-      << " with lines linetype i title word(optimizers, i)\n";
+      << " with lines linetype i notitle\n";
   return out.str();
 }
 
+/// An empty plot across the foot of the figure that holds the key of all panels.
+constexpr const char* key_panel = R"(
+unset title; unset xlabel; unset logscale; unset border; unset tics; unset grid
+set lmargin at screen 0.05; set rmargin at screen 0.95; set tmargin at screen 0.09; set bmargin at screen 0.01
+set key center center horizontal samplen 4 spacing 1 width 2
+set xrange [0:1]; set yrange [0:1]
+plot for [i=1:words(optimizers)] NaN with lines linetype i title word(optimizers, i)
+unset key; unset xrange; set xrange [*:*]; set border 3; set tics; set grid ytics
+)";
+
 std::string figure_script(const std::string& file, const std::string& x_title, int x_column, const Curves& curves,
                           bool bands) {
-  return "\nset output '" + file + "'\nset multiplot\nset tmargin at screen 0.84\nset bmargin at screen 0.24\n" +
+  return "\nset output '" + file +
+         "'\nset multiplot\nunset key\nset tmargin at screen 0.84\nset bmargin at screen 0.23\n" +
          "set label 1 headline at screen 0.5,0.965 center\n" +
          panel("training loss (log scale)", x_title, x_column, 4, true, log_range(curves, &CurvePoint::train_loss), 0,
                bands) +
          "unset label 1\n" +
          panel("test loss (log scale)", x_title, x_column, 7, true, log_range(curves, &CurvePoint::test_loss), 1,
                bands) +
-         panel("test accuracy, %", x_title, x_column, 10, false, percent_range(curves), 2, bands) +
+         panel("test accuracy, %", x_title, x_column, 10, false, percent_range(curves), 2, bands) + key_panel +
          "unset multiplot\nunset output\n";
 }
 

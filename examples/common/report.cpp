@@ -10,10 +10,14 @@ namespace minima::examples {
 
 namespace {
 
+/// Text as HTML; "+-" becomes the sign it stands for.
 std::string escaped(const std::string& text) {
   std::string result;
-  for (char c : text) {
-    if (c == '&')
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (text.compare(i, 2, "+-") == 0)
+      result += "&plusmn;", ++i;
+    else if (c == '&')
       result += "&amp;";
     else if (c == '<')
       result += "&lt;";
@@ -45,7 +49,7 @@ h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .84em; white-space: nowrap; }
 th, td { text-align: right; padding: .25em .8em .25em 0; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, .words th, .words td { text-align: left; }
 th { border-bottom: 2px solid #888; font-weight: 600; }
 figure { margin: 1.5em 0; } figure img { width: 100%; height: auto; }
 figcaption { font-size: .85em; color: #555; }
@@ -59,8 +63,8 @@ void Report::heading(const std::string& text) { body_ += "<h2>" + escaped(text) 
 void Report::paragraph(const std::string& text) { body_ += "<p>" + escaped(text) + "</p>\n"; }
 void Report::statement(const std::string& text) { body_ += "<p class=\"statement\">" + escaped(text) + "</p>\n"; }
 
-void Report::table(const Table& rows) {
-  body_ += "<div class=\"wide\"><table>\n";
+void Report::table(const Table& rows, Cells cells) {
+  body_ += "<div class=\"wide\"><table" + std::string(cells == Cells::words ? " class=\"words\"" : "") + ">\n";
   for (size_t i = 0; i < rows.size(); ++i) {
     const std::string cell = i == 0 ? "th" : "td";
     body_ += "<tr>";

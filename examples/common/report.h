@@ -15,8 +15,9 @@ class Report {
   void paragraph(const std::string& text);
   /// A paragraph that stands out.
   void statement(const std::string& text);
-  /// The first row holds the column titles.
-  void table(const Table& rows);
+  /// The first row holds the column titles; numbers are set to the right, words to the left.
+  enum class Cells { numbers, words };
+  void table(const Table& rows, Cells cells = Cells::numbers);
   /// An svg file, copied into the page.
   void figure(const std::string& svg_path, const std::string& caption);
   /// Writes the page.

@@ -16,9 +16,10 @@ std::string run_name(const RunSettings& s) {
   return name + text(" seed ", s.seed);
 }
 
-std::string measured(const Measurement& m) {
-  return text("train loss ", fixed(m.train_loss, 4), "  test loss ", fixed(m.test_loss, 4), "  test accuracy ",
-              fixed(100 * m.test_accuracy, 2), "%");
+std::string measured(const Measurement& m, const Session::Measure& measure) {
+  const char* set = measure.every_epoch ? "test" : "validation";
+  return text("train loss ", fixed(m.train_loss, 4), "  ", set, " loss ", fixed(m.test_loss, 4), "  ", set,
+              " accuracy ", fixed(100 * m.test_accuracy, 2), "%");
 }
 
 bool same_settings(const RunSettings& a, const RunSettings& b) {
@@ -80,7 +81,7 @@ RunResult Session::run(const Problem& problem, const RunSettings& settings, cons
     train(problem, run, measure);
     if (measure.curvature_samples > 0) run.measure_curvature(measure.curvature_samples);
     result = run.result();
-    const std::string line = run_name(settings) + "  " + measured(result.last());
+    const std::string line = run_name(settings) + "  " + measured(result.last(), measure);
     if (measure.every_epoch) progress_.plain_line(line + "  " + fixed(result.last().seconds, 2) + " s");
   } catch (const Diverged& diverged) {
     result = run.result();
@@ -104,7 +105,7 @@ void Session::train(const Problem& problem, Run& run, const Measure& measure) {
     if (run.measurement_due() && (measure.every_epoch || run.finished())) {
       const Measurement& m = run.measure();
       if (measure.every_epoch) metrics_.write(metrics_row(problem, settings, m));
-      progress_.plain_line(text(run_name(settings), "  epoch ", fixed(m.epoch, 0), "  ", measured(m)));
+      progress_.plain_line(text(run_name(settings), "  epoch ", fixed(m.epoch, 0), "  ", measured(m, measure)));
     }
     if (interrupted() && !run.finished()) {
       progress_.clear();

@@ -27,7 +27,7 @@ class Session {
   explicit Session(const Options& options);
 
   struct Measure {
-    bool every_epoch = true;        ///< else only at the end; only the former go to the metrics files
+    bool every_epoch = true;  ///< false for tuning: only at the end, on a validation set, not in the metrics files
     int64_t curvature_samples = 0;  ///< 0: no curvature
   };
   /// Does a run, or takes its result from the session that is resumed. A diverged run is a result, not an error.

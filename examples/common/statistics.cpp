@@ -1,7 +1,5 @@
 #include "examples/common/statistics.h"
 
-#include <algorithm>
-
 #include "core/error.h"
 
 namespace minima::examples {
@@ -38,9 +36,9 @@ Interval interval_95(const std::vector<double>& samples) {
   Interval result;
   result.count = static_cast<int>(samples.size());
   if (samples.empty()) return result;
-  double sum = 0;
-  for (double x : samples) sum += x;
-  result.mean = sum / result.count;
+  double above_first = 0;  // relative to the first sample, so that equal samples have exactly no spread
+  for (double x : samples) above_first += x - samples[0];
+  result.mean = samples[0] + above_first / result.count;
   if (result.count < 2) return result;
   double squares = 0;
   for (double x : samples) squares += (x - result.mean) * (x - result.mean);
@@ -55,13 +53,6 @@ Interval paired_difference(const std::vector<double>& a, const std::vector<doubl
   std::vector<double> differences(a.size());
   for (size_t i = 0; i < a.size(); ++i) differences[i] = a[i] - b[i];
   return interval_95(differences);
-}
-
-double median(std::vector<double> samples) {
-  if (samples.empty()) return NAN;
-  std::sort(samples.begin(), samples.end());
-  const size_t n = samples.size();
-  return n % 2 == 1 ? samples[n / 2] : (samples[n / 2 - 1] + samples[n / 2]) / 2;
 }
 
 }  // namespace minima::examples

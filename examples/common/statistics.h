@@ -18,16 +18,14 @@ struct Interval {
 
   double low() const { return mean - half_width; }
   double high() const { return mean + half_width; }
-  /// Whether the interval leaves out 0.
-  bool separated() const { return count >= 2 && (low() > 0 || high() < 0); }
+  /// Whether the interval leaves out 0. Samples that are all equal (accuracies are multiples of 1/n) give no estimate
+  /// of the spread and separate nothing.
+  bool separated() const { return half_width > 0 && (low() > 0 || high() < 0); }
 };
 
 Interval interval_95(const std::vector<double>& samples);
 
 /// The interval of a[i] - b[i]. Pairing by seed removes what both runs share: initial weights and batch order.
 Interval paired_difference(const std::vector<double>& a, const std::vector<double>& b);
-
-/// The middle value (mean of the middle two); NaN for no samples.
-double median(std::vector<double> samples);
 
 }  // namespace minima::examples
