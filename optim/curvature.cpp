@@ -20,6 +20,7 @@ class Layout {
         fail("curvature", "parameters of several dtypes or devices", "one of each");
       if (parameter.requires_grad()) {
         trainable_.push_back(parameter);
+        dimension_ += parameter.numel();
         offsets_.push_back(numel_);
       }
       numel_ += parameter.numel();
@@ -31,6 +32,7 @@ class Layout {
   DType dtype() const { return trainable_[0].dtype(); }
   Device device() const { return trainable_[0].device(); }
   int64_t numel() const { return numel_; }
+  int64_t dimension() const { return dimension_; }  // of the space in which anything moves
   Tensor zeros() const { return Tensor::zeros({numel_}, dtype(), device()); }
 
   /// The part of trainable parameter i, a view of the flat vector.
@@ -58,7 +60,7 @@ class Layout {
  private:
   std::vector<Variable> trainable_;
   std::vector<int64_t> offsets_;
-  int64_t numel_ = 0;
+  int64_t numel_ = 0, dimension_ = 0;
 };
 
 Variable recorded(const LossFunction& loss) {
@@ -131,12 +133,13 @@ Eigenvalue largest_eigenvalue(const LossFunction& loss, const std::vector<Variab
   if (options.max_iterations < 1)
     fail("largest_eigenvalue", text("max_iterations = ", options.max_iterations), "at least 1");
   const Layout layout(parameters);
-  const Variable value = recorded(loss);
+  const int64_t most = std::min<int64_t>(options.max_iterations, layout.dimension());
+  const Variable here = recorded(loss);
   std::vector<Tensor> basis{random_unit_vector(layout, options.seed)};
   std::vector<double> diagonal, off_diagonal;
   Pair ritz;
-  for (int k = 0;; ++k) {
-    Tensor next = product(value, layout, basis.back());
+  for (;;) {
+    Tensor next = product(here, layout, basis.back());
     diagonal.push_back(core::dot(basis.back(), next));
     // In exact arithmetic the last two vectors would do. In floating point the basis must be kept orthogonal to all.
     for (int twice = 0; twice < 2; ++twice)
@@ -148,14 +151,14 @@ Eigenvalue largest_eigenvalue(const LossFunction& loss, const std::vector<Variab
     for (size_t i = 0; i < off_diagonal.size(); ++i) projected[i][i + 1] = projected[i + 1][i] = off_diagonal[i];
     ritz = largest_pair(std::move(projected));
     const double estimate = beta * std::abs(ritz.vector.back());  // of |H u - value u|
-    if (!(estimate > options.tolerance * std::abs(ritz.value)) || k + 1 == options.max_iterations) break;
+    if (!(estimate > options.tolerance * std::abs(ritz.value)) || std::ssize(basis) == most) break;
     off_diagonal.push_back(beta);
     basis.push_back(scaled(next, 1 / beta));
   }
 
   Tensor u = layout.zeros();
   for (size_t i = 0; i < basis.size(); ++i) core::add_scaled(u, ritz.vector[i], basis[i]);
-  Tensor error = product(value, layout, u);
+  Tensor error = product(here, layout, u);
   const double squared = core::dot(u, u), eigenvalue = core::dot(u, error) / squared;
   core::add_scaled(error, -eigenvalue, u);
   const double distance = core::norm(error) / std::sqrt(squared);

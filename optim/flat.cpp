@@ -55,6 +55,7 @@ void FlatParameters::refresh() {
     if (!parameter.value().shares_storage_with(weights_)) gather(i);
     if (!parameter.requires_grad()) continue;
     const int64_t begin = offsets_[i], end = begin + parameter.numel();
+    if (begin == end) continue;
     if (!runs_.empty() && runs_.back().end == begin && runs_.back().group == group_of_[i])
       runs_.back().end = end;
     else

@@ -38,7 +38,8 @@ class Perturbation {
     const Undo undo_;
     Tensor saved_;
   };
-  Scope scope(Undo undo) const { return Scope(*this, undo); }
+  Scope scope(Undo undo) const& { return Scope(*this, undo); }
+  Scope scope(Undo undo) const&& = delete;  // it would outlive the perturbation
 
   /// target += factor * e, for a flat buffer.
   void add_to(Tensor target, double factor) const;

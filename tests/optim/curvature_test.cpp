@@ -112,6 +112,8 @@ TEST_CASE("a Hessian of one dimension, of rank one, negative or zero is no speci
   CHECK_CLOSE(Vector{single.value}, Vector{-3.0}, {.rtol = 1e-14});
   CHECK(single.iterations == 1);
   const Variable w = leaf({1, 2, 3});
+  CHECK(largest_eigenvalue(quadratic(w, {1, 2, 3}), {w}, {.tolerance = 0}).iterations ==
+        3);  // never more than dimensions
   CHECK_CLOSE(Vector{largest_eigenvalue([&] { return square(sum(w)) / 2; }, {w}).value}, Vector{3.0}, {.rtol = 1e-12});
   const Eigenvalue flat = largest_eigenvalue([&] { return sum(w); }, {w});
   CHECK(flat.value == 0);
