@@ -49,6 +49,10 @@ void checked(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k
     multiply_row(!transpose_b, transpose_b ? n : k, transpose_b ? k : n, b, ldb, a, transpose_a ? lda : 1, beta, c);
     return;
   }
+  if (beta == 0) {  // OpenBLAS would scale by 0 in a pass of its own, more slowly than this
+    for (int64_t i = 0; i < m; ++i) std::fill(c + i * ldc, c + i * ldc + n, T(0));
+    beta = 1;
+  }
   multiply(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, static_cast<blasint>(m),
            static_cast<blasint>(n), static_cast<blasint>(k), a, static_cast<blasint>(lda), b, static_cast<blasint>(ldb),
            beta, c, static_cast<blasint>(ldc));
