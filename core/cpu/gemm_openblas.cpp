@@ -44,7 +44,7 @@ void checked(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k
       for (int64_t j = 0; j < n; ++j) c[i * ldc + j] = beta == 0 ? T(0) : beta * c[i * ldc + j];
     return;
   }
-  if (m == 1) {  // a row times a matrix: OpenBLAS's gemm would spend its time on packing
+  if (m == 1) {                                // a row times a matrix: OpenBLAS's gemm would spend its time on packing
     if (beta == 0) std::fill(c, c + n, T(0));  // gemv may read what it scales by 0
     multiply_row(!transpose_b, transpose_b ? n : k, transpose_b ? k : n, b, ldb, a, transpose_a ? lda : 1, beta, c);
     return;
