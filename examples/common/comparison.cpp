@@ -132,7 +132,7 @@ std::string separation(const Comparison& comparison, Interval Difference::* quan
     else if (!d.separated())
       rest.push_back(name);
     else
-      (d.mean > 0 ? above : below).push_back(name + " (" + difference_text({d.mean * scale, NAN, 1}) + ")");
+      (d.mean > 0 ? above : below).push_back(name + " (" + signed_text(d, scale) + ")");
   }
   std::vector<std::string> parts;
   const std::string reference = comparison.reference();

@@ -81,17 +81,23 @@ Range range_of(const Curves& curves, Interval CurvePoint::* quantity) {
   return range;
 }
 
-std::string log_range(const Curves& curves, Interval CurvePoint::* quantity) {
+/// The settings of a logarithmic y axis: its range, and labels as dense as that range allows.
+std::string logarithmic_axis(const Curves& curves, Interval CurvePoint::* quantity) {
   const Range range = range_of(curves, quantity);
-  if (!(range.low > 0)) return "[*:*]";
-  return text("[", number_text(range.low / 1.4), ":", number_text(range.high * 1.4), "]");
+  if (!(range.low > 0)) return "set logscale y\nset ytics autofreq\nset yrange [*:*]\n";
+  const double ratio = range.high / range.low, margin = std::max(1.05, std::pow(ratio, 0.1));
+  const char* digits = ratio < 8 ? "1 1.5 2 2.5 3 4 5 6 8" : ratio < 1000 ? "1 2 5" : "1";
+  return text("set logscale y\nunset ytics\nset ytics nomirror out scale 0.5 ()\ndigits = '", digits,
+              "'\nset @tics_at\nset yrange [", number_text(range.low / margin), ":", number_text(range.high * margin),
+              "]\n");
 }
 
-std::string percent_range(const Curves& curves) {
+std::string percent_axis(const Curves& curves) {
   const Range range = range_of(curves, &CurvePoint::test_accuracy);
-  const double margin = std::max(0.5, 0.08 * (range.high - range.low));
-  return text("[", number_text(std::max(0.0, range.low - margin)), ":",
-              number_text(std::min(100.0, range.high + margin)), "]");
+  const double margin = std::max(0.2, 0.08 * (range.high - range.low));
+  return text("unset logscale y\nset ytics autofreq nomirror out scale 0.5\nset yrange [",
+              number_text(std::max(0.0, range.low - margin)), ":", number_text(std::min(100.0, range.high + margin)),
+              "]\n");
 }
 
 std::string band_text(const Comparison& comparison) {
@@ -109,9 +115,9 @@ std::string script_head(const Comparison& comparison, const Curves& curves) {
          "set border 3 linecolor '#555555'\nset tics nomirror out scale 0.5\n"
          "set grid ytics linecolor '#dddddd' linetype 1 linewidth 0.5\n"
          "set style fill transparent solid 0.15 noborder\n"
-         "# labels for a logarithmic axis: 1, 2 and 5 in every decade\n"
+         "# labels of a logarithmic axis: these digits in every decade\n"
          "set macros\n"
-         "logarithmic_tics = \"for [k=-9:3] for [m in '1 2 5'] ytics add (sprintf('%g', m * 10.0**k) m * 10.0**k)\"\n\n"
+         "tics_at = \"for [k=-9:3] for [m in digits] ytics add (sprintf('%g', m * 10.0**k) m * 10.0**k)\"\n\n"
          "# one colour and dash style per optimizer, the same in every figure\n";
   int line = 1;
   for (const auto& [name, curve] : curves) {
@@ -126,17 +132,12 @@ std::string script_head(const Comparison& comparison, const Curves& curves) {
   return out.str();
 }
 
-std::string panel(const std::string& title, const std::string& x_title, int x_column, int column, bool logarithmic,
-                  const std::string& range, int place, bool bands) {
+std::string panel(const std::string& title, const std::string& x_title, int x_column, int column,
+                  const std::string& y_axis, int place, bool bands) {
   std::ostringstream out;
   const double left = 0.065 + 0.325 * place;
   out << "\nset title '" << title << "'\nset xlabel '" << x_title << "'\n"
-      << (logarithmic ? "set logscale y\nunset ytics\nset ytics nomirror out scale 0.5 ()\nset @logarithmic_tics\n"
-                      : "unset logscale y\nset ytics autofreq nomirror out scale 0.5\n")
-      << "set yrange " << range << "\n"
-      << "set lmargin at screen " << left << "\nset rmargin at screen " << left + 0.255 << "\n"
-      << (place == 1 ? "set key at screen 0.5,0.045 center horizontal maxrows 1 samplen 3\n" : "unset key\n")
-      << "plot ";
+      << y_axis << "set lmargin at screen " << left << "\nset rmargin at screen " << left + 0.255 << "\nplot ";
   if (bands)
     out << "for [i=1:words(optimizers)] data index word(optimizers, i) using " << x_column << ":" << column + 1 << ":"
         << column + 2 << " with filledcurves linetype i notitle, \\\n     ";
@@ -152,7 +153,7 @@ set lmargin at screen 0.05; set rmargin at screen 0.95; set tmargin at screen 0.
 set key center center horizontal samplen 4 spacing 1 width 2
 set xrange [0:1]; set yrange [0:1]
 plot for [i=1:words(optimizers)] NaN with lines linetype i title word(optimizers, i)
-unset key; unset xrange; set xrange [*:*]; set border 3; set tics; set grid ytics
+unset key; unset xrange; set xrange [*:*]; set border 3; set xtics nomirror out scale 0.5; set grid ytics
 )";
 
 std::string figure_script(const std::string& file, const std::string& x_title, int x_column, const Curves& curves,
@@ -160,12 +161,12 @@ std::string figure_script(const std::string& file, const std::string& x_title, i
   return "\nset output '" + file +
          "'\nset multiplot\nunset key\nset tmargin at screen 0.84\nset bmargin at screen 0.23\n" +
          "set label 1 headline at screen 0.5,0.965 center\n" +
-         panel("training loss (log scale)", x_title, x_column, 4, true, log_range(curves, &CurvePoint::train_loss), 0,
+         panel("training loss (log scale)", x_title, x_column, 4, logarithmic_axis(curves, &CurvePoint::train_loss), 0,
                bands) +
          "unset label 1\n" +
-         panel("test loss (log scale)", x_title, x_column, 7, true, log_range(curves, &CurvePoint::test_loss), 1,
+         panel("test loss (log scale)", x_title, x_column, 7, logarithmic_axis(curves, &CurvePoint::test_loss), 1,
                bands) +
-         panel("test accuracy, %", x_title, x_column, 10, false, percent_range(curves), 2, bands) + key_panel +
+         panel("test accuracy, %", x_title, x_column, 10, percent_axis(curves), 2, bands) + key_panel +
          "unset multiplot\nunset output\n";
 }
 

@@ -39,12 +39,16 @@ std::string interval_text(const Interval& interval, double scale) {
   return fixed(interval.mean * scale, decimals) + " +- " + fixed(half_width, decimals);
 }
 
+std::string signed_text(const Interval& d, double scale) {
+  if (d.count < 2) return formatted("%+.3g", d.mean * scale);
+  return (d.mean * scale < 0 ? "" : "+") + fixed(d.mean * scale, decimals_for(d.half_width * scale));
+}
+
 std::string difference_text(const Interval& d, double scale) {
   if (d.count == 0) return "-";
-  if (d.count == 1) return formatted("%+.3g", d.mean * scale);
-  const int decimals = decimals_for(d.half_width * scale);
-  auto part = [&](double value) { return (value * scale < 0 ? "" : "+") + fixed(value * scale, decimals); };
-  return part(d.mean) + " [" + part(d.low()) + ", " + part(d.high()) + "]";
+  if (d.count == 1) return signed_text(d, scale);
+  auto end = [&](double value) { return signed_text({value, d.half_width, d.count}, scale); };
+  return signed_text(d, scale) + " [" + end(d.low()) + ", " + end(d.high()) + "]";
 }
 
 std::string aligned(const Table& table) {

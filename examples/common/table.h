@@ -21,6 +21,9 @@ std::string fixed(double value, int decimals);
 /// "97.42 +- 0.21": as many decimals as show two digits of the half-width.
 std::string interval_text(const Interval& interval, double scale = 1);
 
+/// "+0.42": a difference with as many decimals.
+std::string signed_text(const Interval& difference, double scale = 1);
+
 /// "+0.42 [+0.10, +0.74]": a difference and its interval.
 std::string difference_text(const Interval& difference, double scale = 1);
 
