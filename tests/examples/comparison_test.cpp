@@ -66,7 +66,7 @@ TEST_CASE("the verdict separates what the paired interval separates, and says so
                          "Test accuracy in points, paired over 3 seeds: msam (+1.03) above sgd; sam not "
                          "separated from sgd."),
                 said);
-  CHECK_MESSAGE(contains(said, "Test loss: sam (-0.099) below sgd; msam not separated from sgd"), said);
+  CHECK_MESSAGE(contains(said, "Test loss: sam (-0.0990) below sgd; msam not separated from sgd"), said);
   CHECK_MESSAGE(contains(said, "training time relative to sgd: sam 2.00 and msam 1.00."), said);
   CHECK(sentences(said) == 2);
 }
