@@ -71,6 +71,7 @@ TEST_CASE("a CSV table that is wrong is refused with its file, line, column and 
       {"a,y\n1,p\n\n2\n", {"it.csv, line 4", "got 1 fields, expected 2"}},
       {"a,y\n1,p\nabc,q\n", {"it.csv, line 3, column \"a\"", "got \"abc\", expected a number"}},
       {"a,y\n\"1,5\",p\n", {"line 2, column \"a\"", "got \"1,5\"", "write 1.5, not 1,5"}},
+      {"a,y\r\n1,p\r\nx,q\r\n", {"it.csv, line 3, column \"a\"", "got \"x\""}},
       {"a,y\n1x,p\n", {"got \"1x\""}},
       {"a,y\nNA,p\n", {"got \"NA\"", "Fill in missing values"}},
       {"a,y\n,p\n", {"line 2, column \"a\"", "got an empty field, expected a number", "missing values"}},
