@@ -24,8 +24,12 @@ std::vector<Case> cases() {
   all.push_back({{3, 2, 4, 5}, {2, 2, 4, 5}, 1, 0});   // one position
   all.push_back({{37, 2, 6, 6}, {3, 2, 3, 3}, 1, 1});  // uneven groups of images
   all.push_back({{5, 8, 9, 9}, {6, 8, 1, 1}, 2, 0});
-  all.push_back({{2, 16, 32, 32}, {16, 16, 3, 3}, 1, 1});  // these two: several strips, the last one shorter
-  all.push_back({{1, 16, 65, 47}, {3, 16, 3, 3}, 2, 1});
+  // Many patches, made in several strips, the last one shorter.
+  all.push_back({{2, 16, 32, 32}, {16, 16, 3, 3}, 1, 1});
+  all.push_back({{2, 16, 33, 31}, {5, 16, 5, 5}, 1, 2});
+  all.push_back({{2, 16, 65, 37}, {4, 16, 3, 2}, 2, 1});
+  all.push_back({{2, 24, 40, 30}, {3, 24, 3, 3}, 1, 0});
+  all.push_back({{2, 24, 40, 30}, {3, 24, 2, 3}, 3, 2});
   return all;
 }
 
