@@ -170,9 +170,9 @@ std::map<std::string, std::string> CompareOptions::configuration() const {
 
 Comparison CompareOptions::describe(const Problem& problem) const {
   Comparison comparison;
-  comparison.data = data, comparison.model = model, comparison.device = device, comparison.budget = budget;
+  comparison.data = data, comparison.model = model;
   comparison.machine = machine_description();
-  comparison.batch = batch, comparison.threads = num_threads(), comparison.epochs = static_cast<double>(epochs);
+  comparison.batch = batch, comparison.threads = num_threads();
   comparison.train_samples = problem.train.size(), comparison.test_samples = problem.test.size();
   const int64_t wanted = curvature >= 0 ? curvature : convolutional(model) ? 128 : 1000;
   comparison.curvature_samples = std::min(wanted, problem.train.size());

@@ -13,9 +13,8 @@
 namespace minima::examples {
 
 struct Comparison {
-  std::string data, model, device, machine, budget;
+  std::string data, model, machine;
   int64_t parameters = 0, batch = 0, threads = 0, train_samples = 0, test_samples = 0, curvature_samples = 0;
-  double epochs = 0;
   std::vector<std::string> optimizers;  ///< in the order of the table
   std::vector<RunResult> runs;
   std::vector<Trial> trials;  ///< empty without tuning

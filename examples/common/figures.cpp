@@ -105,6 +105,13 @@ std::string band_text(const Comparison& comparison) {
                                 : text("mean over ", comparison.seeds(), " seeds; bands: 95% interval of the mean");
 }
 
+/// Text for between gnuplot's single quotes.
+std::string quoted(const std::string& text) {
+  std::string result;
+  for (char c : text) result += c == '\'' ? "''" : std::string(1, c);
+  return result;
+}
+
 /// The part of the script that fixes what all figures share.
 std::string script_head(const Comparison& comparison, const Curves& curves) {
   std::ostringstream out;
@@ -128,7 +135,7 @@ std::string script_head(const Comparison& comparison, const Curves& curves) {
   }
   out << "\ndata = 'curves.dat'\noptimizers = '";
   for (size_t i = 0; i < curves.size(); ++i) out << (i > 0 ? " " : "") << curves[i].first;
-  out << "'\nheadline = '" << comparison.data << ", " << comparison.model << ": " << band_text(comparison) << "'\n";
+  out << "'\nheadline = '" << quoted(comparison.data + ", " + comparison.model + ": " + band_text(comparison)) << "'\n";
   return out.str();
 }
 
@@ -139,9 +146,9 @@ std::string panel(const std::string& title, const std::string& x_title, int x_co
   out << "\nset title '" << title << "'\nset xlabel '" << x_title << "'\n"
       << y_axis << "set lmargin at screen " << left << "\nset rmargin at screen " << left + 0.255 << "\nplot ";
   if (bands)
-    out << "for [i=1:words(optimizers)] data index word(optimizers, i) using " << x_column << ":" << column + 1 << ":"
-        << column + 2 << " with filledcurves linetype i notitle, \\\n     ";
-  out << "for [i=1:words(optimizers)] data index word(optimizers, i) using " << x_column << ":" << column
+    out << "for [i=1:words(optimizers)] data index i - 1 using " << x_column << ":" << column + 1 << ":" << column + 2
+        << " with filledcurves linetype i notitle, \\\n     ";
+  out << "for [i=1:words(optimizers)] data index i - 1 using " << x_column << ":" << column
       << " with lines linetype i notitle\n";
   return out.str();
 }
@@ -160,7 +167,7 @@ std::string figure_script(const std::string& file, const std::string& x_title, i
                           bool bands) {
   return "\nset output '" + file +
          "'\nset multiplot\nunset key\nset tmargin at screen 0.84\nset bmargin at screen 0.23\n" +
-         "set label 1 headline at screen 0.5,0.965 center\n" +
+         "set label 1 headline at screen 0.5,0.965 center noenhanced\n" +
          panel("training loss (log scale)", x_title, x_column, 4, logarithmic_axis(curves, &CurvePoint::train_loss), 0,
                bands) +
          "unset label 1\n" +

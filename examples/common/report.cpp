@@ -43,7 +43,8 @@ std::string base64(const std::string& bytes) {
 }
 
 constexpr const char* style = R"(
-body { font: 16px/1.5 "DejaVu Sans", Verdana, sans-serif; color: #222; max-width: 1100px; margin: 2em auto; padding: 0 1em; }
+body { font: 16px/1.5 "DejaVu Sans", Verdana, sans-serif; color: #222; }
+body { max-width: 1100px; margin: 2em auto; padding: 0 1em; }
 h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
 .statement { border-left: 4px solid #0072B2; padding: .5em 1em; background: #f2f7fb; }
 .wide { overflow-x: auto; }
