@@ -70,7 +70,7 @@ TEST_CASE(
       CAPTURE(c.weight);
       CAPTURE(c.stride);
       CAPTURE(c.padding);
-      const Tolerance tolerance = rounding(dtype, 1000);
+      const Tolerance tolerance = rounding(dtype, 3000);
       const Tensor got = core::conv2d(x, weight, c.stride, c.padding);
       CHECK(got.shape() == y_shape);
       CHECK_CLOSE(values(got), forward, tolerance);

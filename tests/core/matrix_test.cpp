@@ -24,7 +24,7 @@ std::vector<double> product_loop(bool ta, bool tb, int64_t m, int64_t n, int64_t
 }
 
 Tolerance product_tolerance(DType dtype, int64_t k) {
-  return rounding(dtype, 32 * std::sqrt(static_cast<double>(k) + 1));
+  return rounding(dtype, 64 * std::sqrt(static_cast<double>(k) + 1));
 }
 
 const std::vector<Shape> sizes = {{1, 1, 1},    {1, 7, 5},     {7, 1, 5},     {7, 5, 1}, {2, 3, 4}, {17, 19, 23},
