@@ -125,6 +125,8 @@ std::string script_head(const Comparison& comparison, const Curves& curves) {
          "# labels of a logarithmic axis: these digits in every decade\n"
          "set macros\n"
          "tics_at = \"for [k=-9:3] for [m in digits] ytics add (sprintf('%g', m * 10.0**k) m * 10.0**k)\"\n\n"
+         "# a band that reaches down to zero goes on below a logarithmic axis\n"
+         "positive(value) = value > 0 ? value : 1e-12\n\n"
          "# one colour and dash style per optimizer, the same in every figure\n";
   int line = 1;
   for (const auto& [name, curve] : curves) {
@@ -146,8 +148,8 @@ std::string panel(const std::string& title, const std::string& x_title, int x_co
   out << "\nset title '" << title << "'\nset xlabel '" << x_title << "'\n"
       << y_axis << "set lmargin at screen " << left << "\nset rmargin at screen " << left + 0.255 << "\nplot ";
   if (bands)
-    out << "for [i=1:words(optimizers)] data index i - 1 using " << x_column << ":" << column + 1 << ":" << column + 2
-        << " with filledcurves linetype i notitle, \\\n     ";
+    out << "for [i=1:words(optimizers)] data index i - 1 using " << x_column << ":(positive($" << column + 1
+        << ")):" << column + 2 << " with filledcurves linetype i notitle, \\\n     ";
   out << "for [i=1:words(optimizers)] data index i - 1 using " << x_column << ":" << column
       << " with lines linetype i notitle\n";
   return out.str();
