@@ -79,3 +79,16 @@ TEST_CASE("the library keeps to the parts of C++20 that every supported compiler
       for (const std::string& line : lines) CHECK_MESSAGE(!avoided.count(included(line)), path << ": " << line);
     });
 }
+
+TEST_CASE("no test has a name that ctest cuts into pieces") {
+  int names = 0;
+  for_each_source("tests", {".cpp"}, [&](const std::string& path, const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) {
+      const std::string opening = "TEST_CASE(\"";
+      if (line.rfind(opening, 0) != 0) continue;
+      ++names;
+      CHECK_MESSAGE(line.substr(opening.size()).find_first_of("[];\\") == std::string::npos, path << ": " << line);
+    }
+  });
+  CHECK(names > 100);
+}

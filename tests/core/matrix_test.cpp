@@ -88,7 +88,7 @@ TEST_CASE("large products, cut into slices along m or n, agree with the referenc
         }
 }
 
-TEST_CASE("a batch of products is the products one by one; a matrix without a batch is shared") {
+TEST_CASE("a batch of products is the products one by one, a matrix without a batch is shared") {
   for (const DType dtype : floating_types)
     for (const bool ta : {false, true})
       for (const bool tb : {false, true}) {

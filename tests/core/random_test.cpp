@@ -69,7 +69,7 @@ TEST_CASE("element i depends on its block alone: parts drawn one after the other
   }
 }
 
-TEST_CASE("uniform numbers have the moments of [low, high) and never reach high") {
+TEST_CASE("uniform numbers have the moments of their interval and never reach its upper end") {
   for (const DType dtype : floating_types) {
     const Moments m = moments(Generator{1}.uniform({many}, -1, 3, dtype));
     CHECK_CLOSE((std::vector<double>{m.mean, m.variance, m.skewness, m.kurtosis}),
