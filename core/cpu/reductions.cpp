@@ -24,7 +24,7 @@ template <class T>
 struct Max {
   static constexpr T start = -std::numeric_limits<T>::infinity();
   using Total = T;
-  static T combine(T a, T b) { return (b > a) | (b != b) ? b : a; }  // NaN stays
+  static T combine(T a, T b) { return ((b > a) | (b != b)) ? b : a; }  // NaN stays
 };
 
 template <class Op, class T>
