@@ -1,6 +1,7 @@
 // The rules of the house that a compiler does not check.
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -91,4 +92,15 @@ TEST_CASE("no test has a name that ctest cuts into pieces") {
     }
   });
   CHECK(names > 100);
+}
+
+TEST_CASE("the program in README.md is examples/quickstart.cpp") {
+  const auto contents = [](const char* name) {
+    std::ifstream file(fs::path(MINIMA_SOURCE_DIR) / name);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string source = contents("examples/quickstart.cpp");
+  const size_t begin = source.find("#include");
+  REQUIRE(begin != std::string::npos);
+  CHECK(minima::test::contains(contents("README.md"), "```cpp\n" + source.substr(begin) + "```"));
 }
