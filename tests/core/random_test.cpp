@@ -69,6 +69,15 @@ TEST_CASE("element i depends on its block alone: parts drawn one after the other
   }
 }
 
+TEST_CASE("a draw that ends inside a block leaves what lies behind it alone") {
+  for (const DType dtype : floating_types) {
+    Tensor all = Tensor::full({11}, 7, dtype), part = all.slice(0, 5);
+    backend(Device::cpu).random(Distribution::uniform, 1, 0, 0, 1, part);
+    CHECK(values(all.slice(5, 11)) == std::vector<double>(6, 7.0));
+    CHECK_SAME_BITS(part, Generator{1}.uniform({5}, 0, 1, dtype));
+  }
+}
+
 TEST_CASE("uniform numbers have the moments of their interval and never reach its upper end") {
   for (const DType dtype : floating_types) {
     const Moments m = moments(Generator{1}.uniform({many}, -1, 3, dtype));
