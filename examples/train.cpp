@@ -3,6 +3,7 @@
 //   train --data fashion-mnist --model cnn --optimizer msam --rho 1 --epochs 5
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 
 #include "examples/common/checkpoint.h"
 #include "examples/common/command_line.h"
@@ -32,8 +33,11 @@ int train(int argc, char** argv) {
   line.option("--save", save_as, "file for the trained weights; its checkpoint lies beside it");
   line.flag("--resume", resume, "go on from the checkpoint");
   if (!line.parse(argc, argv)) return 0;
-  if (!(lr > 0)) fail("--lr", text(lr), "a number above 0");
+  if (!(lr > 0 && std::isfinite(lr))) fail("--lr", number_text(lr), "a number above 0");
   if (epochs < 1) fail("--epochs", text(epochs), "at least 1");
+  if (seed < 0) fail("--seed", text(seed), "a whole number of at least 0");
+  check_label(data, label);
+  check_writable("--save", save_as);
   print_machine(Device::cpu);
   catch_interrupts();
 
@@ -47,7 +51,8 @@ int train(int argc, char** argv) {
   if (optim::is_wrapper(method)) settings.rho = rho;
   auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
   const std::string checkpoint = save_as + ".checkpoint";
-  int64_t step = resume ? load_training(checkpoint, *model, *optimizer).step : 0;
+  const Notes options = line.values({"--save", "--resume"});  // those that change results
+  int64_t step = resume ? load_training(checkpoint, *model, *optimizer, options).step : 0;
 
   while (step < steps) {
     int64_t seen = step % per_epoch;  // batches of this epoch that a resumed run has had
@@ -55,7 +60,7 @@ int train(int argc, char** argv) {
     for (const auto& [images, labels] : batches.epoch(step / per_epoch)) {
       if (seen-- > 0) continue;
       if (interrupted()) {
-        save_training(checkpoint, *model, *optimizer, {.step = step});
+        save_training(checkpoint, *model, *optimizer, {.step = step, .notes = options});
         std::printf("Saved at step %lld; the same command with --resume goes on.\n", static_cast<long long>(step));
         return exit_interrupted;
       }
@@ -64,9 +69,8 @@ int train(int argc, char** argv) {
         loss.backward();
         return loss;
       });
-      if (!std::isfinite(loss.item()))
-        fail(method, text("loss ", loss.item(), " at step ", step), "a finite loss", "Try a smaller --lr.");
       ++step;
+      check_finite(loss.item(), method, step, optim::cosine(lr, steps)(step - 1));
     }
     refresh_batch_norm(*model, train_set, batch_size);
     const Evaluation on_test = evaluate(*model, test_set);
@@ -74,6 +78,7 @@ int train(int argc, char** argv) {
                 on_test.loss, 100 * on_test.accuracy);
   }
   nn::save(*model, save_as);
+  std::filesystem::remove(checkpoint);
   std::printf("weights: %s\n", save_as.c_str());
   return 0;
 }

@@ -4,7 +4,18 @@ namespace minima::examples {
 
 namespace {
 const std::string note_prefix = "note.";
+
+void check_notes(const std::string& path, const Notes& notes, const Notes& expected) {
+  for (const auto& [name, value] : expected) {
+    const auto found = notes.find(name);
+    auto shown = [](const std::string& text) { return text.empty() ? "\"\"" : text; };
+    const std::string before = found == notes.end() ? "nothing" : shown(found->second);
+    if (found == notes.end() || found->second != value)
+      fail(path, name + " " + shown(value), name + " " + before + ", as when it was interrupted",
+           "Give the same options, or run without --resume.");
+  }
 }
+}  // namespace
 
 void save_training(const std::string& path, nn::Module& model, const optim::Optimizer& optimizer,
                    const TrainingPosition& position) {
@@ -18,8 +29,13 @@ void save_training(const std::string& path, nn::Module& model, const optim::Opti
   save_safetensors(archive, path);
 }
 
-TrainingPosition load_training(const std::string& path, nn::Module& model, optim::Optimizer& optimizer) {
+TrainingPosition load_training(const std::string& path, nn::Module& model, optim::Optimizer& optimizer,
+                               const Notes& expected) {
   const Archive archive = load_safetensors(path);
+  TrainingPosition position;
+  for (const auto& [name, value] : archive.metadata)
+    if (name.rfind(note_prefix, 0) == 0) position.notes[name.substr(note_prefix.size())] = value;
+  check_notes(path, position.notes, expected);
   nn::load_state(model, archive.extract("model."));
   optimizer.load_state(archive.extract("optimizer."));
   auto number = [&](const char* name) {
@@ -30,10 +46,7 @@ TrainingPosition load_training(const std::string& path, nn::Module& model, optim
   };
   default_generator().seed = number("random.seed");
   default_generator().offset = number("random.offset");
-  TrainingPosition position;
   position.step = static_cast<int64_t>(number("step"));
-  for (const auto& [name, value] : archive.metadata)
-    if (name.rfind(note_prefix, 0) == 0) position.notes[name.substr(note_prefix.size())] = value;
   return position;
 }
 

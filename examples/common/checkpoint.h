@@ -10,10 +10,12 @@
 
 namespace minima::examples {
 
+using Notes = std::map<std::string, std::string>;
+
 /// How far the run got, and whatever else the program wants to find again.
 struct TrainingPosition {
   int64_t step = 0;
-  std::map<std::string, std::string> notes;
+  Notes notes;
 };
 
 /// Writes beside `path` and renames, so that a killed program leaves the old file or the new one.
@@ -21,7 +23,9 @@ void save_training(const std::string& path, nn::Module& model, const optim::Opti
                    const TrainingPosition& position);
 
 /// Restores all of it into a model and an optimizer made with the same settings. A file of another model or optimizer
-/// is an error.
-TrainingPosition load_training(const std::string& path, nn::Module& model, optim::Optimizer& optimizer);
+/// is an error. So is a file whose notes differ from `expected`, which are the options that change results: the first
+/// difference is named, and nothing is restored.
+TrainingPosition load_training(const std::string& path, nn::Module& model, optim::Optimizer& optimizer,
+                               const Notes& expected = {});
 
 }  // namespace minima::examples

@@ -1,7 +1,9 @@
 #include "examples/common/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "core/error.h"
 
@@ -48,6 +50,16 @@ bool CommandLine::parse(int argc, const char* const* argv) {
                 " --help` lists the options.");
   }
   return true;
+}
+
+std::map<std::string, std::string> CommandLine::values(const std::vector<std::string>& without) const {
+  std::map<std::string, std::string> result;
+  for (const CLI::Option* option : std::as_const(implementation_->app).get_options()) {
+    const std::string name = option->get_name();
+    if (name == "--help" || std::find(without.begin(), without.end(), name) != without.end()) continue;
+    result[name] = option->count() > 0 ? option->results().back() : option->get_default_str();
+  }
+  return result;
 }
 
 int run_program(const std::function<int()>& program) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ class CommandLine {
   void flag(const std::string& name, bool& value, const std::string& help);
 
   /// False when --help was asked for and printed. An unknown option or an unreadable value is an error.
+  /// After parse(): the options but those in `without`, as they were typed or else their defaults.
+  std::map<std::string, std::string> values(const std::vector<std::string>& without) const;
   bool parse(int argc, const char* const* argv);
 
  private:

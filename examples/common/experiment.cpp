@@ -78,7 +78,7 @@ double Run::step() {
     loss.backward();
     return loss;
   });
-  const double value = guard(loss.item(), "batch");
+  const double value = guard(loss.item(), "batch", step_ + 1);
   ++*next_batch_;
   ++step_;
   if (measurement_due()) next_batch_.reset(), epoch_.reset();
@@ -86,11 +86,11 @@ double Run::step() {
   return value;
 }
 
-double Run::guard(double loss, const char* what) const {
+double Run::guard(double loss, const char* what, int64_t step) const {
   if (std::isfinite(loss)) return loss;
-  throw Diverged(text("[", settings_.optimizer, ", seed ", settings_.seed, "] got ", what, " loss ", loss, " at step ",
-                      step_ + 1, " with learning rate ",
-                      ramp_and_cosine(settings_.lr, problem_.steps_per_epoch(), settings_.steps)(step_), " (--lr ",
+  throw Diverged(text("[", settings_.optimizer, ", seed ", settings_.seed, "] got ", what, " loss ", number_text(loss),
+                      " at step ", step, " with learning rate ",
+                      ramp_and_cosine(settings_.lr, problem_.steps_per_epoch(), settings_.steps)(step - 1), " (--lr ",
                       settings_.lr, "), expected a finite number. The run was stopped; try a smaller --lr or --rho."));
 }
 
@@ -105,8 +105,8 @@ const Measurement& Run::measure() {
   refresh_batch_norm(*model_, problem_.train, problem_.batch, problem_.device);
   const Evaluation train = evaluate(*model_, evenly_spaced(problem_.train, evaluation_samples), problem_.device);
   const Evaluation test = evaluate(*model_, problem_.test, problem_.device);
-  m.train_loss = guard(train.loss, "training"), m.train_accuracy = train.accuracy;
-  m.test_loss = guard(test.loss, "test"), m.test_accuracy = test.accuracy;
+  m.train_loss = guard(train.loss, "training", step_), m.train_accuracy = train.accuracy;
+  m.test_loss = guard(test.loss, "test", step_), m.test_accuracy = test.accuracy;
   result_.curve.push_back(m);
   return result_.curve.back();
 }
@@ -167,6 +167,19 @@ void refresh_batch_norm(nn::Module& model, const datasets::Dataset& train, int64
   std::vector<Tensor> batches;
   for (const auto& [x, y] : loader.epoch(0)) batches.push_back(x.to(device));
   nn::recalibrate_batch_norm(model, batches);
+}
+
+void check_finite(double loss, const std::string& optimizer, int64_t step, double lr) {
+  if (!std::isfinite(loss))
+    fail(optimizer, text("loss ", number_text(loss), " at step ", step, " with learning rate ", lr),
+         "a finite loss", "Try a smaller --lr.");
+}
+
+void check_label(const std::string& data, const std::string& label) {
+  const auto names = datasets::names();
+  if (!label.empty() && std::find(names.begin(), names.end(), data) != names.end())
+    fail("--label", "\"" + label + "\" for the data set " + data, "a label column for a FILE.csv only",
+         "Leave out --label.");
 }
 
 datasets::Dataset evenly_spaced(const datasets::Dataset& data, int64_t count) {

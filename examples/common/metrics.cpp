@@ -117,6 +117,15 @@ void make_output_directory(const std::string& path) {
   std::filesystem::remove(probe, problem);
 }
 
+void check_writable(const std::string& option, const std::string& path) {
+  const std::string probe = path + ".writable.part";
+  std::error_code problem;
+  if (std::filesystem::is_directory(path, problem)) fail(option + " " + path, "a directory", "a file to write");
+  if (!std::ofstream(probe))
+    fail(option + " " + path, std::strerror(errno), "a file that can be written", "Choose another " + option + ".");
+  std::filesystem::remove(probe, problem);
+}
+
 void write_text(const std::string& path, const std::string& contents) {
   write_file_atomically(path, contents.data(), contents.size());
 }

@@ -45,6 +45,9 @@ class MetricsWriter {
 /// Makes the directory (and its parents) and checks that files can be made in it, or fails with the system's reason.
 void make_output_directory(const std::string& path);
 
+/// Fails with the system's reason if no file can be made there, before hours of training. `option` is for the message.
+void check_writable(const std::string& option, const std::string& path);
+
 /// Writes a small text file, or fails naming it.
 void write_text(const std::string& path, const std::string& contents);
 

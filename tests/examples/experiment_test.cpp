@@ -124,6 +124,16 @@ TEST_CASE("a loss that is not a number stops the run and names optimizer, step a
   CHECK(contains(message, "at step "));
   CHECK(contains(message, "with learning rate "));
   CHECK(contains(message, "--lr 1e+06"));
+  CHECK_FALSE(contains(message, "-nan"));
+}
+
+TEST_CASE("a measurement that is not a number names the step just taken and its learning rate") {
+  const Problem problem = small_problem();
+  Run run(problem, settings_of("sgd", 1));
+  run.step();
+  for (const Variable& parameter : run.model().parameters()) Tensor(parameter.value()).fill(-NAN);
+  CHECK_ERROR(run.measure(), "training loss nan at step 1 with learning rate 0.");
+  CHECK_ERROR(check_finite(-NAN, "adam", 7, 0.5), "[adam] got loss nan at step 7 with learning rate 0.5");
 }
 
 TEST_CASE("gradient evaluations are counted: one a step, two for sam and asam") {

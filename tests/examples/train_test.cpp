@@ -40,10 +40,19 @@ TEST_CASE("a training that is interrupted and resumed saves the same bytes as on
       REQUIRE(status == 130);
       CHECK(contains(process.output(), "the same command with --resume goes on"));
     }
-    Words resumed = training(parts, method);
-    resumed.push_back("--resume");
-    REQUIRE(run(folder, resumed).status == 0);
+    auto resumed = [&](const Words& more) {
+      Words words = training(parts, method);
+      words.push_back("--resume");
+      words.insert(words.end(), more.begin(), more.end());
+      return run(folder, words);
+    };
+    const Outcome other = resumed({"--epochs", "61"});
+    CHECK(other.status == 2);
+    CHECK_MESSAGE(contains(other.output, "got --epochs 61, expected --epochs 60"), other.output);
+    CHECK_MESSAGE(contains(resumed({"--batch", "32"}).output, "got --batch 32"), "another batch was believed");
+    REQUIRE(resumed({}).status == 0);
     CHECK(read_bytes(parts) == read_bytes(whole));
+    CHECK_FALSE(std::filesystem::exists(parts + ".checkpoint"));
   }
 }
 
@@ -60,7 +69,11 @@ TEST_CASE("train refuses what cannot work") {
   refused({"--model", "magic"}, "magic");
   refused({"--lr", "-1"}, "[--lr] got -1");
   refused({"--lr", "nan"}, "[--lr] got nan");
+  refused({"--lr", "inf"}, "[--lr] got inf");
+  refused({"--seed", "-1"}, "[--seed] got -1");
+  refused({"--label", "x"}, "[--label] got \"x\"");
+  refused({"--save", "/nonexistent/folder/m"}, "expected a file that can be written");
   refused({"--batch", "5000"}, "5000");
   refused({"--resume"}, "m.checkpoint");
-  refused({"--lr", "1e6", "--optimizer", "sgd"}, "expected a finite loss");
+  refused({"--lr", "1e6", "--optimizer", "sgd"}, "with learning rate 99");
 }
