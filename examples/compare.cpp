@@ -73,6 +73,8 @@ void write_report(const Comparison& comparison, const CompareOptions& options, c
   Report report("minima: " + comparison.data + ", " + comparison.model);
   report.statement(verdict(comparison));
   report.table(result_table(comparison));
+  for (const RunResult& run : comparison.runs)
+    if (run.diverged()) report.paragraph(run.divergence);
   report.paragraph(options.how_measured(comparison));
   report.heading("Differences, paired by seed");
   report.paragraph(
@@ -85,12 +87,13 @@ void write_report(const Comparison& comparison, const CompareOptions& options, c
     for (const Figure& figure : figures_of(comparison)) report.figure(options.out + "/" + figure.file, figure.caption);
   if (!comparison.trials.empty()) {
     report.heading("Tuning");
-    report.paragraph(options.how_tuned());
+    report.paragraph(options.how_tuned(comparison));
     report.table(trial_table(comparison));
   }
   report.heading("Configuration");
   Table configuration{{"option", "value"}};
-  for (const auto& [name, value] : options.configuration()) configuration.push_back({name, value});
+  for (const auto& [name, value] : options.configuration())
+    if (!value.empty()) configuration.push_back({name, value});
   configuration.insert(configuration.end(), {{"parameters", std::to_string(comparison.parameters)},
                                              {"threads", std::to_string(comparison.threads)},
                                              {"machine", comparison.machine}});
@@ -138,7 +141,7 @@ int compare(int argc, char** argv) {
         const RunSettings& chosen = chosen_trial(comparison.trials, settings.optimizer).settings;
         settings.lr = chosen.lr, settings.rho = chosen.rho;
       }
-      std::printf("%s\n%s\n\n", aligned(trial_table(comparison)).c_str(), options.how_tuned().c_str());
+      std::printf("%s\n%s\n\n", aligned(trial_table(comparison)).c_str(), options.how_tuned(comparison).c_str());
     }
     for (const RunSettings& run : runs_of(options, problem))
       comparison.runs.push_back(session.run(problem, run, {.curvature_samples = comparison.curvature_samples}));

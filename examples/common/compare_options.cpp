@@ -7,6 +7,7 @@
 #include "examples/common/command_line.h"
 #include "examples/common/machine.h"
 #include "examples/common/per_optimizer.h"
+#include "examples/common/progress_file.h"
 
 namespace minima::examples {
 
@@ -18,19 +19,21 @@ struct Default {
 };
 
 /// What `compare --tune --optimizers sgd,nesterov,adam,adamw,sam,asam,msam` chose on the digits (model mlp, 30 epochs,
-/// 15 trials each on a validation split of the training data). Flat optima: neighbours by a factor of 2 do about as
+/// 15 trials each on a validation split of the training data; sam, asam and msam at 3 learning rates a factor of 2
+/// apart and 5 radii). Flat optima: neighbours by a factor of 2 do about as
 /// well. asam's lay at the edge of its grid; the entry is the best setting inside, which did as well.
 const Default tuned_on_digits[] = {
     {"sgd", 0.0707, 0}, {"nesterov", 0.141, 0}, {"adam", 0.008, 0}, {"adamw", 0.008, 0},
     {"sam", 0.05, 0.2}, {"asam", 0.05, 1},      {"msam", 0.05, 1},
 };
 
-/// For other data: optim's starting values, which come from Fashion-MNIST; --tune finds better ones. A wrapper takes
+/// Otherwise: optim's starting values, which come from Fashion-MNIST; --tune finds better ones. A wrapper takes
 /// the learning rate of another base than SGD.
-Default default_for(const std::string& optimizer, const std::string& base, const std::string& data) {
+Default default_for(const std::string& optimizer, const std::string& base, const std::string& data,
+                    const std::string& model) {
   const optim::Defaults start = optim::defaults_of(optimizer, base);
   Default result{optimizer, start.lr, start.rho};
-  if (data != "digits") return result;
+  if (data != "digits" || model != "mlp") return result;
   for (const Default& d : tuned_on_digits) {
     if (d.optimizer == (base == "sgd" ? optimizer : base)) result.lr = d.lr;
     if (d.optimizer == optimizer) result.rho = d.rho;
@@ -38,16 +41,13 @@ Default default_for(const std::string& optimizer, const std::string& base, const
   return result;
 }
 
-double default_weight_decay(const std::string& base) { return base == "adamw" ? 0.01 : 5e-4; }
+/// optim's, but for adam: with none it would minimise another objective than sgd and its wrappers do.
+double default_weight_decay(const std::string& base) {
+  return optim::defaults_of(base == "adam" ? "sgd" : base).weight_decay;
+}
 
 void at_least(const char* option, int64_t value, int64_t minimum) {
   if (value < minimum) fail(option, std::to_string(value), text("a whole number of at least ", minimum));
-}
-
-std::string joined(const std::vector<std::string>& words, const char* separator) {
-  std::string result;
-  for (const std::string& word : words) result += (result.empty() ? "" : separator) + word;
-  return result;
 }
 
 /// A word as a shell reads it back.
@@ -76,10 +76,10 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
   CommandLine line("compare",
                    "Trains the same network on the same data with several optimizers, with the same initial "
                    "weights and batch order for each seed, and compares them.");
-  line.option("--data", data, joined(datasets::names(), ", ") + ", or a FILE.csv");
+  line.option("--data", data, joined(datasets::names()) + ", or a FILE.csv");
   line.option("--label", label, "column of a FILE.csv that is to be predicted");
-  line.option("--model", model, joined(nn::model_names(), ", "));
-  line.option("--optimizers", optimizers, "names with commas between: " + joined(optim::optimizer_names(), ", "));
+  line.option("--model", model, joined(nn::model_names()));
+  line.option("--optimizers", optimizers, "names with commas between: " + joined(optim::optimizer_names()));
   line.option("--base", base, "what sam, asam and msam wrap: sgd, nesterov, adam or adamw");
   line.option("--epochs", epochs, "passes over the training data");
   line.option("--seeds", seeds, "number of runs of each optimizer, with seeds 1, 2, ...");
@@ -110,7 +110,7 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
   const PerOptimizer rho("--rho", rho_, optimizers, {-1e6, false});
   for (const std::string& name : optimizers) {
     const std::string wrapped = optim::is_wrapper(name) ? base : name;
-    const Default d = default_for(name, wrapped, data);
+    const Default d = default_for(name, wrapped, data, model);
     settings.push_back({.optimizer = name,
                         .base = wrapped,
                         .lr = lr.value(name).value_or(d.lr),
@@ -127,7 +127,10 @@ void CompareOptions::check() const {
     if (std::count(optimizers.begin(), optimizers.end(), optimizers[i]) > 1)
       fail("--optimizers", optimizers[i] + " twice", "each once");
   at_least("--epochs", epochs, 1), at_least("--seeds", seeds, 1), at_least("--batch", batch, 1);
-  at_least("--threads", threads, 0), at_least("--train-limit", train_limit, 0), at_least("--curvature", curvature, -1);
+  at_least("--threads", threads, 0);
+  if (threads > 1024) fail("--threads", std::to_string(threads), "at most 1024, or 0 for all CPUs");
+  check_label(data, label);
+  at_least("--train-limit", train_limit, 0), at_least("--curvature", curvature, -1);
   if (!(momentum >= 0 && momentum < 1)) fail("--momentum", number_text(momentum), "a number from 0 to below 1");
   if (!(label_noise >= 0 && label_noise < 1))
     fail("--label-noise", number_text(label_noise), "a share from 0 to below 1");
@@ -135,7 +138,7 @@ void CompareOptions::check() const {
 }
 
 Problem CompareOptions::load() const {
-  if (threads > 0) set_num_threads(static_cast<int>(std::min<int64_t>(threads, 1024)));
+  if (threads > 0) set_num_threads(static_cast<int>(threads));
   Problem problem{.data = data, .model = model, .batch = batch, .device = parse_device(device)};
   auto [train, test] = datasets::load(data, {.label = label, .train_limit = train_limit});
   problem.train = label_noise > 0 ? train.label_noise(label_noise, 1) : train;
@@ -143,6 +146,7 @@ Problem CompareOptions::load() const {
   if (batch > problem.train.size())
     fail("--batch", std::to_string(batch), text("at most ", problem.train.size(), ", the number of training samples"),
          "Choose a smaller --batch.");
+  if (resume) load_progress(out + "/state.json");  // what is not there is an error, and makes no directory
   make_output_directory(out);
   return problem;
 }
@@ -194,26 +198,44 @@ std::string CompareOptions::headline(const Comparison& c) const {
               ", ", limit, ", ", seeds, seeds == 1 ? " seed: " : " seeds: ", listed(optimizers));
 }
 
+bool CompareOptions::as_tuned() const {
+  const CompareOptions standard;
+  return data == standard.data && model == standard.model && base == standard.base && epochs == standard.epochs &&
+         batch == standard.batch && momentum == standard.momentum && budget == standard.budget && lr_.empty() &&
+         rho_.empty() && weight_decay_.empty() && label_noise == 0 && train_limit == 0;
+}
+
+std::string CompareOptions::weight_decays() const {
+  std::map<double, std::vector<std::string>> having;
+  for (const RunSettings& s : settings) having[s.weight_decay].push_back(s.optimizer);
+  if (having.size() == 1) return number_text(having.begin()->first);
+  std::vector<std::string> parts;
+  for (const auto& [decay, names] : having) parts.push_back(number_text(decay) + " for " + listed(names));
+  return joined(parts, ", ");
+}
+
 std::string CompareOptions::how_measured(const Comparison& c) const {
   const std::string origin = tune                            ? "lr and rho were tuned as listed"
                              : !lr_.empty() || !rho_.empty() ? "lr and rho as given, else the defaults"
-                             : data == "digits" ? "lr and rho were tuned on a validation split of this data"
-                                                : "lr and rho are starting values, --tune finds this data's own";
+                             : as_tuned() ? "lr and rho were tuned on a validation split of this data"
+                                          : "lr and rho are starting values, --tune finds this data's own";
+  const std::string curvature_text = c.curvature_samples == 0 ? ""
+                                                              : text(", lambda max (largest Hessian eigenvalue) on ",
+                                                                     c.curvature_samples, " training samples");
   return text(
       c.seeds() < 2 ? "Values of one seed. " : text("Means over ", c.seeds(), " seeds +- half of a 95% interval. "),
-      "lr rises for an epoch, then falls along a cosine to 0; momentum ", number_text(momentum), "; ", origin,
-      ". All is measured at the clean weights; training loss on at most 10,000 samples, lambda max (largest "
-      "Hessian eigenvalue) on ",
-      c.curvature_samples,
-      " training samples. Seconds and memory are those of training; cost is "
-      "seconds relative to ",
-      c.reference(), " (fastest run of each).");
+      "lr rises for an epoch, then falls along a cosine to 0; momentum ", number_text(momentum), "; weight decay ",
+      weight_decays(), "; ", origin, ". All is measured at the clean weights; training loss on at most 10,000 samples",
+      curvature_text, ". Seconds and memory are those of training; cost is seconds relative to ", c.reference(),
+      c.seeds() < 2 ? "." : ", the median over the seeds (and the range).");
 }
 
-std::string CompareOptions::how_tuned() const {
+std::string CompareOptions::how_tuned(const Comparison& comparison) const {
+  const auto edges = at_edge(comparison);
   return text(trials_per_optimizer,
               " trials for each optimizer, on 80% of the training data with 3 seeds of their own; "
-              "chosen by the mean loss on the other 20%. The test data took no part.");
+              "chosen by the mean loss on the other 20%. The test data took no part.",
+              edges.empty() ? "" : " At the edge of what was tried: " + listed(edges) + "; widen by --lr and --rho.");
 }
 
 }  // namespace minima::examples

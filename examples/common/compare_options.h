@@ -34,10 +34,13 @@ struct CompareOptions {
   // in words, for the terminal and the report
   std::string headline(const Comparison& comparison) const;
   std::string how_measured(const Comparison& comparison) const;
-  std::string how_tuned() const;
+  std::string how_tuned(const Comparison& comparison) const;
 
  private:
   void check() const;
+  /// Whether all is exactly as it was when the defaults for the digits were tuned.
+  bool as_tuned() const;
+  std::string weight_decays() const;
   std::vector<std::string> command_;
   std::vector<std::string> lr_, rho_, weight_decay_;  ///< as typed
 };

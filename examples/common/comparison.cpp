@@ -16,9 +16,22 @@ std::string rho_text(const RunSettings& settings) {
 
 }  // namespace
 
-std::string Comparison::reference() const {
+std::string Comparison::intended_reference() const {
   const bool has_sgd = std::find(optimizers.begin(), optimizers.end(), "sgd") != optimizers.end();
   return has_sgd ? "sgd" : optimizers.front();
+}
+
+std::string Comparison::reference() const {
+  auto diverged_runs = [&](const std::string& name) {
+    int count = 0;
+    for (const RunResult& run : runs) count += run.settings.optimizer == name && run.diverged();
+    return count;
+  };
+  const std::string intended = intended_reference();
+  if (diverged_runs(intended) == 0) return intended;
+  for (const std::string& name : optimizers)
+    if (diverged_runs(name) == 0) return name;
+  return intended;
 }
 
 std::vector<const RunResult*> Comparison::runs_of(const std::string& optimizer) const {
@@ -35,9 +48,34 @@ int64_t Comparison::seeds() const {
   return static_cast<int64_t>(seen.size());
 }
 
+namespace {
+
+/// Seconds relative to the reference's of the same seed, in rising order.
+std::vector<double> cost_ratios(const Comparison& comparison, const std::string& optimizer) {
+  std::vector<double> ratios;
+  for (const RunResult* run : comparison.runs_of(optimizer))
+    for (const RunResult* other : comparison.runs_of(comparison.reference()))
+      if (run->settings.seed == other->settings.seed && !run->diverged() && !other->diverged())
+        ratios.push_back(run->last().seconds / other->last().seconds);
+  std::sort(ratios.begin(), ratios.end());
+  return ratios;
+}
+
+/// A difference that is the same to the bit for all seeds: nothing to judge it by.
+bool no_spread(const Interval& d) { return d.count > 1 && d.half_width == 0 && d.mean != 0; }
+
+/// "2.01x (1.95 to 2.10)"
+std::string cost_text(const Method& m) {
+  if (!std::isfinite(m.cost)) return "-";
+  const std::string middle = fixed(m.cost, 2) + "x", low = fixed(m.lowest_cost, 2), high = fixed(m.highest_cost, 2);
+  return low == high ? middle : middle + " (" + low + " to " + high + ")";
+}
+
+}  // namespace
+
 Method method(const Comparison& comparison, const std::string& optimizer) {
   Method result;
-  std::vector<double> accuracy, test_loss, train_loss, lambda, evaluations, seconds, memory, reference_seconds;
+  std::vector<double> accuracy, test_loss, train_loss, lambda, evaluations, seconds, memory;
   for (const RunResult* run : comparison.runs_of(optimizer)) {
     result.settings = run->settings;
     ++result.runs;
@@ -56,11 +94,11 @@ Method method(const Comparison& comparison, const std::string& optimizer) {
   result.train_loss = interval_95(train_loss), result.lambda_max = interval_95(lambda);
   result.gradient_evaluations = interval_95(evaluations), result.seconds = interval_95(seconds);
   result.peak_memory_bytes = interval_95(memory);
-  for (const RunResult* run : comparison.runs_of(comparison.reference()))
-    if (!run->diverged()) reference_seconds.push_back(run->last().seconds);
-  if (!seconds.empty() && !reference_seconds.empty())
-    result.cost = *std::min_element(seconds.begin(), seconds.end()) /
-                  *std::min_element(reference_seconds.begin(), reference_seconds.end());
+  const std::vector<double> ratios = cost_ratios(comparison, optimizer);
+  if (ratios.empty()) return result;
+  const size_t middle = ratios.size() / 2;
+  result.cost = ratios.size() % 2 == 1 ? ratios[middle] : (ratios[middle - 1] + ratios[middle]) / 2;
+  result.lowest_cost = ratios.front(), result.highest_cost = ratios.back();
   return result;
 }
 
@@ -89,7 +127,7 @@ Table result_table(const Comparison& comparison) {
     table.push_back({label, number_text(m.settings.lr), rho_text(m.settings), interval_text(m.test_accuracy, 100),
                      interval_text(m.test_loss), interval_text(m.train_loss), interval_text(m.lambda_max),
                      interval_text(m.gradient_evaluations), interval_text(m.seconds),
-                     fixed(m.peak_memory_bytes.mean / mebibyte, 1), fixed(m.cost, 2) + "x"});
+                     interval_text(m.peak_memory_bytes, 1 / mebibyte), cost_text(m)});
     if (m.diverged > 0) table.back().push_back(text(m.diverged, " of ", m.runs, " runs diverged"));
   }
   return table;
@@ -101,7 +139,9 @@ Table difference_table(const Comparison& comparison) {
   for (const std::string& name : comparison.optimizers) {
     if (name == reference) continue;
     const Difference d = difference(comparison, name);
-    auto judged = [](const Interval& i) { return i.separated() ? "separated" : "not separated"; };
+    auto judged = [](const Interval& i) {
+      return i.count == 0 ? "not comparable" : i.separated() ? "separated" : no_spread(i) ? "-" : "not separated";
+    };
     table.push_back({name, difference_text(d.test_accuracy, 100), difference_text(d.test_loss), judged(d.test_accuracy),
                      judged(d.test_loss)});
   }
@@ -123,12 +163,14 @@ namespace {
 
 /// "sam (+0.42) above sgd; nesterov and adam not separated from it"
 std::string separation(const Comparison& comparison, Interval Difference::* quantity, double scale) {
-  std::vector<std::string> above, below, rest, diverged;
+  std::vector<std::string> above, below, rest, unjudged, diverged;
   for (const std::string& name : comparison.optimizers) {
     if (name == comparison.reference()) continue;
     const Interval d = difference(comparison, name).*quantity;
     if (d.count < comparison.seeds())
       diverged.push_back(name);
+    else if (no_spread(d))
+      unjudged.push_back(name + " (" + signed_text(d, scale) + ")");
     else if (!d.separated())
       rest.push_back(name);
     else
@@ -139,27 +181,55 @@ std::string separation(const Comparison& comparison, Interval Difference::* quan
   if (!above.empty()) parts.push_back(listed(above) + " above " + reference);
   if (!below.empty()) parts.push_back(listed(below) + " below " + reference);
   if (!rest.empty()) parts.push_back(listed(rest) + " not separated from " + reference);
+  if (!unjudged.empty()) parts.push_back(listed(unjudged) + " not judged, as no seed differs");
   if (!diverged.empty()) parts.push_back(listed(diverged) + " not comparable, as runs diverged");
   std::string result;
   for (const std::string& part : parts) result.append(result.empty() ? "" : "; ").append(part);
   return result;
 }
 
+/// "; training time relative to sgd: sam 2.01x (1.95 to 2.10)". A range wider than the distance from 1 says nothing,
+/// unless it is narrow.
+std::string cost_clause(const Comparison& comparison) {
+  std::vector<std::string> costs, noisy;
+  for (const std::string& name : comparison.optimizers) {
+    const Method m = method(comparison, name);
+    if (name == comparison.reference() || !std::isfinite(m.cost)) continue;
+    const double spread = m.highest_cost - m.lowest_cost;
+    if (spread > 0.1 && spread > std::abs(m.cost - 1))
+      noisy.push_back(name);
+    else
+      costs.push_back(name + " " + cost_text(m));
+  }
+  if (!noisy.empty()) costs.push_back(listed(noisy) + " not measurable on this busy machine");
+  std::string result;
+  for (const std::string& part : costs) result.append(result.empty() ? "" : ", ").append(part);
+  return result.empty() ? "" : "; training time relative to " + comparison.reference() + ": " + result;
+}
+
 }  // namespace
 
+std::vector<std::string> at_edge(const Comparison& comparison) {
+  std::vector<std::string> names;
+  for (const Trial& trial : comparison.trials)
+    if (trial.chosen && trial.at_edge) names.push_back(trial.settings.optimizer);
+  return names;
+}
+
 std::string verdict(const Comparison& comparison) {
-  const std::string reference = comparison.reference();
+  const std::string reference = comparison.reference(), intended = comparison.intended_reference();
   if (comparison.optimizers.size() < 2) return "One optimizer alone was run. There is nothing to compare it with.";
+  const auto all_diverged =
+      std::all_of(comparison.runs.begin(), comparison.runs.end(), [](const RunResult& run) { return run.diverged(); });
+  if (all_diverged) return "Every run diverged. Try a smaller --lr.";
   if (comparison.seeds() < 2)
     return "Not separated: one seed cannot tell a difference between optimizers from luck. Use --seeds 5 or more.";
-  std::vector<std::string> costs;
-  for (const std::string& name : comparison.optimizers)
-    if (name != reference && std::isfinite(method(comparison, name).cost))
-      costs.push_back(name + " " + fixed(method(comparison, name).cost, 2));
-  return text("Test accuracy in points, paired over ", comparison.seeds(),
+  const auto edges = at_edge(comparison);
+  return text(reference == intended ? "" : intended + " diverged, so that the reference is " + reference + ": ",
+              reference == intended ? "Test" : "test", " accuracy in points, paired over ", comparison.seeds(),
               " seeds: ", separation(comparison, &Difference::test_accuracy, 100),
-              ". Test loss: ", separation(comparison, &Difference::test_loss, 1), "; training time relative to ",
-              reference, ": ", listed(costs), ".");
+              ". Test loss: ", separation(comparison, &Difference::test_loss, 1), cost_clause(comparison),
+              edges.empty() ? "" : "; at the edge of what tuning tried: " + listed(edges) + ": widen", ".");
 }
 
 }  // namespace minima::examples

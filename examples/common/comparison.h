@@ -19,7 +19,9 @@ struct Comparison {
   std::vector<RunResult> runs;
   std::vector<Trial> trials;  ///< empty without tuning
 
-  /// The optimizer that the others are compared with: sgd, or else the first.
+  /// What the others are to be compared with: sgd, or else the first.
+  std::string intended_reference() const;
+  /// The intended reference, unless it diverged: then the first optimizer that did not.
   std::string reference() const;
   /// The runs of one optimizer, by seed.
   std::vector<const RunResult*> runs_of(const std::string& optimizer) const;
@@ -32,7 +34,9 @@ struct Method {
   RunSettings settings;
   int runs = 0, diverged = 0;
   Interval test_accuracy, test_loss, train_loss, lambda_max, gradient_evaluations, seconds, peak_memory_bytes;
-  double cost = NAN;  ///< seconds relative to the reference, the fastest run of each: the least disturbed ones
+  /// Seconds relative to the reference, paired by seed (what disturbs a machine disturbs both): the median, and the
+  /// range.
+  double cost = NAN, lowest_cost = NAN, highest_cost = NAN;
 };
 Method method(const Comparison& comparison, const std::string& optimizer);
 
@@ -45,6 +49,9 @@ Difference difference(const Comparison& comparison, const std::string& optimizer
 Table result_table(const Comparison& comparison);
 Table difference_table(const Comparison& comparison);
 Table trial_table(const Comparison& comparison);
+
+/// Optimizers whose chosen trial lies at the edge of what was tried.
+std::vector<std::string> at_edge(const Comparison& comparison);
 
 /// Two sentences: test accuracy against the reference, then test loss and cost. "Not separated" where the interval of
 /// the paired difference includes 0.

@@ -171,8 +171,8 @@ void refresh_batch_norm(nn::Module& model, const datasets::Dataset& train, int64
 
 void check_finite(double loss, const std::string& optimizer, int64_t step, double lr) {
   if (!std::isfinite(loss))
-    fail(optimizer, text("loss ", number_text(loss), " at step ", step, " with learning rate ", lr),
-         "a finite loss", "Try a smaller --lr.");
+    fail(optimizer, text("loss ", number_text(loss), " at step ", step, " with learning rate ", lr), "a finite loss",
+         "Try a smaller --lr.");
 }
 
 void check_label(const std::string& data, const std::string& label) {

@@ -81,23 +81,32 @@ Range range_of(const Curves& curves, Interval CurvePoint::* quantity) {
   return range;
 }
 
+/// A panel's range, and the same as variables for the bands to keep within.
+std::string y_range(double low, double high) {
+  return text("low = ", number_text(low), "; high = ", number_text(high), "\nset yrange [low:high]\n");
+}
+
+/// Whole epochs: no ticks at 0.5.
+std::string epoch_tics(double epochs) {
+  return text("set xtics ", std::max(1.0, std::ceil(epochs / 6)), " nomirror out scale 0.5\n");
+}
+
 /// The settings of a logarithmic y axis: its range, and labels as dense as that range allows.
 std::string logarithmic_axis(const Curves& curves, Interval CurvePoint::* quantity) {
   const Range range = range_of(curves, quantity);
-  if (!(range.low > 0)) return "set logscale y\nset ytics autofreq\nset yrange [*:*]\n";
+  if (!(range.low > 0)) return "set logscale y\nset ytics autofreq\nset yrange [*:*]\nlow = 1e-12; high = 1e12\n";
   const double ratio = range.high / range.low, margin = std::max(1.05, std::pow(ratio, 0.1));
   const char* digits = ratio < 8 ? "1 1.5 2 2.5 3 4 5 6 8" : ratio < 1000 ? "1 2 5" : "1";
-  return text("set logscale y\nunset ytics\nset ytics nomirror out scale 0.5 ()\ndigits = '", digits,
-              "'\nset @tics_at\nset yrange [", number_text(range.low / margin), ":", number_text(range.high * margin),
-              "]\n");
+  return text(y_range(range.low / margin, range.high * margin),
+              "set logscale y\nunset ytics\nset ytics nomirror out scale 0.5 ()\ndigits = '", digits,
+              "'\nset @tics_at\n");
 }
 
 std::string percent_axis(const Curves& curves) {
   const Range range = range_of(curves, &CurvePoint::test_accuracy);
   const double margin = std::max(0.2, 0.08 * (range.high - range.low));
-  return text("unset logscale y\nset ytics autofreq nomirror out scale 0.5\nset yrange [",
-              number_text(std::max(0.0, range.low - margin)), ":", number_text(std::min(100.0, range.high + margin)),
-              "]\n");
+  return text("unset logscale y\nset ytics autofreq nomirror out scale 0.5\n",
+              y_range(std::max(0.0, range.low - margin), std::min(100.0, range.high + margin)));
 }
 
 std::string band_text(const Comparison& comparison) {
@@ -125,8 +134,8 @@ std::string script_head(const Comparison& comparison, const Curves& curves) {
          "# labels of a logarithmic axis: these digits in every decade\n"
          "set macros\n"
          "tics_at = \"for [k=-9:3] for [m in digits] ytics add (sprintf('%g', m * 10.0**k) m * 10.0**k)\"\n\n"
-         "# a band that reaches down to zero goes on below a logarithmic axis\n"
-         "positive(value) = value > 0 ? value : 1e-12\n\n"
+         "# gnuplot does not clip bands at the edges of a panel\n"
+         "inside(value) = value < low ? low : value > high ? high : value\n\n"
          "# one colour and dash style per optimizer, the same in every figure\n";
   int line = 1;
   for (const auto& [name, curve] : curves) {
@@ -148,8 +157,8 @@ std::string panel(const std::string& title, const std::string& x_title, int x_co
   out << "\nset title '" << title << "'\nset xlabel '" << x_title << "'\n"
       << y_axis << "set lmargin at screen " << left << "\nset rmargin at screen " << left + 0.255 << "\nplot ";
   if (bands)
-    out << "for [i=1:words(optimizers)] data index i - 1 using " << x_column << ":(positive($" << column + 1
-        << ")):" << column + 2 << " with filledcurves linetype i notitle, \\\n     ";
+    out << "for [i=1:words(optimizers)] data index i - 1 using " << x_column << ":(inside($" << column + 1
+        << ")):(inside($" << column + 2 << ")) with filledcurves linetype i notitle, \\\n     ";
   out << "for [i=1:words(optimizers)] data index i - 1 using " << x_column << ":" << column
       << " with lines linetype i notitle\n";
   return out.str();
@@ -162,13 +171,20 @@ set lmargin at screen 0.05; set rmargin at screen 0.95; set tmargin at screen 0.
 set key center center horizontal samplen 4 spacing 1 width 2
 set xrange [0:1]; set yrange [0:1]
 plot for [i=1:words(optimizers)] NaN with lines linetype i title word(optimizers, i)
-unset key; unset xrange; set xrange [*:*]; set border 3; set xtics nomirror out scale 0.5; set grid ytics
+unset key; unset xrange; set xrange [*:*]; set border 3; set xtics autofreq nomirror out scale 0.5; set grid ytics
 )";
+
+double longest(const Curves& curves) {
+  double epochs = 0;
+  for (const auto& [name, curve] : curves) epochs = std::max(epochs, curve.back().epoch);
+  return epochs;
+}
 
 std::string figure_script(const std::string& file, const std::string& x_title, int x_column, const Curves& curves,
                           bool bands) {
-  return "\nset output '" + file +
-         "'\nset multiplot\nunset key\nset tmargin at screen 0.84\nset bmargin at screen 0.23\n" +
+  return "\nset output '" + file + "'\nset multiplot\nunset key\n" +
+         (x_column == 1 ? epoch_tics(longest(curves)) : "") +
+         "set tmargin at screen 0.84\nset bmargin at screen 0.23\n" +
          "set label 1 headline at screen 0.5,0.965 center noenhanced\n" +
          panel("training loss (log scale)", x_title, x_column, 4, logarithmic_axis(curves, &CurvePoint::train_loss), 0,
                bands) +

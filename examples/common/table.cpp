@@ -16,6 +16,12 @@ std::string formatted(const char* format, double value) {
   return buffer;
 }
 
+/// A value without a spread: whole numbers in full, others with four digits.
+std::string lone_text(double value) {
+  const double whole = std::round(value);
+  return std::abs(value - whole) < 1e-9 * std::abs(value) ? number_text(whole) : formatted("%.4g", value);
+}
+
 /// Decimals that show two significant digits of this size.
 int decimals_for(double size) {
   if (!(size > 0)) return 2;
@@ -33,20 +39,20 @@ std::string fixed(double value, int decimals) {
 std::string interval_text(const Interval& interval, double scale) {
   if (interval.count == 0) return "-";
   const double half_width = interval.half_width * scale;
-  if (interval.count == 1) return formatted("%.4g", interval.mean * scale);
-  if (half_width == 0) return number_text(std::round(interval.mean * scale * 1e6) / 1e6);
+  if (interval.count == 1 || half_width == 0) return lone_text(interval.mean * scale);
   const int decimals = decimals_for(half_width);
   return fixed(interval.mean * scale, decimals) + " +- " + fixed(half_width, decimals);
 }
 
 std::string signed_text(const Interval& d, double scale) {
-  if (d.count < 2) return formatted("%+.3g", d.mean * scale);
+  if (d.count < 2 || d.half_width == 0) return formatted("%+.3g", d.mean * scale);
   return (d.mean * scale < 0 ? "" : "+") + fixed(d.mean * scale, decimals_for(d.half_width * scale));
 }
 
 std::string difference_text(const Interval& d, double scale) {
   if (d.count == 0) return "-";
   if (d.count == 1) return signed_text(d, scale);
+  if (d.half_width == 0) return signed_text(d, scale) + " (no spread)";
   auto end = [&](double value) { return signed_text({value, d.half_width, d.count}, scale); };
   return signed_text(d, scale) + " [" + end(d.low()) + ", " + end(d.high()) + "]";
 }

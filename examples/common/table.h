@@ -18,13 +18,13 @@ std::string aligned(const Table& table);
 /// value with so many digits after the point
 std::string fixed(double value, int decimals);
 
-/// "97.42 +- 0.21": as many decimals as show two digits of the half-width.
+/// "97.42 +- 0.21": as many decimals as show two digits of the half-width. Without a spread, four digits of the mean.
 std::string interval_text(const Interval& interval, double scale = 1);
 
 /// "+0.42": a difference with as many decimals.
 std::string signed_text(const Interval& difference, double scale = 1);
 
-/// "+0.42 [+0.10, +0.74]": a difference and its interval.
+/// "+0.42 [+0.10, +0.74]": a difference and its interval; "+0.42 (no spread)" if all seeds agree to the bit.
 std::string difference_text(const Interval& difference, double scale = 1);
 
 }  // namespace minima::examples

@@ -27,8 +27,8 @@ std::vector<RunSettings> tuning_grid(const RunSettings& start) {
   for (int64_t i = 0; i < trials_per_optimizer; ++i) {
     RunSettings settings = start;
     if (with_rho) {
-      settings.lr = rounded(start.lr * std::pow(2.0, static_cast<double>(i / 5 - 1)));
-      settings.rho = rounded(start.rho * std::pow(2.0, static_cast<double>(i % 5 - 2)));
+      settings.lr = rounded(start.lr * std::pow(2.0, 1.75 * static_cast<double>(i / 3 - 2)));
+      settings.rho = rounded(start.rho * std::pow(4.0, static_cast<double>(i % 3 - 1)));
     } else {
       settings.lr = rounded(start.lr * std::pow(2.0, static_cast<double>(i - trials_per_optimizer / 2) / 2));
     }

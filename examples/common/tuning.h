@@ -18,8 +18,8 @@ struct Trial {
 
 inline constexpr int64_t trials_per_optimizer = 15;
 
-/// Settings to try around `start`: 15 learning rates in steps of sqrt(2); for an optimizer with rho, 3 learning rates
-/// in steps of 2 for each of 5 rhos in steps of 2.
+/// Settings to try around `start`: 15 learning rates in steps of sqrt(2); for an optimizer with rho, 5 learning rates
+/// over the same range (none is held back by a narrower one) for each of 3 rhos in steps of 4.
 std::vector<RunSettings> tuning_grid(const RunSettings& start);
 
 /// Gathers runs by setting (in the order of first appearance) and marks, for each optimizer, the trial with the lowest
