@@ -6,6 +6,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace minima {
 
@@ -18,6 +19,15 @@ template <class... Parts>
 std::string text(const Parts&... parts) {
   std::ostringstream out;
   (out << ... << parts);
+  return out.str();
+}
+
+/// The parts as text with separators between: joined(names) == "lr, momentum, rho".
+template <class Parts>
+std::string joined(const Parts& parts, const char* separator = ", ") {
+  std::ostringstream out;
+  const char* before = "";
+  for (const auto& part : parts) out << std::exchange(before, separator) << part;
   return out.str();
 }
 

@@ -3,29 +3,16 @@
 
 #include <cmath>
 
+#include "core/checks.h"
+
 namespace minima::core {
 
 namespace {
 
-void require_defined(const char* op, const Tensor& x) {
-  if (!x.defined()) fail(op, "an undefined tensor", "a tensor");
-}
-
-void require_floating(const char* op, const Tensor& x) {
-  require_defined(op, x);
-  if (!is_floating(x.dtype()))
-    fail(op, text("dtype ", name_of(x.dtype())), "float32 or float64", "Convert with tensor.to(DType::float32).");
-}
-
 void require_alike(const char* op, const Tensor& x, const Tensor& y) {
   require_floating(op, x);
   require_defined(op, y);
-  if (x.dtype() != y.dtype())
-    fail(op, text("dtypes ", name_of(x.dtype()), " and ", name_of(y.dtype())), "operands of one dtype",
-         "Convert one side with tensor.to(dtype).");
-  if (x.device() != y.device())
-    fail(op, text("devices ", name_of(x.device()), " and ", name_of(y.device())), "operands on one device",
-         "Move one side with tensor.to(device).");
+  require_same_type(op, x, y);
 }
 
 // Axis `axis` of x as the middle one of [outer, extent, inner].

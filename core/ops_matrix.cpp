@@ -1,6 +1,8 @@
 // Linear algebra, images and channels.
 #include "core/ops.h"
 
+#include "core/checks.h"
+
 namespace minima::core {
 
 namespace {
@@ -9,15 +11,6 @@ void require_rank(const char* op, const char* what, const Tensor& x, int rank) {
   if (!x.defined()) fail(op, text("an undefined ", what), "a tensor");
   if (x.rank() != rank) fail(op, text(what, " of shape ", x.shape()), text("rank ", rank));
   if (!is_floating(x.dtype())) fail(op, text(what, " of dtype ", name_of(x.dtype())), "float32 or float64");
-}
-
-void require_same_type(const char* op, const Tensor& x, const Tensor& y) {
-  if (x.dtype() != y.dtype())
-    fail(op, text("dtypes ", name_of(x.dtype()), " and ", name_of(y.dtype())), "operands of one dtype",
-         "Convert one side with tensor.to(dtype).");
-  if (x.device() != y.device())
-    fail(op, text("devices ", name_of(x.device()), " and ", name_of(y.device())), "operands on one device",
-         "Move one side with tensor.to(device).");
 }
 
 Shape leading(const Shape& shape) {

@@ -50,12 +50,6 @@ std::string names_in(const Map& map) {
   return out;
 }
 
-std::string joined(const std::vector<uint64_t>& values) {
-  std::string out;
-  for (const uint64_t value : values) out += (out.empty() ? "" : ", ") + std::to_string(value);
-  return out;
-}
-
 /// One tensor as the header describes it; begin and end count from the first byte after the header.
 struct Entry {
   std::string name;

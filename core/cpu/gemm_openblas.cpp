@@ -33,9 +33,11 @@ void multiply_row(bool transpose, int64_t rows, int64_t columns, const double* b
               1);
 }
 
+}  // namespace
+
 template <class T>
-void checked(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* b,
-             int64_t ldb, T beta, T* c, int64_t ldc) {
+void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* b,
+          int64_t ldb, T beta, T* c, int64_t ldc) {
   static const bool single_threaded = (openblas_set_num_threads(1), true);
   (void)single_threaded;
   if (m == 0 || n == 0) return;
@@ -58,16 +60,9 @@ void checked(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k
            beta, c, static_cast<blasint>(ldc));
 }
 
-}  // namespace
-
-void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
-          const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
-  checked(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
-}
-
-void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const double* a, int64_t lda,
-          const double* b, int64_t ldb, double beta, double* c, int64_t ldc) {
-  checked(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
-}
+template void gemm(bool, bool, int64_t, int64_t, int64_t, const float*, int64_t, const float*, int64_t, float, float*,
+                   int64_t);
+template void gemm(bool, bool, int64_t, int64_t, int64_t, const double*, int64_t, const double*, int64_t, double,
+                   double*, int64_t);
 
 }  // namespace minima

@@ -4,13 +4,12 @@
 #include "core/gemm.h"
 
 namespace minima {
-namespace {
 
-constexpr int64_t block_k = 64, block_n = 128;
+static constexpr int64_t block_k = 64, block_n = 128;
 
 template <class T>
-void reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* b,
-               int64_t ldb, T beta, T* c, int64_t ldc) {
+void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda,
+                    const T* b, int64_t ldb, T beta, T* c, int64_t ldc) {
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) c[i * ldc + j] = beta == 0 ? T(0) : beta * c[i * ldc + j];
 
@@ -33,16 +32,9 @@ void reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t
   }
 }
 
-}  // namespace
-
-void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
-                    const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
-  reference(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
-}
-
-void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const double* a, int64_t lda,
-                    const double* b, int64_t ldb, double beta, double* c, int64_t ldc) {
-  reference(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
-}
+template void gemm_reference(bool, bool, int64_t, int64_t, int64_t, const float*, int64_t, const float*, int64_t, float,
+                             float*, int64_t);
+template void gemm_reference(bool, bool, int64_t, int64_t, int64_t, const double*, int64_t, const double*, int64_t,
+                             double, double*, int64_t);
 
 }  // namespace minima

@@ -1,0 +1,28 @@
+// What the operations of core/ops.h ask of their operands. Internal to ops*.cpp.
+#pragma once
+
+#include "core/tensor.h"
+
+namespace minima::core {
+
+inline void require_defined(const char* op, const Tensor& x) {
+  if (!x.defined()) fail(op, "an undefined tensor", "a tensor");
+}
+
+inline void require_floating(const char* op, const Tensor& x) {
+  require_defined(op, x);
+  if (!is_floating(x.dtype()))
+    fail(op, text("dtype ", name_of(x.dtype())), "float32 or float64", "Convert with tensor.to(DType::float32).");
+}
+
+/// One dtype and one device.
+inline void require_same_type(const char* op, const Tensor& x, const Tensor& y) {
+  if (x.dtype() != y.dtype())
+    fail(op, text("dtypes ", name_of(x.dtype()), " and ", name_of(y.dtype())), "operands of one dtype",
+         "Convert one side with tensor.to(dtype).");
+  if (x.device() != y.device())
+    fail(op, text("devices ", name_of(x.device()), " and ", name_of(y.device())), "operands on one device",
+         "Move one side with tensor.to(device).");
+}
+
+}  // namespace minima::core
