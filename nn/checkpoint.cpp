@@ -22,12 +22,6 @@ std::map<std::string, Tensor> tensors_of(Module& model) {
   return std::move(collect.found);
 }
 
-std::string joined(const std::vector<std::string>& parts, const char* separator) {
-  std::string out;
-  for (const std::string& part : parts) out += (out.empty() ? "" : separator) + part;
-  return out;
-}
-
 std::string typed_shape(const Tensor& tensor) { return text(name_of(tensor.dtype()), " ", tensor.shape()); }
 
 // What keeps the archive from fitting the model, in words; empty when it fits.
@@ -35,16 +29,15 @@ std::string mismatch(const std::map<std::string, Tensor>& model, const Archive& 
   std::vector<std::string> missing, unexpected, problems;
   for (const auto& [name, tensor] : model) {
     const auto found = archive.tensors.find(name);
-    if (found == archive.tensors.end()) {
+    if (found == archive.tensors.end())
       missing.push_back(name);
-    } else if (found->second.shape() != tensor.shape() || found->second.dtype() != tensor.dtype()) {
+    else if (found->second.shape() != tensor.shape() || found->second.dtype() != tensor.dtype())
       problems.push_back(text(name, " is ", typed_shape(found->second), " where the model has ", typed_shape(tensor)));
-    }
   }
   for (const auto& [name, tensor] : archive.tensors)
     if (!model.count(name)) unexpected.push_back(name);
-  if (!missing.empty()) problems.push_back("missing: " + joined(missing, ", "));
-  if (!unexpected.empty()) problems.push_back("unexpected: " + joined(unexpected, ", "));
+  if (!missing.empty()) problems.push_back("missing: " + joined(missing));
+  if (!unexpected.empty()) problems.push_back("unexpected: " + joined(unexpected));
   return joined(problems, "; ");
 }
 

@@ -83,15 +83,7 @@ std::string Conv2d::describe() const {
   return out + ")";
 }
 
-// ------------------------------------------------------------------------- Embedding, LayerNorm, Dropout, Flatten
-
-Embedding::Embedding(int64_t count, int64_t features, const Init& init) {
-  check_extent("Embedding", "count", count, 1);
-  check_extent("Embedding", "features", features, 1);
-  weight = parameter("Embedding", init, {count, features});
-}
-
-std::string Embedding::describe() const { return text("Embedding(", weight.size(0), ", ", weight.size(1), ")"); }
+// ------------------------------------------------------------------------------- LayerNorm, Dropout, Flatten
 
 LayerNorm::LayerNorm(int64_t features, double epsilon) : epsilon(epsilon) {
   check_extent("LayerNorm", "features", features, 1);

@@ -1,4 +1,4 @@
-// Layers without running state: linear maps, convolution, embedding, layer norm, dropout, activations, pooling.
+// Layers without running state: linear maps, convolution, layer norm, dropout, activations, pooling.
 // Parameters carry PyTorch's names, layouts and default initialisation.
 // Not here: batch norm (batch_norm.h), layers made of layers (containers.h).
 #pragma once
@@ -41,17 +41,6 @@ struct Conv2d : Module {
   Conv2d(int64_t in, int64_t out, int64_t kernel, const ConvOptions& options = {});
   Variable forward(const Variable& x) override;
   void visit(Visitor& visitor) override { visitor("weight", weight), visitor("bias", bias); }
-  std::string describe() const override;
-};
-
-/// A table of `count` vectors: integer x [...] -> y [..., features], y = weight[x]. weight [count, features], drawn
-/// from N(0, 1).
-struct Embedding : Module {
-  Variable weight;
-
-  Embedding(int64_t count, int64_t features, const Init& init = normal());
-  Variable forward(const Variable& indices) override { return gather_rows(weight, indices.value()); }
-  void visit(Visitor& visitor) override { visitor("weight", weight); }
   std::string describe() const override;
 };
 

@@ -14,7 +14,7 @@ using namespace minima;
 
 namespace {
 
-std::string golden(const std::string& name) { return std::string(MINIMA_TEST_DATA) + "/nn/" + name + ".safetensors"; }
+std::string golden(const std::string& name) { return text(MINIMA_TEST_DATA, "/nn/", name, ".safetensors"); }
 
 // Loads PyTorch's weights, repeats its ten steps of gradient descent in this dtype and compares everything it kept.
 void check_training(const std::string& name, nn::AnyModule model, DType dtype, test::Tolerance tolerance,

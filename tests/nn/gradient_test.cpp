@@ -82,16 +82,6 @@ TEST_CASE("pooling has right first and second derivatives") {
   CHECK_DERIVATIVES(nn::Sequential{nn::GlobalAvgPool{}, nn::Tanh{}}, input({2, 2, 2, 3}));
 }
 
-TEST_CASE("an embedding has right first and second derivatives, repeated rows included") {
-  nn::Sequential tail{nn::Linear{2, 2}, nn::Tanh{}};
-  nn::Embedding table{4, 2};
-  table.to(DType::float64), tail.to(DType::float64);
-  const Tensor indices = Tensor::from<int64_t>({3, 1, 3, 0});
-  const auto f = [&](const std::vector<Variable>&) { return tail(table(indices)); };
-  CHECK(test::gradcheck(f, {table.weight}) == "");
-  CHECK(test::gradgradcheck(f, {table.weight}) == "");
-}
-
 TEST_CASE("a residual block adds the gradients of both sides, first and second order") {
   manual_seed(5);
   CHECK_DERIVATIVES(nn::Residual{nn::Sequential{nn::Linear{3, 3}, nn::Tanh{}}}, input({2, 3}));

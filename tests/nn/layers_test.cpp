@@ -58,7 +58,6 @@ TEST_CASE("layers refuse impossible extents") {
   CHECK_ERROR((nn::Conv2d{1, 1, 0}), "[Conv2d] got kernel 0, expected at least 1.");
   CHECK_ERROR((nn::Conv2d{1, 1, 3, {.stride = 0}}), "[Conv2d] got stride 0, expected at least 1.");
   CHECK_ERROR((nn::Conv2d{1, 1, 3, {.padding = -1}}), "[Conv2d] got padding -1, expected at least 0.");
-  CHECK_ERROR((nn::Embedding{0, 2}), "[Embedding] got count 0, expected at least 1.");
   CHECK_ERROR((nn::LayerNorm{0}), "[LayerNorm] got features 0, expected at least 1.");
   CHECK_ERROR((nn::MaxPool2d{0}), "[MaxPool2d] got kernel 0, expected at least 1.");
   CHECK_ERROR((nn::AvgPool2d{3, {.padding = 2}}),
@@ -71,19 +70,7 @@ TEST_CASE("layers describe themselves with what sets them apart") {
   CHECK(nn::MaxPool2d{2}.describe() == "MaxPool2d(2)");
   CHECK(nn::AvgPool2d{3, {.stride = 2, .padding = 1}}.describe() == "AvgPool2d(3, stride 2, padding 1)");
   CHECK(nn::Dropout{0.25}.describe() == "Dropout(0.25)");
-  CHECK(nn::Embedding{5, 2}.describe() == "Embedding(5, 2)");
   CHECK(nn::LayerNorm{7}.describe() == "LayerNorm(7)");
-}
-
-TEST_CASE("Embedding looks rows up for indices of any shape, and the gradient of a repeated row adds up") {
-  nn::Embedding layer{3, 2};
-  set(layer.weight, {1, 2, 3, 4, 5, 6});
-  const Tensor indices = Tensor::from<int64_t>({2, 0, 2, 2}, {2, 2});
-  Variable y = layer(indices);
-  CHECK_CLOSE(y.value(), values({5, 6, 1, 2, 5, 6, 5, 6}, {2, 2, 2}));
-  sum(y).backward();
-  CHECK_CLOSE(layer.weight.grad(), values({1, 1, 0, 0, 3, 3}, {3, 2}));
-  CHECK(test::error_of([&] { layer(Tensor::from<int64_t>({3})); }) != "(no error)");
 }
 
 TEST_CASE("LayerNorm gives every row mean 0 and variance 1 before its weight and bias") {
