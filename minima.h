@@ -23,7 +23,6 @@
 #include "nn/module.h"
 #include "nn/resnet.h"
 #include "optim/adam.h"
-#include "optim/clip.h"
 #include "optim/curvature.h"
 #include "optim/make.h"
 #include "optim/msam.h"

@@ -1,9 +1,6 @@
 // The names of the hyperparameters, once: for inheritance between groups and for saved states. Internal.
 #pragma once
 
-#include <string>
-#include <vector>
-
 namespace minima::optim {
 
 /// Calls f(name, field of a, field of b) for each hyperparameter; a and b are Hyperparameters or GroupOptions.
@@ -17,13 +14,6 @@ void for_each_hyperparameter(A& a, B& b, F f) {
   f("beta1", a.beta1, b.beta1);
   f("beta2", a.beta2, b.beta2);
   f("epsilon", a.epsilon, b.epsilon);
-}
-
-/// "lr, momentum, rho"
-inline std::string joined(const std::vector<const char*>& names) {
-  std::string list;
-  for (const char* name : names) list += (list.empty() ? "" : ", ") + std::string(name);
-  return list;
 }
 
 }  // namespace minima::optim

@@ -17,14 +17,12 @@ bool is_known(const std::string& name) {
 }
 
 void check_names(const std::string& name, const std::string& base) {
-  std::string known, bases;
-  for (const std::string& each : optimizer_names()) {
-    known += (known.empty() ? "" : ", ") + each;
-    if (!is_wrapper(each)) bases += (bases.empty() ? "" : ", ") + each;
-  }
-  if (!is_known(name)) fail("make_optimizer", "the unknown optimizer \"" + name + "\"", "one of " + known);
-  if (is_wrapper(name) && (!is_known(base) || is_wrapper(base)))
-    fail("make_optimizer", "the base \"" + base + "\" for " + name, "one of " + bases);
+  if (!is_known(name))
+    fail("make_optimizer", "the unknown optimizer \"" + name + "\"", "one of " + joined(optimizer_names()));
+  if (!is_wrapper(name) || (is_known(base) && !is_wrapper(base))) return;
+  std::vector<std::string> bases = optimizer_names();
+  bases.erase(std::remove_if(bases.begin(), bases.end(), is_wrapper), bases.end());
+  fail("make_optimizer", "the base \"" + base + "\" for " + name, "one of " + joined(bases));
 }
 
 double beta1(const std::string& name, const Schedule& momentum) {

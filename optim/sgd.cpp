@@ -34,7 +34,8 @@ SGD::SGD(const std::vector<Group>& groups, const SgdOptions& options)
 
 UpdateRule SGD::rule(const Hyperparameters& group, const Values& now) const {
   if (!has_momentum()) return GradientDescentRule{now.lr, group.weight_decay};
-  return SgdRule{now.lr, now.momentum, steps() == 0 ? 0 : group.dampening, group.weight_decay};
+  const double dampening = steps() == 0 || now.momentum == 0 ? 0 : group.dampening;  // without momentum, the plain rule
+  return SgdRule{now.lr, now.momentum, dampening, group.weight_decay};
 }
 
 Nesterov::Nesterov(std::vector<Variable> parameters, const NesterovOptions& options)

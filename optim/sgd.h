@@ -11,7 +11,8 @@ namespace minima::optim {
 struct SgdOptions {
   Schedule lr = 0.1;
   Schedule momentum = 0;  ///< a constant 0 means no velocity at all
-  double dampening = 0;   ///< velocity = momentum * velocity + (1 - dampening) * g; the first step takes g whole
+  double dampening =
+      0;  ///< velocity = momentum * velocity + (1 - dampening) * g; g whole at first and without momentum
   double weight_decay = 0;
   double max_gradient_norm = std::numeric_limits<double>::infinity();  ///< the rule sees the gradient scaled to this
 };

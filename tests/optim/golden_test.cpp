@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t steps = 50, every = 10;
 
 Archive golden(const std::string& name) {
-  return load_safetensors(std::string(MINIMA_TEST_DATA) + "/optim/" + name + ".safetensors");
+  return load_safetensors(text(MINIMA_TEST_DATA, "/optim/", name, ".safetensors"));
 }
 
 using Settings = std::vector<double>;

@@ -18,7 +18,7 @@ std::vector<double> values(const Schedule& schedule, int64_t steps = 120) {
 }  // namespace
 
 TEST_CASE("schedules take PyTorch's values") {
-  const Archive file = load_safetensors(std::string(MINIMA_TEST_DATA) + "/optim/schedules.safetensors");
+  const Archive file = load_safetensors(text(MINIMA_TEST_DATA, "/optim/schedules.safetensors"));
   const auto expected = [&](const char* name) { return file.tensor(name).to_vector<double>(); };
   const Tolerance close{.rtol = 1e-12, .atol = 0};
   CHECK_CLOSE(values(optim::step_decay(0.4, 25, 0.5)), expected("step_decay"), close);
