@@ -67,14 +67,13 @@ void gather(Node& node, Variable grad) {
 
 void accumulate(Node& leaf, const Tensor& grad) {
   if (!leaf.requires_grad) return;
-  if (leaf.grad_bound) {
+  if (leaf.grad_bound)
     if (leaf.grad_empty)
       leaf.grad.copy_from(grad);
     else
       core::add_scaled(leaf.grad, 1.0, grad);
-  } else {
+  else
     leaf.grad = leaf.grad_empty ? grad.clone() : core::binary(BinaryOp::add, leaf.grad, grad);
-  }
   leaf.grad_empty = false;
 }
 

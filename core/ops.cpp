@@ -64,12 +64,11 @@ Tensor reduce(ReduceOp op, const Tensor& x, int axis, bool keep_dim) {
   const Fold fold = fold_axis(x.shape(), axis);
   if (op == ReduceOp::max && fold.folded == 0) fail("max", text("shape ", x.shape()), "an axis with elements");
   Shape shape;
-  for (int i = 0; i < x.rank(); ++i) {
+  for (int i = 0; i < x.rank(); ++i)
     if (i != axis)
       shape.push_back(x.shape()[i]);
     else if (keep_dim)
       shape.push_back(1);
-  }
   Tensor out = Tensor::empty(shape, x.dtype(), x.device());
   backend(x.device()).reduce(op, fold, x, out);
   return out;

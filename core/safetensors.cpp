@@ -71,13 +71,11 @@ class HeaderParser {
     const uint64_t header_size = read_length();
     data_start = length_bytes + static_cast<size_t>(header_size);
     const Json header = read_json();
-    for (const auto& [name, value] : header.items()) {
-      if (name == metadata_key) {
+    for (const auto& [name, value] : header.items())
+      if (name == metadata_key)
         read_metadata(value);
-      } else {
+      else
         entries.push_back(read_entry(name, value));
-      }
-    }
     check_layout();
   }
 
@@ -93,12 +91,10 @@ class HeaderParser {
              "Is the file truncated?");
     }
     uint64_t length = 0;
-    for (size_t i = 0; i < length_bytes; ++i) {
+    for (size_t i = 0; i < length_bytes; ++i)
       length |= static_cast<uint64_t>(static_cast<unsigned char>(bytes_[i])) << (8 * i);
-    }
-    if (length > largest_header) {
+    if (length > largest_header)
       refuse(0, text("a header length of ", length), text("at most ", largest_header), "Is this a safetensors file?");
-    }
     if (length > size_ - length_bytes) {
       refuse(0, text("a header length of ", length), text("at most the ", size_ - length_bytes, " bytes that follow"),
              "Is the file truncated?");
@@ -116,15 +112,13 @@ class HeaderParser {
     // The parser keeps the last of two equal keys; its callback sees them all. Depth: {tensor: {"shape": [...]}}.
     std::vector<std::set<std::string>> keys(4);
     const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-      if (depth > 3 || (depth > 2 && event == Json::parse_event_t::object_start)) {
+      if (depth > 3 || (depth > 2 && event == Json::parse_event_t::object_start))
         refuse(length_bytes, "a header nested deeper than a tensor's entries", "{name: {dtype, shape, data_offsets}}");
-      }
       if (event == Json::parse_event_t::object_start) keys[static_cast<size_t>(depth)].clear();
       if (event == Json::parse_event_t::key) {
         const std::string& key = parsed.get_ref<const std::string&>();
-        if (!keys[static_cast<size_t>(depth - 1)].insert(key).second) {
+        if (!keys[static_cast<size_t>(depth - 1)].insert(key).second)
           refuse(length_bytes, text("the key \"", key, "\" twice"), "every name once");
-        }
       }
       return true;
     };
@@ -143,9 +137,8 @@ class HeaderParser {
   void read_metadata(const Json& value) {
     if (!value.is_object()) refuse(length_bytes, text(metadata_key, " of type ", value.type_name()), "an object");
     for (const auto& [key, entry] : value.items()) {
-      if (!entry.is_string()) {
+      if (!entry.is_string())
         refuse(length_bytes, text(metadata_key, " entry \"", key, "\" of type ", entry.type_name()), "a string");
-      }
       metadata[key] = entry.get<std::string>();
     }
   }
@@ -160,9 +153,8 @@ class HeaderParser {
     if (!member->is_array()) wrong(text("\"", key, "\" of type ", member->type_name()));
     std::vector<uint64_t> out;
     for (const Json& number : *member) {
-      if (!number.is_number_unsigned() || number.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()}) {
+      if (!number.is_number_unsigned() || number.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()})
         wrong(text("\"", key, "\" holding ", number.is_primitive() ? number.dump() : number.type_name()));
-      }
       out.push_back(number.get<uint64_t>());
     }
     return out;
@@ -186,9 +178,8 @@ class HeaderParser {
     }
     const DType dtype = read_dtype(name, value);
     const std::vector<uint64_t> extents = read_integers(name, value, "shape");
-    if (extents.size() > size_t{max_rank}) {
+    if (extents.size() > size_t{max_rank})
       refuse(length_bytes, text("tensor \"", name, "\" of rank ", extents.size()), text("at most ", max_rank));
-    }
     Shape shape;
     bool zero_size = false;
     uint64_t bytes = size_of(dtype);
@@ -299,19 +290,16 @@ const Tensor& Archive::tensor(const std::string& name) const {
 
 const std::string& Archive::entry(const std::string& name) const {
   const auto found = metadata.find(name);
-  if (found == metadata.end()) {
+  if (found == metadata.end())
     fail("archive", text("no metadata entry \"", name, "\""), text("one of: ", names_in(metadata)));
-  }
   return found->second;
 }
 
 void Archive::insert(const std::string& prefix, const Archive& other) {
   const auto copy_in = [&](auto& to, const auto& from) {
-    for (const auto& [name, value] : from) {
-      if (!to.emplace(prefix + name, value).second) {
+    for (const auto& [name, value] : from)
+      if (!to.emplace(prefix + name, value).second)
         fail("archive", text("a second \"", prefix, name, "\""), "every name once");
-      }
-    }
   };
   copy_in(tensors, other.tensors);
   copy_in(metadata, other.metadata);
@@ -320,10 +308,8 @@ void Archive::insert(const std::string& prefix, const Archive& other) {
 Archive Archive::extract(const std::string& prefix) const {
   Archive out;
   const auto copy_out = [&](auto& to, const auto& from) {
-    for (auto it = from.lower_bound(prefix); it != from.end() && it->first.compare(0, prefix.size(), prefix) == 0;
-         ++it) {
+    for (auto it = from.lower_bound(prefix); it != from.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it)
       to.emplace(it->first.substr(prefix.size()), it->second);
-    }
   };
   copy_out(out.tensors, tensors);
   copy_out(out.metadata, metadata);
@@ -379,9 +365,8 @@ Archive parse_safetensors(const char* bytes, size_t size, const std::string& nam
   archive.metadata = std::move(header.metadata);
   for (const Entry& entry : header.entries) {
     Tensor tensor = Tensor::empty(entry.shape, entry.dtype);
-    if (entry.end > entry.begin) {
+    if (entry.end > entry.begin)
       std::memcpy(tensor.raw(), bytes + header.data_start + entry.begin, static_cast<size_t>(entry.end - entry.begin));
-    }
     archive.tensors.emplace(entry.name, std::move(tensor));
   }
   return archive;

@@ -91,11 +91,10 @@ Broadcast plan_broadcast(const Shape& out, const Shape& a, const Shape& b) {
   for (int i = 0; i < out.rank(); ++i) {
     if (out[i] == 1) continue;
     const int last = plan.shape.rank() - 1;
-    if (last >= 0 && plan.a_strides[last] == a_strides[i] * out[i] && plan.b_strides[last] == b_strides[i] * out[i]) {
+    if (last >= 0 && plan.a_strides[last] == a_strides[i] * out[i] && plan.b_strides[last] == b_strides[i] * out[i])
       plan.shape[last] *= out[i];
-    } else {
+    else
       plan.shape.push_back(out[i]);
-    }
     plan.a_strides[plan.shape.rank() - 1] = a_strides[i];
     plan.b_strides[plan.shape.rank() - 1] = b_strides[i];
   }

@@ -50,12 +50,11 @@ Tensor Tensor::reshape(const Shape& shape) const {
   Shape wanted = shape;
   int64_t known = 1;
   int unknown = -1;
-  for (int i = 0; i < wanted.rank(); ++i) {
+  for (int i = 0; i < wanted.rank(); ++i)
     if (wanted[i] == -1 && unknown < 0)
       unknown = i;
     else
       known *= wanted[i];
-  }
   if (unknown >= 0 && known > 0) wanted[unknown] = numel_ / known;
   if (unknown >= 0 && known == 0) wanted[unknown] = 0;
   if (wanted.numel() != numel_)

@@ -140,9 +140,8 @@ size_t find_label(const std::vector<std::string>& columns, const std::string& la
          text("the label to be one of the columns ", listed(columns)),
          semicolons ? "Fields are separated by commas, not semicolons." : "");
   }
-  if (std::count(columns.begin(), columns.end(), label) > 1) {
+  if (std::count(columns.begin(), columns.end(), label) > 1)
     fail(where, text("column ", shown(label), " twice"), "the label once");
-  }
   if (columns.size() < 2) fail(where, "no column but the label", "at least one column of numbers to learn from");
   return static_cast<size_t>(found - columns.begin());
 }
@@ -163,14 +162,12 @@ void number_classes(const std::vector<std::string>& texts, const std::string& la
     for (const std::string& value : spellings) by_text[value] = static_cast<int32_t>(table.class_names.size());
     table.class_names.push_back(spellings[0]);
   };
-  if (numbers) {
+  if (numbers)
     for (const auto& [unused, spellings] : by_number) add_class(spellings);
-  } else {
+  else
     for (const auto& [value, unused] : by_text) add_class({value});
-  }
-  if (table.class_names.size() < 2) {
+  if (table.class_names.size() < 2)
     fail(text(file, ", column ", shown(label)), text("one class only, ", shown(table.class_names[0])), "at least two");
-  }
   for (const std::string& value : texts) table.labels.push_back(by_text[value]);
 }
 
@@ -210,9 +207,8 @@ Table parse_csv(std::span<const uint8_t> bytes, const std::string& label, const 
   const std::vector<std::string> columns = records.fields;
   const size_t label_column = find_label(columns, label, name, records.line);
   Table table;
-  for (size_t i = 0; i < columns.size(); ++i) {
+  for (size_t i = 0; i < columns.size(); ++i)
     if (i != label_column) table.features.push_back(columns[i]);
-  }
   std::vector<std::string> label_texts;
   while (records.next()) {
     if (records.fields.size() != columns.size()) {
@@ -221,13 +217,12 @@ Table parse_csv(std::span<const uint8_t> bytes, const std::string& label, const 
     }
     for (size_t i = 0; i < columns.size(); ++i) {
       const std::string& field = records.fields[i];
-      if (i != label_column) {
+      if (i != label_column)
         table.values.push_back(read_number(field, name, records.line, columns[i]));
-      } else if (field.empty()) {
+      else if (field.empty())
         fail(text(name, ", line ", records.line, ", column ", shown(label)), "an empty field", "a label");
-      } else {
+      else
         label_texts.push_back(field);
-      }
     }
   }
   if (label_texts.empty()) fail(name, "a header and no rows", "one sample a row");

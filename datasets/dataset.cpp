@@ -208,7 +208,7 @@ detail::Positions detail::split_positions(const std::string& where, const std::v
       fail(where, text("1 sample of class \"", class_names[c], "\""), "at least 2, one for each part of the split",
            "Add samples or leave that class out.");
     }
-    if (count > 1) { count = std::clamp<int64_t>(std::llround(fraction * static_cast<double>(count)), 1, count - 1); }
+    if (count > 1) count = std::clamp<int64_t>(std::llround(fraction * static_cast<double>(count)), 1, count - 1);
   }
   Generator generator{seed, 0};
   Positions out;
@@ -226,9 +226,8 @@ Split Dataset::split(double fraction, uint64_t seed) const {
 }
 
 Dataset Dataset::normalise(double mean, double deviation) const {
-  if (!std::isfinite(mean) || !(deviation > 0) || !std::isfinite(deviation)) {
+  if (!std::isfinite(mean) || !(deviation > 0) || !std::isfinite(deviation))
     fail("Dataset::normalise", text("mean ", mean, " and deviation ", deviation), "finite numbers, deviation > 0");
-  }
   auto view = std::make_shared<View>(*view_);
   view->scale /= deviation;
   view->offset = (view->offset - mean) / deviation;

@@ -21,9 +21,8 @@ namespace {
 size_t guess_size(const std::string& path, size_t stored) {
   const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   unsigned char start[2] = {}, end[4] = {};
-  if (!file || stored < 18 || std::fread(start, 1, 2, file.get()) != 2 || start[0] != 0x1f || start[1] != 0x8b) {
+  if (!file || stored < 18 || std::fread(start, 1, 2, file.get()) != 2 || start[0] != 0x1f || start[1] != 0x8b)
     return stored;
-  }
   if (std::fseek(file.get(), -4, SEEK_END) != 0 || std::fread(end, 1, 4, file.get()) != 4) return stored;
   const size_t claimed = size_t{end[0]} | size_t{end[1]} << 8 | size_t{end[2]} << 16 | size_t{end[3]} << 24;
   return std::min(claimed, stored * 1032);
@@ -177,9 +176,8 @@ std::string sha256(const uint8_t* bytes, size_t size) {
   for (size_t i = 0; i < tail_size; i += 64) absorb(constants, tail + i, state);
 
   std::string out;
-  for (const uint32_t word : state) {
+  for (const uint32_t word : state)
     for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[word >> shift & 15];
-  }
   return out;
 }
 

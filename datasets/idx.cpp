@@ -42,9 +42,8 @@ Dataset read_part(const Published& published, const std::string& image_path, con
     std::vector<uint8_t> bytes = detail::read_file(path, largest_file);
     if (options.verify && !published.sums.empty()) {
       const std::string sum = detail::sha256(bytes.data(), bytes.size());
-      if (sum != published.sums[file]) {
+      if (sum != published.sums[file])
         fail(path, "SHA-256 " + sum, published.sums[file], "These are not the published data; get the file again.");
-      }
     }
     return bytes;
   };
@@ -53,12 +52,10 @@ Dataset read_part(const Published& published, const std::string& image_path, con
   const IdxHeader image_header = parse_idx(images, 3, image_path);
   const IdxHeader label_header = parse_idx(label_bytes, 1, label_path);
   const int64_t count = image_header.shape[0];
-  if (label_header.shape[0] != count) {
+  if (label_header.shape[0] != count)
     fail(label_path, text(label_header.shape[0], " labels"), text(count, ", one for each image of ", image_path));
-  }
-  if (limit < 0 || limit > count) {
+  if (limit < 0 || limit > count)
     fail(published.name, text("a limit of ", limit, " training images"), text("0 (all) to ", count));
-  }
 
   const int64_t kept = limit > 0 ? limit : count;
   std::vector<int32_t> labels;

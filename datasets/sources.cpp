@@ -21,9 +21,8 @@ Split decode_digits() {
   std::vector<int32_t> labels;
   for (const char* at = digit_lines; *at != '\0'; at += line) {
     labels.push_back(at[0] - '0');
-    for (size_t i = 2; i < line; ++i) {
+    for (size_t i = 2; i < line; ++i)
       pixels.push_back(static_cast<uint8_t>(at[i] <= '9' ? at[i] - '0' : at[i] - 'a' + 10));
-    }
   }
   double sum = 0, squares = 0;
   const size_t count = static_cast<size_t>(digits_for_training) * digit_pixels;
@@ -63,12 +62,10 @@ const std::vector<Source>& named_sources() {
 }
 
 Split load_all(const std::string& name_or_file, const LoadOptions& options) {
-  for (const auto& [name, make] : named_sources()) {
+  for (const auto& [name, make] : named_sources())
     if (name_or_file == name) return make(options);
-  }
-  if (ends_with(name_or_file, ".csv") || ends_with(name_or_file, ".csv.gz")) {
+  if (ends_with(name_or_file, ".csv") || ends_with(name_or_file, ".csv.gz"))
     return csv(name_or_file, {.label = options.label, .test_fraction = options.test_fraction, .seed = options.seed});
-  }
   std::string known;
   for (const std::string& name : names()) known += name + ", ";
   fail("load", text("the data set \"", name_or_file, "\""), known + "or the path of a .csv or .csv.gz file");

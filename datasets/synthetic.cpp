@@ -36,9 +36,8 @@ Dataset scatter(int64_t n, int64_t classes, double noise, Generator generator, P
 template <class Place>
 Split both_parts(const char* where, const SyntheticOptions& options, int64_t classes, double default_noise,
                  Place&& place) {
-  if (options.train < 1 || options.test < 1) {
+  if (options.train < 1 || options.test < 1)
     fail(where, text(options.train, " training and ", options.test, " test samples"), "at least 1 of each");
-  }
   if (classes < 2 || classes > 1000) fail(where, text(classes, " classes"), "2 to 1000");
   if (!std::isfinite(options.noise)) fail(where, text("noise ", options.noise), "a finite number");
   const double noise = options.noise < 0 ? default_noise : options.noise;

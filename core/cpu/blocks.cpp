@@ -41,13 +41,12 @@ struct Axes {
 
 template <class T>
 void copy_line(const Axis& axis, const T* from, T* to) {
-  if (axis.from == 1 && axis.to == 1) {
+  if (axis.from == 1 && axis.to == 1)
     std::memcpy(to, from, static_cast<size_t>(axis.extent) * sizeof(T));
-  } else if (axis.from == 0 && axis.to == 1) {
+  else if (axis.from == 0 && axis.to == 1)
     std::fill(to, to + axis.extent, *from);
-  } else {
+  else
     for (int64_t i = 0; i < axis.extent; ++i) to[i * axis.to] = from[i * axis.from];
-  }
 }
 
 /// A matrix copy in squares, so that the lines of the cache are used whole on both sides of a transposition.

@@ -8,7 +8,7 @@ namespace minima {
 namespace {
 
 constexpr int64_t lanes = 32;
-constexpr int64_t block = 512;        // elements summed in the tensor's own type
+constexpr int64_t block = 512;         // elements summed in the tensor's own type
 constexpr int64_t row_block = 64;      // the same for sums down a column
 constexpr int64_t column_tile = 256;   // columns that are summed together
 constexpr int64_t max_partials = 256;  // pieces of one long sum
@@ -62,12 +62,11 @@ T fold_long_line(const T* x, int64_t n) {
   parallel_for(n, piece,
                [&](int64_t begin, int64_t end) { partial[begin / piece] = fold_line<Op>(x + begin, end - begin); });
   typename Op::Total total = Op::start;
-  for (int64_t i = 0; i * piece < n; ++i) {
+  for (int64_t i = 0; i * piece < n; ++i)
     if constexpr (std::is_same_v<Op, Sum<T>>)
       total += partial[i];
     else
       total = Op::combine(total, partial[i]);
-  }
   return static_cast<T>(total);
 }
 
