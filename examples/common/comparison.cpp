@@ -201,9 +201,10 @@ std::string cost_clause(const Comparison& comparison) {
     else
       costs.push_back(name + " " + cost_text(m));
   }
-  if (!noisy.empty()) costs.push_back(listed(noisy) + " not measurable on this busy machine");
   std::string result;
   for (const std::string& part : costs) result.append(result.empty() ? "" : ", ").append(part);
+  if (!noisy.empty())
+    result.append(result.empty() ? "" : "; ").append(listed(noisy) + " not measurable on this busy machine");
   return result.empty() ? "" : "; training time relative to " + comparison.reference() + ": " + result;
 }
 

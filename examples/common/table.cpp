@@ -19,7 +19,7 @@ std::string formatted(const char* format, double value) {
 /// A value without a spread: whole numbers in full, others with four digits.
 std::string lone_text(double value) {
   const double whole = std::round(value);
-  return std::abs(value - whole) < 1e-9 * std::abs(value) ? number_text(whole) : formatted("%.4g", value);
+  return std::abs(value - whole) < 1e-9 * std::abs(value) ? fixed(whole, 0) : formatted("%.4g", value);
 }
 
 /// Decimals that show two significant digits of this size.

@@ -67,7 +67,7 @@ TEST_CASE("the verdict separates what the paired interval separates, and says so
                          "separated from sgd."),
                 said);
   CHECK_MESSAGE(contains(said, "Test loss: sam (-0.0990) below sgd; msam not separated from sgd"), said);
-  CHECK_MESSAGE(contains(said, "training time relative to sgd: sam 2.00 and msam 1.00."), said);
+  CHECK_MESSAGE(contains(said, "training time relative to sgd: sam 1.67x (1.50 to 2.00), msam 1.00x."), said);
   CHECK(sentences(said) == 2);
 }
 
@@ -90,6 +90,45 @@ TEST_CASE("an optimizer with a diverged run is counted, shown and not compared")
   CHECK(sentences(verdict(comparison)) == 2);
 }
 
+TEST_CASE("when sgd diverged, the next optimizer that did not is the reference, and the verdict says so") {
+  Comparison comparison = example();
+  for (size_t i : {0, 3, 6}) comparison.runs[i] = diverged("sgd", i / 3 + 1);
+  CHECK(comparison.reference() == "sam");
+  const std::string said = verdict(comparison);
+  CHECK_MESSAGE(contains(said, "sgd diverged, so that the reference is sam: test accuracy"), said);
+  CHECK_MESSAGE(contains(said, "training time relative to sam: msam"), said);
+  CHECK(sentences(said) == 2);
+  const Table table = difference_table(comparison);
+  CHECK(table[1] == std::vector<std::string>{"sgd", "-", "-", "not comparable", "not comparable"});
+  for (RunResult& run : comparison.runs) run = diverged(run.settings.optimizer, run.settings.seed);
+  CHECK(contains(verdict(comparison), "Every run diverged."));
+}
+
+TEST_CASE("training times that spread wider than they differ are not given as a cost") {
+  Comparison comparison = example();
+  comparison.runs[2].curve[0].seconds = 1;
+  CHECK_MESSAGE(contains(verdict(comparison), "msam not measurable on this busy machine."), verdict(comparison));
+}
+
+TEST_CASE("a choice at the edge of its grid is named by the verdict, in two sentences") {
+  Comparison comparison = example();
+  comparison.trials = {{.settings = {.optimizer = "sgd"}, .chosen = true},
+                       {.settings = {.optimizer = "sam"}, .chosen = true, .at_edge = true},
+                       {.settings = {.optimizer = "msam"}, .chosen = false, .at_edge = true}};
+  CHECK_MESSAGE(contains(verdict(comparison), "; at the edge of what tuning tried: sam: widen."), verdict(comparison));
+  CHECK(sentences(verdict(comparison)) == 2);
+}
+
+TEST_CASE("wrappers are tuned over as wide a range of learning rates as the others") {
+  auto range = [](const std::string& optimizer) {
+    double low = INFINITY, high = 0;
+    for (const RunSettings& s : tuning_grid({.optimizer = optimizer, .lr = 0.1, .rho = 0.2}))
+      low = std::min(low, s.lr), high = std::max(high, s.lr);
+    return high / low;
+  };
+  CHECK(range("sam") == range("sgd"));
+}
+
 TEST_CASE("without sgd the first optimizer is the reference") {
   Comparison comparison = example();
   comparison.optimizers = {"msam", "sam"};
@@ -108,7 +147,7 @@ TEST_CASE("the table has a row for each optimizer with means and half-widths") {
   CHECK(table[1][3] == "91.0 +- 2.5");
   CHECK(table[1][4] == "0.3");  // no spread: no interval to show
   CHECK(table[2][7] == "20");
-  CHECK(table[2].back() == "2.00x");
+  CHECK(table[2].back() == "1.67x (1.50 to 2.00)");
 }
 
 TEST_CASE("an interval is shown with two digits of its half-width") {
@@ -116,6 +155,9 @@ TEST_CASE("an interval is shown with two digits of its half-width") {
   CHECK(interval_text({1234.5, 120, 5}) == "1234 +- 120");
   CHECK(interval_text({0.5, NAN, 1}) == "0.5");
   CHECK(interval_text({}) == "-");
+  CHECK(interval_text({0.87777778, 0, 2}, 100) == "87.78");
+  CHECK(interval_text({1380000, 0, 2}) == "1380000");
+  CHECK(difference_text({-0.0833333, 0, 2}, 100) == "-8.33 (no spread)");
   CHECK(difference_text({-0.0123, 0.0456, 4}) == "-0.012 [-0.058, +0.033]");
 }
 
