@@ -18,7 +18,7 @@ struct MsamOptions {
 /// all parameters. The loss rises there because the last step has already overshot on the new batch. A negative rho
 /// goes the other way, along +v. While v = 0, as in the first step, nothing is perturbed.
 /// Needs a base with momentum. One gradient a step; no memory beyond the base's: e is recomputed from v, which has not
-/// changed, and subtracted, so the clean weights are back to one rounding of w + e (exactly where rho or v is 0:
+/// changed, and subtracted, so the clean weights are back to two roundings of w + e (exactly where rho or v is 0:
 /// rho = 0 is the base, bit for bit).
 /// step() returns the loss at w + e, and batch-norm layers collect their statistics there: recalibrate them
 /// (nn/batch_norm.h) before evaluating.

@@ -271,7 +271,7 @@ TEST_CASE("SAM puts the weights back exactly: with lr = 0 a step changes no bit 
   }
 }
 
-TEST_CASE("MSAM puts the weights back to one rounding of the perturbed weight, and does not drift (fault 12)") {
+TEST_CASE("MSAM puts the weights back to two roundings, one each way, and does not drift (fault 12)") {
   const double rounding = std::ldexp(1, -24);  // of float32, relative
   Spy spy{{Variable(Generator{4}.normal({1000}), requires_grad)}, {}};
   optim::MSAM optimizer{SGD{spy.parameters, {.lr = optim::step_decay(0.1, 1, 0), .momentum = 0.9}}, {.rho = 5}};
@@ -294,7 +294,7 @@ TEST_CASE("MSAM puts the weights back to one rounding of the perturbed weight, a
           " of 200,000 weights changed at all; after 200 steps ", largest(before - start) / rounding,
           " units of 2^-24");
   CHECK(changed > 0);  // the test sees the error
-  CHECK(worst <= 1);
+  CHECK(worst <= 2);  // one on the way there, one back
   CHECK(largest(before - start) < 50 * rounding);
 }
 
