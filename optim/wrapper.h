@@ -17,7 +17,8 @@ concept WrappableOptimizer = std::derived_from<T, BaseOptimizer>;
 /// How a scope of a perturbation leaves the weights.
 enum class Undo {
   from_copy,   ///< exactly as they were; costs a copy of the weights
-  subtracting  ///< by subtracting e, to two roundings of w + e; no memory. The direction must not have changed meanwhile
+  subtracting  ///< by subtracting e, to two roundings of w + e; no memory. The direction must not have changed
+               ///< meanwhile
 };
 
 /// A displacement e = scale * rho * direction of all trainable weights, rho being each group's own radius.

@@ -294,7 +294,7 @@ TEST_CASE("MSAM puts the weights back to two roundings, one each way, and does n
           " of 200,000 weights changed at all; after 200 steps ", largest(before - start) / rounding,
           " units of 2^-24");
   CHECK(changed > 0);  // the test sees the error
-  CHECK(worst <= 2);  // one on the way there, one back
+  CHECK(worst <= 2);   // one on the way there, one back
   CHECK(largest(before - start) < 50 * rounding);
 }
 
