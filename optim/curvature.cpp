@@ -41,6 +41,7 @@ class Layout {
   }
   std::vector<Tensor> split(const Tensor& flat) const {
     std::vector<Tensor> parts;
+    parts.reserve(trainable_.size());
     for (size_t i = 0; i < trainable_.size(); ++i) parts.push_back(part(flat, i));
     return parts;
   }

@@ -49,6 +49,7 @@ namespace {
 
 std::vector<std::vector<Variable>> parameters_of(const std::vector<Group>& groups) {
   std::vector<std::vector<Variable>> parameters;
+  parameters.reserve(groups.size());
   for (const Group& group : groups) parameters.push_back(group.parameters);
   return parameters;
 }

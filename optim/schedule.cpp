@@ -19,7 +19,10 @@ Schedule constant(double value) { return value; }
 
 Schedule step_decay(double initial, int64_t every, double factor) {
   require_positive("step_decay", "every", every);
-  return [=](int64_t step) { return initial * std::pow(factor, static_cast<double>(step / every)); };
+  return [=](int64_t step) {
+    const int64_t drops = step / every;
+    return initial * std::pow(factor, static_cast<double>(drops));
+  };
 }
 
 Schedule cosine(double initial, int64_t steps, double final) {

@@ -143,3 +143,21 @@ TEST_CASE("heavy ball and Nesterov become unstable where theory says") {
   CHECK(shrinks(true, nesterov - 0.02));
   CHECK_FALSE(shrinks(true, nesterov + 0.02));
 }
+
+TEST_CASE(
+    "in the valley (xy - 1)^2 / 2 SAM and MSAM walk to the flattest minimum, where momentum and Nesterov do not") {
+  // Every point of xy = 1 is a minimum, of curvature x^2 + y^2: 2 at the flattest.
+  const auto curvature_reached = [](const std::string& name, double rho) {
+    const Variable w = leaf({3, 0.5});
+    const auto optimizer = wrap(name == "sam" || name == "msam" ? name : "none",
+                                make_base(name == "nesterov" ? name : "sgd", {w}, 0.02, 0), rho);
+    for (int i = 0; i < 5000; ++i)
+      optimizer->step(training([&] { return sum(square(slice(w, 0, 0, 1) * slice(w, 0, 1, 2) - 1)) / 2; }));
+    return std::pow(w.value().at(0), 2) + std::pow(w.value().at(1), 2);
+  };
+  const Tolerance percent{.rtol = 0.01, .atol = 0};
+  CHECK_CLOSE(Vector{curvature_reached("sgd", 0)}, Vector{8.51}, percent);
+  CHECK_CLOSE(Vector{curvature_reached("nesterov", 0)}, Vector{8.80}, percent);
+  CHECK_CLOSE(Vector{curvature_reached("sam", 0.05)}, Vector{2.0}, percent);
+  CHECK_CLOSE(Vector{curvature_reached("msam", 0.05)}, Vector{2.0}, percent);
+}

@@ -1,9 +1,8 @@
 // Saving and loading: resumed equals uninterrupted (fault 8).
-#include <cstdio>
-
 #include "core/random.h"
 #include "tests/check.h"
 #include "tests/optim/problem.h"
+#include "tests/temporary_folder.h"
 
 using namespace minima;
 using namespace minima::test;
@@ -24,11 +23,9 @@ optim::Closure noisy(const Parameters& parameters) {
 
 // Through a file, as a resumed process would have it.
 Archive through_file(const Archive& archive) {
-  const std::string path = "optim_state_test.safetensors";
-  save_safetensors(archive, path);
-  Archive back = load_safetensors(path);
-  std::remove(path.c_str());
-  return back;
+  const TemporaryFolder folder;
+  save_safetensors(archive, folder.file("state.safetensors"));
+  return load_safetensors(folder.file("state.safetensors"));
 }
 
 }  // namespace
