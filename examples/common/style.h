@@ -13,15 +13,27 @@ struct LineStyle {
   const char* dash;    ///< gnuplot's: pairs of drawn and blank lengths; "solid" for none
 };
 
-inline LineStyle line_style(const std::string& optimizer) {
-  if (optimizer == "sgd") return {"0072B2", "solid"};
-  if (optimizer == "nesterov") return {"E69F00", "(12,4)"};
-  if (optimizer == "adam") return {"009E73", "(4,3)"};
-  if (optimizer == "sam") return {"D55E00", "(14,4,3,4)"};
-  if (optimizer == "msam") return {"CC79A7", "solid"};
-  if (optimizer == "adamw") return {"56B4E9", "(4,3,12,3)"};
-  if (optimizer == "asam") return {"000000", "(2,3)"};
-  fail("line_style", optimizer, "one of the optimizers of optim/make.h", "Give it a line in examples/common/style.h.");
+/// The optimizers of optim/make.h, and two more: "gd" is gradient descent and "momentum" is SGD with momentum where the
+/// two are shown together; elsewhere "sgd" is SGD with momentum, as everywhere in minima.
+inline LineStyle line_style(const std::string& name) {
+  if (name == "gd") return {"7F7F7F", "solid"};
+  if (name == "momentum" || name == "sgd") return {"0072B2", "solid"};
+  if (name == "nesterov") return {"E69F00", "(12,4)"};
+  if (name == "adam") return {"009E73", "(4,3)"};
+  if (name == "sam") return {"D55E00", "(14,4,3,4)"};
+  if (name == "msam") return {"CC79A7", "solid"};
+  if (name == "adamw") return {"56B4E9", "(4,3,12,3)"};
+  if (name == "asam") return {"000000", "(2,3)"};
+  if (name == "looksam") return {"D55E00", "(3,3)"};
+  if (name == "esam") return {"000000", "(10,3,2,3)"};
+  // Directions: SAM's and MSAM's own keep their colour.
+  if (name == "along-gradient") return {"D55E00", "(14,4,3,4)"};
+  if (name == "along-momentum") return {"CC79A7", "solid"};
+  if (name == "along-last-gradient") return {"56B4E9", "(8,3)"};
+  if (name == "along-random") return {"7F7F7F", "(2,3)"};
+  if (name == "along-lr-momentum") return {"E69F00", "(12,4)"};
+  fail("line_style", name, "an optimizer of optim/make.h, \"gd\" or \"momentum\"",
+       "Give it a line in examples/common/style.h.");
 }
 
 }  // namespace minima::examples
