@@ -1,8 +1,11 @@
 #include "datasets/sources.h"
 
 #include <cmath>
+#include <filesystem>
 #include <functional>
 #include <utility>
+
+#include "datasets/image_folder.h"
 
 namespace minima::datasets {
 namespace {
@@ -66,9 +69,17 @@ Split load_all(const std::string& name_or_file, const LoadOptions& options) {
     if (name_or_file == name) return make(options);
   if (ends_with(name_or_file, ".csv") || ends_with(name_or_file, ".csv.gz"))
     return csv(name_or_file, {.label = options.label, .test_fraction = options.test_fraction, .seed = options.seed});
+  std::error_code ignored;
+  if (std::filesystem::is_directory(name_or_file, ignored)) {
+    if (!options.label.empty())
+      fail("load", text("the label column \"", options.label, "\" for the folder ", name_or_file),
+           "no label: the names of the folders inside are the classes");
+    return image_folder(name_or_file, {.test_fraction = options.test_fraction, .seed = options.seed});
+  }
   std::string known;
   for (const std::string& name : names()) known += name + ", ";
-  fail("load", text("the data set \"", name_or_file, "\""), known + "or the path of a .csv or .csv.gz file");
+  fail("load", text("the data set \"", name_or_file, "\""),
+       known + "the path of a .csv or .csv.gz file, or of a folder with a folder of images for each class");
 }
 
 }  // namespace

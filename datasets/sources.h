@@ -1,5 +1,6 @@
 // Where data come from: the embedded digits, the MNIST family from files, tables in CSV, synthetic problems, and
-// `load`, which finds any of them by name. Nothing is ever downloaded. Not here: the byte-level parsers (idx.h, csv.h).
+// `load`, which finds any of them by name. Nothing is ever downloaded. Not here: the byte-level parsers (idx.h, csv.h),
+// folders of images (image_folder.h).
 #pragma once
 
 #include <string>
@@ -58,11 +59,12 @@ struct LoadOptions {
   std::string label;           ///< for a CSV file
   std::string directory;       ///< for data in files: where they are; empty: the usual places
   int64_t train_limit = 0;     ///< keep the first n training samples only; 0 keeps all
-  double test_fraction = 0.2;  ///< for a CSV file
+  double test_fraction = 0.2;  ///< for a CSV file or a folder
   uint64_t seed = 1;           ///< of a split or of synthetic data
 };
 
-/// digits, fashion-mnist, mnist, two-moons, spirals, blobs, or the path of a .csv or .csv.gz file.
+/// digits, fashion-mnist, mnist, two-moons, spirals, blobs, the path of a .csv or .csv.gz file, or that of a directory
+/// with a folder of images for each class (image_folder.h).
 Split load(const std::string& name_or_file, const LoadOptions& options = {});
 /// The names that load knows.
 std::vector<std::string> names();

@@ -21,7 +21,7 @@ int train(int argc, char** argv) {
   int64_t epochs = 20, batch_size = 64, seed = 1;
   bool resume = false;
   CommandLine line("train", "Trains one model with one optimizer.");
-  line.option("--data", data, "a data set's name, or a FILE.csv with --label COLUMN");
+  line.option("--data", data, "a data set's name, a FILE.csv with --label COLUMN, or a folder of images by class");
   line.option("--label", label, "column of a FILE.csv that is to be predicted");
   line.option("--model", name, "mlp, lenet, cnn, resnet20, ...");
   line.option("--optimizer", method, "sgd, nesterov, adam, adamw, sam, asam or msam");

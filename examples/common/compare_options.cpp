@@ -61,6 +61,7 @@ std::string shell_quoted(const std::string& word) {
 
 /// A name for a directory: "data/My Table.csv" becomes "My-Table".
 std::string file_safe(std::string name) {
+  while (name.size() > 1 && name.back() == '/') name.pop_back();
   name = name.substr(name.find_last_of('/') + 1);
   name = name.substr(0, name.find('.'));
   for (char& c : name)
@@ -76,7 +77,7 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
   CommandLine line("compare",
                    "Trains the same network on the same data with several optimizers, with the same initial "
                    "weights and batch order for each seed, and compares them.");
-  line.option("--data", data, joined(datasets::names()) + ", or a FILE.csv");
+  line.option("--data", data, joined(datasets::names()) + ", a FILE.csv, or a folder of images by class");
   line.option("--label", label, "column of a FILE.csv that is to be predicted");
   line.option("--model", model, joined(nn::model_names()));
   line.option("--optimizers", optimizers, "names with commas between: " + joined(optim::optimizer_names()));

@@ -135,5 +135,5 @@ TEST_CASE("load keeps the first training samples when a limit is given") {
 TEST_CASE("an unknown data set is refused with the names that are known") {
   CHECK_ERROR(load("cifar"),
               "[load] got the data set \"cifar\", expected digits, fashion-mnist, mnist, two-moons, spirals, "
-              "blobs, or the path of a .csv or .csv.gz file");
+              "blobs, the path of a .csv or .csv.gz file, or of a folder with a folder of images for each class");
 }

@@ -1,0 +1,222 @@
+#include "datasets/image_folder.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "datasets/files.h"
+
+// stb_image is a header alone; this file is where it is compiled.
+#ifdef MINIMA_HAS_STB_IMAGE
+namespace {
+/// No decoder gets more memory than an image of the largest size needs: a small file can claim to unpack to anything.
+constexpr size_t largest_allocation = size_t{1} << 25;
+void* bounded_malloc(size_t size) { return size <= largest_allocation ? std::malloc(size) : nullptr; }
+void* bounded_realloc(void* memory, size_t size) {
+  return size <= largest_allocation ? std::realloc(memory, size) : nullptr;
+}
+}  // namespace
+#define STBI_MALLOC(size) bounded_malloc(size)
+#define STBI_REALLOC(memory, size) bounded_realloc(memory, size)
+#define STBI_FREE(memory) std::free(memory)
+#define STBI_ONLY_PNG
+#define STBI_ONLY_JPEG
+#define STBI_ONLY_BMP
+#define STBI_NO_STDIO
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#include <stb/stb_image.h>
+#endif
+
+namespace minima::datasets {
+
+#ifndef MINIMA_HAS_STB_IMAGE
+
+Split image_folder(const std::string& path, const ImageFolderOptions&) {
+  fail(path, "a folder of images, but this build cannot read images", "a build with stb_image",
+       "Install it (Debian: libstb-dev; its header is stb/stb_image.h), then configure and build again.");
+}
+
+#else
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int longest_side = 1024;
+constexpr size_t largest_total = size_t{1} << 32, largest_file = size_t{1} << 26;
+
+struct ImageFile {
+  std::string path;
+  int32_t label = 0;
+};
+
+struct Format {
+  int width = 0, height = 0;
+  bool colour = false;
+};
+
+bool is_image_name(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".bmp";
+}
+
+/// What a folder holds but for hidden entries, sorted by name.
+std::vector<fs::path> entries_of(const std::string& folder) {
+  std::error_code problem;
+  std::vector<fs::path> entries;
+  for (fs::directory_iterator at(folder, problem), end; !problem && at != end; at.increment(problem))
+    if (at->path().filename().string()[0] != '.') entries.push_back(at->path());
+  if (problem) fail(folder, problem.message(), "a readable folder of images");
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+/// Whether the entry is a folder, links followed; one that cannot be looked at is an error.
+bool is_folder(const fs::path& path) {
+  std::error_code problem;
+  const bool folder = fs::is_directory(path, problem);
+  if (problem) fail(path.string(), problem.message(), "a readable file or folder");
+  return folder;
+}
+
+std::vector<std::string> images_of_class(const std::string& folder) {
+  std::vector<std::string> images;
+  for (const fs::path& entry : entries_of(folder)) {
+    if (is_folder(entry)) {
+      fail(entry.string(), "a folder inside the class folder " + folder, "images only",
+           "Each class is one folder of images. If these are parts (train, test) with the classes inside, give one of "
+           "them.");
+    }
+    if (!is_image_name(entry)) {
+      fail(entry.string(), "a file that is no image by its name", "names ending in .png, .jpg, .jpeg or .bmp",
+           "Convert it, or move it elsewhere.");
+    }
+    images.push_back(entry.string());
+  }
+  if (images.empty())
+    fail(folder, "no images", "at least two for the class of this name", "Add some, or remove the folder.");
+  return images;
+}
+
+/// All images in the order of class and name, and the names of the classes.
+std::vector<ImageFile> find_images(const std::string& path, std::vector<std::string>& class_names) {
+  std::vector<ImageFile> images;
+  std::string stray;
+  for (const fs::path& entry : entries_of(path)) {
+    if (!is_folder(entry)) {
+      if (stray.empty() && is_image_name(entry)) stray = entry.string();
+      continue;
+    }
+    for (const std::string& image : images_of_class(entry.string()))
+      images.push_back({image, static_cast<int32_t>(class_names.size())});
+    class_names.push_back(entry.filename().string());
+  }
+  if (!stray.empty()) fail(stray, "an image outside the class folders", text("it in ", path, "/CLASS/"));
+  if (class_names.size() < 2) {
+    fail(path, class_names.empty() ? "no class folders" : "one class only, \"" + class_names[0] + "\"",
+         "a folder for each of two or more classes, holding its images");
+  }
+  return images;
+}
+
+[[noreturn]] void fail_image(const std::string& path) {
+  fail(path, text("what cannot be read as an image (", stbi_failure_reason(), ")"), "a png, jpg or bmp image",
+       "It is damaged or of another format; get it again or remove it.");
+}
+
+Format format_of(const std::string& path) {
+  const std::vector<uint8_t> bytes = detail::read_file(path, largest_file);
+  Format format;
+  int channels = 0;
+  if (!stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &format.width, &format.height, &channels))
+    fail_image(path);
+  if (format.width < 1 || format.height < 1 || format.width > longest_side || format.height > longest_side) {
+    fail(path, text(format.width, " x ", format.height, " pixels"), text("1 to ", longest_side, " on each side"),
+         "Scale the images down: networks of this size learn from 28 to 128 pixels a side.");
+  }
+  format.colour = channels >= 3;
+  return format;
+}
+
+/// The format of all of them, colour if any has it.
+Format common_format(const std::vector<ImageFile>& images) {
+  Format common = format_of(images[0].path);
+  for (const ImageFile& image : images) {
+    const Format format = format_of(image.path);
+    if (format.width != common.width || format.height != common.height) {
+      fail(image.path,
+           text(format.width, " x ", format.height, " pixels where ", images[0].path, " has ", common.width, " x ",
+                common.height),
+           "images of one size",
+           text("Bring them to one size first, in a copy of the folder: `mogrify -resize '32x32!' COPY/*/*` "
+                "(ImageMagick) does; or move those of another size out."));
+    }
+    common.colour |= format.colour;
+  }
+  return common;
+}
+
+/// Decodes a file to planes, channel after channel.
+void decode(const std::string& path, const Format& format, uint8_t* out) {
+  const std::vector<uint8_t> bytes = detail::read_file(path, largest_file);
+  const int channels = format.colour ? 3 : 1;
+  int width = 0, height = 0, in_file = 0;
+  const std::unique_ptr<uint8_t, void (*)(void*)> pixels(
+      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &in_file, channels),
+      stbi_image_free);
+  if (!pixels) fail_image(path);
+  if (width != format.width || height != format.height)
+    fail(path, "another size than a moment ago", "a file that stays as it is");
+  const int64_t area = int64_t{width} * height;
+  for (int64_t i = 0; i < area; ++i)
+    for (int c = 0; c < channels; ++c) out[c * area + i] = pixels.get()[i * channels + c];
+}
+
+/// Mean and deviation of the training images' pixels in [0, 1], from a count of each of the 256 values.
+std::pair<double, double> mean_and_deviation(const std::vector<uint8_t>& pixels, const std::vector<int64_t>& train,
+                                             int64_t image_size) {
+  std::array<int64_t, 256> counts{};
+  for (const int64_t row : train)
+    for (int64_t i = 0; i < image_size; ++i) ++counts[pixels[static_cast<size_t>(row * image_size + i)]];
+  const double total = static_cast<double>(train.size()) * static_cast<double>(image_size);
+  double mean = 0, variance = 0;
+  for (int value = 0; value < 256; ++value) mean += static_cast<double>(counts[value]) / total * value / 255;
+  for (int value = 0; value < 256; ++value)
+    variance += static_cast<double>(counts[value]) / total * std::pow(value / 255.0 - mean, 2);
+  return {mean, std::sqrt(variance)};
+}
+
+}  // namespace
+
+Split image_folder(const std::string& path, const ImageFolderOptions& options) {
+  std::vector<std::string> class_names;
+  const std::vector<ImageFile> images = find_images(path, class_names);
+  std::vector<int32_t> labels;
+  for (const ImageFile& image : images) labels.push_back(image.label);
+  const auto positions = detail::split_positions(path, labels, class_names, options.test_fraction, options.seed);
+
+  const Format format = common_format(images);
+  const Shape shape{format.colour ? 3 : 1, format.height, format.width};
+  const size_t image_size = static_cast<size_t>(shape.numel());
+  if (images.size() > largest_total / image_size) {
+    fail(path, text(images.size(), " images of shape ", shape), text("at most ", largest_total / image_size),
+         "Scale the images down, or use fewer.");
+  }
+  std::vector<uint8_t> pixels(images.size() * image_size);
+  for (size_t i = 0; i < images.size(); ++i) decode(images[i].path, format, pixels.data() + i * image_size);
+
+  const auto [mean, deviation] = mean_and_deviation(pixels, positions.train, shape.numel());
+  if (deviation == 0) fail(path, "training images that are all of one and the same colour", "images that differ");
+  const Dataset all = Dataset::from_pixels(std::move(pixels), shape, 255, std::move(labels), std::move(class_names))
+                          .normalise(mean, deviation);
+  return {all.subset(positions.train), all.subset(positions.test)};
+}
+
+#endif
+
+}  // namespace minima::datasets

@@ -1,0 +1,268 @@
+// Folders of images: what comes out is what was written, and what does not fit is refused by name.
+#include "datasets/image_folder.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#include <stb/stb_image_write.h>
+
+#include "datasets/sources.h"
+#include "tests/check.h"
+#include "tests/datasets/files_for_tests.h"
+
+using namespace minima;
+using namespace minima::datasets;
+using Folder = test::TemporaryFolder;
+
+namespace {
+
+using Pixels = std::vector<uint8_t>;  // rows of pixels of interleaved channels, as files have them
+
+Pixels noise(int width, int height, int channels, uint64_t seed) {
+  Generator random{.seed = seed};
+  Pixels pixels(static_cast<size_t>(width) * height * channels);
+  for (uint8_t& pixel : pixels) pixel = static_cast<uint8_t>(random.below(256));
+  return pixels;
+}
+
+std::string encoded(const std::string& format, int width, int height, int channels, const Pixels& pixels) {
+  std::string bytes;
+  const auto append = [](void* to, void* data, int size) {
+    static_cast<std::string*>(to)->append(static_cast<const char*>(data), static_cast<size_t>(size));
+  };
+  if (format == "png") stbi_write_png_to_func(append, &bytes, width, height, channels, pixels.data(), width * channels);
+  if (format == "bmp") stbi_write_bmp_to_func(append, &bytes, width, height, channels, pixels.data());
+  if (format == "jpg") stbi_write_jpg_to_func(append, &bytes, width, height, channels, pixels.data(), 95);
+  return bytes;
+}
+
+std::string gray_png(uint64_t seed, int width = 5, int height = 3) {
+  return encoded("png", width, height, 1, noise(width, height, 1, seed));
+}
+
+/// Two classes of `count` gray images each.
+void fill(const Folder& folder, int count = 4) {
+  for (int i = 0; i < count; ++i) {
+    folder.write(text("data/cat/", i, ".png"), gray_png(10 + i));
+    folder.write(text("data/dog/", i, ".png"), gray_png(50 + i));
+  }
+}
+
+void check_refused(const std::function<void(const Folder&)>& change, const std::vector<std::string>& parts) {
+  Folder folder;
+  fill(folder);
+  change(folder);
+  const std::string message = test::error_of([&] { image_folder(folder.file("data")); });
+  for (const std::string& part : parts) CHECK_MESSAGE(test::contains(message, part), "message was: " << message);
+}
+
+/// The values of one image, normalised.
+std::vector<double> sample(const Dataset& data, int64_t position) {
+  return data.batch({position}).x.to_vector<double>();
+}
+
+}  // namespace
+
+TEST_CASE("a folder of gray images has one channel, its folders' names as classes, and a stratified seeded split") {
+  Folder folder;
+  fill(folder, 10);
+  const auto [train, test] = image_folder(folder.file("data"));
+  CHECK(train.input_shape() == Shape{1, 3, 5});
+  CHECK(train.class_names() == std::vector<std::string>{"cat", "dog"});
+  CHECK(train.size() == 16);
+  CHECK(test.size() == 4);
+  const auto labels = test.labels();
+  CHECK(std::count(labels.begin(), labels.end(), 0) == 2);
+
+  const auto [again, unused] = image_folder(folder.file("data"));
+  CHECK_SAME_BITS(train.all().x, again.all().x);
+  const auto [other, unused_too] = image_folder(folder.file("data"), {.seed = 2});
+  CHECK(train.labels().size() == other.labels().size());
+  CHECK_FALSE(train.all().x.to_vector<double>() == other.all().x.to_vector<double>());
+}
+
+TEST_CASE("training images are normalised to mean 0 and deviation 1 over all pixels, and keep their pixels' ratios") {
+  Folder folder;
+  fill(folder, 10);
+  const auto [train, test] = image_folder(folder.file("data"));
+  double sum = 0, squares = 0;
+  for (const double value : train.all().x.to_vector<double>()) sum += value, squares += value * value;
+  const double count = static_cast<double>(train.size()) * 15;
+  CHECK_CLOSE(sum / count, 0, {.atol = 1e-6});
+  CHECK_CLOSE(squares / count, 1, {.rtol = 1e-5});
+
+  // The images that were written, found again by their pixels: (p - p0) is proportional to (x - x0).
+  int found = 0;
+  for (int i = 0; i < 10; ++i) {
+    const Pixels written = noise(5, 3, 1, 10 + i);
+    for (const Dataset* part : {&train, &test}) {
+      for (int64_t position = 0; position < part->size(); ++position) {
+        const std::vector<double> x = sample(*part, position);
+        const double scale = (x[1] - x[0]) / (written[1] - written[0]);
+        double worst = 0;
+        for (size_t k = 0; k < x.size(); ++k)
+          worst = std::max(worst, std::abs(x[k] - x[0] - scale * (written[k] - written[0])));
+        found += worst < 1e-4 && part->labels()[static_cast<size_t>(position)] == 0;
+      }
+    }
+  }
+  CHECK(found == 10);
+}
+
+TEST_CASE("colours are planes, channel after channel, alike from png and bmp") {
+  const Pixels red_then_blue{255, 0, 0, 0, 0, 255}, green{0, 255, 0, 0, 255, 0};
+  std::map<std::string, Tensor> images;
+  for (const std::string format : {"png", "bmp"}) {
+    Folder folder;
+    for (int i = 0; i < 2; ++i) {
+      folder.write(text("data/a/", i, ".", format), encoded(format, 2, 1, 3, red_then_blue));
+      folder.write(text("data/b/", i, ".", format), encoded(format, 2, 1, 3, green));
+    }
+    const auto [train, test] = image_folder(folder.file("data"));
+    CHECK(train.input_shape() == Shape{3, 1, 2});
+    const int64_t of_a = train.labels()[0] == 0 ? 0 : 1;
+    const std::vector<double> x = sample(train, of_a), y = sample(train, 1 - of_a);
+    const double low = x[1], high = x[0];
+    CHECK(low < high);
+    const std::vector<double> expected_x{high, low, low, low, low, high}, expected_y{low, low, high, high, low, low};
+    CHECK_CLOSE(x, expected_x);
+    CHECK_CLOSE(y, expected_y);
+    images[format] = train.batch({of_a}).x;
+  }
+  CHECK_SAME_BITS(images["png"], images["bmp"]);
+}
+
+TEST_CASE("a jpg is read, within what its compression loses") {
+  Folder folder;
+  for (int i = 0; i < 2; ++i) {
+    folder.write(text("data/dark/", i, ".JPG"), encoded("jpg", 8, 8, 1, Pixels(64, 40)));
+    folder.write(text("data/light/", i, ".jpeg"), encoded("jpg", 8, 8, 1, Pixels(64, 200)));
+  }
+  const auto [train, test] = image_folder(folder.file("data"));
+  // stb_image_write stores gray as colour. Two levels, symmetric about their mean: normalised, -1 and 1.
+  for (int64_t i = 0; i < train.size(); ++i)
+    for (const double value : sample(train, i)) CHECK_CLOSE(value, train.labels()[i] == 0 ? -1 : 1, {.atol = 0.05});
+}
+
+TEST_CASE("where gray and colour images meet, gray ones have three equal channels, and transparency is dropped") {
+  Folder folder;
+  fill(folder);
+  folder.write("data/dog/colour.png", encoded("png", 5, 3, 4, noise(5, 3, 4, 7)));
+  const auto [train, test] = image_folder(folder.file("data"));
+  CHECK(train.input_shape() == Shape{3, 3, 5});
+  int gray = 0;
+  for (const Dataset* part : {&train, &test}) {
+    for (int64_t i = 0; i < part->size(); ++i) {
+      const std::vector<double> x = sample(*part, i);
+      gray += std::equal(x.begin(), x.begin() + 15, x.begin() + 15) &&
+              std::equal(x.begin(), x.begin() + 15, x.begin() + 30);
+    }
+  }
+  CHECK(gray == 8);
+  CHECK(train.size() + test.size() == 9);
+}
+
+TEST_CASE("hidden files and a text beside the class folders are passed over") {
+  Folder folder;
+  fill(folder);
+  folder.write("data/README.txt", "about these images");
+  folder.write("data/cat/.DS_Store", "x");
+  folder.write("data/.cache/thumbnail", "x");
+  const auto [train, test] = image_folder(folder.file("data"));
+  CHECK(train.size() + test.size() == 8);
+}
+
+TEST_CASE("images of different sizes are refused with both files, both sizes and what to do") {
+  check_refused([](const Folder& f) { f.write("data/dog/wide.png", gray_png(1, 6, 3)); },
+                {"data/dog/wide.png] got 6 x 3 pixels where ", "data/cat/0.png has 5 x 3", "mogrify -resize"});
+}
+
+TEST_CASE("files that are no image are refused by name, by their ending or by their bytes") {
+  check_refused([](const Folder& f) { f.write("data/dog/notes.txt", "x"); },
+                {"data/dog/notes.txt]", "no image by its name", "move it elsewhere"});
+  check_refused([](const Folder& f) { f.write("data/dog/a.png", "not a picture"); },
+                {"data/dog/a.png]", "cannot be read as an image"});
+  check_refused([](const Folder& f) { f.write("data/dog/empty.png", ""); },
+                {"data/dog/empty.png]", "cannot be read as an image"});
+  check_refused([](const Folder& f) { f.write("data/dog/cut.png", gray_png(1).substr(0, 45)); },
+                {"data/dog/cut.png]", "cannot be read as an image"});
+}
+
+TEST_CASE("folders that are not one per class are refused with what to do") {
+  check_refused([](const Folder& f) { std::filesystem::remove_all(f.file("data/dog")); },
+                {"/data]", "one class only, \"cat\""});
+  check_refused([](const Folder& f) { std::filesystem::create_directory(f.file("data/bird")); },
+                {"data/bird]", "no images", "remove the folder"});
+  check_refused([](const Folder& f) { f.write("data/bird/only.png", gray_png(1)); },
+                {"/data]", "1 sample of class \"bird\"", "at least 2"});
+  check_refused([](const Folder& f) { f.write("data/dog/small/a.png", gray_png(1)); },
+                {"data/dog/small]", "a folder inside the class folder", "train, test"});
+  check_refused([](const Folder& f) { f.write("data/loose.png", gray_png(1)); },
+                {"data/loose.png]", "outside the class folders"});
+  Folder flat;
+  flat.write("data/a.txt", "x");
+  CHECK_ERROR(image_folder(flat.file("data")), "no class folders");
+  CHECK_ERROR(image_folder(flat.file("nowhere")), "No such file or directory");
+}
+
+TEST_CASE("images that are too large or all alike are refused") {
+  check_refused([](const Folder& f) { f.write("data/dog/long.png", gray_png(1, 1025, 1)); },
+                {"data/dog/long.png]", "1025 x 1 pixels", "1 to 1024", "Scale the images down"});
+  Folder folder;
+  for (const char* name : {"a/0.png", "a/1.png", "b/0.png", "b/1.png"})
+    folder.write(text("data/", name), encoded("png", 2, 2, 1, Pixels(4, 9)));
+  CHECK_ERROR(image_folder(folder.file("data")), "one and the same colour");
+}
+
+TEST_CASE("a folder that may not be read is refused with the system's reason") {
+  Folder folder;
+  fill(folder);
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const pid_t child = fork();
+  if (child == 0) {  // without root's rights, which ignore permissions
+    std::filesystem::permissions(folder.path, std::filesystem::perms::all);
+    std::filesystem::permissions(folder.path / "data/dog", std::filesystem::perms::none);
+    if (geteuid() == 0 && setuid(65534) != 0) _exit(1);
+    const std::string message = test::error_of([&] { image_folder(folder.file("data")); });
+    _exit(write(ends[1], message.data(), message.size()) == static_cast<ssize_t>(message.size()) ? 0 : 1);
+  }
+  close(ends[1]);
+  char buffer[1000];
+  const ssize_t size = read(ends[0], buffer, sizeof buffer);
+  close(ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  std::filesystem::permissions(folder.path / "data/dog", std::filesystem::perms::owner_all);
+  const std::string message(buffer, size > 0 ? static_cast<size_t>(size) : 0);
+  CHECK_MESSAGE(test::contains(message, "data/dog] got Permission denied"), "message was: " << message);
+}
+
+TEST_CASE("damaged images are accepted or refused, and do no other harm") {
+  Folder folder;
+  fill(folder, 2);
+  for (const std::string format : {"png", "bmp", "jpg"}) {
+    const std::string name = "data/dog/x." + format;
+    const auto attempt = [&](const std::string& bytes) {
+      folder.write(name, bytes);
+      (void)image_folder(folder.file("data"));
+    };
+    test::accepted_damage(encoded(format, 5, 3, 3, noise(5, 3, 3, 3)), 300, std::string("\0\xff\x7f\x80\x01", 5),
+                          attempt);
+    std::filesystem::remove(folder.file(name));
+  }
+}
+
+TEST_CASE("load takes a folder of images by its path, and refuses a label column for it") {
+  Folder folder;
+  fill(folder);
+  CHECK(load(folder.file("data")).train.classes() == 2);
+  CHECK(load(folder.file("data") + "/", {.test_fraction = 0.5}).test.size() == 4);
+  CHECK_ERROR(load(folder.file("data"), {.label = "species"}), "the names of the folders inside are the classes");
+}
