@@ -2,217 +2,201 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/ops.h"
 #include "core/random.h"
+#include "optim/jacobi.h"
+#include "optim/layout.h"
 
 namespace minima::optim {
 
+using detail::Layout;
+using detail::scaled;
+
 namespace {
 
-// Flat vectors over all parameters, and their parts that belong to trainable ones.
-class Layout {
+Variable recorded(const char* where, const LossFunction& loss) {
+  EnableGrad recording;
+  Variable value = loss();
+  if (value.numel() == 1 && !std::isfinite(value.item()))
+    fail(where, text("a loss of ", value.item()), "a finite number", "Did the training diverge?");
+  return value;
+}
+
+// The Hessian as something to multiply vectors by. The gradient with its graph is computed once; a product is the
+// gradient of (gradient . vector), one more backward pass through that graph.
+class Hessian {
  public:
-  explicit Layout(const std::vector<Variable>& parameters) {
-    if (parameters.empty()) fail("curvature", "no parameters", "at least one");
-    for (const Variable& parameter : parameters) {
-      if (parameter.dtype() != parameters[0].dtype() || parameter.device() != parameters[0].device())
-        fail("curvature", "parameters of several dtypes or devices", "one of each");
-      if (parameter.requires_grad()) {
-        trainable_.push_back(parameter);
-        dimension_ += parameter.numel();
-        offsets_.push_back(numel_);
-      }
-      numel_ += parameter.numel();
+  Hessian(const char* where, const LossFunction& loss, const Layout& layout) : where_(where), layout_(layout) {
+    const auto gradients = grad(recorded(where, loss), layout.trainable(), {.create_graph = true});
+    for (size_t i = 0; i < gradients.size(); ++i) {
+      if (!gradients[i].requires_grad()) continue;  // the loss is linear in this parameter
+      reached_.push_back(i);
+      gradients_.push_back(gradients[i]);
     }
-    if (trainable_.empty()) fail("curvature", "no trainable parameter", "at least one that requires a gradient");
   }
 
-  const std::vector<Variable>& trainable() const { return trainable_; }
-  DType dtype() const { return trainable_[0].dtype(); }
-  Device device() const { return trainable_[0].device(); }
-  int64_t numel() const { return numel_; }
-  int64_t dimension() const { return dimension_; }  // of the space in which anything moves
-  Tensor zeros() const { return Tensor::zeros({numel_}, dtype(), device()); }
-
-  /// The part of trainable parameter i, a view of the flat vector.
-  Tensor part(const Tensor& flat, size_t i) const {
-    return flat.slice(offsets_[i], offsets_[i] + trainable_[i].numel()).reshape(trainable_[i].shape());
-  }
-  std::vector<Tensor> split(const Tensor& flat) const {
-    std::vector<Tensor> parts;
-    parts.reserve(trainable_.size());
-    for (size_t i = 0; i < trainable_.size(); ++i) parts.push_back(part(flat, i));
-    return parts;
-  }
-  /// One vector of the parts, zeros where parameters are frozen.
-  Tensor join(const std::vector<Tensor>& parts) const {
-    Tensor flat = zeros();
-    for (size_t i = 0; i < trainable_.size(); ++i) part(flat, i).copy_from(parts[i]);
-    return flat;
-  }
-  Tensor without_frozen(const Tensor& flat) const { return join(split(flat)); }
-  void check(const char* where, const Tensor& flat) const {
-    if (flat.shape() != Shape{numel_} || flat.dtype() != dtype())
-      fail(where, text("a vector of ", name_of(flat.dtype()), " ", flat.shape()),
-           text(name_of(dtype()), " ", Shape{numel_}, ", one element for each of the parameters'"));
+  Tensor operator*(const Tensor& vector) const {
+    if (reached_.empty()) return layout_.zeros();
+    std::vector<Variable> along;
+    for (const size_t i : reached_) along.emplace_back(layout_.part(vector, i));
+    std::vector<Tensor> rows;
+    for (const Variable& row : grad(gradients_, layout_.trainable(), {.retain_graph = true, .grad_outputs = along}))
+      rows.push_back(row.value());
+    Tensor product = layout_.join(rows);
+    if (!core::all_finite(product))
+      fail(where_, "a Hessian-vector product with elements that are not finite", "finite ones",
+           "Is there a second derivative at these weights?");
+    return product;
   }
 
  private:
-  std::vector<Variable> trainable_;
-  std::vector<int64_t> offsets_;
-  int64_t numel_ = 0, dimension_ = 0;
+  const char* where_;
+  const Layout& layout_;
+  std::vector<size_t> reached_;
+  std::vector<Variable> gradients_;
 };
 
-Variable recorded(const LossFunction& loss) {
-  EnableGrad recording;
-  return loss();
+// ---- Lanczos
+
+// In exact arithmetic a new vector of the Krylov space needs to be made orthogonal to the last two only. In floating
+// point the others come back, above all the top eigenvector, which would then be found again and again.
+void orthogonalise(Tensor& vector, const std::vector<Tensor>& basis) {
+  for (int twice = 0; twice < 2; ++twice)
+    for (const Tensor& other : basis) core::add_scaled(vector, -core::dot(other, vector), other);
 }
 
-Tensor product(const Variable& loss, const Layout& layout, const Tensor& vector) {
-  return layout.join(hvp(loss, layout.trainable(), layout.split(vector)));
-}
-
-Tensor scaled(const Tensor& x, double factor) { return core::unary(UnaryOp::affine, x, factor, 0); }
-
-// The largest eigenvalue of a small symmetric matrix and its unit eigenvector, by Jacobi's rotations: each annihilates
-// one element off the diagonal.
-struct Pair {
-  double value;
-  std::vector<double> vector;
-};
-Pair largest_pair(std::vector<std::vector<double>> a) {
-  const size_t n = a.size();
-  std::vector<std::vector<double>> v(n, std::vector<double>(n, 0));
-  for (size_t i = 0; i < n; ++i) v[i][i] = 1;
-  const auto rotate = [n](std::vector<std::vector<double>>& m, size_t p, size_t q, double c, double s) {  // columns
-    for (size_t i = 0; i < n; ++i) {
-      const double x = m[i][p], y = m[i][q];
-      m[i][p] = c * x - s * y;
-      m[i][q] = s * x + c * y;
-    }
-  };
-  for (int sweep = 0; sweep < 50; ++sweep) {
-    double off = 0, all = 0;
-    for (size_t p = 0; p < n; ++p)
-      for (size_t q = 0; q < n; ++q) all += a[p][q] * a[p][q], off += p == q ? 0 : a[p][q] * a[p][q];
-    if (off <= 1e-32 * all) break;
-    for (size_t p = 0; p < n; ++p) {
-      for (size_t q = p + 1; q < n; ++q) {
-        if (a[p][q] == 0) continue;
-        const double angle = (a[q][q] - a[p][p]) / (2 * a[p][q]);
-        const double t = (angle >= 0 ? 1 : -1) / (std::abs(angle) + std::sqrt(angle * angle + 1));
-        const double c = 1 / std::sqrt(t * t + 1), s = t * c;
-        rotate(a, p, q, c, s);
-        for (size_t i = 0; i < n; ++i) {  // and the same for rows
-          const double x = a[p][i], y = a[q][i];
-          a[p][i] = c * x - s * y;
-          a[q][i] = s * x + c * y;
-        }
-        rotate(v, p, q, c, s);
-      }
-    }
-  }
-  size_t best = 0;
-  for (size_t i = 1; i < n; ++i)
-    if (a[i][i] > a[best][best]) best = i;
-  Pair pair{a[best][best], std::vector<double>(n)};
-  for (size_t i = 0; i < n; ++i) pair.vector[i] = v[i][best];
-  return pair;
-}
-
-Tensor random_unit_vector(const Layout& layout, uint64_t seed) {
-  const Tensor noise = Generator{seed}.normal({layout.numel()}, 0, 1, layout.dtype(), layout.device());
-  const Tensor vector = layout.without_frozen(noise);
+Tensor random_unit_vector(Generator& random, const Layout& layout, const std::vector<Tensor>& orthogonal_to) {
+  Tensor vector = layout.without_frozen(random.normal({layout.numel()}, 0, 1, layout.dtype(), layout.device()));
+  orthogonalise(vector, orthogonal_to);
   return scaled(vector, 1 / core::norm(vector));
+}
+
+detail::Matrix tridiagonal(const std::vector<double>& diagonal, const std::vector<double>& off_diagonal) {
+  detail::Matrix matrix(diagonal.size(), std::vector<double>(diagonal.size(), 0));
+  for (size_t i = 0; i < diagonal.size(); ++i) matrix[i][i] = diagonal[i];
+  for (size_t i = 0; i + 1 < diagonal.size(); ++i) matrix[i][i + 1] = matrix[i + 1][i] = off_diagonal[i];
+  return matrix;
+}
+
+// Whether the residuals |H u - value u| of the k largest are small: beta times the last element of each vector.
+bool converged(const detail::Eigensystem& ritz, double beta, size_t k, double tolerance) {
+  if (ritz.values.size() < k) return false;
+  for (size_t i = 0; i < k; ++i)
+    if (beta * std::abs(ritz.vectors[i].back()) > tolerance * std::abs(ritz.values[i])) return false;
+  return true;
+}
+
+Eigenpair measured_pair(const Hessian& hessian, Tensor u, int iterations) {
+  u = scaled(u, 1 / core::norm(u));
+  Tensor error = hessian * u;
+  const double value = core::dot(u, error);
+  core::add_scaled(error, -value, u);
+  const double distance = core::norm(error);
+  return {{.value = value, .residual = distance == 0 ? 0 : distance / std::abs(value), .iterations = iterations}, u};
 }
 
 }  // namespace
 
-Eigenvalue largest_eigenvalue(const LossFunction& loss, const std::vector<Variable>& parameters,
-                              const LanczosOptions& options) {
-  if (options.max_iterations < 1)
-    fail("largest_eigenvalue", text("max_iterations = ", options.max_iterations), "at least 1");
-  const Layout layout(parameters);
+std::vector<Eigenpair> top_eigenvalues(const LossFunction& loss, const std::vector<Variable>& parameters, int k,
+                                       const LanczosOptions& options) {
+  const Layout layout("top_eigenvalues", parameters);
   const int64_t most = std::min<int64_t>(options.max_iterations, layout.dimension());
-  const Variable here = recorded(loss);
-  std::vector<Tensor> basis{random_unit_vector(layout, options.seed)};
+  if (k < 1 || k > most)
+    fail("top_eigenvalues", text("k = ", k),
+         text("1 to ", most, ", for ", layout.dimension(),
+              " trainable elements and max_iterations = ", options.max_iterations));
+  const Hessian hessian("top_eigenvalues", loss, layout);
+  const double rounding =
+      layout.dtype() == DType::float32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
+  Generator random{options.seed};
+  std::vector<Tensor> basis{random_unit_vector(random, layout, {})};
   std::vector<double> diagonal, off_diagonal;
-  Pair ritz;
+  detail::Eigensystem ritz;
   for (;;) {
-    Tensor next = product(here, layout, basis.back());
+    Tensor next = hessian * basis.back();
     diagonal.push_back(core::dot(basis.back(), next));
-    // In exact arithmetic the last two vectors would do. In floating point the basis must be kept orthogonal to all.
-    for (int twice = 0; twice < 2; ++twice)
-      for (const Tensor& vector : basis) core::add_scaled(next, -core::dot(vector, next), vector);
+    orthogonalise(next, basis);
     const double beta = core::norm(next);
-
-    std::vector<std::vector<double>> projected(diagonal.size(), std::vector<double>(diagonal.size(), 0));
-    for (size_t i = 0; i < diagonal.size(); ++i) projected[i][i] = diagonal[i];
-    for (size_t i = 0; i < off_diagonal.size(); ++i) projected[i][i + 1] = projected[i + 1][i] = off_diagonal[i];
-    ritz = largest_pair(std::move(projected));
-    const double estimate = beta * std::abs(ritz.vector.back());  // of |H u - value u|
-    if (!(estimate > options.tolerance * std::abs(ritz.value)) || std::ssize(basis) == most) break;
-    off_diagonal.push_back(beta);
-    basis.push_back(scaled(next, 1 / beta));
+    ritz = detail::symmetric_eigensystem(tridiagonal(diagonal, off_diagonal));
+    if (std::ssize(basis) == most || converged(ritz, beta, static_cast<size_t>(k), options.tolerance)) break;
+    const double largest = std::max(std::abs(ritz.values.front()), std::abs(ritz.values.back()));
+    const bool exhausted = beta <= rounding * largest;  // the Krylov space ends here: go on from another vector
+    off_diagonal.push_back(exhausted ? 0 : beta);
+    basis.push_back(exhausted ? random_unit_vector(random, layout, basis) : scaled(next, 1 / beta));
   }
 
-  Tensor u = layout.zeros();
-  for (size_t i = 0; i < basis.size(); ++i) core::add_scaled(u, ritz.vector[i], basis[i]);
-  Tensor error = product(here, layout, u);
-  const double squared = core::dot(u, u), eigenvalue = core::dot(u, error) / squared;
-  core::add_scaled(error, -eigenvalue, u);
-  const double distance = core::norm(error) / std::sqrt(squared);
-  return {.value = eigenvalue,
-          .residual = distance == 0 ? 0 : distance / std::abs(eigenvalue),
-          .iterations = static_cast<int>(basis.size())};
+  std::vector<Eigenpair> pairs;
+  for (size_t i = 0; i < static_cast<size_t>(k); ++i) {
+    Tensor u = layout.zeros();
+    for (size_t j = 0; j < basis.size(); ++j) core::add_scaled(u, ritz.vectors[i][j], basis[j]);
+    pairs.push_back(measured_pair(hessian, u, static_cast<int>(basis.size())));
+  }
+  return pairs;
 }
 
+Eigenvalue largest_eigenvalue(const LossFunction& loss, const std::vector<Variable>& parameters,
+                              const LanczosOptions& options) {
+  return top_eigenvalues(loss, parameters, 1, options)[0];
+}
+
+// ---- trace
+
+namespace {
+
+TraceEstimate::Part mean_with_error(const std::vector<double>& samples) {
+  const auto n = static_cast<double>(samples.size());
+  double sum = 0, squares = 0;
+  for (const double sample : samples) sum += sample;
+  for (const double sample : samples) squares += (sample - sum / n) * (sample - sum / n);
+  return {.value = sum / n, .standard_error = std::sqrt(squares / (n - 1) / n)};
+}
+
+}  // namespace
+
+TraceEstimate hessian_trace(const LossFunction& loss, const std::vector<Variable>& parameters,
+                            const TraceOptions& options) {
+  if (options.samples < 2)
+    fail("hessian_trace", text("samples = ", options.samples), "at least 2", "One sample has no standard error.");
+  const Layout layout("hessian_trace", parameters);
+  const Hessian hessian("hessian_trace", loss, layout);
+  Generator random{options.seed};
+  const auto count = static_cast<size_t>(options.samples);
+  std::vector<double> totals(count, 0);
+  std::vector<std::vector<double>> parts(layout.trainable().size(), std::vector<double>(count));
+  for (size_t sample = 0; sample < count; ++sample) {
+    const Tensor coins = random.bernoulli({layout.numel()}, 0.5, layout.dtype(), layout.device());
+    const Tensor signs = core::unary(UnaryOp::affine, coins, 2, -1);
+    const Tensor product = hessian * signs;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      parts[i][sample] = core::dot(layout.part(signs, i), layout.part(product, i));
+      totals[sample] += parts[i][sample];
+    }
+  }
+  const auto [value, standard_error] = mean_with_error(totals);
+  TraceEstimate estimate{.value = value, .standard_error = standard_error, .samples = options.samples};
+  size_t trainable = 0;
+  for (const Variable& parameter : parameters)
+    estimate.per_parameter.push_back(parameter.requires_grad() ? mean_with_error(parts[trainable++])
+                                                               : TraceEstimate::Part{});
+  return estimate;
+}
+
+// ---- single vectors
+
 Tensor hessian_vector_product(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& vector) {
-  const Layout layout(parameters);
-  layout.check("hessian_vector_product", vector);
-  return product(recorded(loss), layout, vector);
+  const Layout layout("hessian_vector_product", parameters);
+  layout.check(vector);
+  return Hessian("hessian_vector_product", loss, layout) * vector;
 }
 
 Tensor flat_gradient(const LossFunction& loss, const std::vector<Variable>& parameters) {
-  const Layout layout(parameters);
+  const Layout layout("flat_gradient", parameters);
   std::vector<Tensor> gradients;
-  for (const Variable& gradient : grad(recorded(loss), layout.trainable())) gradients.push_back(gradient.value());
+  for (const Variable& gradient : grad(recorded("flat_gradient", loss), layout.trainable()))
+    gradients.push_back(gradient.value());
   return layout.join(gradients);
-}
-
-Sharpness sharpness(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& direction,
-                    double rho) {
-  const Layout layout(parameters);
-  layout.check("sharpness", direction);
-  if (!(rho > 0 && std::isfinite(rho))) fail("sharpness", text("rho = ", rho), "a finite number above 0");
-  const Tensor along = layout.without_frozen(direction);
-  const double norm = core::norm(along);
-  if (!(norm > 0 && std::isfinite(norm)))
-    fail("sharpness", text("a direction of norm ", norm), "a finite one above 0",
-         "A momentum buffer is zero before the first step.");
-  struct Restore {  // also when the loss throws
-    const std::vector<Variable>& weights;
-    std::vector<Tensor> saved{};
-    explicit Restore(const std::vector<Variable>& weights) : weights(weights) {
-      for (const Variable& weight : weights) saved.push_back(weight.value().clone());
-    }
-    void back() const {
-      for (size_t i = 0; i < saved.size(); ++i) Tensor(weights[i].value()).copy_from(saved[i]);
-    }
-    ~Restore() { back(); }
-  } restore(layout.trainable());
-  NoGrad evaluating;
-  const auto loss_at = [&](double distance) {
-    for (size_t i = 0; i < layout.trainable().size(); ++i) {
-      Tensor weight = layout.trainable()[i].value();
-      core::add_scaled(weight, distance / norm, layout.part(along, i));
-    }
-    const double found = loss().item();
-    restore.back();
-    return found;
-  };
-  return {.loss = loss().item(), .ahead = loss_at(rho), .behind = loss_at(-rho)};
 }
 
 }  // namespace minima::optim

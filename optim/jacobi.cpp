@@ -1,0 +1,69 @@
+#include "optim/jacobi.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace minima::optim::detail {
+
+namespace {
+
+// Rows p and q turned by the angle of cosine c and sine s.
+void rotate_rows(Matrix& m, size_t p, size_t q, double c, double s) {
+  for (size_t i = 0; i < m[p].size(); ++i) {
+    const double x = m[p][i], y = m[q][i];
+    m[p][i] = c * x - s * y;
+    m[q][i] = s * x + c * y;
+  }
+}
+
+void rotate_columns(Matrix& m, size_t p, size_t q, double c, double s) {
+  for (std::vector<double>& row : m) {
+    const double x = row[p], y = row[q];
+    row[p] = c * x - s * y;
+    row[q] = s * x + c * y;
+  }
+}
+
+double squared_off_diagonal(const Matrix& a) {
+  double sum = 0;
+  for (size_t p = 0; p < a.size(); ++p)
+    for (size_t q = 0; q < p; ++q) sum += 2 * a[p][q] * a[p][q];
+  return sum;
+}
+
+}  // namespace
+
+Eigensystem symmetric_eigensystem(Matrix a) {
+  const size_t n = a.size();
+  Matrix v(n, std::vector<double>(n, 0));
+  for (size_t i = 0; i < n; ++i) v[i][i] = 1;
+  double squared = 0;
+  for (const auto& row : a)
+    for (const double x : row) squared += x * x;
+  for (int sweep = 0; sweep < 50 && squared_off_diagonal(a) > 1e-32 * squared; ++sweep) {
+    for (size_t p = 0; p < n; ++p) {
+      for (size_t q = p + 1; q < n; ++q) {
+        if (a[p][q] == 0) continue;
+        // the rotation that makes a[p][q] zero
+        const double angle = (a[q][q] - a[p][p]) / (2 * a[p][q]);
+        const double t = (angle >= 0 ? 1 : -1) / (std::abs(angle) + std::sqrt(angle * angle + 1));
+        const double c = 1 / std::sqrt(t * t + 1), s = t * c;
+        rotate_columns(a, p, q, c, s);
+        rotate_rows(a, p, q, c, s);
+        rotate_rows(v, p, q, c, s);
+      }
+    }
+  }
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t i, size_t k) { return a[i][i] > a[k][k]; });
+  Eigensystem system;
+  for (const size_t i : order) {
+    system.values.push_back(a[i][i]);
+    system.vectors.push_back(v[i]);
+  }
+  return system;
+}
+
+}  // namespace minima::optim::detail

@@ -1,0 +1,18 @@
+// Eigenvalues and eigenvectors of a small symmetric matrix by Jacobi's rotations (1846): slow for large matrices,
+// accurate for all, and short. For the projected matrices of curvature.h and landscape.h, tens of rows.
+#pragma once
+
+#include <vector>
+
+namespace minima::optim::detail {
+
+using Matrix = std::vector<std::vector<double>>;
+
+/// Row i of vectors is the unit eigenvector of values[i]; the largest (most positive) value comes first.
+struct Eigensystem {
+  std::vector<double> values;
+  Matrix vectors;
+};
+Eigensystem symmetric_eigensystem(Matrix a);
+
+}  // namespace minima::optim::detail

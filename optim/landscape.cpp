@@ -1,0 +1,227 @@
+#include "optim/landscape.h"
+
+#include <cmath>
+
+#include "core/ops.h"
+#include "core/random.h"
+#include "optim/jacobi.h"
+#include "optim/layout.h"
+
+namespace minima::optim {
+
+using detail::Layout;
+using detail::scaled;
+
+namespace {
+
+// x + factor * y, a new tensor
+Tensor moved(const Tensor& x, double factor, const Tensor& y) {
+  Tensor sum = x.clone();
+  core::add_scaled(sum, factor, y);
+  return sum;
+}
+
+// The parameters moved about, without recording; back where they were when it ends, also by an exception.
+class Excursion {
+ public:
+  Excursion(const char* where, const LossFunction& loss, const Layout& layout)
+      : where_(where), loss_(loss), layout_(layout) {
+    std::vector<Tensor> values;
+    for (const Variable& parameter : layout.trainable()) values.push_back(parameter.value());
+    home_ = layout.join(values);
+  }
+  Excursion(const Excursion&) = delete;
+  Excursion& operator=(const Excursion&) = delete;
+  ~Excursion() { go_to(home_); }
+
+  const Tensor& home() const { return home_; }
+  double loss_at(const Tensor& flat, const std::string& place) {
+    layout_.check(flat);
+    go_to(flat);
+    const double value = loss_().item();
+    if (!std::isfinite(value))
+      fail(where_, text("a loss of ", value, " at ", place), "a finite number", "Look at a smaller range.");
+    return value;
+  }
+
+ private:
+  void go_to(const Tensor& flat) {
+    for (size_t i = 0; i < layout_.trainable().size(); ++i)
+      Tensor(layout_.trainable()[i].value()).copy_from(layout_.part(flat, i));
+  }
+
+  const char* where_;
+  const LossFunction& loss_;
+  const Layout& layout_;
+  Tensor home_;
+  NoGrad evaluating_;
+};
+
+void require_some(const char* where, const char* name, const std::vector<double>& values) {
+  if (values.empty()) fail(where, text("no ", name), "at least one");
+}
+
+}  // namespace
+
+// ---- weights and directions
+
+Tensor flat_weights(const std::vector<Variable>& parameters) {
+  const Layout layout("flat_weights", parameters);
+  std::vector<Tensor> parts;
+  for (const Variable& parameter : parameters) parts.push_back(parameter.value().flatten());
+  return core::concatenate(parts, 0);
+}
+
+void set_weights(const std::vector<Variable>& parameters, const Tensor& flat) {
+  Layout("set_weights", parameters).check(flat);
+  int64_t begin = 0;
+  for (const Variable& parameter : parameters) {
+    const int64_t end = begin + parameter.numel();
+    Tensor(parameter.value()).copy_from(flat.slice(begin, end).reshape(parameter.shape()));
+    begin = end;
+  }
+}
+
+Tensor filter_normalised_direction(const std::vector<Variable>& parameters, uint64_t seed) {
+  const Layout layout("filter_normalised_direction", parameters);
+  const auto norms = [](const Tensor& rows) {
+    return core::unary(UnaryOp::sqrt, core::reduce(ReduceOp::sum, core::unary(UnaryOp::power, rows, 2), 1, true));
+  };
+  Generator random{seed};
+  std::vector<Tensor> parts;
+  for (const Variable& parameter : layout.trainable()) {
+    const Shape& shape = parameter.shape();
+    if (shape.rank() < 2 || shape.numel() == 0) {
+      parts.push_back(Tensor::zeros(shape, layout.dtype(), layout.device()));
+      continue;
+    }
+    const Tensor filters = parameter.value().reshape({shape[0], -1});
+    const Tensor noise = random.normal(filters.shape(), 0, 1, layout.dtype(), layout.device());
+    const Tensor scale = core::binary(BinaryOp::divide, norms(filters), norms(noise));
+    parts.push_back(core::binary(BinaryOp::multiply, noise, scale).reshape(shape));
+  }
+  return layout.join(parts);
+}
+
+// ---- lines
+
+Sharpness sharpness(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& direction,
+                    double rho) {
+  const Layout layout("sharpness", parameters);
+  if (!(rho > 0 && std::isfinite(rho))) fail("sharpness", text("rho = ", rho), "a finite number above 0");
+  const Tensor d = layout.direction(direction);
+  const double factor = rho / core::norm(d);
+  Excursion excursion("sharpness", loss, layout);
+  const Tensor& w = excursion.home();
+  return {.loss = excursion.loss_at(w, "the weights as they are"),
+          .ahead = excursion.loss_at(moved(w, factor, d), text("distance ", rho, " ahead")),
+          .behind = excursion.loss_at(moved(w, -factor, d), text("distance ", rho, " behind"))};
+}
+
+std::vector<double> losses_along(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& from,
+                                 const Tensor& direction, const std::vector<double>& alphas) {
+  const Layout layout("losses_along", parameters);
+  require_some("losses_along", "alphas", alphas);
+  layout.check(from);
+  const Tensor d = layout.direction(direction);
+  Excursion excursion("losses_along", loss, layout);
+  std::vector<double> losses;
+  for (const double alpha : alphas) losses.push_back(excursion.loss_at(moved(from, alpha, d), text("alpha = ", alpha)));
+  return losses;
+}
+
+std::vector<double> interpolation(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& a,
+                                  const Tensor& b, const std::vector<double>& alphas) {
+  const Layout layout("interpolation", parameters);
+  require_some("interpolation", "alphas", alphas);
+  layout.check(a);
+  layout.check(b);
+  Excursion excursion("interpolation", loss, layout);
+  std::vector<double> losses;
+  for (const double alpha : alphas)
+    losses.push_back(excursion.loss_at(moved(scaled(a, 1 - alpha), alpha, b), text("alpha = ", alpha)));
+  return losses;
+}
+
+// ---- planes
+
+namespace {
+
+Tensor point_on(const Plane& plane, double alpha, double beta) {
+  Tensor point = moved(plane.origin, alpha, plane.u);
+  core::add_scaled(point, beta, plane.v);
+  return point;
+}
+
+void check_same(const char* where, const Tensor& got, const Tensor& expected, const std::string& name) {
+  if (got.shape() != expected.shape() || got.dtype() != expected.dtype())
+    fail(where, text(name, " of ", name_of(got.dtype()), " ", got.shape()),
+         text(name_of(expected.dtype()), " ", expected.shape(), ", as the others"));
+}
+
+}  // namespace
+
+std::vector<double> losses_on(const LossFunction& loss, const std::vector<Variable>& parameters, const Plane& plane,
+                              const std::vector<double>& alphas, const std::vector<double>& betas) {
+  const Layout layout("losses_on", parameters);
+  require_some("losses_on", "alphas", alphas);
+  require_some("losses_on", "betas", betas);
+  layout.check(plane.origin);
+  const Plane moving{plane.origin, layout.direction(plane.u), layout.direction(plane.v)};
+  Excursion excursion("losses_on", loss, layout);
+  std::vector<double> losses;
+  for (const double beta : betas)
+    for (const double alpha : alphas)
+      losses.push_back(excursion.loss_at(point_on(moving, alpha, beta), text("alpha = ", alpha, ", beta = ", beta)));
+  return losses;
+}
+
+Plane trajectory_plane(const std::vector<Tensor>& points) {
+  if (points.size() < 3)
+    fail("trajectory_plane", text(points.size(), " points"), "at least 3", "Fewer do not tell which plane.");
+  std::vector<Tensor> steps;  // away from the last
+  for (size_t i = 0; i + 1 < points.size(); ++i) {
+    check_same("trajectory_plane", points[i], points.back(), text("point ", i));
+    steps.push_back(moved(points[i], -1, points.back()));
+  }
+  // The principal components of n points in many dimensions, from the n x n products between them.
+  detail::Matrix products(steps.size(), std::vector<double>(steps.size()));
+  for (size_t i = 0; i < steps.size(); ++i)
+    for (size_t j = 0; j <= i; ++j) products[i][j] = products[j][i] = core::dot(steps[i], steps[j]);
+  const detail::Eigensystem system = detail::symmetric_eigensystem(std::move(products));
+  if (!(system.values[1] > 1e-14 * system.values[0]))
+    fail("trajectory_plane", "points on a line", "points that span a plane");
+  const auto component = [&](size_t k) {
+    Tensor axis = scaled(steps[0], system.vectors[k][0]);
+    for (size_t i = 1; i < steps.size(); ++i) core::add_scaled(axis, system.vectors[k][i], steps[i]);
+    return scaled(axis, 1 / core::norm(axis));
+  };
+  return {points.back(), component(0), component(1)};
+}
+
+PlanePoint project(const Plane& plane, const Tensor& w) {
+  check_same("project", w, plane.origin, "a point");
+  Tensor rest = moved(w, -1, plane.origin);
+  const double uu = core::dot(plane.u, plane.u), uv = core::dot(plane.u, plane.v), vv = core::dot(plane.v, plane.v),
+               ur = core::dot(plane.u, rest), vr = core::dot(plane.v, rest), determinant = uu * vv - uv * uv;
+  if (!(determinant > 1e-10 * uu * vv)) fail("project", "a plane whose directions are parallel", "two different ones");
+  const double alpha = (ur * vv - vr * uv) / determinant, beta = (vr * uu - ur * uv) / determinant;
+  core::add_scaled(rest, -alpha, plane.u);
+  core::add_scaled(rest, -beta, plane.v);
+  return {.alpha = alpha, .beta = beta, .distance = core::norm(rest)};
+}
+
+std::vector<ProjectedPoint> losses_of_path(const LossFunction& loss, const std::vector<Variable>& parameters,
+                                           const Plane& plane, const std::vector<Tensor>& points) {
+  const Layout layout("losses_of_path", parameters);
+  Excursion excursion("losses_of_path", loss, layout);
+  std::vector<ProjectedPoint> path;
+  for (size_t i = 0; i < points.size(); ++i) {
+    const PlanePoint at = project(plane, points[i]);
+    path.push_back({at, excursion.loss_at(point_on(plane, at.alpha, at.beta), text("the projection of point ", i)),
+                    excursion.loss_at(points[i], text("point ", i))});
+  }
+  return path;
+}
+
+}  // namespace minima::optim
