@@ -28,6 +28,12 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels, const Cross
   return minima::cross_entropy(logits, labels, options.label_smoothing);
 }
 
+Variable cross_entropies(const Variable& logits, const Tensor& labels) {
+  check_classification("cross_entropies", logits, labels);
+  const Variable target(core::one_hot(labels, logits.size(1), logits.dtype()));
+  return -sum(log_softmax(logits) * target, 1);
+}
+
 Variable mse(const Variable& prediction, const Variable& target) {
   check_same("mse", prediction.shape(), target.shape());
   return mean(square(prediction - target));

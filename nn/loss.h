@@ -1,5 +1,5 @@
-// Losses, each a mean over the batch, fused so that no logarithm of a vanished probability is ever taken; and accuracy.
-// An empty batch is an error, as are shapes that do not match: nothing broadcasts here.
+// Losses, each a mean over the batch unless it says otherwise, fused so that no logarithm of a vanished probability is
+// ever taken; and accuracy. An empty batch is an error, as are shapes that do not match: nothing broadcasts here.
 #pragma once
 
 #include "autograd/variable.h"
@@ -13,6 +13,9 @@ struct CrossEntropyOptions {
 
 /// Cross entropy of softmax(logits) against class labels. logits [batch, classes], labels int32 or int64 [batch].
 Variable cross_entropy(const Variable& logits, const Tensor& labels, const CrossEntropyOptions& options = {});
+
+/// The same for each sample of the batch instead of their mean, without label smoothing: [batch].
+Variable cross_entropies(const Variable& logits, const Tensor& labels);
 
 /// Mean of (prediction - target)^2 over all elements; equal shapes.
 Variable mse(const Variable& prediction, const Variable& target);

@@ -15,17 +15,8 @@ MSAM::MSAM(std::unique_ptr<BaseOptimizer> base, const MsamOptions& options)
 
 Variable MSAM::step(const Closure& closure) {
   begin_step();
-  StepStatistics& statistics = base().statistics();
-  if (base().measured() == Measure::losses) statistics.loss_clean = base().loss_only(closure);
   const Perturbation ahead = along(momentum(), -1);  // e = -rho * v / |v|, along the coming update; none while v = 0
-  Variable loss;
-  {
-    auto there = ahead.scope(Undo::subtracting);
-    loss = gradient(closure);  // g at w + e
-  }
-  base().observe(loss);
-  statistics.loss_perturbed = statistics.loss;
-  if (base().measured() != Measure::nothing) statistics.perturbation_norm = ahead.norm();
+  Variable loss = only_gradient_at(ahead, closure);  // g at w + e; the weights are w again
   base().update(weight_decay_at_perturbed_ ? gradient_with_decay_of(ahead) : gradients());
   return loss;
 }

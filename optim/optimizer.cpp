@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "autograd/ops.h"
 #include "core/backend.h"
 #include "core/ops.h"
 #include "core/random.h"
@@ -35,7 +36,7 @@ int64_t Optimizer::gradient_evaluations() const { return base().gradient_evaluat
 const StepStatistics& Optimizer::last_step() const { return base().statistics_; }
 void Optimizer::measure(Measure what) { base().measure_ = what; }
 
-// --------------------------------------------------------------------------------------------- construction
+Variable Optimizer::step(const SampleLosses& losses) { return step(detail::mean_of(name(), losses)); }
 
 namespace detail {
 std::vector<Group> single_group(std::vector<Variable> parameters) {
@@ -43,7 +44,30 @@ std::vector<Group> single_group(std::vector<Variable> parameters) {
   groups[0].parameters = std::move(parameters);
   return groups;
 }
+
+Variable losses_of(const std::string& where, const SampleLosses& losses, const Tensor& rows) {
+  Variable each = losses(rows);
+  if (!each.defined() || each.shape().rank() != 1 || each.numel() == 0 ||
+      (rows.defined() && each.size(0) != rows.size(0)))
+    fail(where, each.defined() ? text("losses of shape ", each.shape()) : "no losses",
+         rows.defined() ? text("one for each of ", rows.size(0), " samples")
+                        : "one for each sample of the batch, (batch,)",
+         "nn::cross_entropies gives them.");
+  return each;
+}
+
+Closure mean_of(const std::string& where, const SampleLosses& losses) {
+  return [&losses, where] {
+    Variable loss = mean(losses_of(where, losses, Tensor()));
+    loss.backward();
+    return loss;
+  };
+}
+
+std::string at_step(int64_t step) { return step < 0 ? "" : text(" at step ", step, " (counted from 0)"); }
 }  // namespace detail
+
+// --------------------------------------------------------------------------------------------- construction
 
 namespace {
 
@@ -55,8 +79,8 @@ std::vector<std::vector<Variable>> parameters_of(const std::vector<Group>& group
 }
 
 void require(bool holds, const char* where, const char* what, double got, int group, const char* expected,
-             const std::string& when = "") {
-  if (!holds) fail(where, text(what, " = ", got, " in group ", group, when), expected);
+             int64_t step) {
+  if (!holds) fail(where, text(what, " = ", got, " in group ", group, detail::at_step(step)), expected);
 }
 
 }  // namespace
@@ -78,29 +102,29 @@ BaseOptimizer::BaseOptimizer(const Setup& setup, const std::vector<Group>& group
       inherited = *own;
     });
     const Schedule& lr = groups_[i].lr;
-    if (lr.is_constant()) require(lr(0) > 0, name_, "lr", lr(0), static_cast<int>(i), "a number above 0");
+    if (lr.is_constant()) require(lr(0) > 0, name_, "lr", lr(0), static_cast<int>(i), "a number above 0", when_made);
     if (groups_[i].momentum.is_constant()) values_[i].momentum = groups_[i].momentum(0);
     if (lr.is_constant()) values_[i].lr = lr(0);
-    check(static_cast<int>(i), "");
+    check(static_cast<int>(i), when_made);
   }
   for (size_t i = 0; i < state_names_.size(); ++i) states_.push_back(flat_.zeros());
 }
 
-void BaseOptimizer::check(int group, const std::string& when) const {
+void BaseOptimizer::check(int group, int64_t step) const {
   const auto& [lr, momentum, rho] = values_[static_cast<size_t>(group)];
   const Hyperparameters& h = groups_[static_cast<size_t>(group)];
   const char *at_least_0 = "a finite number of at least 0", *below_1 = "a number in [0, 1)";
-  require(lr >= 0 && std::isfinite(lr), name_, "lr", lr, group, at_least_0, when);
-  require(momentum >= 0 && momentum < 1, name_, "momentum", momentum, group, below_1, when);
-  require(momentum == 0 || has_momentum() || when.empty(), name_, "momentum", momentum, group,
-          "0, for this optimizer was made without momentum and has no buffer for it", when);
-  require(h.dampening >= 0 && h.dampening < 1, name_, "dampening", h.dampening, group, below_1, when);
+  require(lr >= 0 && std::isfinite(lr), name_, "lr", lr, group, at_least_0, step);
+  require(momentum >= 0 && momentum < 1, name_, "momentum", momentum, group, below_1, step);
+  require(momentum == 0 || has_momentum() || step == when_made, name_, "momentum", momentum, group,
+          "0, for this optimizer was made without momentum and has no buffer for it", step);
+  require(h.dampening >= 0 && h.dampening < 1, name_, "dampening", h.dampening, group, below_1, step);
   require(h.weight_decay >= 0 && std::isfinite(h.weight_decay), name_, "weight_decay", h.weight_decay, group,
-          at_least_0, when);
-  require(h.beta1 >= 0 && h.beta1 < 1, name_, "beta1", h.beta1, group, below_1, when);
-  require(h.beta2 >= 0 && h.beta2 < 1, name_, "beta2", h.beta2, group, below_1, when);
+          at_least_0, step);
+  require(h.beta1 >= 0 && h.beta1 < 1, name_, "beta1", h.beta1, group, below_1, step);
+  require(h.beta2 >= 0 && h.beta2 < 1, name_, "beta2", h.beta2, group, below_1, step);
   require(h.epsilon > 0 && std::isfinite(h.epsilon), name_, "epsilon", h.epsilon, group, "a finite number above 0",
-          when);
+          step);
 }
 
 // --------------------------------------------------------------------------------------------------- a step
@@ -109,7 +133,7 @@ Variable BaseOptimizer::step(const Closure& closure) {
   for (size_t i = 0; i < groups_.size(); ++i)
     if (groups_[i].rho)
       fail(name_, text("rho in group ", i), "no rho: nothing is perturbed",
-           "Wrap this optimizer in SAM, ASAM or MSAM.");
+           "Wrap this optimizer, in SAM or MSAM for example.");
   begin_step();
   Variable loss = gradient(closure);
   observe(loss);
@@ -121,7 +145,7 @@ void BaseOptimizer::begin_step() {
   for (size_t i = 0; i < groups_.size(); ++i) {
     const Hyperparameters& h = groups_[i];
     values_[i] = {h.lr(steps_), h.momentum(steps_), h.rho ? (*h.rho)(steps_) : StepStatistics::none};
-    check(static_cast<int>(i), text(" at step ", steps_, " (counted from 0)"));
+    check(static_cast<int>(i), steps_);
   }
   flat_.refresh();
   statistics_ = StepStatistics{};
@@ -163,6 +187,12 @@ void BaseOptimizer::observe(const Variable& loss) {
   statistics_.velocity_norm = flat_.norm(v);
   const double norms = statistics_.velocity_norm * statistics_.gradient_norm;
   if (norms > 0) statistics_.cosine = flat_.dot(v, g) / norms;
+}
+
+Optimizer::Buffers BaseOptimizer::buffers() const {
+  Buffers buffers;
+  for (size_t i = 0; i < states_.size(); ++i) buffers.emplace_back(state_names_[i], states_[i]);
+  return buffers;
 }
 
 void BaseOptimizer::update(const Tensor& gradient) {

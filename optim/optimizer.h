@@ -1,5 +1,5 @@
 // What every optimizer offers (Optimizer), and what those with an update rule of their own share (BaseOptimizer: SGD,
-// Nesterov, Adam, AdamW). SAM, ASAM and MSAM wrap one of the latter (wrapper.h).
+// Nesterov, Adam, AdamW). SAM, MSAM and the others that perturb the weights wrap one of the latter (wrapper.h).
 //   optim::SGD optimizer{model.parameters(), {.lr = 0.1, .momentum = 0.9}};
 //   optimizer.step([&] {
 //     auto loss = nn::cross_entropy(model(images), labels);
@@ -28,6 +28,14 @@ namespace minima::optim {
 /// Nesterov, Adam, AdamW and MSAM, twice by SAM and ASAM, each time with the gradients zeroed: several backward passes
 /// inside one closure accumulate.
 using Closure = std::function<Variable()>;
+
+/// The losses of these samples of the current batch, one each: rows int64 [k] -> [k], all of the batch where rows is
+/// undefined. For optimizers that choose among the samples (ESAM); the mean and backward() are the optimizer's.
+///   optimizer.step([&](const Tensor& rows) {
+///     const auto of = [&](const Tensor& all) { return rows.defined() ? core::gather_rows(all, rows) : all; };
+///     return nn::cross_entropies(model(of(images)), of(labels));
+///   });
+using SampleLosses = std::function<Variable(const Tensor& rows)>;
 
 /// The hyperparameters of one group; read and change them between steps: optimizer.group(0).lr = 0.01. An optimizer
 /// reads only those that its own options name.
@@ -67,7 +75,7 @@ struct StepStatistics {
   double gradient_norm = none;      ///< |g|, g the gradient of `loss`: at clean weights, for MSAM at the perturbed ones
   double velocity_norm = none;      ///< |v|
   double cosine = none;             ///< cos(v, g); NaN while v or g is 0
-  double perturbation_norm = none;  ///< |e|
+  double perturbation_norm = none;  ///< |e|, in steps that perturb
   double loss_clean = none, loss_perturbed = none;  ///< at w and at w + e
 };
 
@@ -84,7 +92,9 @@ class Optimizer {
   /// never calls backward(), a schedule that yields NaN or a number out of range (naming the step), parameters whose
   /// dtype or device changed. What the closure throws passes through; the step then has not happened.
   virtual Variable step(const Closure& closure) = 0;
-  /// "sgd", "nesterov", "adam", "adamw", "sam", "asam" or "msam"
+  /// The same on the mean of the samples' losses; ESAM takes its second gradient on some of them only.
+  virtual Variable step(const SampleLosses& losses);
+  /// As make_optimizer() knows it: "sgd", "msam", "along-random" ...
   virtual std::string name() const = 0;
   /// The optimizer whose rule moves the weights: this one, or what a wrapper wraps.
   virtual BaseOptimizer& base() = 0;
@@ -98,9 +108,13 @@ class Optimizer {
   /// The momentum buffer v (Adam: the raw first moment m), flat, in the order of parameters(). An error without one.
   const Tensor& momentum() const;
 
+  /// What is kept between steps, by name: momentum and the like. The memory itself, not a copy.
+  using Buffers = std::vector<std::pair<std::string, Tensor>>;
+  virtual Buffers buffers() const = 0;
+
   /// Steps completed.
   int64_t steps() const;
-  /// Forward-backward passes used for them: 1 a step, 2 with SAM and ASAM.
+  /// Forward-backward passes used for them: 1 a step, 2 with SAM and ASAM. One on a part of the batch counts as one.
   int64_t gradient_evaluations() const;
   const StepStatistics& last_step() const;
   void measure(Measure what);
@@ -130,9 +144,11 @@ class BaseOptimizer : public Optimizer {
   };
 
   Variable step(const Closure& closure) override;
+  using Optimizer::step;
   std::string name() const override { return name_; }
   BaseOptimizer& base() override { return *this; }
   using Optimizer::base;
+  Buffers buffers() const override;
 
   // ---- the parts of a step, for wrappers
   /// Samples and checks the schedules.
@@ -161,7 +177,8 @@ class BaseOptimizer : public Optimizer {
 
  private:
   friend class Optimizer;
-  void check(int group, const std::string& when) const;
+  static constexpr int64_t when_made = -1;
+  void check(int group, int64_t step) const;
   Tensor clipped(const Tensor& gradient) const;
 
   const char* name_;
@@ -179,6 +196,12 @@ class BaseOptimizer : public Optimizer {
 namespace detail {
 /// One group of all parameters.
 std::vector<Group> single_group(std::vector<Variable> parameters);
+/// " at step 3 (counted from 0)", for errors; nothing for a negative step.
+std::string at_step(int64_t step);
+/// Runs the samples' losses and checks that there is one for each of `rows` (all: undefined).
+Variable losses_of(const std::string& where, const SampleLosses& losses, const Tensor& rows);
+/// The closure of their mean.
+Closure mean_of(const std::string& where, const SampleLosses& losses);
 }  // namespace detail
 
 }  // namespace minima::optim

@@ -7,19 +7,6 @@
 
 namespace minima::optim {
 
-/// What SAM and ASAM share: two passes over the same batch. The second sees the same random numbers, and batch
-/// statistics count the first only. The base applies its decay, momentum and clipping at the clean w.
-class TwoPassWrapper : public Wrapper {
- public:
-  Variable step(const Closure& closure) override;
-
- protected:
-  TwoPassWrapper(const char* name, std::unique_ptr<BaseOptimizer> base, const Schedule& rho)
-      : Wrapper(name, std::move(base), rho, Radius::not_negative) {}
-  /// The way uphill from w, given the gradient there.
-  virtual Perturbation ascent() const = 0;
-};
-
 struct SamOptions {
   Schedule rho = 0.05;  ///< >= 0
 };
@@ -28,14 +15,14 @@ struct SamOptions {
 ///   e = rho * g / |g|,  w <- rule(w, gradient at w + e),
 /// with one norm over all parameters. Weight decay is no part of the ascent. step() returns the loss at w. Where g = 0
 /// nothing is perturbed; rho = 0 is the base, bit for bit.
-class SAM : public TwoPassWrapper {
+class SAM : public Wrapper {
  public:
   template <WrappableOptimizer Base>
   explicit SAM(Base base, const SamOptions& options = {}) : SAM(std::make_unique<Base>(std::move(base)), options) {}
   explicit SAM(std::unique_ptr<BaseOptimizer> base, const SamOptions& options = {});
 
- private:
-  Perturbation ascent() const override;
+  Variable step(const Closure& closure) override;
+  using Optimizer::step;
 };
 
 struct AsamOptions {
@@ -45,14 +32,17 @@ struct AsamOptions {
 
 /// ASAM (Kwon et al., 2021): SAM with a radius relative to each weight, so that rescaling a network changes nothing,
 ///   T = |w| + eta,  e = rho * T^2 g / |T g|   (elementwise).
-class ASAM : public TwoPassWrapper {
+class ASAM : public Wrapper {
  public:
   template <WrappableOptimizer Base>
   explicit ASAM(Base base, const AsamOptions& options = {}) : ASAM(std::make_unique<Base>(std::move(base)), options) {}
   explicit ASAM(std::unique_ptr<BaseOptimizer> base, const AsamOptions& options = {});
 
+  Variable step(const Closure& closure) override;
+  using Optimizer::step;
+
  private:
-  Perturbation ascent() const override;
+  Perturbation ascent() const;
 
   double eta_;
 };

@@ -44,7 +44,7 @@ Archive Optimizer::state() const {
   archive.tensors["steps"] = Tensor::from(std::vector<int64_t>{base.steps_});
   archive.tensors["gradient_evaluations"] = Tensor::from(std::vector<int64_t>{base.gradient_evaluations_});
   archive.tensors["parameter_sizes"] = sizes_of(parameters());
-  for (size_t i = 0; i < base.states_.size(); ++i) archive.tensors[base.state_names_[i]] = base.states_[i].clone();
+  for (const auto& [name, buffer] : buffers()) archive.tensors[name] = buffer.clone();
   std::map<std::string, std::vector<double>> values;  // one per group
   for (const Hyperparameters& group : base.groups_)
     for_each_hyperparameter(group, group, [&](const std::string& name, const auto& field, const auto&) {
@@ -74,9 +74,8 @@ void Optimizer::load_state(const Archive& archive) {
            "Is this the state of another model?");
   const int64_t steps = counter(archive, "steps");
   const int64_t gradient_evaluations = counter(archive, "gradient_evaluations");
-  std::vector<Tensor> buffers;
-  for (size_t i = 0; i < base.states_.size(); ++i)
-    buffers.push_back(matching(archive, base.state_names_[i], base.states_[i].shape(), base.states_[i].dtype()));
+  const Buffers buffers = this->buffers();
+  for (const auto& [name, buffer] : buffers) matching(archive, name, buffer.shape(), buffer.dtype());
   std::vector<Hyperparameters> hyperparameters = base.groups_;
   const Shape one_each{groups()};
   for (size_t i = 0; i < hyperparameters.size(); ++i)
@@ -88,7 +87,7 @@ void Optimizer::load_state(const Archive& archive) {
   base.steps_ = steps;
   base.gradient_evaluations_ = gradient_evaluations;
   base.groups_ = std::move(hyperparameters);
-  for (size_t i = 0; i < buffers.size(); ++i) base.states_[i].copy_from(buffers[i]);
+  for (const auto& [name, buffer] : buffers) Tensor(buffer).copy_from(archive.tensor(name));
 }
 
 }  // namespace minima::optim

@@ -63,25 +63,55 @@ Perturbation::Scope::~Scope() {
 
 // ----------------------------------------------------------------------------------------------------- wrapper
 
-Wrapper::Wrapper(const char* name, std::unique_ptr<BaseOptimizer> base, const Schedule& rho, Radius radius)
-    : name_(name), base_(std::move(base)), radius_(radius) {
+Wrapper::Wrapper(std::string name, std::unique_ptr<BaseOptimizer> base, const Schedule& rho, Radius radius)
+    : name_(std::move(name)), base_(std::move(base)), radius_(radius) {
   for (int i = 0; i < base_->groups(); ++i) {
     std::optional<Schedule>& own = base_->group(i).rho;
     if (!own) own = rho;
-    if (own->is_constant()) check_radius(i, (*own)(0), "");
+    if (own->is_constant()) check_radius(i, (*own)(0), -1);
   }
+}
+
+void Wrapper::check_radius(int group, double rho, int64_t step) const {
+  if (!std::isfinite(rho) || (radius_ == Radius::not_negative && rho < 0))
+    fail(name_, text("rho = ", rho, " in group ", group, detail::at_step(step)),
+         radius_ == Radius::any_sign ? "a finite number" : "a finite number of at least 0");
 }
 
 void Wrapper::begin_step() {
   base_->begin_step();
-  for (int i = 0; i < base_->groups(); ++i)
-    check_radius(i, base_->values(i).rho, text(" at step ", steps(), " (counted from 0)"));
+  for (int i = 0; i < base_->groups(); ++i) check_radius(i, base_->values(i).rho, steps());
 }
 
-void Wrapper::check_radius(int group, double rho, const std::string& when) const {
-  if (!std::isfinite(rho) || (radius_ == Radius::not_negative && rho < 0))
-    fail(name_, text("rho = ", rho, " in group ", group, when),
-         radius_ == Radius::any_sign ? "a finite number" : "a finite number of at least 0");
+Variable Wrapper::gradient_at_weights(const Closure& closure) {
+  random_numbers_ = default_generator();
+  Variable loss = base_->gradient(closure);
+  base_->observe(loss);
+  base_->statistics().loss_clean = base_->statistics().loss;
+  return loss;
+}
+
+void Wrapper::second_gradient_at(const Perturbation& e, const Closure& closure) {
+  StepStatistics& statistics = base_->statistics();
+  if (base_->measured() != Measure::nothing) statistics.perturbation_norm = e.norm();
+  auto there = e.scope(Undo::from_copy);  // w + e until the function returns or throws; then w, exactly
+  BatchStatisticsFrozen frozen;
+  default_generator() = random_numbers_;
+  statistics.loss_perturbed = base_->gradient(closure).item();
+}
+
+Variable Wrapper::only_gradient_at(const Perturbation& e, const Closure& closure) {
+  StepStatistics& statistics = base_->statistics();
+  if (base_->measured() == Measure::losses) statistics.loss_clean = base_->loss_only(closure);
+  if (base_->measured() != Measure::nothing) statistics.perturbation_norm = e.norm();
+  Variable loss;
+  {
+    auto there = e.scope(Undo::subtracting);
+    loss = base_->gradient(closure);
+  }
+  base_->observe(loss);
+  statistics.loss_perturbed = statistics.loss;
+  return loss;
 }
 
 Perturbation Wrapper::along(const Tensor& direction, double sign, double norm) const {

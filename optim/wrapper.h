@@ -1,11 +1,12 @@
 // Wrapper: an optimizer that takes the gradient somewhere else than at the weights and leaves the update to the base
-// that it wraps; and Perturbation, the way there and back. SAM, ASAM (sam.h) and MSAM (msam.h) are wrappers; a new
-// direction is a new wrapper of ten lines.
+// that it wraps; and Perturbation, the way there and back. SAM, ASAM (sam.h), MSAM (msam.h), LookSAM (looksam.h) and
+// ESAM (esam.h) are wrappers. Not here: a direction of one's own, which needs no new wrapper (along.h).
 #pragma once
 
 #include <concepts>
 #include <memory>
 
+#include "core/random.h"
 #include "optim/optimizer.h"
 
 namespace minima::optim {
@@ -64,14 +65,23 @@ class Wrapper : public Optimizer {
   std::string name() const override { return name_; }
   BaseOptimizer& base() override { return *base_; }
   using Optimizer::base;
+  Buffers buffers() const override { return base_->buffers(); }
 
  protected:
   enum class Radius { not_negative, any_sign };
   /// Groups without a radius of their own inherit rho.
-  Wrapper(const char* name, std::unique_ptr<BaseOptimizer> base, const Schedule& rho, Radius radius);
+  Wrapper(std::string name, std::unique_ptr<BaseOptimizer> base, const Schedule& rho, Radius radius);
 
+  // ---- the parts of a step. Each gradient is left in gradients(); base().update(gradients()) ends the step.
   void begin_step();
-  Variable gradient(const Closure& closure) { return base_->gradient(closure); }
+  /// The gradient at w. Returns the loss there.
+  Variable gradient_at_weights(const Closure& closure);
+  /// After it, the gradient at w + e: a second pass over the same batch, which sees the same random numbers; batch
+  /// statistics count the first only. The weights are the same bits afterwards.
+  void second_gradient_at(const Perturbation& e, const Closure& closure);
+  /// The gradient at w + e and no other. Returns the loss there. The weights are back to two roundings afterwards
+  /// (Undo::subtracting).
+  Variable only_gradient_at(const Perturbation& e, const Closure& closure);
   const Tensor& gradients() const { return base_->flat().gradients(); }
   double norm(const Tensor& flat) const { return base_->flat().norm(flat); }
   /// e = sign * rho * direction / norm; none where the norm is zero, or so small that rho / norm would overflow.
@@ -80,11 +90,12 @@ class Wrapper : public Optimizer {
   Perturbation along(const Tensor& direction, double sign) const { return along(direction, sign, norm(direction)); }
 
  private:
-  void check_radius(int group, double rho, const std::string& when) const;
+  void check_radius(int group, double rho, int64_t step) const;
 
-  const char* name_;
+  std::string name_;
   std::unique_ptr<BaseOptimizer> base_;
   Radius radius_;
+  Generator random_numbers_;  // of the first pass, for the second
 };
 
 }  // namespace minima::optim

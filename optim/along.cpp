@@ -1,0 +1,51 @@
+#include "optim/along.h"
+
+namespace minima::optim {
+
+Along::Along(std::unique_ptr<BaseOptimizer> base, Direction direction, const AlongOptions& options)
+    : Wrapper("along-" + direction.name, std::move(base), options.rho, Radius::any_sign),
+      direction_(std::move(direction)) {
+  if (direction_.name.empty() || !direction_.at)
+    fail("along", direction_.name.empty() ? "a direction without a name" : text(direction_.name, " without a function"),
+         "a Direction with .name and .at");
+  if (direction_.needs_last_gradient) last_gradient_ = this->base().flat().zeros();
+}
+
+Variable Along::step(const Closure& closure) {
+  begin_step();
+  Variable loss;
+  if (direction_.needs_gradient) {
+    loss = gradient_at_weights(closure);
+    second_gradient_at(perturbation(), closure);
+  } else {
+    loss = only_gradient_at(perturbation(), closure);
+  }
+  if (direction_.needs_last_gradient) last_gradient_.copy_from(gradients());
+  base().update(gradients());
+  return loss;
+}
+
+Perturbation Along::perturbation() const {
+  const Tensor& weights = base().flat().weights();
+  Heading d =
+      direction_.at(DirectionContext(base(), direction_.needs_gradient ? gradients() : Tensor(), last_gradient_));
+  if (!d.flat.defined()) return Perturbation(base(), weights, 0);
+  if (d.flat.shape() != weights.shape() || d.flat.dtype() != weights.dtype() || d.flat.device() != weights.device())
+    fail(name(),
+         text("a direction of ", name_of(d.flat.dtype()), " ", d.flat.shape(), " on ", name_of(d.flat.device())),
+         text(name_of(weights.dtype()), " ", weights.shape(), " on ", name_of(weights.device())),
+         "It is flat: one element for each of the parameters, in their order, as in momentum().");
+  // The way back by subtraction must find the direction as it was; these two change while the gradient is taken.
+  const bool changes = d.flat.shares_storage_with(weights) || d.flat.shares_storage_with(gradients());
+  if (changes && !direction_.needs_gradient) d.flat = d.flat.clone();
+  if (!direction_.normalised) return Perturbation(base(), d.flat, d.factor);
+  return along(d.flat, d.factor > 0 ? +1 : d.factor < 0 ? -1 : 0);
+}
+
+Optimizer::Buffers Along::buffers() const {
+  Buffers buffers = Wrapper::buffers();
+  if (direction_.needs_last_gradient) buffers.emplace_back("last_gradient", last_gradient_);
+  return buffers;
+}
+
+}  // namespace minima::optim

@@ -1,0 +1,74 @@
+// Directions: which way a perturbation goes from the weights, as a value. Along (along.h) takes the gradient there. A
+// direction of one's own is a name and a function:
+//   optim::Direction downhill_slowly{.name = "mean-downhill", .at = [](const optim::DirectionContext& now) {
+//     return optim::Heading{now.momentum(), -1};
+//   }};
+// Not here: how far (the radius rho, of either sign), the way there and back (wrapper.h).
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "optim/optimizer.h"
+
+namespace minima::optim {
+
+/// What a direction may be made of: the state at the beginning of a step. Tensors are flat, one element for each of the
+/// parameters in the order of Optimizer::parameters(), and must not be changed.
+class DirectionContext {
+ public:
+  /// `gradient` and `last_gradient` are undefined where the direction did not ask for them.
+  DirectionContext(const BaseOptimizer& base, Tensor gradient, Tensor last_gradient);
+
+  const Tensor& weights() const { return base_.flat().weights(); }
+  /// g of this batch at w. An error unless needs_gradient.
+  const Tensor& gradient() const;
+  /// The gradient that the last step applied; zero before the first. An error unless needs_last_gradient.
+  const Tensor& last_gradient() const;
+  /// v before the new gradient enters. An error where the base has none.
+  const Tensor& momentum() const { return base_.momentum(); }
+  /// 0 for the first
+  int64_t step() const { return base_.steps(); }
+  double lr(int group = 0) const { return base_.values(group).lr; }
+  /// A flat tensor times the learning rate of each group.
+  Tensor times_lr(const Tensor& flat) const;
+  /// Standard normal numbers, a function of the seed and the step alone: the same again in a resumed run.
+  Tensor normal(uint64_t seed) const;
+
+ private:
+  const BaseOptimizer& base_;
+  Tensor gradient_, last_gradient_;
+};
+
+/// d = factor * flat, so that turning or scaling a buffer costs no copy of it. A tensor alone is one.
+struct Heading {
+  Tensor flat;
+  double factor;
+
+  Heading(Tensor flat, double factor = 1) : flat(std::move(flat)), factor(factor) {}  // NOLINT: implicit from a tensor
+};
+
+struct Direction {
+  std::string name{};  ///< "gradient" for the optimizer "along-gradient"
+  /// d, of the shape, dtype and device of the weights. Where it is zero, or an undefined tensor, nothing is perturbed.
+  std::function<Heading(const DirectionContext&)> at{};
+  bool normalised = true;            ///< e = rho * d / |d|, with one norm over all parameters; else e = rho * d
+  bool needs_gradient = false;       ///< of this batch at w: a step then takes two gradients, as SAM's
+  bool needs_last_gradient = false;  ///< of the step before: costs one buffer, which is saved with the state
+};
+
+namespace directions {
+/// d = g, uphill: rho > 0 is SAM, rho < 0 goes downhill. Two gradients a step.
+Direction gradient();
+/// d = -v, along the coming update: rho > 0 is MSAM, rho < 0 goes the other way, along +v.
+Direction momentum();
+/// d = -(the gradient that the last step applied): MSAM without the memory. rho < 0 goes uphill on the last batch.
+Direction last_gradient();
+/// d is a direction drawn anew in each step, uniformly over the sphere: the control that any other must beat.
+Direction random(uint64_t seed = 0);
+/// d = -lr * v, not normalised: rho = momentum is Nesterov's original method, rho = 0 heavy ball. MSAM with a radius
+/// that shrinks with the steps.
+Direction lr_momentum();
+}  // namespace directions
+
+}  // namespace minima::optim

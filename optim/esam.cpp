@@ -1,0 +1,88 @@
+#include "optim/esam.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "autograd/mode.h"
+#include "autograd/ops.h"
+
+namespace minima::optim {
+
+namespace {
+
+// The rows that rise most from `before` to `after`, in their order; the earlier one where two rise alike.
+Tensor most_risen(const Tensor& before, const Tensor& after, double share) {
+  const std::vector<double> from = before.to_vector<double>(), to = after.to_vector<double>();
+  const auto count = std::max<int64_t>(1, std::llround(share * static_cast<double>(from.size())));
+  std::vector<int64_t> rows(from.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  std::stable_sort(rows.begin(), rows.end(), [&](int64_t a, int64_t b) { return to[a] - from[a] > to[b] - from[b]; });
+  rows.resize(static_cast<size_t>(count));
+  std::sort(rows.begin(), rows.end());
+  return Tensor::from(rows).to(before.device());
+}
+
+}  // namespace
+
+ESAM::ESAM(std::unique_ptr<BaseOptimizer> base, const EsamOptions& options)
+    : Wrapper("esam", std::move(base), options.rho, Radius::not_negative),
+      beta_(options.beta),
+      gamma_(options.gamma),
+      seed_(options.seed) {
+  if (!(beta_ > 0 && beta_ <= 1)) fail("esam", text("beta = ", beta_), "a number in (0, 1]");
+  if (!(gamma_ > 0 && gamma_ <= 1)) fail("esam", text("gamma = ", gamma_), "a number in (0, 1]");
+}
+
+Variable ESAM::step(const Closure& closure) { return step_with(closure, closure); }
+
+Variable ESAM::step(const SampleLosses& losses) {
+  if (gamma_ == 1) return Optimizer::step(losses);
+  Tensor before;
+  const auto backward_of_mean = [](const Variable& each) {
+    Variable loss = mean(each);
+    loss.backward();
+    return loss;
+  };
+  return step_with(
+      [&] {
+        const Variable each = detail::losses_of(name(), losses, Tensor());
+        before = each.value();
+        return backward_of_mean(each);
+      },
+      [&] {
+        NoGrad choosing;
+        const Tensor after = detail::losses_of(name(), losses, Tensor()).value();
+        EnableGrad training;
+        return backward_of_mean(detail::losses_of(name(), losses, most_risen(before, after, gamma_)));
+      });
+}
+
+Variable ESAM::step_with(const Closure& at_weights, const Closure& perturbed) {
+  begin_step();
+  Variable loss = gradient_at_weights(at_weights);
+  const Perturbation uphill = ascent();
+  if (!uphill.is_zero()) second_gradient_at(uphill, perturbed);
+  base().update(gradients());
+  return loss;
+}
+
+Perturbation ESAM::ascent() const {
+  Tensor masked = gradients().clone();
+  const auto chosen = [&](uint64_t i) {
+    return philox(seed_, static_cast<uint64_t>(steps()), 1 + i).words[0] < beta_ * 4294967296.0;  // 2^32
+  };
+  bool any = false;
+  int64_t begin = 0;
+  for (size_t i = 0; i < parameters().size(); ++i) {
+    const int64_t end = begin + parameters()[i].numel();
+    if (chosen(i))
+      any = any || parameters()[i].requires_grad();
+    else
+      masked.slice(begin, end).fill(0);
+    begin = end;
+  }
+  return along(masked, any ? 1 / beta_ : 0, norm(gradients()));
+}
+
+}  // namespace minima::optim
