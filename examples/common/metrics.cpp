@@ -84,12 +84,12 @@ std::string json_line(const Row& row) {
          "}";
 }
 
-MetricsWriter::MetricsWriter(const std::string& directory) : directory_(directory) {
+MetricsWriter::MetricsWriter(const std::string& directory, const std::string& name)
+    : csv_path_(directory + "/" + name + ".csv") {
   make_output_directory(directory);
-  csv_.open(directory + "/metrics.csv", std::ios::trunc);
-  jsonl_.open(directory + "/metrics.jsonl", std::ios::trunc);
-  if (!csv_ || !jsonl_)
-    fail(directory + "/metrics.csv", std::strerror(errno), "a file that can be written", "Choose another --out.");
+  csv_.open(csv_path_, std::ios::trunc);
+  jsonl_.open(directory + "/" + name + ".jsonl", std::ios::trunc);
+  if (!csv_ || !jsonl_) fail(csv_path_, std::strerror(errno), "a file that can be written", "Choose another --out.");
 }
 
 void MetricsWriter::write(const Row& row) {
@@ -98,11 +98,11 @@ void MetricsWriter::write(const Row& row) {
     header_ = header;
     csv_ << header << '\n';
   } else if (header != header_) {
-    fail(directory_ + "/metrics.csv", "a row with columns " + header, "the columns " + header_);
+    fail(csv_path_, "a row with columns " + header, "the columns " + header_);
   }
   csv_ << csv_line(row) << std::endl;
   jsonl_ << json_line(row) << std::endl;
-  if (!csv_ || !jsonl_) fail(directory_ + "/metrics.csv", std::strerror(errno), "to append a row", "Is the disk full?");
+  if (!csv_ || !jsonl_) fail(csv_path_, std::strerror(errno), "to append a row", "Is the disk full?");
 }
 
 void make_output_directory(const std::string& path) {

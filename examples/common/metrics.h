@@ -14,7 +14,7 @@
 namespace minima::examples {
 
 /// Version of the columns in metrics files and of the keys in summary.json.
-inline constexpr int64_t schema_version = 1;
+inline constexpr int64_t schema_version = 2;
 
 /// Named values in the order of their columns.
 using Value = std::variant<int64_t, double, std::string>;
@@ -31,14 +31,14 @@ std::string json_line(const Row& row);
 
 class MetricsWriter {
  public:
-  /// Starts metrics.csv and metrics.jsonl anew in a directory, which is made if need be. A directory that cannot be
-  /// written is an error.
-  explicit MetricsWriter(const std::string& directory);
+  /// Starts NAME.csv and NAME.jsonl anew in a directory, which is made if need be. A directory that cannot be written
+  /// is an error.
+  explicit MetricsWriter(const std::string& directory, const std::string& name = "metrics");
   /// Appends a row; the columns are those of the first row.
   void write(const Row& row);
 
  private:
-  std::string directory_, header_;
+  std::string csv_path_, header_;
   std::ofstream csv_, jsonl_;
 };
 

@@ -14,8 +14,15 @@ struct LineStyle {
 };
 
 /// The optimizers of optim/make.h, and two more: "gd" is gradient descent and "momentum" is SGD with momentum where the
-/// two are shown together; elsewhere "sgd" is SGD with momentum, as everywhere in minima.
+/// two are shown together; elsewhere "sgd" is SGD with momentum, as everywhere in minima. "black" and "grey" are for
+/// what is no optimizer: theory, limits. A second and third look of the same colour, for another rho say: "sam'",
+/// "sam''".
 inline LineStyle line_style(const std::string& name) {
+  if (name.size() > 2 && name.ends_with("''"))
+    return {line_style(name.substr(0, name.size() - 2)).colour, "(2,4,2,10)"};
+  if (name.size() > 1 && name.ends_with("'")) return {line_style(name.substr(0, name.size() - 1)).colour, "(7,5)"};
+  if (name == "black") return {"000000", "solid"};
+  if (name == "grey") return {"999999", "solid"};
   if (name == "gd") return {"7F7F7F", "solid"};
   if (name == "momentum" || name == "sgd") return {"0072B2", "solid"};
   if (name == "nesterov") return {"E69F00", "(12,4)"};
@@ -32,7 +39,7 @@ inline LineStyle line_style(const std::string& name) {
   if (name == "along-last-gradient") return {"56B4E9", "(8,3)"};
   if (name == "along-random") return {"7F7F7F", "(2,3)"};
   if (name == "along-lr-momentum") return {"E69F00", "(12,4)"};
-  fail("line_style", name, "an optimizer of optim/make.h, \"gd\" or \"momentum\"",
+  fail("line_style", name, "an optimizer of optim/make.h, gd, momentum, black or grey",
        "Give it a line in examples/common/style.h.");
 }
 

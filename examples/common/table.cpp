@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <sstream>
 
 #include "examples/common/metrics.h"
 
@@ -73,6 +74,23 @@ std::string aligned(const Table& table) {
     }
     result += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
+  return result;
+}
+
+std::string wrapped(const std::string& text, size_t width) {
+  std::istringstream lines(text);
+  std::string result;
+  for (std::string line; std::getline(lines, line);) {
+    while (line.size() > width) {
+      size_t space = line.rfind(' ', width);
+      if (space == std::string::npos) space = line.find(' ');
+      if (space == std::string::npos) break;
+      result += line.substr(0, space) + "\n";
+      line.erase(0, space + 1);
+    }
+    result += line + "\n";
+  }
+  if (!result.empty()) result.pop_back();
   return result;
 }
 

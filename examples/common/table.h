@@ -1,5 +1,5 @@
-// Tables for people: cells of text, numbers with as many digits as they deserve. Not here: numbers for programs
-// (metrics.h).
+// Text for people: tables of cells, paragraphs, numbers with as many digits as they deserve. Not here: numbers for
+// programs (metrics.h).
 #pragma once
 
 #include <string>
@@ -14,6 +14,9 @@ using Table = std::vector<std::vector<std::string>>;
 
 /// The table with aligned columns, the first to the left, ready to print.
 std::string aligned(const Table& table);
+
+/// The text with lines of at most `width` characters, broken at spaces; its own line breaks stay.
+std::string wrapped(const std::string& text, size_t width = 100);
 
 /// value with so many digits after the point
 std::string fixed(double value, int decimals);
