@@ -131,7 +131,10 @@ int compare(int argc, char** argv) {
 
   Comparison comparison = options.describe(problem);
   std::printf("%s\n\n", options.headline(comparison).c_str());
-  Session session({options.out, options.configuration(), options.resume, work});
+  Session session({.directory = options.out,
+                   .configuration = options.configuration(),
+                   .resume = options.resume,
+                   .gradient_evaluations = work});
   try {
     if (options.tune) {
       std::vector<RunResult> tried;

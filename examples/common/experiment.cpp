@@ -107,6 +107,7 @@ const Measurement& Run::measure() {
   const Evaluation test = evaluate(*model_, problem_.test, problem_.device);
   m.train_loss = guard(train.loss, "training", step_), m.train_accuracy = train.accuracy;
   m.test_loss = guard(test.loss, "test", step_), m.test_accuracy = test.accuracy;
+  m.clean_fit = train.clean_fit, m.corrupted_fit = train.corrupted_fit;
   result_.curve.push_back(m);
   return result_.curve.back();
 }
@@ -145,19 +146,23 @@ Evaluation evaluate(nn::Module& model, const datasets::Dataset& data, Device dev
   NoGrad no_grad;
   const bool was_training = model.training;
   model.eval();
-  Evaluation total;
+  const std::vector<int64_t> labels = data.labels(), truth = data.true_labels();
+  double loss = 0, clean = 0, clean_hits = 0, corrupted = 0, corrupted_hits = 0;
+  size_t sample = 0;
   const int64_t batch_size = std::min(evaluation_batch, data.size());
   for (const auto& batch : datasets::Loader(data, {.batch_size = batch_size, .shuffle = false}).epoch(0)) {
-    const Tensor labels = batch.y.to(device);
     const Variable logits = model(batch.x.to(device));
-    const auto count = static_cast<double>(batch.y.numel());
-    total.loss += count * nn::cross_entropy(logits, labels).item();
-    total.accuracy += std::round(count * nn::accuracy(logits, labels));
+    loss += static_cast<double>(batch.y.numel()) * nn::cross_entropy(logits, batch.y.to(device)).item();
+    for (const int64_t guess : core::argmax(logits.value()).to_vector<int64_t>()) {
+      const bool is_clean = labels[sample] == truth[sample], hit = guess == labels[sample];
+      (is_clean ? clean : corrupted) += 1;
+      (is_clean ? clean_hits : corrupted_hits) += hit;
+      ++sample;
+    }
   }
-  total.loss /= static_cast<double>(data.size());
-  total.accuracy /= static_cast<double>(data.size());
   model.train(was_training);
-  return total;
+  const double size = clean + corrupted;
+  return {loss / size, (clean_hits + corrupted_hits) / size, clean_hits / clean, corrupted_hits / corrupted};
 }
 
 void refresh_batch_norm(nn::Module& model, const datasets::Dataset& train, int64_t batch, Device device) {
@@ -189,9 +194,18 @@ datasets::Dataset evenly_spaced(const datasets::Dataset& data, int64_t count) {
   return data.subset(indices);
 }
 
+double label_noise_of(const datasets::Dataset& data) {
+  const std::vector<int64_t> labels = data.labels(), truth = data.true_labels();
+  double corrupted = 0;
+  for (size_t i = 0; i < labels.size(); ++i) corrupted += labels[i] != truth[i];
+  return corrupted / static_cast<double>(labels.size());
+}
+
 Row metrics_row(const Problem& problem, const RunSettings& s, const Measurement& m) {
   return {{"schema", schema_version},
           {"data", problem.data},
+          {"train_samples", problem.train.size()},
+          {"label_noise", label_noise_of(problem.train)},
           {"model", problem.model},
           {"optimizer", s.optimizer},
           {"base", s.base},
@@ -201,6 +215,7 @@ Row metrics_row(const Problem& problem, const RunSettings& s, const Measurement&
           {"rho", s.rho},
           {"weight_decay", s.weight_decay},
           {"batch", problem.batch},
+          {"steps", s.steps},
           {"epoch", m.epoch},
           {"step", m.step},
           {"gradient_evaluations", m.gradient_evaluations},
@@ -209,7 +224,9 @@ Row metrics_row(const Problem& problem, const RunSettings& s, const Measurement&
           {"train_loss", m.train_loss},
           {"train_accuracy", m.train_accuracy},
           {"test_loss", m.test_loss},
-          {"test_accuracy", m.test_accuracy}};
+          {"test_accuracy", m.test_accuracy},
+          {"clean_fit", m.clean_fit},
+          {"corrupted_fit", m.corrupted_fit}};
 }
 
 }  // namespace minima::examples

@@ -42,6 +42,7 @@ struct Measurement {
   int64_t peak_memory_bytes = 0;  ///< most tensor memory in use while training, beyond what was in use before the run
   double train_loss = NAN, train_accuracy = NAN;  ///< on at most 10,000 training samples, evenly spaced
   double test_loss = NAN, test_accuracy = NAN;
+  double clean_fit = NAN, corrupted_fit = NAN;  ///< as in Evaluation, of the same training samples
 };
 
 /// A finished run, or the part of one up to where its loss stopped being a number.
@@ -107,6 +108,9 @@ class Run {
 
 struct Evaluation {
   double loss = 0, accuracy = 0;
+  /// Under label noise: the share of samples whose label is the true one, or a corrupted one, that get that label. A
+  /// model that gives the corrupted ones theirs has learnt them by heart. NaN where there is no such sample.
+  double clean_fit = NAN, corrupted_fit = NAN;
 };
 
 /// Mean cross entropy and accuracy of a model over a dataset, in eval mode and without gradients.
@@ -126,7 +130,10 @@ void check_label(const std::string& data, const std::string& label);
 /// At most `count` samples, evenly spaced over the dataset: a fixed sample that does not depend on any seed.
 datasets::Dataset evenly_spaced(const datasets::Dataset& data, int64_t count);
 
-/// A measurement with its configuration, as one row of metrics.csv.
+/// The share of samples whose label is not the true one.
+double label_noise_of(const datasets::Dataset& data);
+
+/// A measurement with its configuration, as one row of metrics.csv. `steps` is what the whole run was to take.
 Row metrics_row(const Problem& problem, const RunSettings& settings, const Measurement& measurement);
 
 }  // namespace minima::examples

@@ -17,7 +17,7 @@ Json to_json(const RunResult& run) {
   Json curve = Json::array();
   for (const Measurement& m : run.curve)
     curve.push_back({m.epoch, m.step, m.gradient_evaluations, m.seconds, m.peak_memory_bytes, m.train_loss,
-                     m.train_accuracy, m.test_loss, m.test_accuracy});
+                     m.train_accuracy, m.test_loss, m.test_accuracy, m.clean_fit, m.corrupted_fit});
   return {{"settings", {s.optimizer, s.base, s.seed, s.lr, s.momentum, s.rho, s.weight_decay, s.steps}},
           {"parameters", run.parameters},
           {"curve", curve},
@@ -32,13 +32,16 @@ RunResult run_from(const Json& json) {
   run.parameters = json.at("parameters");
   for (const Json& m : json.at("curve"))
     run.curve.push_back({m.at(0), m.at(1), m.at(2), m.at(3), m.at(4), number(m.at(5)), number(m.at(6)), number(m.at(7)),
-                         number(m.at(8))});
+                         number(m.at(8)), number(m.at(9)), number(m.at(10))});
   run.lambda_max = number(json.at("lambda").at(0)), run.lambda_residual = number(json.at("lambda").at(1));
   run.divergence = json.at("divergence");
   return run;
 }
 
 }  // namespace
+
+std::string run_text(const RunResult& run) { return to_json(run).dump(); }
+RunResult run_from_text(const std::string& text) { return run_from(Json::parse(text)); }
 
 void save_progress(const ProgressFile& progress, const std::string& path) {
   Json json{{"schema", schema_version}, {"configuration", progress.configuration}, {"finished", Json::array()}};

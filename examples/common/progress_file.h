@@ -17,6 +17,10 @@ struct ProgressFile {
   std::optional<RunResult> interrupted;              ///< with the curve until then; its checkpoint exists
 };
 
+/// A result as text that reads back as the same result.
+std::string run_text(const RunResult& run);
+RunResult run_from_text(const std::string& text);
+
 /// Written beside and renamed.
 void save_progress(const ProgressFile& progress, const std::string& path);
 /// A file that is missing, damaged or of another schema is an error.

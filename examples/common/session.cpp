@@ -5,6 +5,7 @@
 
 #include "examples/common/interrupt.h"
 #include "examples/common/table.h"
+#include "examples/common/workers.h"
 
 namespace minima::examples {
 
@@ -42,10 +43,29 @@ int64_t gradients_of(const ProgressFile& progress) {
   return total;
 }
 
+/// A whole run without progress lines or files.
+RunResult train_alone(const Session::Task& task, const Tick& tick) {
+  Run run(*task.problem, task.settings);
+  try {
+    for (int64_t before = 0; !run.finished(); before = run.gradient_evaluations()) {
+      run.step();
+      tick(run.gradient_evaluations() - before);
+      if (run.measurement_due() && (task.measure.every_epoch || run.finished())) run.measure();
+    }
+    if (task.measure.curvature_samples > 0) run.measure_curvature(task.measure.curvature_samples);
+  } catch (const Diverged& diverged) {
+    RunResult result = run.result();
+    result.divergence = diverged.what();
+    return result;
+  }
+  return run.result();
+}
+
 }  // namespace
 
 Session::Session(const Options& options)
     : directory_(options.directory),
+      resumable_(options.resumable),
       earlier_(read_earlier(options)),
       metrics_(options.directory),
       progress_(options.gradient_evaluations, gradients_of(earlier_)) {
@@ -81,16 +101,49 @@ RunResult Session::run(const Problem& problem, const RunSettings& settings, cons
     train(problem, run, measure);
     if (measure.curvature_samples > 0) run.measure_curvature(measure.curvature_samples);
     result = run.result();
-    const std::string line = run_name(settings) + "  " + measured(result.last(), measure);
-    if (measure.every_epoch) progress_.plain_line(line + "  " + fixed(result.last().seconds, 2) + " s");
   } catch (const Diverged& diverged) {
     result = run.result();
     result.divergence = diverged.what();
-    progress_.line(diverged.what());
   }
+  tell(result, measure);
   finish(result);
-  save_progress(state_, state_path());
+  save_state();
   return result;
+}
+
+void Session::tell(const RunResult& result, const Measure& measure) {
+  if (result.diverged()) return progress_.line(result.divergence);
+  if (measure.every_epoch)
+    progress_.plain_line(text(run_name(result.settings), "  ", measured(result.last(), measure), "  ",
+                              fixed(result.last().seconds, 2), " s"));
+}
+
+std::vector<RunResult> Session::run_all(const std::vector<Task>& tasks) {
+  std::vector<RunResult> results;
+  bool parallel = num_threads() > 1;
+  for (const Task& task : tasks) parallel = parallel && task.problem->device == Device::cpu;
+  if (!parallel) {
+    for (const Task& task : tasks) results.push_back(run(*task.problem, task.settings, task.measure));
+    return results;
+  }
+  Jobs jobs;
+  jobs.count = static_cast<int64_t>(tasks.size());
+  jobs.work = [&](int64_t index, const Tick& tick) { return run_text(train_alone(tasks[index], tick)); };
+  jobs.finished = [&](int64_t index, const std::string& result) {
+    const Task& task = tasks[index];
+    results.push_back(finish(run_from_text(result)));
+    write_rows(*task.problem, results.back(), task.measure);
+    tell(results.back(), task.measure);
+  };
+  const int64_t before = gradients_done_;
+  jobs.progress = [&](int64_t gradients) {
+    const size_t done = results.size();
+    progress_.update(before + gradients, text(done, " of ", tasks.size(), " runs done"));
+  };
+  const bool all_done = in_processes(num_threads(), jobs);
+  progress_.clear();
+  if (!all_done) throw Interrupted{};
+  return results;
 }
 
 void Session::train(const Problem& problem, Run& run, const Measure& measure) {
@@ -109,12 +162,16 @@ void Session::train(const Problem& problem, Run& run, const Measure& measure) {
     }
     if (interrupted() && !run.finished()) {
       progress_.clear();
-      run.save(checkpoint_path());
+      if (resumable_) run.save(checkpoint_path());
       state_.interrupted = run.result();
-      save_progress(state_, state_path());
+      save_state();
       throw Interrupted{};
     }
   }
+}
+
+void Session::save_state() {
+  if (resumable_) save_progress(state_, state_path());
 }
 
 void Session::complete() {

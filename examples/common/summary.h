@@ -7,7 +7,7 @@
 
 namespace minima::examples {
 
-/// {"schema": 1, "data", "model", "parameters", "batch", "threads", "machine", "runs": [{"optimizer", "base", "seed",
+/// {"schema": 2, "data", "model", "parameters", "batch", "threads", "machine", "runs": [{"optimizer", "base", "seed",
 /// "lr", "momentum", "rho", "weight_decay", "epochs", "steps", "gradient_evaluations", "seconds", "peak_memory_bytes",
 /// "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lambda_max", "lambda_residual"}]}
 /// Accuracies are in [0, 1]; what a diverged run never reached is null.

@@ -43,12 +43,14 @@ TEST_CASE("compare writes metrics, summary, script, and one report that needs no
   // 5 optimizers, 2 seeds, 2 epochs
   const auto csv = lines_of(folder.file("out/metrics.csv"));
   REQUIRE(csv.size() == 1 + 5 * 2 * 2);
-  CHECK(csv[0] ==
-        "schema,data,model,optimizer,base,seed,lr,momentum,rho,weight_decay,batch,epoch,step,gradient_evaluations,"
-        "seconds,peak_memory_bytes,train_loss,train_accuracy,test_loss,test_accuracy");
+  CHECK(
+      csv[0] ==
+      "schema,data,train_samples,label_noise,model,optimizer,base,seed,lr,momentum,rho,weight_decay,batch,steps,epoch,"
+      "step,gradient_evaluations,seconds,peak_memory_bytes,train_loss,train_accuracy,test_loss,test_accuracy,clean_fit,"
+      "corrupted_fit");
   const auto jsonl = lines_of(folder.file("out/metrics.jsonl"));
   REQUIRE(jsonl.size() == 20);
-  CHECK(json::parse(jsonl[0]).at("schema") == 1);
+  CHECK(json::parse(jsonl[0]).at("schema") == 2);
   CHECK(json::parse(jsonl[19]).at("optimizer") == "msam");
   CHECK(json::parse(jsonl[19]).at("seed") == 2);
   CHECK_MESSAGE(contains(outcome.output, "lr and rho are starting values"), "claims to be tuned for another model");

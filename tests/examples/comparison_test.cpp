@@ -179,7 +179,7 @@ TEST_CASE("summary.json has exactly the keys of its schema, and null where a div
                                              "lr", "momentum", "optimizer", "peak_memory_bytes", "rho", "seconds",
                                              "seed", "steps", "test_accuracy", "test_loss", "train_accuracy",
                                              "train_loss", "weight_decay"});
-  CHECK(json.at("schema") == 1);
+  CHECK(json.at("schema") == 2);
   CHECK(json.at("runs").size() == 10);
   CHECK(json.at("runs").at(1).at("optimizer") == "sam");
   CHECK(json.at("runs").at(1).at("base") == "sgd");

@@ -191,6 +191,26 @@ TEST_CASE("evaluation over batches equals evaluation of everything at once") {
   CHECK_CLOSE(evaluation.accuracy, nn::accuracy(logits, y), {.rtol = 1e-12});
 }
 
+TEST_CASE("under label noise the fit of clean and of corrupted labels is told apart") {
+  auto [train, test] = datasets::digits();
+  const auto noisy = train.label_noise(0.4, 7);
+  CHECK_CLOSE(label_noise_of(noisy), std::round(0.4 * 1437) / 1437, {.rtol = 1e-12});
+  CHECK(label_noise_of(train) == 0);
+  manual_seed(1);
+  nn::AnyModule model = nn::make_model("mlp:8", train.input_shape(), train.classes());
+  const Evaluation fit = evaluate(*model, noisy);
+  // The same by hand, over each kind of label alone.
+  std::vector<int64_t> clean, corrupted;
+  const auto labels = noisy.labels(), truth = noisy.true_labels();
+  for (int64_t i = 0; i < noisy.size(); ++i) (labels[i] == truth[i] ? clean : corrupted).push_back(i);
+  CHECK_CLOSE(fit.clean_fit, evaluate(*model, noisy.subset(clean)).accuracy, {.rtol = 1e-12});
+  CHECK_CLOSE(fit.corrupted_fit, evaluate(*model, noisy.subset(corrupted)).accuracy, {.rtol = 1e-12});
+  CHECK(fit.clean_fit != fit.corrupted_fit);
+  const Evaluation without = evaluate(*model, train);
+  CHECK(without.clean_fit == without.accuracy);
+  CHECK(std::isnan(without.corrupted_fit));
+}
+
 TEST_CASE("evenly spaced samples cover the whole set") {
   auto [train, test] = datasets::digits();
   const auto sample = evenly_spaced(train, 100);

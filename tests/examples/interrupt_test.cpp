@@ -75,7 +75,7 @@ TEST_CASE("resuming with other options is refused by the option's name") {
 
 TEST_CASE("a damaged state file is refused, not believed") {
   TemporaryFolder folder;
-  folder.write("out/state.json", "{\"schema\": 1, \"configuration\": {}");
+  folder.write("out/state.json", "{\"schema\": 2, \"configuration\": {}");
   const Outcome outcome = run(folder, comparison(folder.file("out"), {"--resume"}));
   CHECK(outcome.status == 2);
   CHECK_MESSAGE(contains(outcome.output, "a damaged file"), outcome.output);
