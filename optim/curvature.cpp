@@ -19,8 +19,8 @@ namespace {
 Variable recorded(const char* where, const LossFunction& loss) {
   EnableGrad recording;
   Variable value = loss();
-  if (value.numel() == 1 && !std::isfinite(value.item()))
-    fail(where, text("a loss of ", value.item()), "a finite number", "Did the training diverge?");
+  if (value.numel() == 1)  // grad() refuses others
+    detail::finite_loss(where, value, "the weights as they are", "Did the training diverge?");
   return value;
 }
 

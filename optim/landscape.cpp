@@ -38,10 +38,7 @@ class Excursion {
   double loss_at(const Tensor& flat, const std::string& place) {
     layout_.check(flat);
     go_to(flat);
-    const double value = loss_().item();
-    if (!std::isfinite(value))
-      fail(where_, text("a loss of ", value, " at ", place), "a finite number", "Look at a smaller range.");
-    return value;
+    return detail::finite_loss(where_, loss_(), place, "Look at a smaller range.");
   }
 
  private:

@@ -54,6 +54,13 @@ Tensor Layout::direction(const Tensor& flat) const {
   return moving;
 }
 
+double finite_loss(const char* where, const Variable& loss, const std::string& place, const char* hint) {
+  const double value = loss.item();
+  if (!std::isfinite(value))
+    fail(where, text("a loss of ", std::isnan(value) ? NAN : value, " at ", place), "a finite number", hint);
+  return value;
+}
+
 Tensor scaled(const Tensor& x, double factor) { return core::unary(UnaryOp::affine, x, factor, 0); }
 
 }  // namespace minima::optim::detail

@@ -3,6 +3,7 @@
 // Not here: the memory that an optimizer works on (flat.h), which holds the parameters themselves.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "autograd/variable.h"
@@ -39,6 +40,9 @@ class Layout {
   std::vector<int64_t> offsets_;
   int64_t numel_ = 0, dimension_ = 0;
 };
+
+/// The number a loss came to, at the place named; one that is not finite is an error.
+double finite_loss(const char* where, const Variable& loss, const std::string& place, const char* hint);
 
 /// factor * x
 Tensor scaled(const Tensor& x, double factor);
