@@ -56,7 +56,8 @@ Span y_range(const Panel& panel) {
   const Span curves = range_of(values, panel.log_y), limits = widened(curves, panel.log_y, 0.5);
   for (double value : bands)
     if (value >= limits.low && value <= limits.high) values.push_back(value);
-  return widened(range_of(values, panel.log_y), panel.log_y, 0.06);
+  const Span range = range_of(values, panel.log_y), wide = widened(range, panel.log_y, 0.06);
+  return range.low >= 0 && wide.low < 0 ? Span{0, wide.high} : wide;  // what is never negative does not look so
 }
 
 Span x_range(const Panel& panel) {
@@ -85,7 +86,7 @@ std::string rule(const Rule& rule, int tag) {
   const std::string words = vertical ? "first " + at + ", graph 0.98 right rotate by 90 offset character -0.7,0"
                                      : "graph 0.99, first " + at + " right norotate offset 0,character 0.5";
   return text("set arrow ", tag, " from ", line, " nohead back linecolor '#777777' dashtype (3,4)\nset label ", tag,
-              " ", quoted(rule.label), " at ", words, " noenhanced font ',10' textcolor '#555555'\n");
+              " ", quoted(rule.label), " at ", words, " noenhanced front font ',10' textcolor '#555555'\n");
 }
 
 std::string block_name(size_t panel, size_t series) { return text("$panel", panel + 1, "_curve", series + 1); }
@@ -98,8 +99,7 @@ std::string curves(const Panel& panel, size_t index, Sheet& sheet) {
     if (!has_band(s)) continue;
     const std::string macro = sheet.use(s.label, s.style, s.draw);
     if (s.draw == Series::Draw::points)
-      add(block_name(index, i) + " using 1:2:3:4 with yerrorbars pointtype 7 pointsize 0.6 " + macro +
-          " dashtype solid");
+      add(block_name(index, i) + " using 1:2:3:4 with yerrorbars pointtype 7 pointsize 0.6 " + macro + "_colour");
     else
       add(block_name(index, i) + " using 1:(inside($3)):(inside($4)) with filledcurves " + macro);
   }
@@ -118,8 +118,9 @@ bool slanted(const Panel& panel, double width) {
 
 std::string panel_script(const Panel& panel, size_t index, Sheet& sheet) {
   const Span x = panel.x_range.value_or(x_range(panel)), y = panel.y_range.value_or(y_range(panel));
-  std::string out = text("\nset title ", quoted(panel.title), " noenhanced offset 0,-0.3\nset xlabel ",
-                         quoted(panel.x_title), " noenhanced\nset ylabel ", quoted(panel.y_title), " noenhanced\n");
+  std::string out =
+      text("\nset title ", quoted(panel.title), " noenhanced offset 0,-0.3\nset xlabel ", quoted(panel.x_title),
+           " noenhanced offset 0,0.4\nset ylabel ", quoted(panel.y_title), " noenhanced\n");
   out += axis("x", x, panel.log_x) + axis("y", y, panel.log_y);
   out += text("low = ", number(y.low), "; high = ", number(y.high), "\n");
   if (!panel.x_names.empty()) out += named_tics(panel.x_names, slanted(panel, sheet.cell().width));

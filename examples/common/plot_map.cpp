@@ -156,11 +156,11 @@ std::string path_plots(const Map& map, const Path& path, const std::string& tag,
   const std::string next = ", \\\n     ";
   std::string plots = next + "$path" + tag + " using 1:2 with lines " + macro;
   if (has_marks(map, path)) {
-    const std::string marks = next + "$marks" + tag, solid = " " + macro + " dashtype solid linewidth 1";
-    plots += marks + " using 1:2 with points pointtype 7 pointsize 0.35" + solid;
+    const std::string marks = next + "$marks" + tag, colour = " " + macro + "_colour linewidth 1";
+    plots += marks + " using 1:2 with points pointtype 7 pointsize 0.35" + colour;
     if (!path.perturbed_x.empty())
-      plots += marks + " using 1:2:($3-$1):($4-$2) with vectors nohead" + solid + marks +
-               " using 3:4 with points pointtype 6 pointsize 0.45" + solid;
+      plots += marks + " using 1:2:($3-$1):($4-$2) with vectors nohead" + colour + marks +
+               " using 3:4 with points pointtype 6 pointsize 0.45" + colour;
   }
   const size_t last = path.x.size() - 1;
   if (!path.ends || path.x.empty()) return plots;
@@ -169,7 +169,7 @@ std::string path_plots(const Map& map, const Path& path, const std::string& tag,
                                                            number(path.y[i]) + ") every ::::0 with points " + look
                                                      : "";
   };
-  return plots + mark(last, "pointtype 13 pointsize 1 " + macro + " dashtype solid") +
+  return plots + mark(last, "pointtype 13 pointsize 1 " + macro + "_colour") +
          mark(0, "pointtype 5 pointsize 0.7 linecolor '#000000'");
 }
 
@@ -200,17 +200,25 @@ std::string colour_axis(const Map& map, int index, const Sheet& sheet) {
               number(cell.height / sheet.height()), " noborder\n", axis("cb", colours, map.log_colours));
 }
 
+/// A grid point is the middle of a coloured cell.
+Span whole_cells(Span span, int points) {
+  const double half = (span.high - span.low) / (points - 1) / 2;
+  return {span.low - half, span.high + half};
+}
+
 std::string map_script(const Map& map, int index, Sheet& sheet) {
   const std::string tag = text(index + 1);
   std::string out =
       text("\nset title ", quoted(map.title), " noenhanced offset 0,-0.3\nset xlabel ", quoted(map.x_title),
-           " noenhanced\nset ylabel ", quoted(map.y_title), " noenhanced\nunset grid\n");
-  out += axis("x", map.x, false) + axis("y", map.y, false) + sheet.place(index);
-  if (map.levels.empty())
+           " noenhanced offset 0,0.4\nset ylabel ", quoted(map.y_title), " noenhanced\nunset grid\n");
+  const bool heat = map.levels.empty();
+  out += axis("x", heat ? whole_cells(map.x, map.columns) : map.x, false) +
+         axis("y", heat ? whole_cells(map.y, map.rows) : map.y, false) + sheet.place(index);
+  if (heat)
     out += colour_axis(map, index, sheet) + "plot " + grid(map, tag) + " with image";
   else
     out += "plot $contours" + tag +
-           " using 1:2 with lines linecolor '#aaaaaa' linewidth 1 dashtype solid, \\\n     $levels" + tag +
+           " using 1:2 with lines linecolor '#bbbbbb' linewidth 1 dashtype solid, \\\n     $levels" + tag +
            " using 1:2:(sprintf('%g', $3)) with labels boxed font ',9' textcolor '#666666'";
   for (size_t i = 0; i < map.paths.size(); ++i) out += path_plots(map, map.paths[i], text(tag, "_", i + 1), sheet);
   return out + "\n";
@@ -249,7 +257,7 @@ std::string map_figure(const std::string& name, const std::string& headline, con
     }
   }
   std::string scripts =
-      "set style textbox opaque noborder fillcolor '#ffffff' margins 0.5,0.5\n"
+      "set style fill solid noborder\nset style textbox opaque noborder fillcolor '#ffffff' margins 0.5,0.5\n"
       "set palette defined (0 '#440154', 1 '#414487', 2 '#2a788e', 3 '#22a884', 4 '#7ad151', 5 '#fde725')\n";
   for (size_t i = 0; i < maps.size(); ++i) scripts += map_script(maps[i], static_cast<int>(i), sheet);
   return sheet.script(scripts);

@@ -35,6 +35,12 @@ std::string variable(const std::string& style) {
   return look == 1 ? result : text(result, "_", look);
 }
 
+/// 0.02, or as a power of ten where that gets long.
+std::string tic_text(double digit, int decade) {
+  if (decade >= -4 && decade < 5) return number(digit * std::pow(10, decade));
+  return (digit == 1 ? "" : number(digit) + "\u00b7") + text("10^{", decade, "}");
+}
+
 /// Characters, not bytes.
 double letters(const std::string& text) {
   return static_cast<double>(
@@ -45,7 +51,7 @@ double letters(const std::string& text) {
 
 std::string quoted(const std::string& text) {
   std::string result = "'";
-  for (char c : text) result += c == '\'' ? "''" : c == '\n' ? " " : std::string(1, c);
+  for (char c : text) result += c == '\'' ? "\u2019" : c == '\n' ? " " : std::string(1, c);
   return result + "'";
 }
 
@@ -91,16 +97,16 @@ std::string axis(const std::string& name, Span range, bool logarithmic) {
                                         : std::vector<double>{1}) {
       const double value = digit * std::pow(10, decade);
       if (value >= range.low * (1 - 1e-9) && value <= range.high * (1 + 1e-9))
-        marks += (marks.empty() ? "'" : ", '") + number(value) + "' " + number(value);
+        marks += (marks.empty() ? "'" : ", '") + tic_text(digit, decade) + "' " + number(value);
     }
   return "set logscale " + name + "\nset " + set + "set format " + name + " '%g'\n" + tics + "(" + marks + ")\n";
 }
 
 std::string with(Series::Draw draw, const std::string& macro) {
   switch (draw) {
-    case Series::Draw::points: return "with points pointtype 7 pointsize 0.6 " + macro;
+    case Series::Draw::points: return "with points pointtype 7 pointsize 0.6 " + macro + "_colour";
     case Series::Draw::line_and_points: return "with linespoints pointtype 7 pointsize 0.5 " + macro;
-    case Series::Draw::dashed: return "with lines " + macro + " linewidth 1.3 dashtype (5,5)";
+    case Series::Draw::dashed: return "with lines " + macro + "_colour linewidth 1.3 dashtype (5,5)";
     case Series::Draw::line: break;
   }
   return "with lines " + macro;
@@ -136,7 +142,7 @@ int Sheet::key_columns() const {
 
 double Sheet::key_height() const {
   const int columns = key_columns();
-  return key_.empty() ? 0 : key_line * static_cast<double>((key_.size() + columns - 1) / columns) + 6;
+  return key_.empty() ? 0 : key_line * static_cast<double>((key_.size() + columns - 1) / columns) + 12;
 }
 
 double Sheet::note_height() const { return note_line * static_cast<double>(note_.size()) + 8; }
@@ -159,22 +165,22 @@ std::string Sheet::place(int i) const {
               "\nset tmargin at screen ", number((bottom(i) + cell_.height) / height()), "\n");
 }
 
-/// An empty plot across the foot of the figure that holds the key of all panels.
-std::string Sheet::key() const {
-  if (key_.empty()) return "";
-  std::string plots;
+/// An empty plot across the foot of the figure that holds the key of all panels, the headline and the note.
+std::string Sheet::foot() const {
+  std::string plots = key_.empty() ? "plot NaN notitle" : "";
   for (const KeyEntry& entry : key_)
     plots += (plots.empty() ? "plot " : ", \\\n     ") + ("NaN " + with(entry.draw, "@" + variable(entry.style))) +
              " title " + quoted(entry.label);
   return text(
-      "\n# the key of all panels\nunset title; unset xlabel; unset ylabel; unset logscale; unset border; unset "
+      "\n# the key of all panels, headline and note\nunset title; unset xlabel; unset ylabel; unset logscale; unset "
+      "border; unset "
       "tics; unset grid\nset lmargin at screen 0.01; set rmargin at screen 0.99\nset bmargin at screen ",
       number(note_height() / height()), "; set tmargin at screen ", number((note_height() + key_height()) / height()),
       "\nset key center center horizontal Left reverse noenhanced samplen 4 spacing 1 width 2 maxcols ", key_columns(),
-      "\nset xrange [0:1]; set yrange [0:1]\n", plots, "\n");
+      "\nset xrange [0:1]; set yrange [0:1]\n", words(), plots, "\n");
 }
 
-std::string Sheet::small_print() const {
+std::string Sheet::words() const {
   std::string labels;
   for (size_t i = 0; i < note_.size(); ++i)
     labels += text("set label ", 900 + i, " ", quoted(note_[i]), " at screen 0.5, screen ",
@@ -205,11 +211,10 @@ std::string Sheet::script(const std::string& panels) const {
          "# one colour and dash style per optimizer, the same in every figure\n";
   for (const std::string& style : styles_) {
     const LineStyle look = line_style(style);
-    out << variable(style) << " = \"linecolor '#" << look.colour << "' linewidth 2 dashtype " << look.dash << "\"\n";
+    out << variable(style) << " = \"linecolor '#" << look.colour << "' linewidth 2 dashtype " << look.dash << "\"\n"
+        << variable(style) << "_colour = \"linecolor '#" << look.colour << "'\"\n";
   }
-  out << "\n"
-      << data_ << "\nset multiplot\nunset key\n"
-      << small_print() << panels << key() << "unset multiplot\nunset output\n";
+  out << "\n" << data_ << "\nset multiplot\nunset key\n" << panels << foot() << "unset multiplot\nunset output\n";
   return out.str();
 }
 

@@ -25,7 +25,8 @@ class Sheet {
   Sheet(const std::string& name, const std::string& headline, const std::string& note, const Cell& cell, int panels,
         int columns);
 
-  /// A style becomes a macro of the script; returns it: "@msam". A label that is not in the key yet is added.
+  /// A style becomes two macros of the script, for lines and for marks; returns the first: "@msam" ("@msam_colour" is
+  /// the second). A label that is not in the key yet is added.
   std::string use(const std::string& label, const std::string& style, Series::Draw draw);
   /// A block of data, before everything is drawn.
   void data(const std::string& block) { data_ += block; }
@@ -41,8 +42,8 @@ class Sheet {
   std::string script(const std::string& panels) const;
 
  private:
-  std::string key() const;
-  std::string small_print() const;
+  std::string foot() const;
+  std::string words() const;
   double key_height() const;
   double note_height() const;
   int key_columns() const;
@@ -56,7 +57,7 @@ class Sheet {
   std::vector<std::string> styles_;
 };
 
-/// Text between single quotes, in which gnuplot expands nothing.
+/// Text between single quotes, in which gnuplot expands nothing; an apostrophe becomes the typographic one.
 std::string quoted(const std::string& text);
 /// A number for a script: seven digits.
 std::string number(double value);
@@ -66,7 +67,7 @@ Span widened(Span span, bool logarithmic, double share);
 Span range_of(const std::vector<double>& values, bool logarithmic);
 /// Scale, range and tics of an axis ("x", "y" or "cb").
 std::string axis(const std::string& name, Span range, bool logarithmic);
-/// What draws a series of this kind: "with lines @msam".
+/// What draws a series of this kind: "with lines @msam". Without a line of its own: "with points ... @msam_colour".
 std::string with(Series::Draw draw, const std::string& macro);
 
 }  // namespace minima::examples::plotting
