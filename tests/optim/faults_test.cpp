@@ -4,67 +4,11 @@
 #include "core/random.h"
 #include "tests/check.h"
 #include "tests/optim/problem.h"
+#include "tests/optim/spy.h"
 
 using namespace minima;
 using namespace minima::test;
 using optim::SGD;
-
-namespace {
-
-using Vector = std::vector<double>;
-
-Vector values(const Parameters& parameters) {
-  Vector all;
-  for (const Variable& parameter : parameters)
-    for (const double w : parameter.value().to_vector<double>()) all.push_back(w);
-  return all;
-}
-
-Vector operator-(Vector a, const Vector& b) {
-  for (size_t i = 0; i < a.size(); ++i) a[i] -= b[i];
-  return a;
-}
-
-double norm(const Vector& x) {
-  double sum = 0;
-  for (const double value : x) sum += value * value;
-  return std::sqrt(sum);
-}
-
-double largest(const Vector& x) {
-  double most = 0;
-  for (const double value : x) most = std::max(most, std::abs(value));
-  return most;
-}
-
-// A closure that notes the weights it was called at.
-struct Spy {
-  Parameters parameters;
-  std::vector<Vector> seen;
-
-  Variable operator()() {
-    seen.push_back(values(parameters));
-    return training([this] { return rugged(parameters); })();
-  }
-  optim::Closure closure() {
-    return [this] { return (*this)(); };
-  }
-};
-
-Parameters three_tensors(DType dtype = DType::float64) {
-  return {leaf({1.2, -0.7}, dtype), leaf({0.4}, dtype), leaf({2, -1.5, 0.3}, dtype)};
-}
-
-// The gradient of rugged() in three_tensors() at these values, without decay.
-Vector gradient_at(const Vector& w) {
-  const Parameters at{leaf({w[0], w[1]}), leaf({w[2]}), leaf({w[3], w[4], w[5]})};
-  Vector all;
-  for (const Variable& g : grad(rugged(at), at))
-    for (const double value : g.value().to_vector<double>()) all.push_back(value);
-  return all;
-}
-
-}  // namespace
 
 TEST_CASE("MSAM looks ahead along the coming update, -v, a negative rho looks back along +v (fault 1)") {
   for (const double rho : {0.5, -0.5}) {
@@ -233,16 +177,18 @@ TEST_CASE("clipping concerns SAM's second gradient only (fault 6)") {
 }
 
 TEST_CASE("a zero gradient perturbs nothing and stays finite, at the first step and at an exact minimum (fault 10)") {
-  for (const std::string wrapper : {"sam", "asam", "msam"})
+  for (const std::string& wrapper : wrapper_names())
     for (const std::string& base : base_names()) {
       CAPTURE(wrapper);
       CAPTURE(base);
+      if (wrapper == "along-random") continue;  // goes where it likes
       const Variable w = leaf({0, 0, 0}, DType::float32);
       const auto optimizer = wrap(wrapper, make_base(base, {w}), 0.5);
       optimizer->measure(optim::Measure::norms);
       for (int i = 0; i < 3; ++i) {
         optimizer->step(training([&] { return sum(square(w)); }));
-        CHECK(optimizer->last_step().perturbation_norm == 0);
+        const double perturbed_by = optimizer->last_step().perturbation_norm;
+        CHECK((perturbed_by == 0 || std::isnan(perturbed_by)));  // NaN: no second pass at all
       }
       CHECK_SAME_BITS(w.value(), Tensor::zeros({3}));
     }

@@ -80,7 +80,7 @@ TEST_CASE("the norm is one over all groups, the radius each group's own") {
 }
 
 TEST_CASE("splitting a model into groups of equal options changes nothing but rounding") {
-  for (const std::string wrapper : {"none", "sam", "asam", "msam"}) {
+  for (const std::string& wrapper : wrapper_names()) {
     CAPTURE(wrapper);
     const Parameters one{leaf({1, 2}), leaf({3})}, two{leaf({1, 2}), leaf({3})};
     const optim::SgdOptions options{.lr = 0.05, .momentum = 0.9, .weight_decay = 0.01};

@@ -89,7 +89,7 @@ TEST_CASE(
 
 TEST_CASE("rho = 0 is the base, bit for bit, for every wrapper over every base in both precisions") {
   for (const DType dtype : {DType::float32, DType::float64})
-    for (const std::string wrapper : {"sam", "asam", "msam"})
+    for (const std::string& wrapper : wrapper_names())
       for (const std::string& base : base_names()) {
         CAPTURE(wrapper);
         CAPTURE(base);

@@ -23,6 +23,31 @@ TEST_CASE("every name makes the optimizer of that name, over every base") {
   }
 }
 
+TEST_CASE("the gradients a step is said to take are those it takes") {
+  for (const std::string& name : optim::optimizer_names()) {
+    CAPTURE(name);
+    // Tensors enough and a seed with which esam finds a tensor to perturb in each of the steps.
+    const Parameters parameters{leaf({1, 2}), leaf({3}), leaf({4, 5}), leaf({1}), leaf({2}), leaf({3})};
+    const auto optimizer = make_optimizer(name, parameters, {.seed = 1});
+    for (int i = 0; i < 10; ++i) optimizer->step(training([&] { return rugged(parameters); }));
+    CHECK(static_cast<double>(optimizer->gradient_evaluations()) == 10 * optim::gradients_per_step(name));
+  }
+  CHECK_ERROR(optim::gradients_per_step("sdg"), "the unknown optimizer \"sdg\"");
+}
+
+TEST_CASE("the seed is that of what is drawn at random") {
+  const auto after = [](const std::string& name, uint64_t seed) {
+    const Parameters parameters{leaf({1, 2}), leaf({3})};
+    const auto optimizer = make_optimizer(name, parameters, {.seed = seed});
+    for (int i = 0; i < 10; ++i) optimizer->step(training([&] { return rugged(parameters); }));
+    return parameters[0].value().clone();
+  };
+  for (const std::string name : {"along-random", "esam"}) {
+    CHECK_SAME_BITS(after(name, 1), after(name, 1));
+    CHECK(bit_difference(after(name, 1), after(name, 2)) != "");
+  }
+}
+
 TEST_CASE("unset settings are the documented defaults, set ones are passed on") {
   const auto sgd = make_optimizer("sgd", {leaf({1})});
   CHECK(sgd->group(0).lr(0) == 0.05);
@@ -32,6 +57,8 @@ TEST_CASE("unset settings are the documented defaults, set ones are passed on") 
   CHECK((*make_optimizer("msam", {leaf({1})})->group(0).rho)(0) == 0.5);
   CHECK(optim::defaults_of("msam", "adamw").weight_decay == 0.01);
   CHECK(optim::defaults_of("nesterov").rho == 0);
+  CHECK(optim::defaults_of("looksam").rho == 0.05);
+  CHECK(optim::defaults_of("along-lr-momentum").rho == 0.9);
   const auto msam =
       make_optimizer("msam", {leaf({1})},
                      {.base = "adam", .lr = optim::cosine(0.3, 10), .momentum = 0.8, .rho = -0.1, .weight_decay = 0.2});
@@ -44,7 +71,8 @@ TEST_CASE("unset settings are the documented defaults, set ones are passed on") 
 TEST_CASE("an unknown name is an error that lists the known ones") {
   CHECK_ERROR(make_optimizer("sdg", {leaf({1})}),
               "[make_optimizer] got the unknown optimizer \"sdg\", expected one of sgd, nesterov, adam, adamw, sam, "
-              "asam, msam");
+              "asam, msam, looksam, esam, along-gradient, along-momentum, along-last-gradient, along-random, "
+              "along-lr-momentum.");
   CHECK_ERROR(make_optimizer("sam", {leaf({1})}, {.base = "msam"}),
               "the base \"msam\" for sam, expected one of sgd, nesterov, adam, adamw");
   CHECK_ERROR(make_optimizer("sgd", {leaf({1})}, {.rho = 0.1}), "rho for sgd");

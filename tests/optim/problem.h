@@ -10,6 +10,9 @@
 #include "autograd/ops.h"
 #include "core/ops.h"
 #include "optim/adam.h"
+#include "optim/along.h"
+#include "optim/esam.h"
+#include "optim/looksam.h"
 #include "optim/msam.h"
 #include "optim/sam.h"
 #include "optim/sgd.h"
@@ -98,12 +101,31 @@ inline std::unique_ptr<optim::BaseOptimizer> make_base(const std::string& name, 
   if (name == "adam") return std::make_unique<Adam>(parameters, AdamOptions{.lr = lr, .weight_decay = weight_decay});
   return std::make_unique<AdamW>(parameters, AdamWOptions{.lr = lr, .weight_decay = weight_decay});
 }
+inline const std::vector<std::string>& wrapper_names() {
+  static const std::vector<std::string> names{"sam",
+                                              "asam",
+                                              "msam",
+                                              "looksam",
+                                              "esam",
+                                              "along-gradient",
+                                              "along-momentum",
+                                              "along-last-gradient",
+                                              "along-random",
+                                              "along-lr-momentum"};
+  return names;
+}
 inline std::unique_ptr<optim::Optimizer> wrap(const std::string& wrapper, std::unique_ptr<optim::BaseOptimizer> base,
                                               const optim::Schedule& rho) {
   using namespace optim;
   if (wrapper == "sam") return std::make_unique<SAM>(std::move(base), SamOptions{.rho = rho});
   if (wrapper == "asam") return std::make_unique<ASAM>(std::move(base), AsamOptions{.rho = rho});
   if (wrapper == "msam") return std::make_unique<MSAM>(std::move(base), MsamOptions{.rho = rho});
+  if (wrapper == "looksam") return std::make_unique<LookSAM>(std::move(base), LookSamOptions{.rho = rho});
+  if (wrapper == "esam") return std::make_unique<ESAM>(std::move(base), EsamOptions{.rho = rho});
+  for (const Direction& direction : {directions::gradient(), directions::momentum(), directions::last_gradient(),
+                                     directions::random(), directions::lr_momentum()})
+    if (wrapper == "along-" + direction.name)
+      return std::make_unique<Along>(std::move(base), direction, AlongOptions{.rho = rho});
   return base;
 }
 

@@ -31,7 +31,9 @@ Archive through_file(const Archive& archive) {
 }  // namespace
 
 TEST_CASE("resumed equals uninterrupted, bit for bit, for every optimizer and wrapper (fault 8)") {
-  for (const std::string wrapper : {"none", "sam", "asam", "msam"})
+  std::vector<std::string> wrappers = wrapper_names();
+  wrappers.push_back("none");
+  for (const std::string& wrapper : wrappers)
     for (const std::string& base : base_names())
       for (const DType dtype : {DType::float32, DType::float64}) {
         CAPTURE(wrapper);
@@ -52,6 +54,7 @@ TEST_CASE("resumed equals uninterrupted, bit for bit, for every optimizer and wr
         for (int i = 0; i < 9; ++i) before->step(noisy({first}));
         const Generator random_numbers = default_generator();
         const Archive state = through_file(before->state());
+        const int64_t evaluations = before->gradient_evaluations();
         before->step(noisy({first}));  // an archive is a copy: going on does not change it
 
         const Variable second = leaf(start, dtype);
@@ -66,7 +69,7 @@ TEST_CASE("resumed equals uninterrupted, bit for bit, for every optimizer and wr
         }
         after->load_state(state);
         CHECK(after->steps() == 9);
-        CHECK(after->gradient_evaluations() == before->gradient_evaluations() * 9 / 10);
+        CHECK(after->gradient_evaluations() == evaluations);
         default_generator() = random_numbers;
         for (int i = 9; i < 20; ++i) after->step(noisy({resumed}));
         CHECK_SAME_BITS(resumed.value(), whole.value());

@@ -144,7 +144,7 @@ TEST_CASE("measuring MSAM's loss at the clean weights leaves no trace on trainin
 }
 
 TEST_CASE("every wrapper over every base goes down in both precisions, which agree at first") {
-  for (const std::string wrapper : {"sam", "asam", "msam"})
+  for (const std::string& wrapper : wrapper_names())
     for (const std::string& base : base_names()) {
       CAPTURE(wrapper);
       CAPTURE(base);
@@ -159,6 +159,7 @@ TEST_CASE("every wrapper over every base goes down in both precisions, which agr
         }
         CHECK(rugged({w}).item() < before - 0.5);
       }
+      if (wrapper == "along-random") continue;  // the two precisions draw different numbers
       CHECK_CLOSE(tenth[1], tenth[0], {.rtol = 1e-5, .atol = 1e-6});
     }
 }
