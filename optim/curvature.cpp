@@ -123,7 +123,7 @@ std::vector<Eigenpair> top_eigenvalues(const LossFunction& loss, const std::vect
     if (std::ssize(basis) == most || converged(ritz, beta, static_cast<size_t>(k), options.tolerance)) break;
     const double largest = std::max(std::abs(ritz.values.front()), std::abs(ritz.values.back()));
     const bool exhausted = beta <= rounding * largest;  // the Krylov space ends here: go on from another vector
-    off_diagonal.push_back(exhausted ? 0 : beta);
+    off_diagonal.push_back(beta);
     basis.push_back(exhausted ? random_unit_vector(random, layout, basis) : scaled(next, 1 / beta));
   }
 

@@ -150,6 +150,7 @@ TEST_CASE("an interpolation ends exactly at both losses and runs straight betwee
   CHECK(losses[0] == images.loss()().item());
   CHECK(losses[1] == loss_b);
   const Variable w = leaf({0});
+  CHECK(optim::interpolation([&] { return sum(w); }, {w}, vector_of({1e17}), vector_of({1}), {1}) == Vector{1});
   CHECK_CLOSE(optim::interpolation([&] { return sum(w); }, {w}, vector_of({2}), vector_of({10}), {0.25, 0.5, 1.5}),
               Vector({4, 6, 14}), {.rtol = 1e-15});
 }
