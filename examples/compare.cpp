@@ -21,24 +21,13 @@ using namespace minima::examples;
 
 namespace {
 
-constexpr uint64_t first_tuning_seed = 1001;  // apart from the seeds 1, 2, ... of the comparison
 constexpr int64_t tuning_seeds = 3;
-constexpr double validation_fraction = 0.2;
 
 /// The shares of a budget: an epoch of SGD is the unit, and SAM's steps cost two gradients.
 int64_t steps_for(const CompareOptions& options, const Problem& problem, const std::string& optimizer) {
   const int64_t steps = options.epochs * problem.steps_per_epoch();
-  return options.budget == "gradients" ? std::max<int64_t>(1, steps / gradients_per_step(optimizer)) : steps;
-}
-
-/// The training set without a validation part, which takes the place of the test set.
-Problem tuning_problem(const Problem& problem) {
-  Problem tuning = problem;
-  std::tie(tuning.train, tuning.test) = [&] {
-    auto [train, validation] = problem.train.split(validation_fraction, first_tuning_seed);
-    return std::pair(train, validation);
-  }();
-  return tuning;
+  if (options.budget != "gradients") return steps;
+  return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(steps) / gradients_per_step(optimizer)));
 }
 
 std::vector<RunSettings> trials_of(const CompareOptions& options, const Problem& tuning) {
@@ -65,7 +54,7 @@ std::vector<RunSettings> runs_of(const CompareOptions& options, const Problem& p
 
 int64_t gradient_evaluations(const std::vector<RunSettings>& runs) {
   int64_t total = 0;
-  for (const RunSettings& run : runs) total += run.steps * gradients_per_step(run.optimizer);
+  for (const RunSettings& run : runs) total += expected_gradients(run);
   return total;
 }
 
@@ -88,7 +77,7 @@ void write_report(const Comparison& comparison, const CompareOptions& options, c
   if (!comparison.trials.empty()) {
     report.heading("Tuning");
     report.paragraph(options.how_tuned(comparison));
-    report.table(trial_table(comparison));
+    report.table(trial_table(comparison.trials));
   }
   report.heading("Configuration");
   Table configuration{{"option", "value"}};
@@ -123,7 +112,7 @@ int compare(int argc, char** argv) {
   const Problem problem = options.load();
   print_machine(problem.device);
 
-  const Problem tuning = options.tune ? tuning_problem(problem) : Problem{};
+  const Problem tuning = options.tune ? validation_problem(problem) : Problem{};
   const std::vector<RunSettings> trials = options.tune ? trials_of(options, tuning) : std::vector<RunSettings>{};
   const int64_t work = gradient_evaluations(trials) + gradient_evaluations(runs_of(options, problem));
   for (const RunSettings& run : runs_of(options, problem))
@@ -144,7 +133,7 @@ int compare(int argc, char** argv) {
         const RunSettings& chosen = chosen_trial(comparison.trials, settings.optimizer).settings;
         settings.lr = chosen.lr, settings.rho = chosen.rho;
       }
-      std::printf("%s\n%s\n\n", aligned(trial_table(comparison)).c_str(), options.how_tuned(comparison).c_str());
+      std::printf("%s\n%s\n\n", aligned(trial_table(comparison.trials)).c_str(), options.how_tuned(comparison).c_str());
     }
     for (const RunSettings& run : runs_of(options, problem))
       comparison.runs.push_back(session.run(problem, run, {.curvature_samples = comparison.curvature_samples}));

@@ -14,11 +14,11 @@ namespace {
 // The rows that rise most from `before` to `after`, in their order; the earlier one where two rise alike.
 Tensor most_risen(const Tensor& before, const Tensor& after, double share) {
   const std::vector<double> from = before.to_vector<double>(), to = after.to_vector<double>();
-  const auto count = std::max<int64_t>(1, std::llround(share * static_cast<double>(from.size())));
+  const auto count = static_cast<size_t>(std::llround(share * static_cast<double>(from.size())));
   std::vector<int64_t> rows(from.size());
   std::iota(rows.begin(), rows.end(), 0);
   std::stable_sort(rows.begin(), rows.end(), [&](int64_t a, int64_t b) { return to[a] - from[a] > to[b] - from[b]; });
-  rows.resize(static_cast<size_t>(count));
+  rows.resize(std::min(rows.size(), std::max<size_t>(2, count)));  // batch norm needs two
   std::sort(rows.begin(), rows.end());
   return Tensor::from(rows).to(before.device());
 }

@@ -37,12 +37,15 @@ std::unique_ptr<optim::Optimizer> make_optimizer_for(const Problem& problem, nn:
   settings.momentum = s.momentum;
   if (optim::is_wrapper(s.optimizer)) settings.rho = s.rho;
   settings.weight_decay = s.weight_decay;
+  settings.seed = s.seed;
   return optim::make_optimizer(s.optimizer, model.parameters(), settings);
 }
 
 }  // namespace
 
-int64_t gradients_per_step(const std::string& optimizer) { return optimizer == "sam" || optimizer == "asam" ? 2 : 1; }
+int64_t expected_gradients(const RunSettings& settings) {
+  return std::llround(static_cast<double>(settings.steps) * gradients_per_step(settings.optimizer));
+}
 
 const Measurement& RunResult::last() const {
   static const Measurement none;
@@ -73,17 +76,25 @@ double Run::step() {
   const datasets::Batch& batch = **next_batch_;
   const Tensor x = batch.x.to(problem_.device), y = batch.y.to(problem_.device);
   model_->train();
-  const Variable loss = optimizer_->step([&] {
-    Variable loss = nn::cross_entropy((*model_)(x), y);
-    loss.backward();
-    return loss;
-  });
-  const double value = guard(loss.item(), "batch", step_ + 1);
+  const double value = guard(optimizer_step(x, y).item(), "batch", step_ + 1);
   ++*next_batch_;
   ++step_;
   if (measurement_due()) next_batch_.reset(), epoch_.reset();
   seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
   return value;
+}
+
+Variable Run::optimizer_step(const Tensor& x, const Tensor& y) {
+  if (settings_.optimizer == "esam")  // which chooses among the samples
+    return optimizer_->step([&](const Tensor& rows) {
+      const auto of = [&](const Tensor& all) { return rows.defined() ? core::gather_rows(all, rows) : all; };
+      return nn::cross_entropies((*model_)(of(x)), of(y));
+    });
+  return optimizer_->step([&] {
+    Variable loss = nn::cross_entropy((*model_)(x), y);
+    loss.backward();
+    return loss;
+  });
 }
 
 double Run::guard(double loss, const char* what, int64_t step) const {

@@ -31,8 +31,10 @@ struct RunSettings {
   int64_t steps = 0;
 };
 
-/// Gradients that one step of this optimizer takes.
-int64_t gradients_per_step(const std::string& optimizer);
+using optim::gradients_per_step;
+
+/// Gradients that a run will take (on average, where that depends on the draw): for budgets and the time left.
+int64_t expected_gradients(const RunSettings& settings);
 
 /// Taken at the clean weights, batch norm recalibrated.
 struct Measurement {
@@ -90,6 +92,7 @@ class Run {
   optim::Optimizer& optimizer() { return *optimizer_; }
 
  private:
+  Variable optimizer_step(const Tensor& x, const Tensor& y);
   /// The loss, or Diverged; `step` counts from 1.
   double guard(double loss, const char* what, int64_t step) const;
 

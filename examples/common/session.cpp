@@ -79,7 +79,7 @@ void Session::write_rows(const Problem& problem, const RunResult& result, const 
 }
 
 RunResult Session::finish(RunResult result) {
-  gradients_done_ += result.settings.steps * gradients_per_step(result.settings.optimizer);
+  gradients_done_ += expected_gradients(result.settings);
   state_.finished.push_back(result);
   return result;
 }

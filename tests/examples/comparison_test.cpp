@@ -18,7 +18,7 @@ RunResult finished(const std::string& optimizer, uint64_t seed, double accuracy,
   run.settings.seed = seed;
   run.curve.push_back({.epoch = 1,
                        .step = 10,
-                       .gradient_evaluations = 10 * gradients_per_step(optimizer),
+                       .gradient_evaluations = static_cast<int64_t>(10 * gradients_per_step(optimizer)),
                        .seconds = seconds,
                        .peak_memory_bytes = 1 << 20,
                        .train_loss = loss / 2,

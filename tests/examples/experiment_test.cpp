@@ -141,8 +141,22 @@ TEST_CASE("gradient evaluations are counted: one a step, two for sam and asam") 
   for (const char* optimizer : {"sgd", "nesterov", "adam", "adamw", "sam", "asam", "msam"}) {
     Run run(problem, settings_of(optimizer, 4));
     finish(run);
-    CHECK(run.gradient_evaluations() == 4 * gradients_per_step(optimizer));
+    CHECK(run.gradient_evaluations() == expected_gradients(run.result().settings));
     CHECK(run.result().last().gradient_evaluations == run.gradient_evaluations());
+  }
+}
+
+TEST_CASE("every optimizer trains, ESAM on samples of its choice") {
+  const Problem problem = small_problem();
+  for (const std::string& optimizer : optim::optimizer_names()) {
+    CAPTURE(optimizer);
+    RunSettings settings = settings_of(optimizer, 4);
+    if (optim::is_wrapper(optimizer)) settings.rho = optim::defaults_of(optimizer).rho;
+    Run run(problem, settings);
+    finish(run);
+    CHECK(run.gradient_evaluations() >= 4);
+    CHECK(run.gradient_evaluations() <= 8);
+    CHECK(std::isfinite(run.result().last().test_loss));
   }
 }
 
