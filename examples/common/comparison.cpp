@@ -148,13 +148,15 @@ Table difference_table(const Comparison& comparison) {
   return table;
 }
 
-Table trial_table(const Comparison& comparison) {
+Table trial_table(const std::vector<Trial>& trials) {
   Table table{{"optimizer", "lr", "rho", "validation loss", "validation acc %", ""}};
-  for (const Trial& trial : comparison.trials) {
+  for (const Trial& trial : trials) {
     const RunSettings& s = trial.settings;
     const std::string loss = trial.diverged ? "diverged" : interval_text(trial.loss);
     table.push_back({s.optimizer, number_text(s.lr), rho_text(s), loss, interval_text(trial.accuracy, 100),
-                     trial.chosen ? (trial.at_edge ? "chosen, at the edge of the grid" : "chosen") : ""});
+                     trial.chosen          ? (trial.at_edge ? "chosen, at the edge of the grid" : "chosen")
+                     : trial.most_accurate ? "most accurate"
+                                           : ""});
   }
   return table;
 }

@@ -48,7 +48,7 @@ Difference difference(const Comparison& comparison, const std::string& optimizer
 
 Table result_table(const Comparison& comparison);
 Table difference_table(const Comparison& comparison);
-Table trial_table(const Comparison& comparison);
+Table trial_table(const std::vector<Trial>& trials);
 
 /// Optimizers whose chosen trial lies at the edge of what was tried.
 std::vector<std::string> at_edge(const Comparison& comparison);

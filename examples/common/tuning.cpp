@@ -37,6 +37,14 @@ std::vector<RunSettings> tuning_grid(const RunSettings& start) {
   return grid;
 }
 
+Problem validation_problem(const Problem& problem) {
+  constexpr double validation_fraction = 0.2;
+  Problem result = problem;
+  const datasets::Split split = problem.train.split(validation_fraction, first_tuning_seed);
+  result.train = split.train, result.test = split.test;
+  return result;
+}
+
 std::vector<Trial> judge_trials(const std::vector<RunResult>& runs) {
   std::vector<Trial> trials;
   std::vector<std::vector<double>> losses, accuracies;
@@ -52,15 +60,16 @@ std::vector<Trial> judge_trials(const std::vector<RunResult>& runs) {
   for (size_t i = 0; i < trials.size(); ++i)
     if (!trials[i].diverged) trials[i].loss = interval_95(losses[i]), trials[i].accuracy = interval_95(accuracies[i]);
   for (Trial& trial : trials) {
-    bool best = !trial.diverged;
+    bool best = !trial.diverged, most_accurate = best;
     double low = trial.settings.lr, high = low, low_rho = trial.settings.rho, high_rho = low_rho;
     for (const Trial& other : trials) {
       if (other.settings.optimizer != trial.settings.optimizer) continue;
       if (!other.diverged && other.loss.mean < trial.loss.mean) best = false;
+      if (!other.diverged && other.accuracy.mean > trial.accuracy.mean) most_accurate = false;
       low = std::min(low, other.settings.lr), high = std::max(high, other.settings.lr);
       low_rho = std::min(low_rho, other.settings.rho), high_rho = std::max(high_rho, other.settings.rho);
     }
-    trial.chosen = best;
+    trial.chosen = best, trial.most_accurate = most_accurate;
     trial.at_edge = trial.settings.lr == low || trial.settings.lr == high ||
                     (low_rho < high_rho && (trial.settings.rho == low_rho || trial.settings.rho == high_rho));
   }

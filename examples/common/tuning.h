@@ -1,5 +1,5 @@
 // Tuning: the same number of trials for every optimizer, judged on a validation split of the training set and never on
-// the test set. Not here: running the trials (compare.cpp).
+// the test set. Not here: running the trials (compare.cpp, the labs).
 #pragma once
 
 #include <vector>
@@ -14,6 +14,7 @@ struct Trial {
   RunSettings settings;  ///< its seed means nothing
   Interval loss, accuracy;
   bool diverged = false, chosen = false, at_edge = false;
+  bool most_accurate = false;  ///< of its optimizer: what a choice by validation accuracy would have been
 };
 
 inline constexpr int64_t trials_per_optimizer = 15;
@@ -21,6 +22,12 @@ inline constexpr int64_t trials_per_optimizer = 15;
 /// Settings to try around `start`: 15 learning rates in steps of sqrt(2); for an optimizer with rho, 5 learning rates
 /// over the same range (none is held back by a narrower one) for each of 3 rhos in steps of 4.
 std::vector<RunSettings> tuning_grid(const RunSettings& start);
+
+/// Seeds of tuning runs start here, apart from the seeds 1, 2, ... of comparisons.
+inline constexpr uint64_t first_tuning_seed = 1001;
+
+/// The training set without a fifth of each class, and that fifth in the place of the test set.
+Problem validation_problem(const Problem& problem);
 
 /// Gathers runs by setting (in the order of first appearance) and marks, for each optimizer, the trial with the lowest
 /// mean validation loss. The loss, because it tells settings apart long before accuracy does.
