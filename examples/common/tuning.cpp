@@ -16,7 +16,7 @@ double rounded(double value) {
 }
 
 bool same_setting(const RunSettings& a, const RunSettings& b) {
-  return a.optimizer == b.optimizer && a.lr == b.lr && a.rho == b.rho;
+  return a.optimizer == b.optimizer && a.lr == b.lr && a.momentum == b.momentum && a.rho == b.rho;
 }
 
 }  // namespace
