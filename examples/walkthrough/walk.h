@@ -65,14 +65,14 @@ inline MakeOptimizer method(const std::string& name, optim::Schedule lr, double 
 }
 
 /// (curvature_x x^2 + curvature_y y^2) / 2: each weight for itself, with its own curvature.
-inline Surface bowl(double curvature_x, double curvature_y) {
+inline Surface bowl(double curvature_x, double curvature_y, double height = 1.2) {
   return {.name = "bowl",
           .loss = [=](const Variable& x,
                       const Variable& y) { return (curvature_x * square(x) + curvature_y * square(y)) / 2; },
           .start_x = 2,
           .start_y = 0.8,
           .x = {-2.4, 2.4},
-          .y = {-1.2, 1.2},
+          .y = {-height, height},
           .levels = {0.1, 0.5, 1, 2, 4, 8, 16},
           .lr = 0.1};
 }

@@ -36,7 +36,7 @@ void walk(const Walk& walk) {
   std::vector<Map> maps;
   for (const double rate : {0.03, lr, 0.203}) {
     const auto path = path_of("gradient descent", "gd", descend(surface, method("sgd", rate), 20));
-    maps.push_back(map_with(surface, "lr = " + fixed(rate, rate == lr ? 2 : 3), {path}));
+    maps.push_back(map_with(surface, "lr = " + number_text(rate), {path}));
   }
   walk.figure("walk1_paths", map_figure("walk1_paths", "Twenty steps of gradient descent at three learning rates", maps,
                                         3, "Contours: the loss (w1^2 + 10 w2^2) / 2."));

@@ -47,7 +47,7 @@ Variable bent(const Variable& x, const Variable& y) {
 }
 
 void walk(const Walk& walk) {
-  const Surface surface = bowl(1, 25);
+  const Surface surface = bowl(1, 25, 1.7);
   const MakeOptimizer gd = method("sgd", 2.0 / 26), momentum = method("sgd", best_lr, best_momentum);
   walk.paragraph("The fourth step with momentum 0.9, lr = 0.03", table_of_step(surface, method("sgd", 0.03, 0.9), 3));
 

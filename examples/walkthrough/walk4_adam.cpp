@@ -15,7 +15,6 @@ Surface turned(Surface surface) {
   surface.loss = [=](const Variable& x, const Variable& y) { return loss(c * (x + y), c * (y - x)); };
   const double x = surface.start_x, y = surface.start_y;
   surface.start_x = c * (x - y), surface.start_y = c * (x + y);
-  surface.x = surface.y = {-2.4, 2.4};
   return surface;
 }
 
@@ -32,7 +31,7 @@ double decayed(bool decoupled, double lr, int64_t steps) {
 }
 
 void walk(const Walk& walk) {
-  const Surface surface = bowl(1, 25);
+  const Surface surface = bowl(1, 25, 2.4);
   const MakeOptimizer adam = method("adam", 0.1, 0.9);
   walk.paragraph("The first step of Adam, lr = 0.1", table_of_step(surface, adam, 0));
 

@@ -14,14 +14,14 @@ void measure_minimum(Table& table, double x) {
   const Variable w1 = weight(x), w2 = weight(1 / x);
   const auto loss = [&] { return valley().loss(w1, w2); };
   const double eigenvalue = optim::largest_eigenvalue(loss, {w1, w2}).value;
-  const Tensor steepest = Tensor::from(std::vector<double>{1 / x, x});
-  const double rise = optim::sharpness(loss, {w1, w2}, steepest, 0.1).rise();
+  const double rise = optim::sharpness(loss, {w1, w2}, Tensor::from(std::vector<double>{1 / x, x}), 0.1).rise();
   table.push_back({"(" + fixed(x, 2) + ", " + fixed(1 / x, 2) + ")", fixed(x * x + 1 / (x * x), 4),
                    fixed(eigenvalue, 4), fixed(0.01 * eigenvalue / 2, 5), fixed(rise, 5)});
 }
 
-/// Trains a small network on all digits at once, then multiplies its first layer by a and divides its second by a.
-void rescale(Table& table) {
+/// A small network, trained on all digits at once, whose first layer is multiplied and whose second is divided by a.
+Table rescaled_network() {
+  Table table{{"a", "train loss", "test accuracy %", "change of outputs", "largest eigenvalue"}};
   auto [train, test] = datasets::digits();
   const auto [train_images, train_labels] = train.all();
   const auto [test_images, test_labels] = test.all();
@@ -45,6 +45,7 @@ void rescale(Table& table) {
                      core::norm(change) < 1e-9 * core::norm(logits) ? "none" : "some",
                      fixed(optim::largest_eigenvalue(loss, model.parameters()).value, 1)});
   }
+  return table;
 }
 
 void walk(const Walk& walk) {
@@ -56,17 +57,15 @@ void walk(const Walk& walk) {
   walk.paragraph("One step of gradient descent beside the minimum (3, 1/3), lr = 0.3",
                  table_of_step(above, method("sgd", 0.3), 0));
   Table held{{"lr", "2 / lr", "ends at w1", "w2", "curvature there"}};
-  Map map = map_with(valley(), "", {});
   for (const double lr : {0.1, 0.2, 0.25, 0.3, 0.4}) {
     const PathPoint end = descend(above, method("sgd", lr), 4000).back();
     held.push_back({fixed(lr, 2), fixed(2 / lr, 2), fixed(end.x, 3), fixed(end.y, 3), fixed(curvature_of(end), 2)});
   }
   walk.paragraph("Gradient descent started 0.01 above the minimum (3, 1/3), curvature 9.11, after 4000 steps", held);
 
-  Table rescaled{{"a", "train loss", "test accuracy %", "change of outputs", "largest eigenvalue"}};
-  rescale(rescaled);
-  walk.paragraph("A network with its first layer multiplied and its second divided by a", rescaled);
+  walk.paragraph("A network with its first layer multiplied and its second divided by a", rescaled_network());
 
+  Map map = map_with(valley(), "", {});
   for (const auto& [x, y] : {std::pair{3.0, 0.5}, {2.0, 1.2}, {0.4, 0.4}, {0.6, 2.6}}) {
     const auto points = descend(from(valley(), x, y), method("sgd", 0.02), 400);
     map.paths.push_back(path_of(map.paths.empty() ? "gradient descent" : "", "gd", points));

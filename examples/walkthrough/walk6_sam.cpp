@@ -44,11 +44,10 @@ void walk(const Walk& walk) {
   walk.paragraph("The weight on a bowl of curvature 1, lr = 0.1, rho = 0.1, no momentum", cycle);
 
   const Map map = map_with(valley(), "",
-                           {path_of("momentum", "momentum", descend(valley(), method("sgd", lr, mu), 600)),
-                            path_of("sam, rho = 0.3", "sam", descend(valley(), method("sam", lr, mu, 0.3), 600), 40)});
-  walk.figure("walk6_valley",
-              map_figure("walk6_valley", "Six hundred steps in the valley", {map}, 1,
-                         "Open marks: where SAM took the gradient, every 40 steps, joined to its weights."));
+                           {path_of("momentum", "momentum", descend(valley(), method("sgd", lr, mu), 200)),
+                            path_of("sam, rho = 0.2", "sam", descend(valley(), method("sam", lr, mu, 0.2), 200), 6)});
+  walk.figure("walk6_valley", map_figure("walk6_valley", "Two hundred steps in the valley", {map}, 1,
+                                         "Contours: the loss (w1 w2 - 1)^2 / 2."));
 
   const Panel flatter = over_steps("in the valley", "w1^2 + w2^2", curvatures, {0, 5000}, {0, 12}, Scale::linear,
                                    {{Rule::Along::y, 2, "flattest"}});

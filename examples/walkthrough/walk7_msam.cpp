@@ -76,15 +76,14 @@ void walk(const Walk& walk) {
       map_with(valley(), "",
                {path_of("momentum", "momentum", descend(valley(), method("sgd", lr, mu), 600)),
                 path_of("msam, rho = 0.3", "msam", descend(valley(), method("msam", lr, mu, 0.3), 600), 40)});
-  walk.figure("walk7_valley",
-              map_figure("walk7_valley", "Six hundred steps in the valley", {map}, 1,
-                         "Open marks: where MSAM took the gradient, every 40 steps, joined to its weights."));
-  Series quick = against_step("msam on a bowl, lr = 0.1", "msam", on_a_bowl(0.1, 8000), first_size_of, 10);
-  Series parks = against_step("msam on a bowl, lr = 0.001", "msam", on_a_bowl(0.001, 8000), first_size_of, 40);
+  walk.figure("walk7_valley", map_figure("walk7_valley", "Six hundred steps in the valley", {map}, 1,
+                                         "Contours: the loss (w1 w2 - 1)^2 / 2."));
+  Series quick = against_step("msam on a bowl, lr = 0.1", "msam", on_a_bowl(0.1, 1000), first_size_of, 2);
+  Series parks = against_step("msam on a bowl, lr = 0.001", "msam", on_a_bowl(0.001, 1000), first_size_of, 5);
   parks.draw = Series::Draw::dashed;
   const Panel flatter = over_steps("in the valley", "w1^2 + w2^2", curvatures, {0, 5000}, {0, 12}, Scale::linear,
                                    {{Rule::Along::y, 2, "flattest"}});
-  const Panel bowls = over_steps("on a bowl, rho = 0.1", "|w|", {quick, parks}, {0, 8000}, {1e-3, 2},
+  const Panel bowls = over_steps("on a bowl, rho = 0.1", "|w|", {quick, parks}, {0, 1000}, {1e-3, 2},
                                  Scale::logarithmic, {{Rule::Along::y, 0.1, "rho"}});
   walk.figure("walk7_flatter", line_figure("walk7_flatter", "MSAM drifts to flat places; where it crawls, it parks",
                                            {flatter, bowls}, 2));

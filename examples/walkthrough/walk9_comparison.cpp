@@ -63,19 +63,29 @@ void walk(const Walk& walk) {
   walk.paragraph("Means over eight seeds with 95% intervals", means);
   walk.paragraph("Differences paired by seed, with 95% intervals", differences);
 
-  Panel accuracy{.title = "test accuracy", .x_title = "seed", .y_title = "%"};
-  Panel loss{.title = "test loss", .x_title = "seed", .y_title = ""};
+  Panel by_seeds{.title = "accuracy by seed", .x_title = "seed", .y_title = "%"};
+  Panel accuracy{.title = "accuracy, points", .y_range = Span{-0.5, 1.1}, .rules = {{Rule::Along::y, 0, "sgd"}}};
+  Panel loss{.title = "loss", .y_range = Span{-0.1, 0.02}, .rules = {{Rule::Along::y, 0, "sgd"}}};
   for (const size_t k : {0, 2, 3, 5}) {
     const Contender& c = contenders[k];
-    Series series{.label = c.label, .style = c.style, .draw = Series::Draw::line_and_points};
-    for (size_t i = 0; i < seeds; ++i) series.x.push_back(static_cast<double>(i + 1));
-    series.y = c.accuracy;
-    accuracy.series.push_back(series);
-    series.y = c.loss, series.label = "";
-    loss.series.push_back(series);
+    by_seeds.series.push_back(
+        {.label = c.label, .style = c.style, .y = c.accuracy, .draw = Series::Draw::line_and_points});
+    for (size_t i = 1; i <= seeds; ++i) by_seeds.series.back().x.push_back(static_cast<double>(i));
+    if (k == 0) continue;
+    for (const auto& [panel, interval] : {std::pair{&accuracy, paired_difference(c.accuracy, contenders[0].accuracy)},
+                                          {&loss, paired_difference(c.loss, contenders[0].loss)}}) {
+      panel->series.push_back({.style = c.style,
+                               .x = {static_cast<double>(panel->x_names.size())},
+                               .y = {interval.mean},
+                               .low = {interval.low()},
+                               .high = {interval.high()},
+                               .draw = Series::Draw::points});
+      panel->x_names.push_back(c.label);
+    }
   }
-  walk.figure("walk9_seeds", line_figure("walk9_seeds", "Eight seeds: the same initial weights and batches for all",
-                                         {accuracy, loss}, 2));
+  walk.figure("walk9_seeds",
+              line_figure("walk9_seeds", "Eight seeds on the digits, and differences from sgd",
+                          {by_seeds, accuracy, loss}, 3, "Bars: 95% intervals of differences paired by seed."));
 }
 
 }  // namespace
