@@ -79,9 +79,36 @@ Series curve(const Arm& arm, const OfMeasurement& x, const OfMeasurement& y) {
     for (const RunResult* run : runs) xs.push_back(x(run->curve.at(i))), ys.push_back(y(run->curve.at(i)));
     const Interval mean = interval_95(ys);
     series.x.push_back(interval_95(xs).mean), series.y.push_back(mean.mean);
-    if (runs.size() > 1) series.low.push_back(mean.low()), series.high.push_back(mean.high());
+    if (runs.size() > 2) series.low.push_back(mean.low()), series.high.push_back(mean.high());
   }
   return series;
+}
+
+std::string band_note(int64_t seeds) {
+  return text("Means over ", seeds, " seeds", seeds > 2 ? "; bands: 95% intervals of the means." : ".");
+}
+
+Axis epoch_axis() {
+  return {"epoch", [](const Measurement& m) { return m.epoch; }};
+}
+
+Axis gradient_axis() {
+  return {"gradient evaluations", [](const Measurement& m) { return static_cast<double>(m.gradient_evaluations); }};
+}
+
+Panel curve_panel(const std::string& title, const Axis& x, const Axis& y, const std::vector<Arm>& arms, bool log_y) {
+  Panel panel{.title = title, .x_title = x.title, .y_title = y.title};
+  panel.log_y = log_y;
+  Span span{INFINITY, -INFINITY};
+  for (const Arm& arm : arms) {
+    panel.series.push_back(curve(arm, x.of, y.of));
+    const std::vector<double>& means = panel.series.back().y;
+    for (size_t i = means.size() / 5; i < means.size(); ++i)
+      span = {std::min(span.low, means[i]), std::max(span.high, means[i])};
+  }
+  const double margin = 0.06 * (span.high - span.low);
+  if (!log_y && margin > 0) panel.y_range = Span{span.low - margin, span.high + margin};
+  return panel;
 }
 
 int64_t gradient_evaluations(const std::vector<Session::Task>& tasks) {

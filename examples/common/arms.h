@@ -45,8 +45,23 @@ Interval relative_difference(const Arm& arm, const Arm& reference, const OfRun& 
 /// "separated" where the interval leaves out 0; "not separated"; "one seed" where there is no interval.
 std::string separation(const Interval& difference);
 
-/// Means over seeds, measurement by measurement, with the 95% interval as a band where there are two seeds or more.
+/// Means over seeds, measurement by measurement, with the 95% interval as a band where there are three seeds or more
+/// (the interval of two is 18 times as wide as their distance).
 Series curve(const Arm& arm, const OfMeasurement& x, const OfMeasurement& y);
+/// What bands are, for a figure's note.
+std::string band_note(int64_t seeds);
+
+/// An axis: its title, and what of a measurement is on it.
+struct Axis {
+  std::string title;
+  OfMeasurement of;
+};
+Axis epoch_axis();
+Axis gradient_axis();
+/// A curve for each arm. Unless log_y, the y range is that of the means after their first fifth: the start of training
+/// would squeeze the rest.
+Panel curve_panel(const std::string& title, const Axis& x, const Axis& y, const std::vector<Arm>& arms,
+                  bool log_y = false);
 
 /// Gradient evaluations of a list of tasks, for the time left.
 int64_t gradient_evaluations(const std::vector<Session::Task>& tasks);

@@ -8,18 +8,17 @@ namespace minima::examples {
 
 namespace {
 
-/// Rounded to three digits: a learning rate is not known better, and it can be typed again.
-double rounded(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.3g", value);
-  return std::strtod(buffer, nullptr);
-}
-
 bool same_setting(const RunSettings& a, const RunSettings& b) {
   return a.optimizer == b.optimizer && a.lr == b.lr && a.momentum == b.momentum && a.rho == b.rho;
 }
 
 }  // namespace
+
+double three_digits(double value) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.3g", value);
+  return std::strtod(buffer, nullptr);
+}
 
 std::vector<RunSettings> tuning_grid(const RunSettings& start) {
   std::vector<RunSettings> grid;
@@ -27,10 +26,10 @@ std::vector<RunSettings> tuning_grid(const RunSettings& start) {
   for (int64_t i = 0; i < trials_per_optimizer; ++i) {
     RunSettings settings = start;
     if (with_rho) {
-      settings.lr = rounded(start.lr * std::pow(2.0, 1.75 * static_cast<double>(i / 3 - 2)));
-      settings.rho = rounded(start.rho * std::pow(4.0, static_cast<double>(i % 3 - 1)));
+      settings.lr = three_digits(start.lr * std::pow(2.0, 1.75 * static_cast<double>(i / 3 - 2)));
+      settings.rho = three_digits(start.rho * std::pow(4.0, static_cast<double>(i % 3 - 1)));
     } else {
-      settings.lr = rounded(start.lr * std::pow(2.0, static_cast<double>(i - trials_per_optimizer / 2) / 2));
+      settings.lr = three_digits(start.lr * std::pow(2.0, static_cast<double>(i - trials_per_optimizer / 2) / 2));
     }
     grid.push_back(settings);
   }

@@ -19,6 +19,9 @@ struct Trial {
 
 inline constexpr int64_t trials_per_optimizer = 15;
 
+/// Rounded to three digits: a learning rate is not known better, and it can be typed again.
+double three_digits(double value);
+
 /// Settings to try around `start`: 15 learning rates in steps of sqrt(2); for an optimizer with rho, 5 learning rates
 /// over the same range (none is held back by a narrower one) for each of 3 rhos in steps of 4.
 std::vector<RunSettings> tuning_grid(const RunSettings& start);

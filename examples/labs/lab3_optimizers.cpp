@@ -1,0 +1,408 @@
+// Lab 3: SGD, Nesterov, Adam, SAM and MSAM on Fashion-MNIST. Twice: all with one learning rate, so that only the rule
+// differs, and each tuned on a validation split. With two budgets each: equal epochs, and equal gradient evaluations,
+// where SAM gets half the epochs. What a step costs is counted, and timed apart.
+//   lab3_optimizers                                       3 seeds
+//   lab3_optimizers --seeds 10 --tune full                the long form
+//   lab3_optimizers --model cnn --images 5000 --epochs 10 --tune none
+#include <algorithm>
+#include <cmath>
+
+#include "examples/common/arms.h"
+#include "examples/common/comparison.h"
+#include "examples/common/lab.h"
+#include "examples/common/tuning.h"
+
+using namespace minima;
+using namespace minima::examples;
+
+namespace {
+
+const LabAbout about{
+    .name = "lab3_optimizers",
+    .title = "Lab 3. Fashion-MNIST, all optimizers",
+    .question =
+        "Which optimizer ends with the lowest training loss, which with the lowest test loss, and which with "
+        "the highest test accuracy? By how much, compared with the luck of the seed? And what of it is left "
+        "when SAM, whose step costs two gradients, gets half the epochs?",
+    .refuted_by =
+        "with one learning rate for all, a test loss of SAM or MSAM that is not at least 12% below SGD's, a "
+        "training accuracy of theirs that is not below SGD's, or a training loss of Nesterov that is not. An "
+        "advantage in accuracy is claimed only where its interval leaves out 0.",
+};
+
+struct Options {
+  std::vector<std::string> optimizers{"sgd", "nesterov", "adam", "sam", "msam"};
+  std::string model = "mlp:256,256", tune = "short";
+  int64_t images = 10000, epochs = 30, seeds = 3, batch = 128;
+} options;
+
+constexpr int64_t stated_images = 10000, stated_epochs = 30;
+const char* const stated_model = "mlp:256,256";
+
+struct Setup {
+  Problem problem;
+  int64_t epochs, seeds, trials, tuning_seeds, repeats;
+  bool quick;
+
+  int64_t steps(const Problem& of) const { return epochs * of.steps_per_epoch(); }
+};
+
+Setup set_up(const Lab& lab) {
+  Setup setup{.epochs = options.epochs, .seeds = options.seeds, .trials = 6, .tuning_seeds = 1, .repeats = 5};
+  setup.quick = lab.quick();
+  int64_t images = options.images;
+  if (lab.quick()) images = 2000, setup.epochs = 20, setup.seeds = 2, setup.trials = 3, setup.repeats = 3;
+  if (options.tune == "full") setup.trials = trials_per_optimizer, setup.tuning_seeds = 3;
+  if (options.tune == "none") setup.trials = 0;
+  auto [train, test] = datasets::load("fashion-mnist", {.train_limit = images});
+  setup.problem = {.data = "fashion-mnist", .model = options.model, .train = train, .test = test};
+  setup.problem.batch = options.batch;
+  if (lab.quick()) setup.problem.test = test.take(2000);
+  return setup;
+}
+
+void check_options() {
+  if (options.seeds < 2) fail("--seeds", text(options.seeds), "2 or more", "One seed says nothing about luck.");
+  if (options.epochs < 1) fail("--epochs", text(options.epochs), "1 or more");
+  if (options.batch < 1) fail("--batch", text(options.batch), "1 or more");
+  if (options.images < 1000) fail("--images", text(options.images), "1000 or more", "A fifth is for validation.");
+  if (options.tune != "none" && options.tune != "short" && options.tune != "full")
+    fail("--tune", options.tune, "none, short or full");
+  const auto& known = optim::optimizer_names();
+  for (const std::string& name : options.optimizers)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      fail("--optimizers", name, "one of " + listed(known));
+  if (std::count(options.optimizers.begin(), options.optimizers.end(), "sgd") != 1)
+    fail("--optimizers", listed(options.optimizers), "sgd among them, once: the others are compared with it");
+}
+
+// ---- settings
+
+/// One learning rate for all that step along a gradient; rho where ten thousand images and this network like it.
+RunSettings common_setting(const std::string& optimizer) {
+  const bool wrapper = optim::is_wrapper(optimizer);
+  RunSettings s{.optimizer = optimizer, .base = wrapper ? "sgd" : optimizer, .lr = 0.05, .weight_decay = 5e-4};
+  if (optimizer == "adam" || optimizer == "adamw") s.lr = 0.001;
+  if (optimizer == "adamw") s.weight_decay = optim::defaults_of("adamw").weight_decay;
+  if (wrapper) s.rho = optim::defaults_of(optimizer).rho;
+  if (optimizer == "sam" || optimizer == "looksam" || optimizer == "esam") s.rho = 0.1;
+  return s;
+}
+
+/// `count` trials around a setting: learning rates a factor of 2 apart, or with rho two learning rates (one in the
+/// quick version) from the middle of the same range, each with three rhos a factor of 3 or so apart.
+std::vector<RunSettings> short_grid(const RunSettings& start, int64_t count) {
+  std::vector<RunSettings> grid;
+  for (int64_t i = 0; i < count; ++i) {
+    RunSettings s = start;
+    if (optim::is_wrapper(start.optimizer)) {
+      s.lr = three_digits(i < 3 ? start.lr / 4 : start.lr);
+      s.rho = three_digits(start.rho * (i % 3 == 0 ? 0.3 : i % 3 == 1 ? 1.0 : 3.0));
+    } else {
+      s.lr = three_digits(start.lr * std::pow(2.0, static_cast<double>(i + 1 - (count == 3 ? 3 : 5))));
+    }
+    grid.push_back(s);
+  }
+  return grid;
+}
+
+std::vector<Session::Task> tuning_tasks(const Setup& setup, const Problem& validation) {
+  std::vector<Session::Task> tasks;
+  for (const std::string& name : options.optimizers) {
+    const RunSettings start = common_setting(name);
+    if (setup.trials == 0) break;
+    for (RunSettings trial :
+         setup.trials == trials_per_optimizer ? tuning_grid(start) : short_grid(start, setup.trials))
+      for (int64_t i = 0; i < setup.tuning_seeds; ++i) {
+        trial.steps = setup.steps(validation), trial.seed = first_tuning_seed + i;
+        tasks.push_back({&validation, trial, {.every_epoch = false}});
+      }
+  }
+  return tasks;
+}
+
+/// An arm for each optimizer, and for each whose step takes more than one gradient another that gets the gradient
+/// evaluations of SGD.
+std::vector<Arm> arms_of(const Setup& setup, const std::vector<RunSettings>& settings) {
+  std::vector<Arm> arms;
+  for (RunSettings s : settings) {
+    s.steps = setup.steps(setup.problem);
+    arms.push_back({s.optimizer, s.optimizer, s});
+    const double gradients = gradients_per_step(s.optimizer);
+    if (gradients == 1) continue;
+    s.steps = static_cast<int64_t>(static_cast<double>(s.steps) / gradients);
+    arms.push_back({s.optimizer + ", equal gradients", s.optimizer, s});
+  }
+  return arms;
+}
+
+bool short_arm(const Arm& arm) { return arm.label != arm.settings.optimizer; }
+
+// ---- tables
+
+Table outcome_table(const std::vector<Arm>& arms) {
+  Table table{{"", "lr", "rho", "gradients", "train loss", "train acc %", "test loss", "test acc %"}};
+  for (const Arm& arm : arms) {
+    const RunSettings& s = arm.settings;
+    auto cell = [&](double Measurement::* quantity, double scale) {
+      return interval_text(over_seeds(arm, at_end(quantity)), scale);
+    };
+    const auto gradients = [](const RunResult& run) { return static_cast<double>(run.last().gradient_evaluations); };
+    table.push_back({arm.label, number_text(s.lr), optim::is_wrapper(s.optimizer) ? number_text(s.rho) : "-",
+                     interval_text(over_seeds(arm, gradients)), cell(&Measurement::train_loss, 1),
+                     cell(&Measurement::train_accuracy, 100), cell(&Measurement::test_loss, 1),
+                     cell(&Measurement::test_accuracy, 100)});
+  }
+  return table;
+}
+
+/// Arms minus a reference, paired by seed.
+Table paired_table(const std::vector<Arm>& arms, const std::string& reference_label) {
+  const Arm& reference = arm(arms, reference_label);
+  Table table{{"minus " + reference_label, "test loss, %", "test acc, points", "accuracy", "train acc, points"}};
+  for (const Arm& arm : arms) {
+    if (arm.label == reference_label) continue;
+    const Interval accuracy = difference(arm, reference, at_end(&Measurement::test_accuracy));
+    table.push_back({arm.label,
+                     difference_text(relative_difference(arm, reference, at_end(&Measurement::test_loss)), 100),
+                     difference_text(accuracy, 100), separation(accuracy),
+                     difference_text(difference(arm, reference, at_end(&Measurement::train_accuracy)), 100)});
+  }
+  return table;
+}
+
+/// The arms of one budget.
+std::vector<Arm> of_budget(const std::vector<Arm>& arms, bool equal_gradients) {
+  std::vector<Arm> chosen;
+  for (const Arm& arm : arms)
+    if (gradients_per_step(arm.settings.optimizer) == 1 || short_arm(arm) == equal_gradients) chosen.push_back(arm);
+  return chosen;
+}
+
+void show_tables(Lab& lab, const Setup& setup, const std::vector<Arm>& arms) {
+  lab.table(
+      text("Means over ", setup.seeds, " seeds at the end, with 95% intervals (Student t; papers often give 68%):"),
+      outcome_table(arms));
+  lab.table(text("Equal epochs (", setup.epochs, "), differences paired by seed:"),
+            paired_table(of_budget(arms, false), "sgd"));
+  lab.table("Equal gradient evaluations:", paired_table(of_budget(arms, true), "sgd"));
+  for (const Arm& arm : arms)
+    for (const RunResult& run : arm.runs)
+      if (run.diverged()) lab.say(run.divergence);
+  const auto budget = of_budget(arms, true);
+  const auto has = [&](const char* label) {
+    return std::any_of(budget.begin(), budget.end(), [&](const Arm& arm) { return arm.label == label; });
+  };
+  if (!has("msam") || !has("sam, equal gradients")) return;
+  const Interval d =
+      difference(arm(budget, "msam"), arm(budget, "sam, equal gradients"), at_end(&Measurement::test_accuracy));
+  lab.say(text("At equal gradient evaluations MSAM minus SAM in test accuracy: ", difference_text(d, 100), " points, ",
+               separation(d), "."));
+}
+
+// ---- cost
+
+struct Cost {
+  double lowest = INFINITY, median = NAN, gradients = NAN, mebibytes = NAN;  ///< seconds a step
+};
+
+RunSettings cost_run(const Setup& setup, const std::string& optimizer) {
+  RunSettings s = common_setting(optimizer);
+  s.steps = std::max<int64_t>(20, setup.problem.steps_per_epoch());
+  return s;
+}
+
+/// Short runs of each optimizer in turn, one thread, nothing beside them.
+std::map<std::string, Cost> measure_costs(Lab& lab, const Setup& setup) {
+  const int threads = num_threads();
+  set_num_threads(1);
+  std::map<std::string, std::vector<double>> seconds;
+  std::map<std::string, Cost> costs;
+  for (int64_t repeat = 0; repeat < setup.repeats; ++repeat)
+    for (const std::string& name : options.optimizers) {
+      const Measurement m = lab.run(setup.problem, cost_run(setup, name), {.every_epoch = false}).last();
+      const auto steps = static_cast<double>(m.step);
+      seconds[name].push_back(m.seconds / steps);
+      costs[name].gradients = static_cast<double>(m.gradient_evaluations) / steps;
+      costs[name].mebibytes = static_cast<double>(m.peak_memory_bytes) / (1 << 20);
+    }
+  set_num_threads(threads);
+  for (auto& [name, values] : seconds) {
+    std::sort(values.begin(), values.end());
+    costs[name].lowest = values.front(), costs[name].median = values[values.size() / 2];
+  }
+  return costs;
+}
+
+std::map<std::string, Cost> show_costs(Lab& lab, const Setup& setup) {
+  lab.heading("What a step costs");
+  std::map<std::string, Cost> costs = measure_costs(lab, setup);
+  const Cost& sgd = costs.at("sgd");
+  Table table{{"", "gradients/step", "ms/step, fastest", "median", "fastest / sgd", "median / sgd", "peak MiB"}};
+  for (const std::string& name : options.optimizers) {
+    const Cost& cost = costs.at(name);
+    table.push_back({name, number_text(cost.gradients), fixed(1000 * cost.lowest, 2), fixed(1000 * cost.median, 2),
+                     fixed(cost.lowest / sgd.lowest, 2), fixed(cost.median / sgd.median, 2), fixed(cost.mebibytes, 1)});
+    lab.record("costs", {{"optimizer", name},
+                         {"gradients_per_step", cost.gradients},
+                         {"seconds_fastest", cost.lowest},
+                         {"seconds_median", cost.median},
+                         {"peak_mebibytes", cost.mebibytes}});
+  }
+  lab.table(text("Of ", setup.repeats,
+                 " interleaved repeats in one thread. Gradients are counted, and are a stated "
+                 "figure; seconds depend on what else the machine does, and are not:"),
+            table);
+  return costs;
+}
+
+// ---- figures
+
+void draw_curves(Lab& lab, const std::string& name, const std::string& headline, const std::string& caption,
+                 const Axis& x, const std::vector<Arm>& arms) {
+  const Axis train_loss{"cross entropy", [](const Measurement& m) { return m.train_loss; }};
+  const Axis test_loss{"cross entropy", [](const Measurement& m) { return m.test_loss; }};
+  const Axis train_accuracy{"%", [](const Measurement& m) { return 100 * m.train_accuracy; }};
+  const Axis test_accuracy{"%", [](const Measurement& m) { return 100 * m.test_accuracy; }};
+  const std::vector<Panel> panels{
+      curve_panel("Training loss", x, train_loss, arms, /*log_y=*/true), curve_panel("Test loss", x, test_loss, arms),
+      curve_panel("Training accuracy", x, train_accuracy, arms), curve_panel("Test accuracy", x, test_accuracy, arms)};
+  const auto seeds = static_cast<int64_t>(arms.front().runs.size());
+  lab.figure(name, line_figure(name, headline, panels, 2, band_note(seeds)), caption);
+}
+
+void draw_all(Lab& lab, const Setup& setup, const std::vector<Arm>& arms, const std::map<std::string, Cost>& costs) {
+  const std::string data = text("Fashion-MNIST, ", setup.problem.train.size(), " images, ", setup.problem.model);
+  draw_curves(lab, "per_epoch", data + ": equal epochs", "One learning rate for all, against epochs.", epoch_axis(),
+              of_budget(arms, false));
+  draw_curves(lab, "per_gradient", data + ": equal gradient evaluations",
+              "The same against gradient evaluations: SAM's schedule ends after half the epochs.", gradient_axis(),
+              of_budget(arms, true));
+  // Seconds: steps times the fastest step of the cost table, which no other process has disturbed.
+  std::vector<Arm> timed = of_budget(arms, false);
+  for (Arm& arm : timed)
+    for (RunResult& run : arm.runs)
+      for (Measurement& m : run.curve)
+        m.seconds = static_cast<double>(m.step) * costs.at(arm.settings.optimizer).lowest;
+  draw_curves(lab, "per_second", data + ": the same runs in time",
+              "The same against seconds of training in one thread: steps times the fastest step of the cost table.",
+              {"seconds", [](const Measurement& m) { return m.seconds; }}, timed);
+}
+
+// ---- stated figures
+
+void expect_costs(Lab& lab, const std::map<std::string, Cost>& costs) {
+  for (const auto& [name, gradients] : {std::pair("sgd", 1), std::pair("msam", 1), std::pair("sam", 2)})
+    if (costs.count(name) == 1)
+      lab.expect(text("gradients a step: ", name), costs.at(name).gradients, between(gradients, gradients));
+}
+
+void expect_stated(Lab& lab, const Setup& setup, const std::vector<Arm>& arms) {
+  const Arm& sgd = arm(arms, "sgd");
+  // With a fifth of the images and two seeds only directions are stated: the interval of two seeds says little.
+  const auto expect_below = [&](const std::string& claim, const Interval& difference, double scale, double bound) {
+    lab.expect(claim, scale * difference.mean, at_most(setup.quick ? 0 : bound));
+    if (!setup.quick) lab.expect(claim + ": upper end of the 95% interval", scale * difference.high(), at_most(0));
+  };
+  for (const Arm& a : arms) {
+    if (short_arm(a)) continue;
+    const Interval test_loss = relative_difference(a, sgd, at_end(&Measurement::test_loss));
+    const Interval train_loss = difference(a, sgd, at_end(&Measurement::train_loss));
+    const Interval train_accuracy = difference(a, sgd, at_end(&Measurement::train_accuracy));
+    if (a.label == "nesterov") {
+      expect_below("training loss, nesterov - sgd", train_loss, 1, 0);
+      lab.expect("test loss, nesterov relative to sgd, %", 100 * test_loss.mean, at_least(0));
+    }
+    if (a.label == "sam" || a.label == "msam") {
+      expect_below("test loss, " + a.label + " relative to sgd, %", test_loss, 100, -12);
+      expect_below("training accuracy, " + a.label + " - sgd, points", train_accuracy, 100, 0);
+    }
+  }
+}
+
+// ---- the lab
+
+/// The chosen setting of each optimizer.
+std::vector<RunSettings> tune(Lab& lab, const Setup& setup, const std::vector<Session::Task>& tasks) {
+  lab.heading("Tuning");
+  const std::vector<Trial> trials = judge_trials(lab.run_all(tasks));
+  lab.table(text(setup.trials, " trials of each optimizer, ", setup.tuning_seeds,
+                 setup.tuning_seeds == 1 ? " seed" : " seeds", " each, on ", tasks.front().problem->train.size(),
+                 " images, judged on the ", tasks.front().problem->test.size(),
+                 " others of the training set; the test set is not touched. Chosen is the lowest validation loss:"),
+            trial_table(trials));
+  std::vector<RunSettings> chosen;
+  for (const std::string& name : options.optimizers) chosen.push_back(chosen_trial(trials, name).settings);
+  return chosen;
+}
+
+/// How much of an advantage in test loss is one that a better learning rate would give SGD as well.
+void show_what_tuning_leaves(Lab& lab, const std::vector<Arm>& common, const std::vector<Arm>& tuned) {
+  Table table{{"test loss relative to sgd, %", "one lr for all", "each as tuned"}};
+  for (const Arm& a : common) {
+    if (a.label == "sgd") continue;
+    auto cell = [&](const std::vector<Arm>& arms) {
+      return difference_text(relative_difference(arm(arms, a.label), arm(arms, "sgd"), at_end(&Measurement::test_loss)),
+                             100);
+    };
+    table.push_back({a.label, cell(common), cell(tuned)});
+  }
+  lab.table("A learning rate chosen for validation loss regularises SGD too. What this leaves of the differences:",
+            table);
+}
+
+void lab3(Lab& lab) {
+  check_options();
+  const Setup setup = set_up(lab);
+  const Problem validation = validation_problem(setup.problem);
+  const std::vector<Session::Task> trials = tuning_tasks(setup, validation);
+  std::vector<RunSettings> common;
+  for (const std::string& name : options.optimizers) common.push_back(common_setting(name));
+  std::vector<Arm> arms = arms_of(setup, common);
+  const std::vector<Session::Task> tasks = tasks_of(arms, setup.problem, setup.seeds);
+  int64_t cost_gradients = 0;
+  for (const std::string& name : options.optimizers)
+    cost_gradients += setup.repeats * expected_gradients(cost_run(setup, name));
+  lab.begin_runs(cost_gradients + gradient_evaluations(trials) +
+                 (trials.empty() ? 1 : 2) * gradient_evaluations(tasks));
+  lab.say(text("Fashion-MNIST, the first ", setup.problem.train.size(), " training images and ",
+               setup.problem.test.size(), " test images; ", setup.problem.model, ", batch ", options.batch, ", ",
+               setup.epochs, " epochs: lr rises for one epoch, then falls along half a cosine; momentum 0.9, weight ",
+               "decay 5e-4. The same seed means the same initial weights and batches for all. Measured at the clean "
+               "weights; batch norm, if any, recalibrated there."));
+
+  const std::map<std::string, Cost> costs = show_costs(lab, setup);
+  lab.heading("One learning rate for all");
+  take_runs(arms, lab.run_all(tasks));
+  show_tables(lab, setup, arms);
+  draw_all(lab, setup, arms, costs);
+
+  expect_costs(lab, costs);
+  const bool as_stated = options.model == stated_model && options.images == stated_images &&
+                         options.epochs == stated_epochs && options.batch == 128;
+  if (as_stated) expect_stated(lab, setup, arms);
+
+  if (trials.empty()) return;
+  const std::vector<RunSettings> chosen = tune(lab, setup, trials);
+  lab.heading("Each as tuned");
+  std::vector<Arm> tuned = arms_of(setup, chosen);
+  take_runs(tuned, lab.run_all(tasks_of(tuned, setup.problem, setup.seeds)));
+  show_tables(lab, setup, tuned);
+  draw_curves(lab, "tuned_per_gradient", "The same with the settings that tuning chose: equal gradient evaluations",
+              "Each as tuned, against gradient evaluations.", gradient_axis(), of_budget(tuned, true));
+  show_what_tuning_leaves(lab, arms, tuned);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_lab(argc, argv, about, lab3, [](CommandLine& line) {
+    line.option("--optimizers", options.optimizers, "names with commas between, sgd among them");
+    line.option("--model", options.model, joined(nn::model_names()));
+    line.option("--images", options.images, "of the training set (--quick: 2000)");
+    line.option("--epochs", options.epochs, "passes over them (--quick: 20)");
+    line.option("--seeds", options.seeds, "number of runs of each, with seeds 1, 2, ... (--quick: 2)");
+    line.option("--batch", options.batch, "images in a step");
+    line.option("--tune", options.tune, "none, short (6 trials an optimizer), or full (15, 3 seeds each)");
+  });
+}
