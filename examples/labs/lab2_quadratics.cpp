@@ -1,0 +1,424 @@
+// lab2_quadratics: what theory says exactly of gradient descent, momentum, Nesterov, SAM and MSAM on quadratics, and
+// what the optimizers do: rates against the condition number, limits of stability, the noise floor, and where SAM and
+// MSAM come to rest.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "examples/common/lab.h"
+#include "minima.h"
+
+using namespace minima;
+using namespace minima::examples;
+
+namespace {
+
+const LabAbout about{
+    .name = "lab2_quadratics",
+    .title = "Lab 2. Quadratics: rates, stability, noise, and where SAM and MSAM rest",
+    .question =
+        "On h w^2 / 2, gradient descent and momentum run into the minimum w = 0. Do SAM and MSAM with a constant "
+        "rho? At what distance from it do they end, and does that depend on the learning rate?",
+    .refuted_by =
+        "A measured rate, limit, floor or amplitude that differs from its closed form by more than the stated "
+        "tolerance: the closed forms have no free parameter."};
+
+using Make = std::function<std::unique_ptr<optim::Optimizer>(std::vector<Variable>)>;
+
+Make gradient_descent(const optim::Schedule& lr) {
+  return
+      [=](std::vector<Variable> w) { return std::make_unique<optim::SGD>(std::move(w), optim::SgdOptions{.lr = lr}); };
+}
+Make heavy_ball(double lr, double momentum) {
+  return [=](std::vector<Variable> w) {
+    return std::make_unique<optim::SGD>(std::move(w), optim::SgdOptions{.lr = lr, .momentum = momentum});
+  };
+}
+Make nesterov(double lr, double momentum) {
+  return [=](std::vector<Variable> w) {
+    return std::make_unique<optim::Nesterov>(std::move(w), optim::NesterovOptions{.lr = lr, .momentum = momentum});
+  };
+}
+Make sam(double lr, double rho) {
+  return [=](std::vector<Variable> w) {
+    return std::make_unique<optim::SAM>(optim::SGD{std::move(w), {.lr = lr}}, optim::SamOptions{.rho = rho});
+  };
+}
+Make msam(double lr, double momentum, const optim::Schedule& rho) {
+  return [=](std::vector<Variable> w) {
+    return std::make_unique<optim::MSAM>(optim::SGD{std::move(w), {.lr = lr, .momentum = momentum}},
+                                         optim::MsamOptions{.rho = rho});
+  };
+}
+
+/// |w| of every weight after each step on the loss sum of h w^2 / 2, from w = 1 everywhere; steps + 1 rows. With noise,
+/// each step's gradient has an independent normal error of this standard deviation in every weight.
+std::vector<std::vector<double>> descend(Lab& lab, const std::vector<double>& curvatures, const Make& make,
+                                         int64_t steps, double start = 1, double noise = 0) {
+  const Variable h(Tensor::from(curvatures));
+  const Variable w(Tensor::full(h.shape(), start, DType::float64), requires_grad);
+  const auto optimizer = make({w});
+  Generator random{1};
+  const auto sizes = [&] {
+    std::vector<double> values = w.value().to_vector<double>();
+    for (double& value : values) value = std::abs(value);
+    return values;
+  };
+  std::vector<std::vector<double>> path{sizes()};
+  for (int64_t step = 0; step < steps; ++step) {
+    if (step % 1000 == 0) lab.stop_if_interrupted();
+    Variable error;
+    if (noise > 0) error = Variable(random.normal(h.shape(), 0, noise, DType::float64));
+    optimizer->step([&] {
+      Variable loss = sum(h * square(w)) / 2;
+      if (error.defined()) loss = loss + sum(error * w);
+      loss.backward();
+      return loss;
+    });
+    path.push_back(sizes());
+  }
+  return path;
+}
+
+double norm(const std::vector<double>& values) {
+  double squares = 0;
+  for (double value : values) squares += value * value;
+  return std::sqrt(squares);
+}
+
+// ---- rates against the condition number
+
+/// A method with the lr and momentum that are best for curvatures from 1 / kappa to 1, and its rate there.
+struct Method {
+  std::string name;
+  Make make;
+  double rate;  ///< the error is multiplied by it in every step
+};
+
+/// Polyak (1964) for the first two; for Nesterov on quadratics Lessard, Recht & Packard (2016).
+std::vector<Method> best_methods(double kappa) {
+  const double root = std::sqrt(kappa), slow = 1 / kappa, rate = (root - 1) / (root + 1);
+  std::vector<Method> methods{{"gd", gradient_descent(2 / (1 + slow)), (kappa - 1) / (kappa + 1)},
+                              {"momentum", heavy_ball(4 / std::pow(1 + std::sqrt(slow), 2), rate * rate), rate}};
+  const double s = std::sqrt(3 * kappa + 1);
+  if (kappa > 1) methods.push_back({"nesterov", nesterov(4 / (3 + slow), (s - 2) / (s + 2)), 1 - 2 / s});
+  return methods;
+}
+
+void show_rates(Lab& lab) {
+  lab.heading("Condition number and rate");
+  Table table{{"kappa", "method", "rate, theory", "rate, measured", "steps for a factor 10"}};
+  std::vector<Panel> panels;
+  Panel summary{.title = "steps for a factor of 10", .x_title = "condition number", .log_x = true, .log_y = true};
+  std::map<std::string, Series> theory, measured;
+  for (const double kappa : {1.0, 10.0, 100.0, 1e3, 1e4}) {
+    const int64_t window = static_cast<int64_t>(100 * std::sqrt(kappa));
+    Panel panel{.title = "kappa = " + number_text(kappa), .x_title = "step", .log_y = true};
+    for (const Method& method : best_methods(kappa)) {
+      const auto path = descend(lab, {1 / kappa, 1}, method.make, 2 * window);
+      Series curve{.label = method.name, .style = method.name};
+      for (int64_t i = 0; i <= window / 5; i += std::max<int64_t>(1, window / 1000)) {
+        curve.x.push_back(static_cast<double>(i)), curve.y.push_back(std::max(norm(path[i]) / norm(path[0]), 1e-16));
+        lab.record("rates", {{"kappa", kappa}, {"method", method.name}, {"step", i}, {"error", norm(path[i])}});
+      }
+      panel.series.push_back(curve);
+      if (kappa == 1) {
+        table.push_back({"1", method.name, "0", "0 after one step", "1"});
+        lab.expect("kappa 1, " + method.name + ": error after one step", norm(path[1]), at_most(1e-15));
+        continue;
+      }
+      // The ends of the spectrum are double roots for momentum, t * rate^t: the later, the closer to the rate.
+      const double slope = std::log(norm(path[2 * window]) / norm(path[window])) / static_cast<double>(window);
+      const auto steps = [](double log_rate) { return std::log(0.1) / log_rate; };
+      table.push_back(
+          {number_text(kappa), method.name, fixed(method.rate, 6), fixed(std::exp(slope), 6), fixed(steps(slope), 1)});
+      lab.expect(text("kappa ", kappa, ", ", method.name, ": log of the rate, measured / theory"),
+                 slope / std::log(method.rate), within(1, 0.01));
+      for (const bool is_theory : {true, false}) {
+        Series& series = (is_theory ? theory : measured)[method.name];
+        series.x.push_back(kappa), series.y.push_back(steps(is_theory ? std::log(method.rate) : slope));
+      }
+    }
+    panels.push_back(panel);
+  }
+  for (const std::string name : {"gd", "momentum", "nesterov"}) {
+    theory[name].label = "theory", theory[name].style = "black", theory[name].draw = Series::Draw::dashed;
+    measured[name].style = name, measured[name].draw = Series::Draw::points;
+    summary.series.push_back(theory[name]), summary.series.push_back(measured[name]);
+  }
+  panels.push_back(summary);
+  lab.table(
+      "Curvatures 1 / kappa and 1, lr and momentum each the best for them. The rate is measured over as many steps "
+      "again after the first 100 sqrt(kappa).",
+      table);
+  lab.figure(
+      "rates",
+      line_figure("rates", "Error |w| relative to the start, lr and momentum the best for each kappa", panels, 3,
+                  "Errors below 1e-16 are drawn there. Last panel: points are measured, dashed lines are theory."),
+      "The error on a quadratic: momentum turns the condition number into its square root.");
+}
+
+// ---- stability
+
+/// The spectral radius of one step on (w, v), from its characteristic polynomial z^2 - trace z + determinant.
+double spectral_radius(double lr_h, double momentum, bool is_nesterov) {
+  const double trace = is_nesterov ? (1 + momentum) * (1 - lr_h) : 1 + momentum - lr_h;
+  const double determinant = is_nesterov ? momentum * (1 - lr_h) : momentum;
+  const double root = trace * trace - 4 * determinant;
+  return root < 0 ? std::sqrt(determinant) : (std::abs(trace) + std::sqrt(root)) / 2;
+}
+
+double stability_limit(double momentum, bool is_nesterov) {
+  return is_nesterov ? (2 + 2 * momentum) / (1 + 2 * momentum) : 2 + 2 * momentum;
+}
+
+double largest(const std::vector<std::vector<double>>& path, size_t weight, size_t from, size_t to) {
+  double result = 0;
+  for (size_t i = from; i < to; ++i) result = std::max(result, path[i][weight]);
+  return result;
+}
+
+/// lr = 1 and many curvatures at once; each row of the map is one run.
+Map radius_map(Lab& lab, bool is_nesterov, int columns, int rows, double& worst) {
+  Map map{.title = is_nesterov ? "Nesterov" : "SGD with momentum",
+          .x_title = "lr h",
+          .y_title = "momentum",
+          .x = {0.02, is_nesterov ? 2.0 : 4.0},
+          .y = {0.02, 0.98},
+          .columns = columns,
+          .rows = rows,
+          .colours = Span{0.4, 1.2}};
+  constexpr size_t steps = 400;
+  std::vector<double> curvatures;
+  for (int i = 0; i < columns; ++i) curvatures.push_back(map.x.low + (map.x.high - map.x.low) * i / (columns - 1));
+  for (int row = 0; row < rows; ++row) {
+    const double momentum = map.y.low + (map.y.high - map.y.low) * row / (rows - 1);
+    const auto path = descend(lab, curvatures, is_nesterov ? nesterov(1, momentum) : heavy_ball(1, momentum), steps);
+    for (int i = 0; i < columns; ++i) {
+      const double early = largest(path, i, steps / 4, steps / 2), late = largest(path, i, 3 * steps / 4, steps);
+      const double rate = late > 0 ? std::pow(late / early, 2.0 / steps) : 0;
+      const double theory = spectral_radius(curvatures[i], momentum, is_nesterov);
+      if (late > 1e-290) worst = std::max(worst, std::abs(rate - theory));  // below, doubles lose digits
+      map.values.push_back(rate);
+      lab.record("stability", {{"method", is_nesterov ? "nesterov" : "momentum"},
+                               {"lr_h", curvatures[i]},
+                               {"momentum", momentum},
+                               {"rate", rate},
+                               {"theory", theory}});
+    }
+  }
+  Path limit{.label = "limit of stability, theory", .style = "black", .ends = false};
+  for (int i = 0; i <= 50; ++i) {
+    const double momentum = map.y.low + (map.y.high - map.y.low) * i / 50.0;
+    limit.x.push_back(stability_limit(momentum, is_nesterov)), limit.y.push_back(momentum);
+  }
+  map.paths = {limit};
+  return map;
+}
+
+void show_stability(Lab& lab) {
+  lab.heading("Stability");
+  double worst = 0;
+  const int size = lab.quick() ? 41 : 101;
+  std::vector<Map> maps;
+  for (const bool is_nesterov : {false, true}) maps.push_back(radius_map(lab, is_nesterov, size, size, worst));
+  lab.figure(
+      "stability",
+      map_figure("stability", "By what the error is multiplied each step, measured (spectral radius)", maps, 2,
+                 "Darker is faster; what is outside the scale has the colour of its end. h: curvature."),
+      "Rate of convergence on h w^2 / 2, measured from 400 steps of the optimizers; right of the line they diverge.");
+  lab.expect("measured rate against spectral radius, largest difference on the maps", worst, at_most(0.01));
+
+  Table table{{"method", "momentum", "limit of lr h", "|w| 0.1% below it", "|w| 0.1% above it"}};
+  int64_t bracketed = 0, limits = 0;
+  for (const bool is_nesterov : {false, true})
+    for (const double momentum : {0.0, 0.5, 0.9, 0.99}) {
+      if (is_nesterov && momentum == 0) continue;
+      const double limit = stability_limit(momentum, is_nesterov);
+      const Make make = momentum == 0 ? gradient_descent(1)
+                        : is_nesterov ? nesterov(1, momentum)
+                                      : heavy_ball(1, momentum);
+      const auto end = descend(lab, {limit * 0.999, limit * 1.001}, make, 5000).back();
+      char cells[2][32];
+      for (int i = 0; i < 2; ++i) std::snprintf(cells[i], sizeof cells[i], "%.2g", end[i]);
+      table.push_back({is_nesterov     ? "nesterov"
+                       : momentum == 0 ? "gd"
+                                       : "momentum",
+                       number_text(momentum), fixed(limit, 4), cells[0], cells[1]});
+      bracketed += end[0] < 1e-2 && !(end[1] < 1e2) ? 1 : 0;
+      ++limits;
+    }
+  lab.table(
+      "Limits of stability, 2 + 2 mu for SGD with momentum and (2 + 2 mu) / (1 + 2 mu) for Nesterov: |w| after 5,000 "
+      "steps from 1 just below and just above.",
+      table);
+  lab.expect(text("limits of stability bracketed within 0.1%, of ", limits), static_cast<double>(bracketed),
+             at_least(static_cast<double>(limits)));
+}
+
+// ---- noise
+
+/// The mean of w^2 at rest for a gradient h w + noise: of SGD with momentum, and without where mu = 0.
+double noise_floor(double lr, double momentum, double h, double noise) {
+  return lr * noise * noise * (1 + momentum) / (h * (1 - momentum) * (2 + 2 * momentum - lr * h));
+}
+
+void show_noise(Lab& lab) {
+  lab.heading("The noise floor");
+  const int64_t copies = lab.quick() ? 500 : 4000, steps = 1000;
+  struct Case {
+    std::string label, style;
+    Make make;
+    double floor;
+  };
+  const std::vector<Case> cases{
+      {"gd lr 0.1", "gd", gradient_descent(0.1), noise_floor(0.1, 0, 1, 1)},
+      {"momentum lr 0.1", "momentum", heavy_ball(0.1, 0.9), noise_floor(0.1, 0.9, 1, 1)},
+      {"momentum lr 0.01", "momentum'", heavy_ball(0.01, 0.9), noise_floor(0.01, 0.9, 1, 1)},
+      {"gd, lr falling from 0.1 to 0 (cosine)", "gd'", gradient_descent(optim::cosine(0.1, steps)), NAN}};
+  Table table{{"method", "floor of w^2, theory", "measured"}};
+  Panel panel{.title = "mean of w^2 (log scale)", .x_title = "step", .log_y = true};
+  for (const Case& c : cases) {
+    const auto path = descend(lab, std::vector<double>(copies, 1.0), c.make, steps, 10, 1);
+    Series curve{.label = c.label, .style = c.style};
+    double rest = 0;
+    for (int64_t i = 0; i <= steps; ++i) {
+      const double mean = std::pow(norm(path[i]), 2) / static_cast<double>(copies);
+      if (i > steps / 2) rest += mean / (static_cast<double>(steps) / 2);
+      if (i % 5 == 0) curve.x.push_back(static_cast<double>(i)), curve.y.push_back(mean);
+      lab.record("noise", {{"method", c.label}, {"step", i}, {"mean_square", mean}});
+    }
+    panel.series.push_back(curve);
+    if (std::isnan(c.floor)) continue;
+    panel.rules.push_back({Rule::Along::y, c.floor, "theory, " + c.label});
+    table.push_back({c.label, fixed(c.floor, 5), fixed(rest, 5)});
+    lab.expect("noise floor, " + c.label + ": measured / theory", rest / c.floor, within(1, 0.05));
+  }
+  lab.table(
+      text("h = 1, gradient noise of standard deviation 1, ", copies, " independent copies, second half of ", steps,
+           " steps. Momentum 0.9 at the same lr has ten times the floor: its steps are ten times as long."),
+      table);
+  lab.figure("noise",
+             line_figure("noise", "With noise in the gradient, w comes to rest around 0, not at it", {panel}, 1),
+             "The noise floor: proportional to the learning rate, and gone as that goes to 0.");
+}
+
+// ---- where SAM and MSAM rest
+
+/// |w| at the end of a run on w^2 / 2 with lr = lr_h, from w = 1: the mean of the last two steps.
+double rest(Lab& lab, const Make& make, int64_t steps) {
+  const auto path = descend(lab, {1}, make, steps);
+  return (path[steps][0] + path[steps - 1][0]) / 2;
+}
+
+double relative(double got, double expected) { return std::abs(got - expected) / expected; }
+
+struct Rest {
+  std::string method;
+  double momentum, lr_h, rho, theory;
+  bool parks;
+};
+
+Rest sam_rest(double lr_h, double rho) { return {"sam", 0, lr_h, rho, lr_h * rho / (2 - lr_h), false}; }
+
+Rest msam_rest(double lr_h, double momentum, double rho) {
+  const bool parks = lr_h < std::pow(1 - std::sqrt(momentum), 2);
+  return {"msam", momentum, lr_h, rho, parks ? rho : lr_h * rho / (2 + 2 * momentum - lr_h), parks};
+}
+
+/// Long enough for the distance to the resting state to shrink by e^-27, and no longer: once parked, what moves w and
+/// the velocity is rounding alone.
+int64_t steps_to_rest(const Rest& r) {
+  const double rate = r.method == "sam" ? std::abs(1 - r.lr_h) : spectral_radius(r.lr_h, r.momentum, false);
+  return static_cast<int64_t>(27 / -std::log(std::max(rate, 0.5))) + 20;
+}
+
+double measured_rest(Lab& lab, const Rest& r) {
+  return rest(lab, r.method == "sam" ? sam(r.lr_h, r.rho) : msam(r.lr_h, r.momentum, r.rho), steps_to_rest(r));
+}
+
+void show_rests(Lab& lab) {
+  lab.heading("Where SAM and MSAM come to rest");
+  std::vector<Rest> rests;
+  for (const double lr_h : {0.01, 0.1, 0.5, 1.5}) rests.push_back(sam_rest(lr_h, 0.1));
+  for (const double lr_h : {0.001, 0.002, 0.003, 0.01, 0.1, 1.0, 3.0}) rests.push_back(msam_rest(lr_h, 0.9, 0.1));
+  for (const double lr_h : {0.02, 0.3}) rests.push_back(msam_rest(lr_h, 0.5, 1));
+  Table table{{"method", "momentum", "lr h", "rho", "rests", "|w|, theory", "|w|, measured", "relative difference"}};
+  std::map<std::string, double> worst;
+  for (const Rest& r : rests) {
+    const double got = measured_rest(lab, r), difference = relative(got, r.theory);
+    char cells[3][32];
+    std::snprintf(cells[0], sizeof cells[0], "%.12g", r.theory);
+    std::snprintf(cells[1], sizeof cells[1], "%.12g", got);
+    std::snprintf(cells[2], sizeof cells[2], "%.1e", difference);
+    table.push_back({r.method, number_text(r.momentum), number_text(r.lr_h), number_text(r.rho),
+                     r.parks ? "parked at rho" : "2-cycle", cells[0], cells[1], cells[2]});
+    double& most = worst[r.parks ? "MSAM parked at |w| = rho" : r.method == "sam" ? "SAM's 2-cycle" : "MSAM's 2-cycle"];
+    most = std::max(most, difference);
+  }
+  lab.table(
+      "On h w^2 / 2 with a constant rho. SAM jumps between +a and -a with a = lr h rho / (2 - lr h). MSAM does so "
+      "with a = lr h rho / (2 + 2 mu - lr h) if lr h > (1 - sqrt(mu))^2; below, its momentum never changes sign, "
+      "the look-ahead stands on the minimum, and the weights stop at distance rho: overshooting is a premise of "
+      "MSAM.",
+      table);
+  for (const auto& [what, difference] : worst)
+    lab.expect(what + ": largest relative difference from the closed form", difference, at_most(1e-10));
+  const double boundary = std::pow(1 - std::sqrt(0.9), 2);
+  const double below = measured_rest(lab, msam_rest(0.95 * boundary, 0.9, 0.1));
+  const double above = measured_rest(lab, msam_rest(1.05 * boundary, 0.9, 0.1));
+  lab.expect("MSAM 5% below lr h = (1 - sqrt(mu))^2: |w| / rho", below / 0.1, within(1, 1e-6));
+  lab.expect("MSAM 5% above it: |w| / rho", above / 0.1, at_most(0.01));
+}
+
+Series rest_curve(Lab& lab, const std::string& style, bool theory) {
+  Series series{.label = theory ? "closed form" : style, .style = theory ? "black" : style};
+  series.draw = theory ? Series::Draw::dashed : Series::Draw::points;
+  const int points = theory ? 400 : 40;
+  for (int i = 0; i <= points; ++i) {
+    const double lr_h = std::pow(10, -3.5 + 3.7 * i / points);
+    const Rest r = style == "sam" ? sam_rest(lr_h, 0.1) : msam_rest(lr_h, 0.9, 0.1);
+    series.x.push_back(lr_h), series.y.push_back(theory ? r.theory : measured_rest(lab, r));
+  }
+  return series;
+}
+
+void draw_rests(Lab& lab) {
+  Panel amplitude{.title = "|w| at rest, rho 0.1", .x_title = "lr h", .log_x = true, .log_y = true};
+  for (const std::string name : {"sam", "msam"})
+    for (const bool theory : {true, false}) amplitude.series.push_back(rest_curve(lab, name, theory));
+  amplitude.rules = {{Rule::Along::x, std::pow(1 - std::sqrt(0.9), 2), "(1 - sqrt(mu))^2"}};
+
+  Panel time{.title = "|w| against step, MSAM, rho 0.1, momentum 0.9", .x_title = "step", .log_y = true};
+  constexpr int64_t steps = 4000;
+  const auto add = [&](const std::string& label, const std::string& style, double lr_h, const optim::Schedule& rho) {
+    const auto path = descend(lab, {1}, msam(lr_h, 0.9, rho), steps);
+    Series series{.label = label, .style = style};
+    for (int64_t i = 0; i <= steps; i += 8) {
+      series.x.push_back(static_cast<double>(i)), series.y.push_back(std::max(path[i][0], 1e-8));
+      lab.record("rests", {{"run", label}, {"lr_h", lr_h}, {"step", i}, {"w", path[i][0]}});
+    }
+    time.series.push_back(series);
+  };
+  add("msam, lr h 0.001: parks", "msam", 0.001, 0.1);
+  add("msam, lr h 0.1: cycles", "msam'", 0.1, 0.1);
+  add("msam, lr h 0.001, rho falling to 0 (cosine)", "black", 0.001, optim::cosine(0.1, steps));
+  time.rules = {{Rule::Along::y, 0.1, "rho"}};
+  lab.figure(
+      "rests",
+      line_figure("rests", "SAM without momentum, MSAM with momentum 0.9, on h w^2 / 2", {amplitude, time}, 2,
+                  "Points are measured, dashed lines are the closed forms."),
+      "Where SAM and MSAM come to rest: a small cycle, or parked at distance rho; a rho that falls to 0 frees MSAM.");
+}
+
+void lab2(Lab& lab) {
+  show_rates(lab);
+  show_stability(lab);
+  show_noise(lab);
+  show_rests(lab);
+  draw_rests(lab);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return run_lab(argc, argv, about, lab2); }
