@@ -36,7 +36,7 @@ struct Sharpness {
   /// One side alone, loss(w + e) - loss(w), is the slope rho g . d/|d| while rho is small: of either sign, also when it
   /// is averaged over a few random directions. So "negative average sharpness" mostly tells of a small radius and a
   /// gradient that is not yet zero. And a rise near the rounding of the loss tells nothing. With relu, the kinks that
-  /// lie between the two sides add to it, and no Hessian has them: at small radii too the two can differ by a few percent.
+  /// lie between the two sides add to it, and no Hessian has them: the two can differ by a few percent at small radii.
   double mean_rise() const { return (ahead - loss + (behind - loss)) / 2; }
 };
 
