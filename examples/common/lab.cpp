@@ -33,7 +33,7 @@ Expectation between(double low, double high) {
 }
 
 Expectation within(double value, double relative_tolerance) {
-  return {number_text(value) + " +- " + number_text(100 * relative_tolerance) + "%",
+  return {figure_text(value) + " +- " + figure_text(100 * relative_tolerance) + "%",
           [=](double got) { return std::abs(got - value) <= relative_tolerance * std::abs(value); }};
 }
 

@@ -7,6 +7,7 @@
 #include "examples/common/gnuplot.h"
 #include "examples/common/metrics.h"
 #include "examples/common/plot_sheet.h"
+#include "examples/common/style.h"
 
 namespace minima::examples {
 
@@ -24,6 +25,9 @@ void check(const std::string& figure, const Series& s) {
          text("a series \"", s.label, "\" with ", size, " x, ", s.y.size(), " y, ", s.low.size(), " low and ",
               s.high.size(), " high"),
          "vectors of equal length");
+  if (!s.names.empty() && s.names.size() != size)
+    fail(figure, text("a series \"", s.label, "\" with ", size, " points and ", s.names.size(), " names"),
+         "as many names as points, or none");
 }
 
 bool has_band(const Series& s) { return !s.low.empty(); }
@@ -43,6 +47,15 @@ std::string data_block(const std::string& name, const Series& s, const Panel& pa
   }
   out << "END\n";
   return out.str();
+}
+
+/// x y 'word' of the points that have a word.
+std::string name_block(const std::string& name, const Series& s, const Panel& panel) {
+  std::string out = name + "_names << END\n";
+  for (size_t i = 0; i < s.names.size(); ++i)
+    if (!s.names[i].empty() && drawable(s.x[i], panel.log_x) && drawable(s.y[i], panel.log_y))
+      out += number(s.x[i]) + " " + number(s.y[i]) + " " + quoted(s.names[i]) + "\n";
+  return out + "END\n";
 }
 
 /// Over the curves, and over the bands as far as they keep within twice the curves' range.
@@ -83,8 +96,8 @@ std::string rule(const Rule& rule, int tag) {
   const bool vertical = rule.at == Rule::Along::x;
   const std::string line = vertical ? "first " + at + ", graph 0 to first " + at + ", graph 1"
                                     : "graph 0, first " + at + " to graph 1, first " + at;
-  const std::string words = vertical ? "first " + at + ", graph 0.98 right rotate by 90 offset character -0.7,0"
-                                     : "graph 0.99, first " + at + " right norotate offset 0,character 0.5";
+  const std::string words = vertical ? "first " + at + ", graph 1 center norotate offset 0,character 0.5"
+                                     : "graph 0.01, first " + at + " left norotate offset 0,character 0.5";
   return text("set arrow ", tag, " from ", line, " nohead back linecolor '#777777' dashtype (3,4)\nset label ", tag,
               " ", quoted(rule.label), " at ", words, " noenhanced front font ',10' textcolor '#555555'\n");
 }
@@ -99,7 +112,7 @@ std::string curves(const Panel& panel, size_t index, Sheet& sheet) {
     if (!has_band(s)) continue;
     const std::string macro = sheet.use(s.label, s.style, s.draw);
     if (s.draw == Series::Draw::points)
-      add(block_name(index, i) + " using 1:2:3:4 with yerrorbars pointtype 7 pointsize 0.6 " + macro + "_colour");
+      add(block_name(index, i) + " using 1:2:3:4 with yerrorbars pointtype 7 pointsize 0.45 " + macro + "_colour");
     else
       add(block_name(index, i) + " using 1:(inside($3)):(inside($4)) with filledcurves " + macro);
   }
@@ -107,6 +120,11 @@ std::string curves(const Panel& panel, size_t index, Sheet& sheet) {
     const Series& s = panel.series[i];
     add(block_name(index, i) + " using 1:2 " + with(s.draw, sheet.use(s.label, s.style, s.draw)));
   }
+  for (size_t i = 0; i < panel.series.size(); ++i)
+    if (const Series& s = panel.series[i]; !s.names.empty())
+      add(block_name(index, i) +
+          "_names using 1:2:3 with labels left offset 0.7,0.4 noenhanced font ',10' textcolor '#" +
+          line_style(s.style).colour + "' notitle");
   return plots.empty() ? "plot NaN" : plots;
 }
 
@@ -158,6 +176,7 @@ std::string line_figure(const std::string& name, const std::string& headline, co
       check(name, s);
       sheet.use(s.label, s.style, s.draw);
       sheet.data(data_block(block_name(i, j), s, panels[i]));
+      if (!s.names.empty()) sheet.data(name_block(block_name(i, j), s, panels[i]));
     }
   std::string scripts;
   for (size_t i = 0; i < panels.size(); ++i) scripts += panel_script(panels[i], i, sheet);

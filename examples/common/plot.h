@@ -21,6 +21,7 @@ struct Series {
   std::vector<double> x, y;       ///< of equal length
   std::vector<double> low, high;  ///< a band around it, or error bars of `points`; empty: none
   enum class Draw { line, points, line_and_points, dashed } draw = Draw::line;
+  std::vector<std::string> names{};  ///< a word beside each point; empty: none
 };
 
 /// A vertical line at a value of x or a horizontal one at a value of y, with a word beside it.

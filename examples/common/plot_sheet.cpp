@@ -83,7 +83,7 @@ Span widened(Span span, bool logarithmic, double share) {
 
 std::string axis(const std::string& name, Span range, bool logarithmic) {
   const std::string set = name + "range [" + number(range.low) + ":" + number(range.high) + "]\n";
-  const std::string tics = "set " + name + "tics nomirror out scale 0.5 ";
+  const std::string tics = "unset m" + name + "tics\nset " + name + "tics nomirror out scale 0.5 ";
   if (!logarithmic)
     return "unset logscale " + name + "\nset " + set + "set format " + name + " '% h'\n" + tics + "autofreq\n";
   const double decades = std::log10(range.high / range.low);
@@ -104,7 +104,7 @@ std::string axis(const std::string& name, Span range, bool logarithmic) {
 
 std::string with(Series::Draw draw, const std::string& macro) {
   switch (draw) {
-    case Series::Draw::points: return "with points pointtype 7 pointsize 0.6 " + macro + "_colour";
+    case Series::Draw::points: return "with points pointtype 7 pointsize 0.45 " + macro + "_colour";
     case Series::Draw::line_and_points: return "with linespoints pointtype 7 pointsize 0.5 " + macro;
     case Series::Draw::dashed: return "with lines " + macro + "_colour linewidth 1.3 dashtype (5,5)";
     case Series::Draw::line: break;

@@ -172,10 +172,7 @@ Table step_table(optim::Optimizer& optimizer, const optim::Closure& closure, con
     for (double value : values) table.back().push_back(six_digits(value));
   };
   const auto add_buffers = [&](const char* when) {
-    for (const auto& [name, tensor] : optimizer.state().tensors)
-      if (tensor.numel() == optimizer.base().flat().weights().numel() && tensor.dtype() == parameters[0].dtype() &&
-          name.rfind("groups.", 0) != 0)
-        add(name + when, tensor.to_vector<double>());
+    for (const auto& [name, buffer] : optimizer.buffers()) add(name + when, buffer.to_vector<double>());
   };
   const std::vector<double> start = values_of(parameters, false);
   for (size_t i = 0; i < start.size(); ++i) table[0].push_back(i < names.size() ? names[i] : text(i + 1));
