@@ -1,8 +1,7 @@
 // Directions: which way a perturbation goes from the weights, as a value. Along (along.h) takes the gradient there. A
 // direction of one's own is a name and a function:
-//   optim::Direction downhill_slowly{.name = "mean-downhill", .at = [](const optim::DirectionContext& now) {
-//     return optim::Heading{now.momentum(), -1};
-//   }};
+//   const auto outward = [](const optim::DirectionContext& now) { return now.weights(); };
+//   optim::Along optimizer{optim::SGD{parameters}, {.name = "outward", .at = outward}, {.rho = 0.5}};
 // Not here: how far (the radius rho, of either sign), the way there and back (wrapper.h).
 #pragma once
 
@@ -64,7 +63,8 @@ Direction gradient();
 Direction momentum();
 /// d = -(the gradient that the last step applied): MSAM without the memory. rho < 0 goes uphill on the last batch.
 Direction last_gradient();
-/// d is a direction drawn anew in each step, uniformly over the sphere: the control that any other must beat.
+/// d is a direction drawn anew in each step, uniformly over the sphere: the control that any other must beat. Drawing
+/// it is a pass of random numbers over all weights, which in a small network costs more than the gradient.
 Direction random(uint64_t seed = 0);
 /// d = -lr * v, not normalised: rho = momentum is Nesterov's original method, rho = 0 heavy ball. MSAM with a radius
 /// that shrinks with the steps.

@@ -22,6 +22,18 @@ TEST_CASE("cross entropy is the mean of log sum exp minus the logit of the label
   CHECK(nn::cross_entropy(logits, labels.to(DType::int32)).item() == nn::cross_entropy(logits, labels).item());
 }
 
+TEST_CASE("cross entropies are those of the single samples; their mean is the cross entropy") {
+  const std::vector<double> each = nn::cross_entropies(logits, labels).value().to_vector<double>();
+  CHECK_CLOSE(each, (std::vector{log_sum_exp(1, 2, 3) - 3, log_sum_exp(0.5, -1, 0) - 0.5}), {1e-14});
+  CHECK_CLOSE(one((each[0] + each[1]) / 2), one(nn::cross_entropy(logits, labels).item()), {1e-14});
+  Variable huge(Tensor::from<float>({1e4F, -1e4F}, {1, 2}), requires_grad);
+  sum(nn::cross_entropies(huge, Tensor::from<int64_t>({1}))).backward();
+  CHECK_CLOSE(huge.grad().to_vector<double>(), (std::vector<double>{1, -1}));
+  CHECK_ERROR(nn::cross_entropies(logits, Tensor::from<int64_t>({1, 1, 1})),
+              "[cross_entropies] got logits (2, 3) and labels (3,)");
+  CHECK_ERROR(nn::cross_entropies(logits, Tensor::from<int64_t>({1, 3})), "3");
+}
+
 TEST_CASE("cross entropy and its gradient stay finite at huge logits") {
   Variable huge(Tensor::from<float>({1e4F, -1e4F}, {1, 2}), requires_grad);
   Variable loss = nn::cross_entropy(huge, Tensor::from<int64_t>({1}));
