@@ -1,0 +1,234 @@
+#include "examples/labs/ladder.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace minima::examples {
+
+namespace {
+
+struct Options {
+  int64_t images = 10000, epochs = 30, seeds = 3;
+} options;
+
+constexpr double momentum = 0.9;
+
+/// The rungs by the names that their runs carry, with the radii to try.
+struct Kind {
+  std::string name, words, style;
+  std::vector<double> rhos, quick_rhos;
+};
+const std::vector<Kind> kinds{
+    {"scaled",
+     "scaled by lr: e = -rho lr v (rho 0.9: Nesterov)",
+     "along-lr-momentum",
+     {0.45, 0.9, 1.8, 3.6, 7.2},
+     {0.9, 3.6}},
+    {"unscaled", "not scaled: e = -rho v", "along-last-gradient", {0.02, 0.05, 0.1, 0.2, 0.5}, {0.05, 0.2}},
+    {"normalised", "normalised, MSAM: e = -rho v / |v|", "along-momentum", {0.1, 0.2, 0.5, 1, 2}, {0.1, 0.5, 2}}};
+
+ProbeTask task(const std::string& kind, double rho, uint64_t seed, int64_t steps) {
+  ProbeTask task{.settings = {.optimizer = "sgd", .seed = seed, .lr = 0.05, .momentum = momentum, .steps = steps},
+                 .kind = kind};
+  if (kind == "sgd") return task;
+  task.settings.optimizer = kind == "normalised" ? "along-momentum" : "along-lr-momentum";
+  task.settings.rho = rho;
+  if (kind == "unscaled")  // the direction is -lr v, so lr must go out of it again
+    task.prepare = [rho](Run& run) {
+      const optim::Schedule lr = run.optimizer().group(0).lr;
+      run.optimizer().group(0).rho = [lr, rho](int64_t step) { return rho / lr(step); };
+    };
+  return task;
+}
+
+const Rung& sgd_of(const std::vector<Rung>& rungs) { return rungs.front(); }
+
+std::vector<const Rung*> of(const std::vector<Rung>& rungs, const std::string& kind) {
+  std::vector<const Rung*> found;
+  for (const Rung& rung : rungs)
+    if (rung.kind == kind) found.push_back(&rung);
+  return found;
+}
+
+/// The rung of a kind with the lowest mean; those that diverged do not count.
+const Rung& lowest(const std::vector<Rung>& rungs, const std::string& kind, const Reading& reading) {
+  const Rung* best = nullptr;
+  for (const Rung* rung : of(rungs, kind))
+    if (!rung->diverged() && (!best || rung->mean(reading).mean < best->mean(reading).mean)) best = rung;
+  if (!best) fail("lab8_nesterov_msam", "only diverged runs of the kind " + kind, "one at least that did not");
+  return *best;
+}
+
+const Rung& nesterov_of(const std::vector<Rung>& rungs) {
+  for (const Rung* rung : of(rungs, "scaled"))
+    if (rung->settings.rho == momentum) return *rung;
+  fail("lab8_nesterov_msam", "no rung scaled by lr with rho = mu", "Nesterov among the rungs");
+}
+
+const Reading mean_length = mean_of_probes([](const Probe& probe) { return probe.of.perturbation_norm; });
+
+double ratio(const Probe& probe) { return probe.of.perturbation_norm / probe.last_step_norm; }
+
+/// Half of the steps have a smaller |e| / |last step|.
+double median_ratio(const ProbedRun& run) {
+  std::vector<double> ratios;
+  for (const Probe& probe : run.probes) ratios.push_back(ratio(probe));
+  if (ratios.empty()) return NAN;
+  std::nth_element(ratios.begin(), ratios.begin() + static_cast<ptrdiff_t>(ratios.size() / 2), ratios.end());
+  return ratios[ratios.size() / 2];
+}
+
+std::vector<std::string> row_of(const std::string& words, const Rung& rung, const Rung& sgd) {
+  if (rung.diverged()) return {words, number_text(rung.settings.rho), "diverged", "", "", "", "", ""};
+  const bool is_sgd = &rung == &sgd;
+  return {words,
+          is_sgd ? "" : number_text(rung.settings.rho),
+          interval_text(rung.mean(readings::train_loss)),
+          interval_text(rung.mean(readings::test_loss)),
+          interval_text(rung.mean(readings::test_accuracy), 100),
+          is_sgd ? "" : difference_text(rung.minus(sgd, readings::test_loss)),
+          is_sgd ? "" : fixed(rung.mean(mean_length).mean, 3),
+          is_sgd ? "" : fixed(rung.mean(median_ratio).mean, 2)};
+}
+
+void show_table(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& rungs) {
+  Table table{{"perturbation", "rho", "train loss", "test loss", "test accuracy %", "test loss minus SGD's", "mean |e|",
+               "|e| / |last step|"}};
+  table.push_back(row_of("none: SGD", sgd_of(rungs), sgd_of(rungs)));
+  for (const Kind& kind : kinds)
+    for (const Rung* rung : of(rungs, kind.name)) table.push_back(row_of(kind.words, *rung, sgd_of(rungs)));
+  lab.table(
+      text("Fashion-MNIST, ", ladder.problem().train.size(), " images, ", ladder.epochs(), " epochs, lr 0.05 with ",
+           "a warm-up of one epoch and a cosine to 0, mu ", momentum, "; means over ", ladder.seeds(),
+           " seeds with 95% Student-t intervals. Each step takes one gradient, so equal epochs are equal gradient "
+           "evaluations. |e| is a mean over training, the ratio a median."),
+      table);
+}
+
+// ---- figures
+
+Series by_length(const Kind& kind, const std::vector<Rung>& rungs, const Reading& reading) {
+  Series s{.label = kind.words,
+           .style = kind.style,
+           .x = {},
+           .y = {},
+           .low = {},
+           .high = {},
+           .draw = Series::Draw::line_and_points};
+  for (const Rung* rung : of(rungs, kind.name)) {
+    const Interval interval = rung->mean(reading);
+    s.x.push_back(rung->mean(mean_length).mean), s.y.push_back(interval.mean);
+    if (rung->runs.size() > 2) s.low.push_back(interval.low()), s.high.push_back(interval.high());
+  }
+  return s;
+}
+
+void draw_sweeps(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& rungs) {
+  std::vector<Panel> panels;
+  for (const bool test : {false, true}) {
+    const Reading reading = test ? readings::test_loss : readings::train_loss;
+    Panel panel{.title = test ? "test loss" : "training loss", .x_title = "mean |e| over training", .y_title = ""};
+    panel.log_x = panel.log_y = true;
+    for (const Kind& kind : kinds) panel.series.push_back(by_length(kind, rungs, reading));
+    panel.rules.push_back({Rule::Along::y, sgd_of(rungs).mean(reading).mean, "SGD"});
+    panels.push_back(panel);
+  }
+  lab.figure("ladder",
+             line_figure("ladder", "From Nesterov to MSAM", panels, 2,
+                         text("Means over ", ladder.seeds(), " seeds",
+                              ladder.seeds() > 2 ? "; bands are 95% intervals." : ".")),
+             "Training and test loss at the end against the mean length of the perturbation.");
+}
+
+/// Geometric means over seeds, some looks at a time.
+Series ratio_over_training(const std::string& label, const std::string& style, const Rung& rung, int64_t steps) {
+  const size_t parts = std::clamp<size_t>(rung.runs.front().probes.size() / 3, 1, 40);
+  std::vector<double> sum(parts), count(parts);
+  for (const ProbedRun& run : rung.runs)
+    for (const Probe& probe : run.probes) {
+      const auto part = static_cast<size_t>((probe.of.step - 1) * static_cast<int64_t>(parts) / steps);
+      sum[part] += std::log(ratio(probe)), count[part] += 1;
+    }
+  Series s{.label = label, .style = style, .x = {}, .y = {}, .low = {}, .high = {}};
+  for (size_t part = 0; part < parts; ++part) {
+    s.x.push_back(100 * (static_cast<double>(part) + 0.5) / static_cast<double>(parts));
+    s.y.push_back(std::exp(sum[part] / count[part]));
+  }
+  return s;
+}
+
+void draw_ratios(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& rungs) {
+  Panel panel{.title = "", .x_title = "% of training", .y_title = "|e| / |last step|", .log_y = true};
+  const auto add = [&](const std::string& label, const std::string& style, const Rung& rung) {
+    panel.series.push_back(ratio_over_training(text(label, ", rho ", rung.settings.rho), style, rung, ladder.steps()));
+  };
+  add("normalised (MSAM)", "along-momentum", lowest(rungs, "normalised", readings::validation_loss));
+  add("not scaled", "along-last-gradient", lowest(rungs, "unscaled", readings::validation_loss));
+  add("scaled by lr (Nesterov)", "nesterov", nesterov_of(rungs));
+  panel.rules = {{Rule::Along::y, 10, "ten steps ahead"}, {Rule::Along::y, 1, "one step ahead"}};
+  lab.figure(
+      "ratio",
+      line_figure("ratio", "How many steps ahead the gradient is taken", {panel}, 1,
+                  "Geometric means over seeds; MSAM and the unscaled rung at the radius of lowest validation loss."),
+      "Nesterov looks mu steps ahead all along, and less where lr falls fast. MSAM looks farther ahead the smaller "
+      "the steps become.");
+}
+
+// ---- stated figures
+
+void expect_ladder(Lab& lab, const std::vector<Rung>& rungs) {
+  const Rung &fitted = lowest(rungs, "scaled", readings::train_loss),
+             &fitted_msam = lowest(rungs, "normalised", readings::train_loss);
+  const Rung &best = lowest(rungs, "scaled", readings::validation_loss),
+             &best_msam = lowest(rungs, "normalised", readings::validation_loss);
+  const Interval train = fitted.minus(fitted_msam, readings::train_loss),
+                 test = best.minus(best_msam, readings::test_loss);
+  lab.say(text("Lowest training loss: scaled by lr (rho ", fitted.settings.rho, ") minus MSAM (rho ",
+               fitted_msam.settings.rho, "): ", difference_text(train),
+               ". Test loss, each at the radius of lowest validation loss: scaled by lr (rho ", best.settings.rho,
+               ") minus MSAM (rho ", best_msam.settings.rho, "): ", difference_text(test), "."));
+  lab.expect("training loss of the best rung scaled by lr over that of SGD",
+             fitted.mean(readings::train_loss).mean / sgd_of(rungs).mean(readings::train_loss).mean, at_most(0.9));
+  lab.expect("scaled by lr minus MSAM, each at its best: training loss", train.mean, at_most(0));
+  lab.expect("scaled by lr minus MSAM, each at its best: test loss, lower end of the 95% interval", test.low(),
+             at_least(0));
+  lab.expect("Nesterov: median |e| / |last step|", nesterov_of(rungs).mean(median_ratio).mean, within(momentum, 0.02));
+  lab.expect(text("MSAM, rho ", best_msam.settings.rho, ": median |e| / |last step|"),
+             best_msam.mean(median_ratio).mean, at_least(10));
+}
+
+}  // namespace
+
+void add_ladder_options(CommandLine& line) {
+  line.option("--images", options.images, "training images; as many more are for validation");
+  line.option("--epochs", options.epochs, "passes over them");
+  line.option("--seeds", options.seeds, "runs of each setting, with seeds 1, 2, ...");
+}
+
+ImageLadder::ImageLadder(const Lab& lab)
+    : quick_(lab.quick()),
+      epochs_(quick_ ? 20 : options.epochs),
+      seeds_(quick_ ? 2 : options.seeds),
+      images_(fashion_mnist_images("mlp:256,256", quick_ ? 2000 : options.images, /*batch=*/128)) {}
+
+std::vector<Rung> ImageLadder::run(Lab& lab) const {
+  std::vector<ProbeTask> tasks;
+  for (int64_t seed = 1; seed <= seeds_; ++seed) {
+    tasks.push_back(task("sgd", 0, static_cast<uint64_t>(seed), steps()));
+    for (const Kind& kind : kinds)
+      for (double rho : quick_ ? kind.quick_rhos : kind.rhos)
+        tasks.push_back(task(kind.name, rho, static_cast<uint64_t>(seed), steps()));
+  }
+  return run_probed(lab, images_.problem, images_.validation, tasks);
+}
+
+void show_ladder(Lab& lab, const ImageLadder& ladder) {
+  lab.heading("The ladder on images");
+  const std::vector<Rung> rungs = ladder.run(lab);
+  show_table(lab, ladder, rungs);
+  draw_sweeps(lab, ladder, rungs);
+  draw_ratios(lab, ladder, rungs);
+  expect_ladder(lab, rungs);
+}
+
+}  // namespace minima::examples

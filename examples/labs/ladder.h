@@ -1,0 +1,38 @@
+// Lab 8 on images: the ladder from Nesterov to MSAM with several radii on each rung. Only the perturbation differs:
+//   scaled by lr    e = -rho lr v       rho = mu is Nesterov's original method
+//   not scaled      e = -rho v
+//   normalised      e = -rho v / |v|    MSAM
+// Not here: the identities and the valley (lab8_nesterov_msam.cpp).
+#pragma once
+
+#include <vector>
+
+#include "examples/common/probed_runs.h"
+
+namespace minima::examples {
+
+/// --images, --epochs, --seeds
+void add_ladder_options(CommandLine& line);
+
+class ImageLadder {
+ public:
+  explicit ImageLadder(const Lab& lab);
+  const Problem& problem() const { return images_.problem; }
+
+  /// One training of SGD and of each rung and radius, with every seed.
+  std::vector<Rung> run(Lab& lab) const;
+
+  int64_t epochs() const { return epochs_; }
+  int64_t seeds() const { return seeds_; }
+  int64_t steps() const { return epochs_ * images_.problem.steps_per_epoch(); }
+
+ private:
+  bool quick_;
+  int64_t epochs_, seeds_;
+  Images images_;
+};
+
+/// Runs the ladder, shows it, and states what is expected of it.
+void show_ladder(Lab& lab, const ImageLadder& ladder);
+
+}  // namespace minima::examples
