@@ -1,0 +1,469 @@
+// Lab 4: how sharp are the minima that SGD, Nesterov, SAM and MSAM find, by every measure of it that is in use, and
+// what does that tell of the test loss? Whether the measures are exact, and whether they mean anything, is in
+// sharpness_*.cpp.
+#include <algorithm>
+#include <cmath>
+
+#include "examples/labs/sharpness.h"
+
+using namespace minima;
+using namespace minima::examples;
+
+namespace {
+
+struct Options {
+  std::string data = "fashion-mnist", label, model = "mlp:256,256";
+};
+
+/// The size of everything.
+struct Plan {
+  int64_t images, epochs, seeds, sample, trace_samples;
+  int random_directions;
+  std::vector<double> sam_rhos, msam_rhos;
+};
+
+Plan plan_of(const Lab& lab) {
+  if (lab.quick())
+    return {.images = 2000,
+            .epochs = 40,
+            .seeds = 2,
+            .sample = 500,
+            .trace_samples = 20,
+            .random_directions = 2,
+            .sam_rhos = {0.05, 0.1},
+            .msam_rhos = {0.5, 2}};
+  return {.images = 10000,
+          .epochs = 30,
+          .seeds = 3,
+          .sample = 4000,
+          .trace_samples = 40,
+          .random_directions = 5,
+          .sam_rhos = {0.05, 0.1},
+          .msam_rhos = {0.2, 0.5, 1, 2}};
+}
+
+std::vector<Method> methods_of(const Plan& plan, const Problem& problem) {
+  std::vector<Method> methods;
+  const int64_t steps = plan.epochs * problem.steps_per_epoch();
+  for (int64_t seed = 1; seed <= plan.seeds; ++seed) {
+    const auto add = [&](const std::string& optimizer, double rho, const std::string& style, int64_t of_steps) {
+      methods.push_back(method(optimizer, rho, style, static_cast<uint64_t>(seed), of_steps));
+    };
+    add("sgd", 0, "sgd", steps);
+    add("nesterov", 0, "nesterov", steps);
+    for (const double rho : plan.sam_rhos) add("sam", rho, rho == plan.sam_rhos.back() ? "sam" : "sam'", steps);
+    for (const double rho : plan.sam_rhos) {
+      add("sam", rho, "sam''", steps / 2);
+      methods.back().name += " half";
+    }
+    for (const double rho : plan.msam_rhos) add("msam", rho, rho == 0.5 ? "msam" : rho > 1 ? "msam''" : "msam'", steps);
+  }
+  return methods;
+}
+
+/// One trained network and its curvature.
+struct Minimum {
+  const Trained* trained;
+  std::vector<optim::Eigenpair> top;  ///< five, largest first
+  optim::TraceEstimate trace;
+  double gradient_norm;  ///< of the training loss, without weight decay
+};
+
+class Sharpnesses {
+ public:
+  Sharpnesses(Lab& lab, const Problem& problem, const Plan& plan)
+      : lab_(lab),
+        problem_(problem),
+        plan_(plan),
+        model_(make_model(problem)),
+        sample_(evenly_spaced(problem.train, plan.sample).all()),
+        all_(evenly_spaced(problem.train, 10000).all()) {}
+
+  void train();
+  void tabulate_spectra();
+  void compare_orders();
+  void measure_rises();
+  void compare_with_test_loss();
+  const Trained& trained(const std::string& name) const { return *find(name, 1).trained; }
+
+ private:
+  const Minimum& find(const std::string& name, uint64_t seed) const;
+  /// One value a seed.
+  std::vector<double> of(const std::string& name, const std::function<double(const Minimum&)>& quantity) const;
+  Minimum measured(const Trained& trained);
+  void record(const Minimum& minimum);
+  optim::LossFunction loss() {
+    return [this] { return nn::cross_entropy((*model_)(sample_.x), sample_.y); };
+  }
+  void draw_against_rho();
+  void draw_rises();
+  /// Those that line figures show: one of each look.
+  std::vector<std::string> shown() const;
+  Series slice(const Minimum& minimum, const std::string& direction, const std::vector<double>& distances,
+               const std::vector<Tensor>& directions);
+  double noise_rise(const Minimum& minimum, double sigma);
+
+  Lab& lab_;
+  const Problem& problem_;
+  const Plan& plan_;
+  nn::AnyModule model_;
+  datasets::Batch sample_, all_;
+  std::vector<Trained> trained_;
+  std::vector<Minimum> minima_;
+  std::vector<std::string> names_;
+};
+
+bool is_half(const std::string& name) { return name.find("half") != std::string::npos; }
+double lambda_of(const Minimum& m) { return m.top[0].value; }
+double trace_of(const Minimum& m) { return m.trace.value; }
+double test_loss_of(const Minimum& m) { return m.trained->last.test_loss; }
+double gradient_of(const Minimum& m) { return m.gradient_norm; }
+
+// ---- training and measuring
+
+void Sharpnesses::train() {
+  lab_.heading("The networks");
+  trained_ = train_all(lab_, problem_, methods_of(plan_, problem_), /*paths=*/false);
+  for (const Trained& t : trained_) {
+    lab_.stop_if_interrupted();
+    minima_.push_back(measured(t));
+    record(minima_.back());
+    if (t.method.settings.seed == 1) names_.push_back(t.method.name);
+  }
+  Table table{{"method", "gradients", "train loss", "test loss", "test acc %", "lambda_1", "trace", "|gradient|"}};
+  for (const std::string& name : names_) {
+    const auto cell = [&](const std::function<double(const Minimum&)>& quantity, double scale = 1) {
+      return interval_text(interval_95(of(name, quantity)), scale);
+    };
+    table.push_back({name, std::to_string(find(name, 1).trained->last.gradient_evaluations),
+                     cell([](const Minimum& m) { return m.trained->last.train_loss; }), cell(test_loss_of),
+                     cell([](const Minimum& m) { return m.trained->last.test_accuracy; }, 100), cell(lambda_of),
+                     cell(trace_of), cell(gradient_of)});
+  }
+  lab_.table(
+      text(
+          problem_.train.size(), " training images, ", problem_.model, ", ", plan_.epochs,
+          " epochs; \"half\": half of them, which for SAM is the same number of gradients. Means over ", plan_.seeds,
+          " seeds +- 95% intervals; same seed, same initial weights and batches. Curvature on ", plan_.sample,
+          " fixed training images in eval mode; |gradient| of the training loss. rho is what this lab varies, so it is "
+          "not tuned."),
+      table);
+  lab_.say(
+      "Read |gradient| and training loss beside lambda_1. Where they are small the training has arrived, and its "
+      "curvature is that of a minimum. Methods that take their gradients at a distance rho settle for more of both. At "
+      "MSAM with a rho of 2, the flattest of all, they are largest: its flatness is that of an unfinished descent.");
+  draw_against_rho();
+}
+
+const Minimum& Sharpnesses::find(const std::string& name, uint64_t seed) const {
+  for (const Minimum& m : minima_)
+    if (m.trained->method.name == name && m.trained->method.settings.seed == seed) return m;
+  fail("lab4_sharpness", name, listed(names_));
+}
+
+std::vector<double> Sharpnesses::of(const std::string& name,
+                                    const std::function<double(const Minimum&)>& quantity) const {
+  std::vector<double> values;
+  for (int64_t seed = 1; seed <= plan_.seeds; ++seed)
+    values.push_back(quantity(find(name, static_cast<uint64_t>(seed))));
+  return values;
+}
+
+Minimum Sharpnesses::measured(const Trained& trained) {
+  put(*model_, trained.weights(), problem_);
+  const std::vector<Variable> parameters = model_->parameters();
+  const auto of_all = [&] { return nn::cross_entropy((*model_)(all_.x), all_.y); };
+  return {.trained = &trained,
+          .top = optim::top_eigenvalues(loss(), parameters, 5, {.tolerance = 5e-3}),
+          .trace = optim::hessian_trace(loss(), parameters, {.samples = static_cast<int>(plan_.trace_samples)}),
+          .gradient_norm = core::norm(optim::flat_gradient(of_all, parameters))};
+}
+
+void Sharpnesses::record(const Minimum& m) {
+  Row row{{"method", m.trained->method.name}};
+  for (const auto& column : metrics_row(problem_, m.trained->method.settings, m.trained->last)) row.push_back(column);
+  for (size_t i = 0; i < m.top.size(); ++i) {
+    row.push_back({text("lambda_", i + 1), m.top[i].value});
+    row.push_back({text("residual_", i + 1), m.top[i].residual});
+  }
+  row.insert(
+      row.end(),
+      {{"trace", m.trace.value}, {"trace_standard_error", m.trace.standard_error}, {"gradient_norm", m.gradient_norm}});
+  lab_.record(row);
+}
+
+std::vector<std::string> Sharpnesses::shown() const {
+  std::vector<std::string> names;
+  for (const std::string& name : names_)
+    if (!is_half(name) && name != "sam 0.05" && name != "msam 0.2") names.push_back(name);
+  return names;
+}
+
+void Sharpnesses::draw_against_rho() {
+  const auto panel = [&](const std::string& title, const std::function<double(const Minimum&)>& quantity) {
+    Panel panel{.title = title, .x_title = "rho", .log_x = true, .log_y = true};
+    const auto add = [&](Series& series, double rho, const std::string& name) {
+      const Interval i = interval_95(of(name, quantity));
+      series.x.push_back(rho), series.y.push_back(i.mean), series.low.push_back(i.low()),
+          series.high.push_back(i.high());
+    };
+    for (const std::string name : {"sgd", "nesterov"}) {
+      Series series{.label = name, .style = name};
+      for (const double rho : {0.04, 2.5}) add(series, rho, name);
+      panel.series.push_back(series);
+    }
+    for (const std::string name : {"sam", "msam"}) {
+      Series series{.label = name, .style = name, .draw = Series::Draw::line_and_points};
+      for (const double rho : name == "sam" ? plan_.sam_rhos : plan_.msam_rhos)
+        add(series, rho, name + " " + number_text(rho));
+      panel.series.push_back(series);
+    }
+    return panel;
+  };
+  lab_.figure("against_rho",
+              line_figure("against_rho", "What the radius does to curvature, descent and test loss",
+                          {panel("largest eigenvalue", lambda_of), panel("trace of the Hessian", trace_of),
+                           panel("norm of the training gradient", gradient_of), panel("test loss", test_loss_of)},
+                          2,
+                          text("SGD and Nesterov have no radius: their lines are for comparison. Means over ",
+                               plan_.seeds, " seeds; bands: 95% interval of the mean.")),
+              "Curvature falls with rho; at the largest rho of MSAM the gradient says that the descent is unfinished.");
+}
+
+void Sharpnesses::tabulate_spectra() {
+  lab_.heading("The top of the spectrum");
+  Table table{{"method", "lambda_1", "lambda_2", "lambda_3", "lambda_4", "lambda_5", "largest residual", "products",
+               "trace +- standard error"}};
+  Panel panel{.title = "the five largest eigenvalues", .x_title = "", .y_title = "eigenvalue", .log_y = true};
+  panel.x_names = {"1", "2", "3", "4", "5"};
+  double worst = 0;
+  for (const Minimum& m : minima_)
+    for (const auto& pair : m.top) worst = std::max(worst, pair.residual);
+  for (const std::string& name : names_) {
+    const Minimum& m = find(name, 1);
+    table.push_back({name});
+    Series series{.label = name, .style = m.trained->method.style, .draw = Series::Draw::line_and_points};
+    double largest_residual = 0;
+    for (size_t i = 0; i < m.top.size(); ++i) {
+      table.back().push_back(short_number(m.top[i].value));
+      largest_residual = std::max(largest_residual, m.top[i].residual);
+      series.x.push_back(static_cast<double>(i)), series.y.push_back(m.top[i].value);
+    }
+    table.back().push_back(short_number(largest_residual));
+    table.back().push_back(std::to_string(m.top[0].iterations));
+    table.back().push_back(fixed(m.trace.value, 1) + " +- " + fixed(m.trace.standard_error, 1));
+    if (const auto names = shown(); std::find(names.begin(), names.end(), name) != names.end())
+      panel.series.push_back(series);
+  }
+  lab_.table(
+      text("Seed 1. Lanczos with full reorthogonalisation; residual |Hu - lambda u| / lambda, measured by one more "
+           "product. Trace: Hutchinson's estimate from ",
+           plan_.trace_samples, " random sign vectors."),
+      table);
+  lab_.figure("spectra", line_figure("spectra", "The top of the Hessian's spectrum", {panel}, 1, "Seed 1."),
+              "The whole top of the spectrum goes down, not the first eigenvalue alone.");
+  lab_.expect("largest residual of any eigenvalue", worst, at_most(1e-2));
+}
+
+void Sharpnesses::compare_orders() {
+  lab_.heading("The order, and flatter without being better");
+  Table table{{"difference, paired by seed", "lambda_1", "test loss"}};
+  const auto difference = [&](const std::string& a, const std::string& b) {
+    const Interval lambda = paired_difference(of(a, lambda_of), of(b, lambda_of));
+    const Interval loss = paired_difference(of(a, test_loss_of), of(b, test_loss_of));
+    table.push_back({a + " - " + b, difference_text(lambda), difference_text(loss)});
+    return std::pair{lambda.mean, loss.mean};
+  };
+  const double nesterov = difference("nesterov", "sgd").first;
+  lab_.expect("lambda_1 of sgd - sam 0.05, mean", difference("sgd", "sam 0.05").first, at_least(0));
+  lab_.expect("lambda_1 of sam 0.05 - msam 0.5, mean", difference("sam 0.05", "msam 0.5").first, at_least(0));
+  const auto [flatter, better] = difference("sam 0.1", "msam 0.5");
+  difference("sam 0.05 half", "msam 0.5");
+  difference("sam 0.1 half", "msam 0.5");
+  lab_.table(text("95% intervals over ", plan_.seeds, " seeds."), table);
+  lab_.say(text(
+      "MSAM with rho 0.5 against SAM with rho 0.1: ",
+      flatter > 0 && better < 0 ? "flatter by lambda_1, and worse by test loss" : "here not both flatter and worse",
+      ". On a larger scale the paper reports the same of MSAM (lambda_1 4.15, SAM 5.18, SGD 15.19; test "
+      "accuracy 79.1, 79.3, 76.9%): below SGD's sharpness, less sharpness is not what decides."));
+  if (lab_.quick()) return;  // two seeds on 2,000 images do not tell these apart
+  lab_.expect("lambda_1 of nesterov - sgd, mean", nesterov, at_least(0));
+  lab_.expect("sam 0.1 - msam 0.5: lambda_1, mean (msam is flatter)", flatter, at_least(0));
+  lab_.expect("sam 0.1 - msam 0.5: test loss, mean (and yet not better)", better, at_most(0));
+}
+
+// ---- rises at a distance
+
+Series Sharpnesses::slice(const Minimum& minimum, const std::string& direction, const std::vector<double>& distances,
+                          const std::vector<Tensor>& directions) {
+  put(*model_, minimum.trained->weights(), problem_);
+  const std::vector<Variable> parameters = model_->parameters();
+  const double centre = optim::losses_along(loss(), parameters, minimum.trained->weights(), directions[0], {0})[0];
+  Series series{.label = minimum.trained->method.name,
+                .style = minimum.trained->method.style,
+                .x = distances,
+                .y = std::vector<double>(distances.size(), 0)};
+  for (const Tensor& d : directions) {
+    const auto losses = optim::losses_along(loss(), parameters, minimum.trained->weights(), d, distances);
+    for (size_t i = 0; i < losses.size(); ++i)
+      series.y[i] += (losses[i] - centre) / static_cast<double>(directions.size());
+  }
+  for (size_t i = 0; i < distances.size(); ++i)
+    lab_.record("rises", {{"method", minimum.trained->method.name},
+                          {"direction", direction},
+                          {"distance", distances[i]},
+                          {"rise", series.y[i]}});
+  return series;
+}
+
+/// Mean rise under normal noise of deviation sigma on every weight; both signs of each draw, so that the slope cancels.
+double Sharpnesses::noise_rise(const Minimum& minimum, double sigma) {
+  std::vector<Tensor> draws;
+  for (int seed = 1; seed <= plan_.random_directions; ++seed) {
+    const Tensor noise = Generator{static_cast<uint64_t>(seed)}.normal(minimum.trained->weights().shape(), 0, sigma);
+    draws.push_back(noise), draws.push_back(times(-1, noise));
+  }
+  return slice(minimum, "weight noise of deviation " + number_text(sigma), {1}, draws).y[0];
+}
+
+void Sharpnesses::measure_rises() {
+  lab_.heading("How much the loss rises at a distance");
+  draw_rises();
+
+  Table table{{"method", "along g, 0.05", "along g, 0.5", "along v, 0.5", "noise 0.003", "trace / 2 * 0.003^2"}};
+  for (const std::string& name : names_) {
+    const Minimum& m = find(name, 1);
+    put(*model_, m.trained->weights(), problem_);
+    const std::vector<Variable> parameters = model_->parameters();
+    const Tensor g = optim::flat_gradient(loss(), parameters);
+    const auto rise = [&](const Tensor& d, double rho) {
+      return short_number(optim::sharpness(loss(), parameters, d, rho).rise());
+    };
+    table.push_back({name, rise(g, 0.05), rise(g, 0.5), rise(m.trained->momentum, 0.5),
+                     short_number(noise_rise(m, 0.003)), short_number(m.trace.value / 2 * 9e-6)});
+  }
+  lab_.table(
+      "Seed 1. The larger of both sides along the gradient and along the momentum of the last step; the mean under "
+      "normal noise on every weight, and what the trace of the Hessian would make of that.",
+      table);
+  lab_.say(
+      "For a smooth loss the last two columns would agree. Here the noise moves units across their kinks, and the "
+      "kinks' "
+      "curvature is no part of the Hessian of a ReLU network: the rise is larger than its trace says.");
+}
+
+void Sharpnesses::draw_rises() {
+  const std::vector<double> signed_distances = evenly_from(-1, 1, 21), alphas = evenly_from(-1, 1, 21);
+  Panel along_g{.title = "along the gradient", .x_title = "distance (positive: uphill)", .y_title = "rise of the loss"};
+  Panel along_v{.title = "along -v, the coming step", .x_title = "distance (negative: along +v)"};
+  Panel random{.title = "along filter-normalised random directions", .x_title = "alpha", .y_title = "rise of the loss"};
+  Panel noise{.title = "weight noise", .x_title = "standard deviation of the noise"};
+  for (const std::string& name : shown()) {
+    lab_.stop_if_interrupted();
+    const Minimum& m = find(name, 1);
+    put(*model_, m.trained->weights(), problem_);
+    const Tensor g = optim::flat_gradient(loss(), model_->parameters()), v = m.trained->momentum;
+    along_g.series.push_back(slice(m, "gradient", signed_distances, {times(1 / core::norm(g), g)}));
+    along_v.series.push_back(slice(m, "-v", signed_distances, {times(-1 / core::norm(v), v)}));
+    std::vector<Tensor> filters;
+    for (int seed = 1; seed <= plan_.random_directions; ++seed)
+      filters.push_back(optim::filter_normalised_direction(model_->parameters(), static_cast<uint64_t>(seed)));
+    random.series.push_back(slice(m, "filter-normalised random", alphas, filters));
+    noise.series.push_back({.label = name, .style = m.trained->method.style});
+    for (const double sigma : {0.0, 0.005, 0.01, 0.015, 0.02, 0.025}) {
+      noise.series.back().x.push_back(sigma);
+      noise.series.back().y.push_back(sigma == 0 ? 0 : noise_rise(m, sigma));
+    }
+  }
+  lab_.figure(
+      "rises",
+      line_figure("rises", "How far can one go, and how much does the loss rise?", {along_g, along_v, random, noise}, 2,
+                  text("Seed 1, ", plan_.sample, " training images. Random directions and noise: means of ",
+                       plan_.random_directions, " draws, the same seeds for all methods.")),
+      "The same trained networks along four kinds of directions.");
+}
+
+// ---- what it says about generalisation
+
+void Sharpnesses::compare_with_test_loss() {
+  lab_.heading("Sharpness against test loss");
+  Panel by_lambda{
+      .title = "test loss against lambda_1", .x_title = "largest eigenvalue", .y_title = "test loss", .log_x = true};
+  Panel by_accuracy = by_lambda;
+  by_accuracy.title = "test accuracy against lambda_1", by_accuracy.y_title = "test accuracy, %";
+  for (const std::string optimizer : {"sgd", "nesterov", "sam", "msam"}) {
+    Series loss{.label = optimizer, .style = optimizer, .draw = Series::Draw::points}, accuracy = loss;
+    for (const std::string& name : names_) {
+      const RunSettings& settings = find(name, 1).trained->method.settings;
+      if (settings.optimizer != optimizer || is_half(name)) continue;
+      const double lambda = interval_95(of(name, lambda_of)).mean;
+      const auto add = [&](Series& series, const Interval& interval) {
+        series.x.push_back(lambda), series.y.push_back(interval.mean);
+        series.low.push_back(interval.low()), series.high.push_back(interval.high());
+        series.names.push_back(settings.rho == 0 ? "" : number_text(settings.rho));
+      };
+      add(loss, interval_95(of(name, test_loss_of)));
+      add(accuracy, interval_95(of(name, [](const Minimum& m) { return 100 * m.trained->last.test_accuracy; })));
+    }
+    by_lambda.series.push_back(loss), by_accuracy.series.push_back(accuracy);
+  }
+  lab_.figure("sharpness_and_test_loss",
+              line_figure("sharpness_and_test_loss", "Flatter is not simply better", {by_lambda, by_accuracy}, 2,
+                          text("Means over ", plan_.seeds,
+                               " seeds; numbers beside the marks: rho; bars: 95% interval of the mean.")),
+              "From right to left the minima get flatter. The test loss falls at first, and rises again for MSAM's "
+              "largest rho.");
+  const double flattest = interval_95(of("msam 2", lambda_of)).mean;
+  double flattest_other = INFINITY, best_loss = INFINITY;
+  for (const std::string& name : names_) {
+    if (name == "msam 2") continue;
+    flattest_other = std::min(flattest_other, interval_95(of(name, lambda_of)).mean);
+    best_loss = std::min(best_loss, interval_95(of(name, test_loss_of)).mean);
+  }
+  lab_.say(text("The flattest network of all, MSAM with rho 2 (lambda_1 ", short_number(flattest),
+                "), has a test loss of ", fixed(interval_95(of("msam 2", test_loss_of)).mean, 3), "; the best has ",
+                fixed(best_loss, 3), "."));
+  lab_.expect("lambda_1 of msam 2 over the next flattest: it is the flattest", flattest / flattest_other, at_most(1));
+  lab_.expect("test loss of msam 2 over the best: and not the best",
+              interval_95(of("msam 2", test_loss_of)).mean / best_loss, at_least(1.05));
+}
+
+void run(Lab& lab, const Options& options) {
+  const Plan plan = plan_of(lab);
+  check_exactness(lab);
+  const auto [train, test] = datasets::load(options.data, {.label = options.label, .train_limit = plan.images});
+  const Problem problem{.data = options.data, .model = options.model, .train = train, .test = test, .batch = 128};
+  if (!lab.quick()) tabulate_learning_rates(lab, problem, plan.epochs);
+  Sharpnesses sharpnesses(lab, problem, plan);
+  sharpnesses.train();
+  sharpnesses.tabulate_spectra();
+  sharpnesses.compare_orders();
+  sharpnesses.measure_rises();
+  sharpnesses.compare_with_test_loss();
+  compare_with_differences(lab, problem, sharpnesses.trained("sgd"));
+  if (options.model.rfind("mlp", 0) == 0) rescale_layers(lab, problem, sharpnesses.trained("sgd"));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  const LabAbout about{
+      .name = "lab4_sharpness",
+      .title = "Lab 4. Sharpness",
+      .question =
+          "which of SGD, Nesterov, SAM and MSAM ends in the flattest minimum, and is it the one with the lowest "
+          "test loss? Can you make a network sharper without changing what it computes?",
+      .refuted_by =
+          "SGD's lambda_1 below SAM's or MSAM's at the stated radii with a gradient as small; eigenvalues with "
+          "residuals above 1%; a sharpness by which the order of the test losses is the order of the "
+          "sharpnesses, on this and other problems; or ASAM's sharpness changing under the rescaling."};
+  return run_lab(
+      argc, argv, about, [&](Lab& lab) { run(lab, options); },
+      [&](CommandLine& command_line) {
+        command_line.option("--data", options.data,
+                            "a data set, or FILE.csv; the stated figures are those of the default");
+        command_line.option("--label", options.label, "for FILE.csv: the column to predict");
+        command_line.option("--model", options.model, "the rescaling part needs an mlp");
+      });
+}

@@ -1,0 +1,55 @@
+// Trained networks for labs that look at where a training ended, rather than at its curves: several trainings at once,
+// one a processor, each handed over with its weights and its momentum.
+// Not here: a single training (experiment.h), what is measured at the weights (optim/curvature.h, optim/landscape.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "examples/common/lab.h"
+
+namespace minima::examples {
+
+/// A training to do, with its name in tables and its style in figures (style.h).
+struct Method {
+  std::string name, style;
+  RunSettings settings;
+};
+
+/// SGD, Nesterov, SAM or MSAM as the labs train them: lr 0.05, momentum 0.9, weight decay 5e-4, one epoch of warm-up,
+/// half a cosine. `rho` is left out of the name where it is 0.
+Method method(const std::string& optimizer, double rho, const std::string& style, uint64_t seed, int64_t steps);
+
+/// What lr does to SGD, on a validation part (a fifth) of the training set: a table, before anything is compared.
+void tabulate_learning_rates(Lab& lab, const Problem& problem, int64_t epochs);
+
+struct Trained {
+  Method method;
+  Measurement last;
+  Tensor momentum;           ///< flat, after the last step
+  std::vector<Tensor> path;  ///< flat weights: at the start and after each epoch, or the last ones alone
+  const Tensor& weights() const { return path.back(); }
+};
+
+/// Does them all, num_threads() at once. Seconds are those of a processor that does something else as well. A loss that
+/// is not finite is an error, for these settings are known to converge.
+std::vector<Trained> train_all(Lab& lab, const Problem& problem, const std::vector<Method>& methods, bool paths);
+
+/// A model of the problem's kind, ready to have weights put into it.
+nn::AnyModule make_model(const Problem& problem);
+/// Puts flat weights into it, in eval mode, with batch norm gathered at these weights.
+void put(nn::Module& model, const Tensor& weights, const Problem& problem);
+
+/// value * x, elementwise product and quotient of flat vectors.
+Tensor times(double factor, const Tensor& x);
+Tensor times(const Tensor& x, const Tensor& y);
+
+/// "0.0123", "1.2e-05": three significant digits.
+std::string short_number(double value);
+
+/// `count` values from low to high, both included.
+std::vector<double> evenly_from(double low, double high, int count);
+/// `count` values with equal ratios.
+std::vector<double> evenly_in_ratio(double low, double high, int count);
+
+}  // namespace minima::examples
