@@ -1,0 +1,157 @@
+// The chapters of docs/walkthrough show the code as it is and what the programs print.
+#include <filesystem>
+#include <set>
+
+#include "tests/check.h"
+#include "tests/examples/process.h"
+
+using namespace minima;
+using namespace minima::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path docs = fs::path(MINIMA_SOURCE_DIR) / "docs";
+
+/// The chapters in reading order.
+std::vector<fs::path> chapters() {
+  std::set<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(docs / "walkthrough"))
+    if (std::isdigit(static_cast<unsigned char>(entry.path().filename().string()[0]))) found.insert(entry.path());
+  return {found.begin(), found.end()};
+}
+
+std::string contents(const fs::path& path) { return read_bytes(path.string()); }
+
+Outcome sync_check(const TemporaryFolder& folder, const fs::path& of) {
+  return run(folder, {"/bin/sh", (docs / "sync").string(), "--check", "--bin", MINIMA_PROGRAMS, "--docs", of.string()});
+}
+
+/// A docs folder of one chapter.
+fs::path docs_with(const TemporaryFolder& folder, const std::string& chapter) {
+  folder.write("docs/walkthrough/chapter.md", chapter);
+  return folder.file("docs");
+}
+
+/// Where the links and images of a page lead: what stands between "](" and ")", outside code.
+std::vector<std::string> links_of(const fs::path& page) {
+  std::vector<std::string> links;
+  bool code = false;
+  for (const std::string& line : lines_of(page.string())) {
+    if (line.rfind("```", 0) == 0) code = !code;
+    if (code) continue;
+    for (size_t at = line.find("]("); at != std::string::npos; at = line.find("](", at + 2))
+      links.push_back(line.substr(at + 2, line.find(')', at) - at - 2));
+  }
+  return links;
+}
+
+/// The name that a code host gives to a heading.
+std::string anchor_of(const std::string& heading) {
+  std::string anchor;
+  for (const char c : heading) {
+    const auto letter = static_cast<unsigned char>(c);
+    if (std::isalnum(letter)) anchor += static_cast<char>(std::tolower(letter));
+    if (c == ' ' || c == '-') anchor += '-';
+  }
+  return anchor;
+}
+
+std::set<std::string> anchors_in(const fs::path& page) {
+  std::set<std::string> anchors;
+  for (const std::string& line : lines_of(page.string()))
+    if (line.rfind('#', 0) == 0) anchors.insert(anchor_of(line.substr(line.find(' ') + 1)));
+  return anchors;
+}
+
+}  // namespace
+
+TEST_CASE("the chapters of the walkthrough show the source and the output as they are: else ./minima docs sync") {
+  TemporaryFolder folder;
+  const Outcome outcome = sync_check(folder, docs);
+  CHECK_MESSAGE(outcome.status == 0, outcome.output);
+}
+
+TEST_CASE("a chapter that shows other code or output fails docs/sync --check, which says how to mend it") {
+  const std::string code =
+      "<!-- source: core/update_rules.h struct GradientDescentRule -->\n```cpp\nold code\n```\n<!-- end -->\n";
+  const std::string output =
+      "<!-- output: walk1_gradient_step One step of gradient descent, lr = 0.18 -->\n```text\nold\n```\n<!-- end -->\n";
+  const std::string vague =
+      "<!-- output (digits vary): walk1_gradient_step One step of gradient descent, lr = 0.18 -->\n```text\n"
+      "One step of gradient descent, lr = 0.19\n   w1  w2\nw  2  7.8\ngradient at w  2 8\nw afterwards 1.64 -0.6\n"
+      "```\n<!-- end -->\n";
+  for (const std::string& chapter : {code, output}) {
+    TemporaryFolder folder;
+    const Outcome outcome = sync_check(folder, docs_with(folder, "# A chapter\n\n" + chapter));
+    CHECK(outcome.status == 1);
+    for (const char* part : {"docs/walkthrough/chapter.md does not show", "-old", "./minima docs sync"})
+      CHECK_MESSAGE(contains(outcome.output, part), outcome.output);
+  }
+  TemporaryFolder folder;
+  CHECK(sync_check(folder, docs_with(folder, "Words count, digits do not:\n" + vague)).status == 0);
+  TemporaryFolder other;
+  CHECK(
+      sync_check(other, docs_with(other, vague.substr(0, vague.find("gradient at")) + "```\n<!-- end -->\n")).status ==
+      1);
+}
+
+TEST_CASE("docs/sync names a definition, a paragraph or a program that does not exist") {
+  for (const auto& [block, message] :
+       {std::pair{"source: core/update_rules.h struct NoRule", "no definition with \"struct NoRule\""},
+        {"source: core/no_file.h x", "there is no file core/no_file.h"},
+        {"output: walk1_gradient_step Nothing", "prints no paragraph \"Nothing\""},
+        {"output: walk0 x", "there is no program"}}) {
+    TemporaryFolder folder;
+    const Outcome outcome =
+        sync_check(folder, docs_with(folder, std::string("<!-- ") + block + " -->\n<!-- end -->\n"));
+    CHECK(outcome.status == 2);
+    CHECK_MESSAGE(contains(outcome.output, message), outcome.output);
+  }
+}
+
+TEST_CASE("every chapter has a program, a figure that it shows, a box to predict first, code, and 2 to 4 exercises") {
+  REQUIRE(chapters().size() == 9);
+  const std::string solutions = contents(docs / "walkthrough" / "solutions.md");
+  for (size_t i = 1; i <= 9; ++i) {
+    const std::string page = contents(chapters()[i - 1]), name = chapters()[i - 1].filename().string();
+    CHECK_MESSAGE(contains(page, text("./minima walk", i, "\n")), name);
+    CHECK_MESSAGE(contains(page, text("](../images/walk", i, "_")), name);
+    CHECK_MESSAGE(contains(page, "> **Predict first.**"), name);
+    CHECK_MESSAGE(contains(page, "<!-- output"), name);
+    int exercises = 0;
+    for (int k = 1; contains(page, text("**", i, ".", k, "**")); ++k, ++exercises)
+      CHECK_MESSAGE(contains(solutions, text("**", i, ".", k, "**")), name << ": exercise " << k << " has no solution");
+    CHECK_MESSAGE((exercises >= 2 && exercises <= 4), name << " has " << exercises << " exercises");
+  }
+}
+
+TEST_CASE("every exercise of the walkthrough has a test, and every such test an exercise") {
+  std::set<std::string> exercises, tested;
+  for (const fs::path& chapter : chapters())
+    for (const std::string& line : lines_of(chapter.string()))
+      if (line.rfind("**", 0) == 0 && std::isdigit(static_cast<unsigned char>(line[2])))
+        exercises.insert(line.substr(2, 3));
+  const std::string opening = "TEST_CASE(\"exercise ";
+  for (const char* file : {"exercises_1_to_4_test.cpp", "exercises_5_to_9_test.cpp"})
+    for (const std::string& line : lines_of(std::string(MINIMA_SOURCE_DIR "/tests/docs/") + file))
+      if (line.rfind(opening, 0) == 0) tested.insert(line.substr(opening.size(), 3));
+  CHECK(exercises.size() >= 27);
+  CHECK(exercises == tested);
+}
+
+TEST_CASE("every link and image in docs leads somewhere within the repository") {
+  std::vector<fs::path> pages{docs / "README.md"};
+  for (const auto& entry : fs::directory_iterator(docs / "walkthrough")) pages.push_back(entry.path());
+  int links = 0;
+  for (const fs::path& page : pages)
+    for (const std::string& link : links_of(page)) {
+      ++links;
+      const size_t hash = link.find('#');
+      const fs::path target = page.parent_path() / link.substr(0, hash);
+      CHECK_MESSAGE(fs::exists(target), page.string() << ": " << link);
+      if (hash != std::string::npos)
+        CHECK_MESSAGE(anchors_in(target).count(link.substr(hash + 1)), page.string() << ": " << link);
+    }
+  CHECK(links > 40);
+}
