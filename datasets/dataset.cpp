@@ -259,7 +259,7 @@ Dataset Dataset::label_noise(double rate, uint64_t seed) const {
   if (!(rate >= 0 && rate <= 1)) fail("Dataset::label_noise", text("rate ", rate), "a number from 0 to 1");
   if (classes() < 2) fail("Dataset::label_noise", text(classes(), " class"), "at least 2, to have another one");
   auto view = std::make_shared<View>(*view_);
-  Generator generator{seed, 0};
+  Generator generator{seed, uint64_t{1} << 62};  // not split's numbers, or a split with the same seed finds the noise
   std::vector<int64_t> order = generator.permutation(size());
   order.resize(static_cast<size_t>(std::llround(rate * static_cast<double>(size()))));
   for (const int64_t position : order) {

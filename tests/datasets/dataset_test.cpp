@@ -217,6 +217,16 @@ TEST_CASE(
   CHECK(noisy.subset({5, 2}).labels() == std::vector<int64_t>{labels[5], labels[2]});
 }
 
+TEST_CASE("a split with the seed of the label noise finds no more of it in one part than in the other") {
+  const Dataset data = Dataset::from_values(std::vector<float>(2000), {1}, std::vector<int32_t>(2000, 1), {"a", "b"});
+  const Split parts = data.label_noise(0.4, 7).split(0.2, 7);
+  const auto labels = parts.test.labels(), truth = parts.test.true_labels();
+  int wrong = 0;
+  for (size_t i = 0; i < labels.size(); ++i) wrong += labels[i] != truth[i];
+  CHECK(labels.size() == 400);
+  CHECK_CLOSE(wrong, 160, {.rtol = 0.2});  // 3.3 standard deviations
+}
+
 TEST_CASE("symmetric label noise reaches every other class equally often") {
   const Dataset data =
       Dataset::from_values(std::vector<float>(30000), {1}, std::vector<int32_t>(30000, 1), {"a", "b", "c", "d"})
