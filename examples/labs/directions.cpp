@@ -12,7 +12,7 @@ void Directions::tune_lr() {
       tasks.push_back({with("sgd", 0, seed)});
       tasks.back().settings.lr = lr;
     }
-  const std::vector<Rung> tried = run(tasks);
+  const std::vector<Rung> tried = run(tasks, /*every=*/2);
   const Reading accuracy = [](const ProbedRun& run) { return run.validation.accuracy; };
   size_t chosen = 0;
   for (size_t i = 1; i < tried.size(); ++i) {

@@ -51,8 +51,8 @@ class Directions {
   int64_t steps() const { return settings_.steps; }
 
  private:
-  std::vector<Rung> run(std::vector<ProbeTask> tasks) {
-    return run_probed(lab_, images_.problem, images_.validation, tasks);
+  std::vector<Rung> run(const std::vector<ProbeTask>& tasks, int64_t every = 10) {
+    return run_probed(lab_, images_.problem, images_.validation, tasks, every);
   }
   RunSettings with(const std::string& optimizer, double rho, int64_t seed) const {
     RunSettings settings = settings_;

@@ -40,8 +40,8 @@ Plan plan(bool quick) {
             .epochs = options.epochs,
             .seeds = options.seeds};
   if (!quick) return plan;
-  const std::vector<std::vector<double>> rhos{{0.05, 0.2, 0.8}, {0.1},      {0.1, 0.5, 2}, {0.5},
-                                              {0.2, 0.5},       {0.2, 0.5}, {0.5, 2},      {0.9, 30}};
+  const std::vector<std::vector<double>> rhos{{0.05, 0.2, 0.8}, {0.1}, {0.1, 0.5, 2}, {0.5},
+                                              {0.2, 0.5},       {0.5}, {0.5, 2},      {0.9, 3, 30}};
   for (size_t i = 0; i < rhos.size(); ++i) plan.ladders[i].rhos = rhos[i];
   plan.lrs = {0.05, 0.02}, plan.images = 2000, plan.epochs = 20;
   return plan;
@@ -143,7 +143,7 @@ Panel sweep_panel(const Directions& d, int sign, bool factors, const Reading& re
   }
   const double sgd = d.sgd().mean(reading).mean;
   panel.rules.push_back({Rule::Along::y, sgd, "SGD"});
-  if (!factors) panel.x_range = Span{0.04, 2.5};
+  panel.x_range = factors ? Span{0.5, 60} : Span{0.04, 2.5};
   return panel;
 }
 
@@ -215,7 +215,7 @@ void draw_steps(Lab& lab, const Directions& d) {
           "steps", "What a step sees", {rising, against}, 2,
           text("Right: SGD, and MSAM with rho ", msam.settings.rho, "; means over seeds, bands are 95% intervals.")),
       "Left: the share of steps in which the batch's loss at w + e is above that at w. Right: the cosine between "
-      "the momentum and the gradient of the next batch. Below zero, the last step has overshot.");
+      "the momentum and the gradient of the next batch (for MSAM, at w + e). Below zero, the last step has overshot.");
 }
 
 Interval over_seeds(const std::vector<Likeness>& seeds, std::vector<double> Likeness::* values, size_t radius) {
@@ -246,6 +246,7 @@ void draw_likeness(Lab& lab, const Directions& d) {
   distance.log_x = distance.log_y = cosines.log_x = true;
   distance.series = {series("along-momentum", &Likeness::distance)};
   cosines.series = {series("along-momentum", &Likeness::cosine)};
+  cosines.y_range = Span{-0.1, 0.6};
   distance.rules = {{Rule::Along::y, 1, "SGD's gradient"}};
   for (Panel* panel : {&distance, &cosines})
     panel->rules.push_back({Rule::Along::x, d.best("along-momentum").settings.rho, "best rho"});
