@@ -277,7 +277,7 @@ void show_noise(Lab& lab) {
       {"gd lr 0.1", "gd", gradient_descent(0.1), noise_floor(0.1, 0, 1, 1)},
       {"momentum lr 0.1", "momentum", heavy_ball(0.1, 0.9), noise_floor(0.1, 0.9, 1, 1)},
       {"momentum lr 0.01", "momentum'", heavy_ball(0.01, 0.9), noise_floor(0.01, 0.9, 1, 1)},
-      {"gd, lr falling from 0.1 to 0 (cosine)", "gd'", gradient_descent(optim::cosine(0.1, steps)), NAN}};
+      {"gd, cosine lr to 0", "gd'", gradient_descent(optim::cosine(0.1, steps)), NAN}};
   Table table{{"method", "floor of w^2, theory", "measured"}};
   Panel panel{.title = "mean of w^2 (log scale)", .x_title = "step", .log_y = true};
   for (const Case& c : cases) {
@@ -326,7 +326,7 @@ double rest(Lab& lab, const Make& make, double start, double rho) {
       return loss;
     });
     const double now = std::abs(w.value().item());
-    still = std::abs(now - before) <= 1e-13 * now + 1e-15 * rho ? still + 1 : 0;
+    still = std::abs(now - before) <= 1e-13 * now + 3e-15 * rho ? still + 1 : 0;
     before = now;
   }
   return before;

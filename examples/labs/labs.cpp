@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <sstream>
+#include <thread>
 
 #include "core/error.h"
 #include "examples/common/command_line.h"
@@ -50,9 +51,11 @@ int run(const std::vector<std::string>& words) {
     std::fprintf(stderr, "error: %s: %s\n", arguments[0], std::strerror(errno));
     _exit(127);
   }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0) {
-    if (interrupted()) kill(child, SIGINT);  // sent to this process alone
+  // Ctrl-C reaches the lab by itself; what was sent to this process alone is passed on after a while.
+  int status = 0, since_interrupt = 0;
+  while (waitpid(child, &status, WNOHANG) == 0) {
+    if (interrupted() && ++since_interrupt == 100) kill(child, SIGINT);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
