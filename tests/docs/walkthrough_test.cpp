@@ -116,6 +116,8 @@ TEST_CASE("every chapter has a program, a figure that it shows, a box to predict
   for (size_t i = 1; i <= 9; ++i) {
     const std::string page = contents(chapters()[i - 1]), name = chapters()[i - 1].filename().string();
     CHECK_MESSAGE(contains(page, text("./minima walk", i, "\n")), name);
+    CHECK_MESSAGE(contains(contents(docs / "site" / "mkdocs.yml"), "walkthrough/" + name + "\n"), name);
+    CHECK_MESSAGE(contains(contents(docs / "README.md"), "(walkthrough/" + name + ")"), name);
     CHECK_MESSAGE(contains(page, text("](../images/walk", i, "_")), name);
     CHECK_MESSAGE(contains(page, "> **Predict first.**"), name);
     CHECK_MESSAGE(contains(page, "<!-- output"), name);
