@@ -1,5 +1,5 @@
-// The figures of a comparison: loss and accuracy per epoch, per gradient evaluation and per second of training, as data
-// (curves.dat), a gnuplot script that a student can edit and rerun (figures.gp), and svg files.
+// The figures of a comparison: loss and accuracy per epoch, per gradient evaluation and per second of training. Each is
+// a gnuplot script with its data, which a student can edit and rerun, and an svg file.
 #pragma once
 
 #include <string>
@@ -17,8 +17,8 @@ struct Figure {
 /// What write_figures makes, in the order of the report.
 std::vector<Figure> figures_of(const Comparison& comparison);
 
-/// Writes curves.dat and figures.gp into the directory and runs gnuplot. Returns an empty text, or why there are no svg
-/// files and how to get them.
+/// Writes the scripts into the directory and runs gnuplot. Returns an empty text, or why there are no svg files and how
+/// to get them.
 std::string write_figures(const Comparison& comparison, const std::string& directory);
 
 }  // namespace minima::examples

@@ -35,6 +35,11 @@ std::string variable(const std::string& style) {
   return look == 1 ? result : text(result, "_", look);
 }
 
+/// Epochs, say: no tics at 0.5.
+bool few_whole_numbers(Span range) {
+  return range.low == 0 && range.high == std::floor(range.high) && range.high >= 2 && range.high <= 6;
+}
+
 /// 0.02, or as a power of ten where that gets long.
 std::string tic_text(double digit, int decade) {
   if (decade >= -4 && decade < 5) return number(digit * std::pow(10, decade));
@@ -85,7 +90,8 @@ std::string axis(const std::string& name, Span range, bool logarithmic) {
   const std::string set = name + "range [" + number(range.low) + ":" + number(range.high) + "]\n";
   const std::string tics = "unset m" + name + "tics\nset " + name + "tics nomirror out scale 0.5 ";
   if (!logarithmic)
-    return "unset logscale " + name + "\nset " + set + "set format " + name + " '% h'\n" + tics + "autofreq\n";
+    return "unset logscale " + name + "\nset " + set + "set format " + name + " '% h'\n" + tics +
+           (few_whole_numbers(range) ? "1" : "autofreq") + "\n";
   const double decades = std::log10(range.high / range.low);
   if (decades > 4)
     return "set logscale " + name + "\nset " + set + "set format " + name + " '10^{%T}'\n" + tics +

@@ -69,7 +69,7 @@ TEST_CASE("compare writes metrics, summary, script, and one report that needs no
     CHECK(run.at("lambda_residual").get<double>() < 0.1);
   }
 
-  CHECK(contains(read_bytes(folder.file("out/figures.gp")), "per_gradient_evaluation.svg"));
+  CHECK(contains(read_bytes(folder.file("out/per_gradient_evaluation.gp")), "per_gradient_evaluation.svg"));
   const std::string report = read_bytes(folder.file("out/report.html"));
   CHECK(contains(report, "Test accuracy in points"));
   for (const char* outside : {"http://", "https://", "<link", "<script", "src=\"/", "url("})
@@ -159,9 +159,9 @@ TEST_CASE("without gnuplot there are numbers and a script, and one line says how
   CAPTURE(outcome.output);
   CHECK(outcome.status == 0);
   CHECK(contains(outcome.output,
-                 "gnuplot is not installed; install it (Debian: gnuplot-nox) and run `gnuplot figures.gp`"));
-  CHECK(std::filesystem::exists(folder.file("out/figures.gp")));
-  CHECK(std::filesystem::exists(folder.file("out/curves.dat")));
+                 "gnuplot is not installed; install it (Debian: gnuplot-nox) and run `gnuplot per_epoch.gp`"));
+  for (const char* name : {"per_epoch", "per_gradient_evaluation", "per_second"})
+    CHECK(std::filesystem::exists(folder.file(text("out/", name, ".gp"))));
   CHECK(contains(read_bytes(folder.file("out/report.html")), "gnuplot is not installed"));
 }
 
