@@ -205,8 +205,10 @@ detail::Positions detail::split_positions(const std::string& where, const std::v
   for (size_t c = 0; c < for_test.size(); ++c) {
     int64_t& count = for_test[c];
     if (count == 1) {
-      fail(where, text("1 sample of class \"", class_names[c], "\""), "at least 2, one for each part of the split",
-           "Add samples or leave that class out.");
+      fail(
+          where, text("1 sample of class \"", class_names[c], "\""), "at least 2, one for each part of the split",
+          "Add samples or leave that class out; where the label is a quantity, put it into ranges: only classes can be "
+          "predicted.");
     }
     if (count > 1) count = std::clamp<int64_t>(std::llround(fraction * static_cast<double>(count)), 1, count - 1);
   }

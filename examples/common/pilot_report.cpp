@@ -1,0 +1,360 @@
+#include "examples/common/pilot_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "examples/common/command_line.h"
+
+namespace minima::examples {
+
+namespace {
+
+std::vector<const PilotRun*> runs_of(const Pilot& pilot, const std::string& optimizer) {
+  std::vector<const PilotRun*> found;
+  for (const PilotRun& run : pilot.runs)
+    if (run.result.settings.optimizer == optimizer) found.push_back(&run);
+  return found;
+}
+
+/// The runs of the same seed of an optimizer and of SGD, where both finished.
+std::vector<std::pair<const PilotRun*, const PilotRun*>> pairs_with_sgd(const Pilot& pilot,
+                                                                        const std::string& optimizer) {
+  std::vector<std::pair<const PilotRun*, const PilotRun*>> pairs;
+  for (const PilotRun* run : runs_of(pilot, optimizer))
+    for (const PilotRun* sgd : runs_of(pilot, "sgd"))
+      if (run->result.settings.seed == sgd->result.settings.seed && !run->result.diverged() && !sgd->result.diverged())
+        pairs.emplace_back(run, sgd);
+  return pairs;
+}
+
+int diverged(const Pilot& pilot, const std::string& optimizer) {
+  int count = 0;
+  for (const PilotRun* run : runs_of(pilot, optimizer)) count += run->result.diverged();
+  return count;
+}
+
+double deviation(const std::vector<double>& samples) {
+  if (samples.size() < 2) return NAN;
+  const double mean = interval_95(samples).mean;
+  double squares = 0;
+  for (const double x : samples) squares += (x - mean) * (x - mean);
+  return std::sqrt(squares / static_cast<double>(samples.size() - 1));
+}
+
+/// Two digits: what is only to be judged by its size.
+std::string short_text(double value) {
+  if (!std::isfinite(value)) return "-";
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.2g", value);
+  return number_text(std::strtod(buffer, nullptr));
+}
+
+/// Ratios in rising order, those that do not exist left out.
+std::vector<double> sorted(std::vector<double> ratios) {
+  ratios.erase(std::remove_if(ratios.begin(), ratios.end(), [](double r) { return !std::isfinite(r); }), ratios.end());
+  std::sort(ratios.begin(), ratios.end());
+  return ratios;
+}
+
+double median(const std::vector<double>& rising) {
+  const size_t middle = rising.size() / 2;
+  return rising.size() % 2 == 1 ? rising[middle] : (rising[middle - 1] + rising[middle]) / 2;
+}
+
+/// "1.02x (0.98 to 1.10)": median and range.
+std::string ratio_text(const std::vector<double>& ratios) {
+  const std::vector<double> rising = sorted(ratios);
+  if (rising.empty()) return "-";
+  return fixed(median(rising), 2) + "x (" + fixed(rising.front(), 2) + " to " + fixed(rising.back(), 2) + ")";
+}
+
+/// Seconds per epoch relative to SGD's, seed by seed.
+std::vector<double> epoch_ratios(const Pilot& pilot, const std::string& optimizer) {
+  std::vector<double> ratios;
+  for (const auto& [run, sgd] : pairs_with_sgd(pilot, optimizer))
+    ratios.push_back(run->result.last().seconds / sgd->result.last().seconds);
+  return sorted(ratios);
+}
+
+PilotSection generalisation(const Pilot& pilot) {
+  Table table{{"optimizer", "lr", "momentum", "rho", "test acc %", "test loss", "train loss", "minus sgd: acc, points",
+               "minus sgd: loss", "runs"}};
+  for (const std::string& name : pilot.comparison.optimizers) {
+    const Method m = method(pilot.comparison, name);
+    const Difference d = difference(pilot.comparison, name);
+    const std::string runs = m.diverged > 0 ? text(m.runs, ", ", m.diverged, " diverged") : text(m.runs);
+    table.push_back({name, number_text(m.settings.lr), number_text(m.settings.momentum),
+                     name == "sgd" ? "-" : number_text(m.settings.rho), interval_text(m.test_accuracy, 100),
+                     interval_text(m.test_loss), interval_text(m.train_loss),
+                     name == "sgd" ? "-" : difference_text(d.test_accuracy, 100),
+                     name == "sgd" ? "-" : difference_text(d.test_loss), runs});
+  }
+  const PilotVerdict verdict = judge(evidence_of(pilot), pilot.rule);
+  return {"Generalisation",
+          text("Means over the seeds and 95% intervals, at the end of training, on the held-out test part. Differences "
+               "are paired by seed: same initial weights, same batch order."),
+          table,
+          text("These intervals cover seeds alone. Another draw of ", pilot.comparison.test_samples,
+               " test rows would move the difference between SGD and MSAM by up to about ", short_text(verdict.rows),
+               pilot.rule.by_loss ? " percent" : " points", " more (95%); the recommendation counts both.")};
+}
+
+PilotSection costs(const Pilot& pilot) {
+  Table table{{"optimizer", "gradients per step", "seconds per run", "time per epoch", "peak MiB", "time to equal acc",
+               "time to equal loss"}};
+  bool busy = false;
+  for (const std::string& name : pilot.comparison.optimizers) {
+    const Method m = method(pilot.comparison, name);
+    std::vector<double> to_accuracy, to_loss;
+    for (const auto& [run, sgd] : pairs_with_sgd(pilot, name)) {
+      to_accuracy.push_back(time_to_equal(run->result, sgd->result, false));
+      to_loss.push_back(time_to_equal(run->result, sgd->result, true));
+    }
+    const bool reference = name == "sgd";
+    const std::vector<double> per_epoch = epoch_ratios(pilot, name);
+    busy |= !per_epoch.empty() && per_epoch.back() > 1.5 * per_epoch.front();
+    table.push_back({name, short_text(static_cast<double>(gradients_per_step(name))), interval_text(m.seconds),
+                     reference ? "1" : ratio_text(per_epoch), interval_text(m.peak_memory_bytes, 1.0 / (1 << 20)),
+                     reference ? "1" : ratio_text(to_accuracy), reference ? "1" : ratio_text(to_loss)});
+  }
+  return {"Time and memory paid", "", table,
+          "Training alone, relative to sgd of the same seed: median (and range over seeds). Time to equal accuracy or "
+          "loss is the time until a run first reaches, on the test part, what the worse of the two ends with." +
+              std::string(busy ? " The ranges are wide because the machine did other work as well." : "")};
+}
+
+PilotSection sharpness(const Pilot& pilot) {
+  Table table{{"optimizer", "lambda max", "residual, at most", "runs"}};
+  for (const std::string& name : pilot.comparison.optimizers) {
+    std::vector<double> values;
+    double residual = 0;
+    for (const PilotRun* run : runs_of(pilot, name)) {
+      if (!std::isfinite(run->result.lambda_max)) continue;
+      values.push_back(run->result.lambda_max), residual = std::max(residual, run->result.lambda_residual);
+    }
+    if (!values.empty())
+      table.push_back({name, interval_text(interval_95(values)), short_text(residual), text(values.size())});
+  }
+  if (table.size() == 1)
+    return {"Sharpness", "Not measured: the largest Hessian eigenvalue would take too much of this budget.", {}, ""};
+  return {"Sharpness",
+          text("The largest eigenvalue of the Hessian of the training loss on ", pilot.comparison.curvature_samples,
+               " samples, at the end; the residual |H u - lambda u| / lambda says how far to trust it."),
+          table,
+          "A flatter minimum is not by itself a better one: the same function can be written with sharper or flatter "
+          "weights. Read it beside the test loss."};
+}
+
+PilotSection stability(const Pilot& pilot) {
+  Table table{{"optimizer", "test loss: sd over the last third of epochs", "test loss: sd over seeds",
+               "test acc: sd over seeds, points"}};
+  for (const std::string& name : pilot.comparison.optimizers) {
+    std::vector<double> wobbles, losses, accuracies;
+    for (const PilotRun* run : runs_of(pilot, name)) {
+      if (run->result.diverged()) continue;
+      if (std::isfinite(wobble(run->result))) wobbles.push_back(wobble(run->result));
+      losses.push_back(run->result.last().test_loss), accuracies.push_back(100 * run->result.last().test_accuracy);
+    }
+    table.push_back({name, wobbles.empty() ? "-" : interval_text(interval_95(wobbles)), short_text(deviation(losses)),
+                     short_text(deviation(accuracies))});
+  }
+  return {"Stability of the curves", "", table,
+          "The first column is the mean over seeds of the standard deviation within a run, trend included; the others "
+          "say how much the end of training depends on the seed."};
+}
+
+/// Means over each run's probes after its first epoch.
+struct MomentumSummary {
+  Interval cosine, slope, negative_percent;
+};
+MomentumSummary momentum_of(const Pilot& pilot, const std::string& optimizer) {
+  std::vector<double> cosines, slopes, negatives;
+  for (const PilotRun* run : runs_of(pilot, optimizer)) {
+    double cosine = 0, slope = 0, negative = 0, count = 0;
+    for (const MomentumProbe& probe : run->probes)
+      if (probe.epoch > 1) cosine += probe.cosine, slope += probe.slope, negative += probe.cosine < 0, ++count;
+    if (count == 0 || run->result.diverged()) continue;
+    cosines.push_back(cosine / count), slopes.push_back(slope / count), negatives.push_back(100 * negative / count);
+  }
+  return {interval_95(cosines), interval_95(slopes), interval_95(negatives)};
+}
+
+PilotSection momentum(const Pilot& pilot) {
+  Table table{{"optimizer", "cos(v, g)", "slope along v", "steps with <v, g> < 0, %"}};
+  for (const std::string name : {"sgd", "msam"}) {
+    const MomentumSummary m = momentum_of(pilot, name);
+    table.push_back({name, interval_text(m.cosine), interval_text(m.slope), interval_text(m.negative_percent)});
+  }
+  const Interval cosine = momentum_of(pilot, "sgd").cosine;
+  std::string reading =
+      cosine.count < 2      ? "Too few runs to say."
+      : !cosine.separated() ? "Under SGD the cosine is not separated from 0: the momentum says nothing about the next "
+                              "batch, and MSAM's perturbation is about as good as a random one, which does nothing."
+      : cosine.mean < 0     ? "Under SGD the cosine is below 0: another step along -v would raise the loss of the next "
+                              "batch. The momentum carries information, and MSAM's perturbation goes uphill, as it "
+                              "is meant to."
+                        : "Under SGD the cosine is above 0: along -v the loss of the next batch still falls. MSAM's "
+                          "perturbation then goes downhill, which is Nesterov's look-ahead rather than SAM's "
+                          "ascent.";
+  const double random = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(1, pilot.comparison.parameters)));
+  return {
+      "Does the momentum carry information?",
+      "At one in some steps after the first epoch: g is the gradient of a batch that v does not contain yet (at the "
+      "weights for sgd, at the perturbed point for msam), and slope along v is <v, g> / |v|.",
+      table,
+      text(reading, " For a single step a random direction has a cosine of about 0 +- ", short_text(random), ".")};
+}
+
+PilotSection warnings(const Pilot& pilot) {
+  return {"Two warnings",
+          text("Distribution shift: the test part is drawn from the same data as the training part. Where the data in "
+               "use differ from it, above all where groups that are rare here become common there, an advantage can "
+               "vanish or turn round. High batch variance: with tiny batches (here ",
+               pilot.comparison.batch,
+               ") the gradients' noise already does what the perturbation is for, and an advantage can vanish. "
+               "`pilot --warnings` shows both on synthetic data, in seconds."),
+          {},
+          ""};
+}
+
+/// A mean over tuning seeds; with two, an interval would say less than the numbers.
+std::string trial_mean(const Interval& i, double scale = 1) {
+  return interval_text(i.count < 3 ? Interval{i.mean, NAN, 1} : i, scale);
+}
+
+PilotSection tuning(const Pilot& pilot) {
+  Table chosen{{"chosen", "lr", "momentum", "rho", "validation loss", "validation acc %", ""}}, all = chosen;
+  all[0][0] = "optimizer";
+  std::vector<std::string> edges;
+  std::vector<Trial> trials = pilot.comparison.trials;
+  std::stable_sort(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) {
+    return std::tuple(a.settings.momentum, a.settings.lr, a.settings.rho) <
+           std::tuple(b.settings.momentum, b.settings.lr, b.settings.rho);
+  });
+  for (const std::string& name : pilot.comparison.optimizers) {
+    for (const Trial& trial : trials) {
+      const RunSettings& s = trial.settings;
+      if (s.optimizer != name) continue;
+      const std::string edge = trial.chosen && trial.at_edge ? "at the edge of the grid" : "";
+      std::vector<std::string> row{name,
+                                   number_text(s.lr),
+                                   number_text(s.momentum),
+                                   name == "sgd" ? "-" : number_text(s.rho),
+                                   trial.diverged ? "diverged" : trial_mean(trial.loss),
+                                   trial_mean(trial.accuracy, 100),
+                                   edge};
+      if (trial.chosen) chosen.push_back(row), row.back() = edge.empty() ? "chosen" : "chosen, " + edge;
+      all.push_back(row);
+      if (!edge.empty()) edges.push_back(name);
+    }
+  }
+  const int64_t planned = pilot.plan.grid.trials() * pilot.plan.tuning_seeds;
+  const int64_t done = pilot.trials_done * pilot.tuning_seeds_done;
+  return {"Tuning",
+          text(pilot.trials_done, " trials for each optimizer, over ", pilot.tuning_seeds_done,
+               pilot.tuning_seeds_done == 1 ? " seed" : " seeds",
+               " of their own, on 80% of the training part; chosen by the mean loss on the other 20%. The test part "
+               "took no part.",
+               done < planned ? text(" The machine was slower than it was when measured: ", planned - done, " of ",
+                                     planned, " rounds were not done.")
+                              : ""),
+          chosen,
+          edges.empty() ? ""
+                        : "At the edge of what was tried: " + listed(edges) +
+                              ". Better settings may lie beyond; more minutes widen the grid.",
+          all};
+}
+
+}  // namespace
+
+PilotEvidence evidence_of(const Pilot& pilot, const std::string& optimizer) {
+  PilotEvidence evidence;
+  evidence.sgd_diverged = diverged(pilot, "sgd"), evidence.msam_diverged = diverged(pilot, optimizer);
+  const auto pairs = pairs_with_sgd(pilot, optimizer);
+  if (pairs.empty()) return evidence;
+  double sgd_loss = 0;
+  for (const auto& [run, sgd] : pairs) sgd_loss += sgd->result.last().test_loss / static_cast<double>(pairs.size());
+  const double scale = pilot.rule.by_loss ? 100 / sgd_loss : 100;
+  evidence.by_row.assign(pairs[0].first->row_correct.size(), 0);
+  for (const auto& [run, sgd] : pairs) {
+    const Measurement &a = run->result.last(), &b = sgd->result.last();
+    evidence.by_seed.push_back(scale *
+                               (pilot.rule.by_loss ? b.test_loss - a.test_loss : a.test_accuracy - b.test_accuracy));
+    for (size_t i = 0; i < evidence.by_row.size(); ++i)
+      evidence.by_row[i] +=
+          scale / static_cast<double>(pairs.size()) *
+          (pilot.rule.by_loss ? sgd->row_loss[i] - run->row_loss[i] : run->row_correct[i] - sgd->row_correct[i]);
+  }
+  return evidence;
+}
+
+double time_to_equal(const RunResult& run, const RunResult& reference, bool by_loss) {
+  if (run.diverged() || reference.diverged()) return NAN;
+  const double loss = std::max(run.last().test_loss, reference.last().test_loss);
+  const double accuracy = std::min(run.last().test_accuracy, reference.last().test_accuracy);
+  const auto seconds = [&](const RunResult& r) {
+    for (const Measurement& m : r.curve)
+      if (by_loss ? m.test_loss <= loss : m.test_accuracy >= accuracy) return m.seconds;
+    return r.last().seconds;
+  };
+  return seconds(run) / seconds(reference);
+}
+
+double wobble(const RunResult& run) {
+  std::vector<double> losses;
+  for (size_t i = run.curve.size() - run.curve.size() / 3; i < run.curve.size(); ++i)
+    losses.push_back(run.curve[i].test_loss);
+  return losses.size() < 3 ? NAN : deviation(losses);
+}
+
+std::string recommendation(const Pilot& pilot) {
+  const PilotVerdict verdict = judge(evidence_of(pilot), pilot.rule);
+  std::string advice = advice_text(verdict.advice);
+  advice[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(advice[0])));
+  std::string result = advice + ". " + verdict.reason;
+  const std::vector<double> msam = epoch_ratios(pilot, "msam"), sam = epoch_ratios(pilot, "sam");
+  if (!msam.empty()) result += text(" An epoch of MSAM took ", fixed(median(msam), 2), " times as long as one of SGD.");
+  if (!sam.empty()) {
+    const Interval d = interval_95(evidence_of(pilot, "sam").by_seed);
+    result += text(" SAM, at ", fixed(median(sam), 2), " times: ", difference_text(d),
+                   pilot.rule.by_loss ? " percent" : " points", " over seeds alone.");
+  }
+  if (pilot.stopped) result += " The pilot was stopped early; this is what was finished by then.";
+  return result;
+}
+
+std::vector<PilotSection> pilot_sections(const Pilot& pilot) {
+  return {generalisation(pilot), costs(pilot),    sharpness(pilot), stability(pilot),
+          momentum(pilot),       warnings(pilot), tuning(pilot)};
+}
+
+std::string pilot_json(const Pilot& pilot) {
+  const PilotVerdict v = judge(evidence_of(pilot), pilot.rule);
+  const Interval cosine = momentum_of(pilot, "sgd").cosine, slope = momentum_of(pilot, "sgd").slope;
+  return json_line({{"schema", schema_version},
+                    {"advice", advice_text(v.advice)},
+                    {"measure", std::string(pilot.rule.by_loss ? "percent of SGD's test loss" : "points of accuracy")},
+                    {"margin", pilot.rule.margin},
+                    {"msam_advantage", v.seeds.mean},
+                    {"low", v.low()},
+                    {"high", v.high()},
+                    {"seeds", static_cast<int64_t>(v.seeds.count)},
+                    {"seeds_half_width", v.seeds.half_width},
+                    {"test_rows_half_width", v.rows},
+                    {"more_seeds", static_cast<int64_t>(v.more_seeds)},
+                    {"test_rows_needed", static_cast<int64_t>(v.rows_needed)},
+                    {"cosine_v_g", cosine.mean},
+                    {"cosine_v_g_half_width", cosine.half_width},
+                    {"slope_along_v", slope.mean},
+                    {"slope_along_v_half_width", slope.half_width},
+                    {"trials_per_optimizer", pilot.trials_done},
+                    {"tuning_seeds", pilot.tuning_seeds_done},
+                    {"epochs", pilot.plan.epochs},
+                    {"budget_seconds", pilot.budget},
+                    {"seconds", pilot.seconds},
+                    {"reason", v.reason}}) +
+         "\n";
+}
+
+}  // namespace minima::examples

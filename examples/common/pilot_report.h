@@ -1,0 +1,54 @@
+// What a pilot found, in words, tables and figures, the same on the terminal and in report.html.
+// Not here: the decision (pilot_verdict.h), the runs (pilot_runs.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "examples/common/comparison.h"
+#include "examples/common/pilot_plan.h"
+#include "examples/common/pilot_runs.h"
+#include "examples/common/pilot_verdict.h"
+
+namespace minima::examples {
+
+/// All of a finished pilot.
+struct Pilot {
+  Comparison comparison;  ///< the final runs and the trials
+  PilotRule rule;
+  PilotPlan plan;
+  std::vector<PilotRun> runs;
+  int64_t trials_done = 0, tuning_seeds_done = 0;
+  double budget = 0, seconds = 0;
+  bool stopped = false;  ///< by Ctrl-C
+};
+
+/// A part of the report: text, a table under it, remarks under that, and a longer table for the page alone. Any of them
+/// may be empty.
+struct PilotSection {
+  std::string heading, text;
+  Table table;
+  std::string remark;
+  Table details{};
+};
+
+/// Differences by seed and by test row, in the units of the rule.
+PilotEvidence evidence_of(const Pilot& pilot, const std::string& optimizer = "msam");
+
+/// Seconds until two runs first reach what the worse of the two ends with, as the ratio of the first to the second:
+/// by test accuracy or by test loss. NaN where one diverged.
+double time_to_equal(const RunResult& run, const RunResult& reference, bool by_loss);
+
+/// Standard deviation of the test loss over the last third of the curve's epochs; NaN with fewer than three.
+double wobble(const RunResult& run);
+
+/// The recommendation, with its uncertainty.
+std::string recommendation(const Pilot& pilot);
+
+/// Generalisation, time and memory, sharpness, stability, momentum, warnings, tuning.
+std::vector<PilotSection> pilot_sections(const Pilot& pilot);
+
+/// The verdict and what it rests on as one JSON object: pilot.json.
+std::string pilot_json(const Pilot& pilot);
+
+}  // namespace minima::examples

@@ -1,0 +1,81 @@
+// The runs of a pilot, kept to a time budget: what a step costs here, tuning in rounds of one trial of each optimizer,
+// then seed after seed of all three while there is time. A machine that slows down gets fewer rounds and seeds, equally
+// many for each optimizer. Ctrl-C ends it early, with what has been finished.
+// Not here: what is planned (pilot_plan.h), what the results mean (pilot_verdict.h, pilot_report.h).
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "examples/common/experiment.h"
+#include "examples/common/metrics.h"
+#include "examples/common/pilot_plan.h"
+#include "examples/common/progress.h"
+
+namespace minima::examples {
+
+/// What the momentum v says about the gradient g of a batch that it does not contain yet: at one in some steps of a
+/// run, g at the weights for SGD and SAM, and at the perturbed point for MSAM.
+struct MomentumProbe {
+  double epoch, cosine;  ///< cos(v, g)
+  double slope;          ///< <v, g> / |v|: by how much the loss of that batch falls along the coming update, per length
+};
+
+/// A final run and what is measured in it beside its curve.
+struct PilotRun {
+  RunResult result;
+  std::vector<MomentumProbe> probes;
+  std::vector<double> row_correct, row_loss;  ///< at the end, for each row of the test part: 1 or 0; cross entropy
+};
+
+/// Wall time since the program began, against its budget.
+class PilotClock {
+ public:
+  explicit PilotClock(double budget_seconds) : budget_(budget_seconds) {}
+  double elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  double budget() const { return budget_; }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  double budget_;
+};
+
+class PilotSession {
+ public:
+  /// Writes trials.csv and metrics.csv (and .jsonl) in `directory`.
+  PilotSession(const PilotClock& clock, const std::string& directory);
+
+  /// Times some steps of each optimizer, a measurement and the curvature.
+  PilotCosts measure_costs(const Problem& problem, int64_t curvature_samples);
+
+  /// Tries the plan's grid until `until` seconds at the latest. Every optimizer gets the same number of trials: they
+  /// take turns, in an order of the grid that is shuffled, so that what is cut off leaves a grid that is thinner, not
+  /// one-sided; what the last seed has not finished is left out. At least one round is done.
+  std::vector<Trial> tune(const Problem& tuning, const PilotPlan& plan, double until);
+
+  /// Runs of the chosen settings, seed after seed, as long as another seed is expected to end before `until`, at most
+  /// most_pilot_seeds.
+  std::vector<PilotRun> compare(const Problem& problem, const PilotPlan& plan, const std::vector<RunSettings>& chosen,
+                                int64_t curvature_samples, double until);
+
+  bool stopped_early() const { return stopped_; }       ///< by Ctrl-C
+  int64_t trials_done() const { return trials_done_; }  ///< of each optimizer
+  int64_t tuning_seeds_done() const { return tuning_seeds_done_; }
+  void clear_progress() { progress_.clear(); }
+
+ private:
+  struct Out {};  ///< thrown where a run is given up: Ctrl-C, or far past the budget
+  void tell(const std::string& note);
+  void check_time() const;
+  RunResult try_out(const Problem& tuning, const RunSettings& settings, const std::string& note);
+  PilotRun run(const Problem& problem, const RunSettings& settings, int64_t curvature_samples);
+
+  const PilotClock& clock_;
+  MetricsWriter trials_, metrics_;
+  Progress progress_;
+  bool stopped_ = false;
+  int64_t trials_done_ = 0, tuning_seeds_done_ = 0;
+};
+
+}  // namespace minima::examples

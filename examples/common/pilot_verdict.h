@@ -1,0 +1,57 @@
+// Whether to adopt MSAM: a rule that is written down before any result is seen, treats SGD and MSAM alike, and says
+// what it would take to decide where it does not decide.
+// Not here: the runs that it judges (pilot_runs.h), how it is shown (pilot_report.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "examples/common/statistics.h"
+
+namespace minima::examples {
+
+/// What counts as better, and how much of it matters.
+struct PilotRule {
+  bool by_loss = false;  ///< judged by test loss instead of test accuracy
+  double margin = 0.5;   ///< the smallest gain that matters: points of accuracy, or percent of SGD's test loss
+};
+
+/// What the rule is applied to. A difference is MSAM's advantage over SGD: positive means that MSAM is better.
+struct PilotEvidence {
+  std::vector<double> by_seed;              ///< in points of accuracy, or percent of SGD's mean test loss; one a seed
+  std::vector<double> by_row;               ///< the same for each row of the test part, averaged over the seeds
+  int sgd_diverged = 0, msam_diverged = 0;  ///< final runs whose loss did not stay finite
+};
+
+enum class Advice { adopt, do_not_adopt, undecided };
+std::string advice_text(Advice advice);
+
+struct PilotVerdict {
+  Advice advice = Advice::undecided;
+  Interval seeds;           ///< of the difference, over seeds: initial weights and batch order
+  double rows = 0;          ///< half of a 95% interval over test rows: with other rows of the same kind it would differ
+  double half_width = NAN;  ///< both together: sqrt(seeds.half_width^2 + rows^2)
+  int more_seeds = 0;       ///< where undecided: seeds to add; -1: no number of seeds would decide
+  int rows_needed = 0;      ///< where no number of seeds would: test rows in all
+  std::string reason;       ///< a sentence with the numbers
+
+  double low() const { return seeds.mean - half_width; }
+  double high() const { return seeds.mean + half_width; }
+};
+
+/// In this order, with the interval of the difference over seeds and test rows together, and margin m:
+///   runs of one of the two diverged, and none of the other's   the other is better
+///   fewer than three seeds in which both finished              undecided
+///   the interval lies within (-m, m)                           no difference that matters
+///   it lies above 0, or below 0                                MSAM, or SGD, is better
+///   else                                                       undecided
+/// Adopt if MSAM is better; do not adopt if SGD is, or if there is no difference that matters.
+/// The number of seeds to add is the smallest with which, if the true difference and spread are those seen, the rule
+/// decides with a probability of about 80%: (t + 0.84) sd / sqrt(n) at most what is left of max(|d|, m - |d|) beside
+/// the rows' part.
+PilotVerdict judge(const PilotEvidence& evidence, const PilotRule& rule);
+
+/// The rule in words, for --help and the report.
+std::string rule_text(const PilotRule& rule);
+
+}  // namespace minima::examples

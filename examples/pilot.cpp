@@ -1,0 +1,256 @@
+// pilot: should I switch to MSAM? Tuned and compared on your own data within a time budget, with a recommendation.
+//   pilot flowers.csv --label species
+//   pilot photos --minutes 30              a folder with a folder of images for each class
+//   pilot --warnings                       two synthetic examples where MSAM's advantage goes away
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+
+#include "examples/common/command_line.h"
+#include "examples/common/interrupt.h"
+#include "examples/common/machine.h"
+#include "examples/common/pilot_figures.h"
+#include "examples/common/pilot_report.h"
+#include "examples/common/pilot_warnings.h"
+#include "examples/common/report.h"
+#include "examples/common/summary.h"
+
+using namespace minima;
+using namespace minima::examples;
+
+namespace {
+
+constexpr double report_seconds = 3;  // figures and report, of the budget
+
+struct Options {
+  std::string data, label, model = "mlp", measure = "accuracy", out;
+  double minutes = 5, margin = -1;
+  int64_t batch = 0, epochs = 0, threads = 0;
+  bool warnings = false;
+  PilotRule rule;
+
+  bool parse(int argc, const char* const* argv);
+
+ private:
+  void check() const;
+};
+
+bool Options::parse(int argc, const char* const* argv) {
+  CommandLine line("pilot",
+                   "Should I switch to MSAM? Tunes SGD, SAM and MSAM with equally many trials on a part of the "
+                   "training data, compares them on a test part over several seeds, within the minutes given, "
+                   "and recommends. " +
+                       rule_text({}));
+  line.option("data", data,
+              "FILE.csv, a folder with a folder of images for each class, or " + joined(datasets::names()));
+  line.option("--label", label, "column of a FILE.csv that is to be predicted");
+  line.option("--minutes", minutes, "time for all of it");
+  line.option("--model", model, joined(nn::model_names()));
+  line.option("--measure", measure, "what decides: accuracy or loss, on the test part");
+  line.option("--margin", margin,
+              "smallest gain that matters: points of accuracy (default: 0.5), or percent of SGD's "
+              "loss (default: 5)");
+  line.option("--batch", batch, "samples in a step (0: 64, fewer for few data)");
+  line.option("--epochs", epochs, "length of every run (0: what the minutes allow)");
+  line.option("--threads", threads, "0: all CPUs");
+  line.option("--out", out, "directory for results (default: runs/pilot-DATA)");
+  line.flag("--warnings", warnings, "two synthetic examples where MSAM's advantage goes away, instead of your data");
+  if (!line.parse(argc, argv)) return false;
+  rule = {measure == "loss", margin >= 0 ? margin : measure == "loss" ? 5 : 0.5};
+  if (out.empty()) {
+    std::string name = std::filesystem::path(data.substr(0, data.find_last_not_of('/') + 1)).filename().string();
+    out = "runs/pilot-" + (warnings ? "warnings" : name.substr(0, name.find('.')));
+  }
+  check();
+  return true;
+}
+
+void Options::check() const {
+  if (!(minutes > 0) || minutes > 1e5)
+    fail("--minutes", number_text(minutes), "a time above 0, in minutes", "A small table needs about one.");
+  if (measure != "accuracy" && measure != "loss") fail("--measure", measure, "accuracy or loss");
+  if (margin != -1 && !(margin >= 0 && margin < 100))
+    fail("--margin", number_text(margin), "a number from 0 to below 100");
+  if (batch < 0) fail("--batch", std::to_string(batch), "a whole number of at least 1, or 0");
+  if (epochs < 0) fail("--epochs", std::to_string(epochs), "a whole number of at least 1, or 0");
+  if (threads < 0 || threads > 1024) fail("--threads", std::to_string(threads), "0 to 1024");
+  if (warnings && !data.empty()) fail("--warnings", "\"" + data + "\" beside it", "no data: it makes its own");
+  if (!warnings && data.empty())
+    fail("pilot", "no data", "FILE.csv --label COLUMN, or a folder of images by class", "`pilot --help` says more.");
+  check_label(data, label);
+}
+
+/// 64 samples, fewer where an epoch would have less than ten steps: a power of two, at least 8.
+int64_t default_batch(int64_t samples) {
+  int64_t batch = 64;
+  while (batch > 8 && samples < 10 * batch) batch /= 2;
+  return std::min(batch, samples);
+}
+
+Problem load(const Options& options) {
+  auto [train, test] = datasets::load(options.data, {.label = options.label});
+  std::vector<int64_t> counts(static_cast<size_t>(train.classes()));
+  for (const int64_t label : train.labels()) ++counts[static_cast<size_t>(label)];
+  for (size_t c = 0; c < counts.size(); ++c) {
+    if (counts[c] < 2)
+      fail(options.data, text(counts[c] + 1, " samples of class \"", train.class_names()[c], "\""),
+           "at least 3, one each for training, validation and test", "Add samples or leave that class out.");
+  }
+  Problem problem{.data = options.data, .model = options.model, .train = train, .test = test};
+  const auto validated = static_cast<int64_t>(0.8 * static_cast<double>(train.size()));
+  problem.batch = options.batch > 0 ? options.batch : default_batch(validated);
+  if (problem.batch > validated)
+    fail("--batch", std::to_string(options.batch), text("at most ", validated, ", the training samples while tuning"));
+  return problem;
+}
+
+void print_paragraph(const std::string& text) {
+  if (!text.empty()) std::printf("%s\n", wrapped(text, 110).c_str());
+}
+
+void show(const PilotSection& section, Report& report) {
+  std::printf("\n-- %s\n", section.heading.c_str());
+  report.heading(section.heading);
+  print_paragraph(section.text);
+  if (!section.text.empty()) report.paragraph(section.text);
+  if (!section.table.empty()) std::printf("%s", aligned(section.table).c_str()), report.table(section.table);
+  print_paragraph(section.remark);
+  if (!section.details.empty()) report.table(section.details);
+  if (!section.remark.empty()) report.paragraph(section.remark);
+}
+
+/// Prints the results and writes summary.json, pilot.json, figures and report.html.
+void conclude(const Pilot& pilot, const Options& options, const std::string& plan) {
+  write_text(options.out + "/summary.json", summary_json(pilot.comparison));
+  write_text(options.out + "/pilot.json", pilot_json(pilot));
+  std::string no_figures;
+  const std::vector<Figure> figures = draw_pilot(pilot, options.out, no_figures);
+
+  Report report("Should I switch to MSAM? " + options.data);
+  report.statement(recommendation(pilot));
+  report.paragraph(rule_text(pilot.rule));
+  report.paragraph(plan);
+  std::vector<PilotSection> sections = pilot_sections(pilot);
+  for (const PilotSection& section : sections) {
+    if (section.heading == "Tuning") {
+      report.heading("Figures");
+      if (!no_figures.empty()) report.paragraph(no_figures);
+      for (const Figure& figure : figures) report.figure(options.out + "/" + figure.file, figure.caption);
+    }
+    show(section, report);
+  }
+  report.paragraph(pilot.comparison.machine);
+  report.save(options.out + "/report.html");
+  std::printf("\n%s\n\n", wrapped(recommendation(pilot), 110).c_str());
+  if (!no_figures.empty()) std::printf("%s\n", no_figures.c_str());
+  std::printf("Everything is in %s: open report.html.\n", options.out.c_str());
+}
+
+std::string plan_text(const Options& options, const Problem& problem, const PilotCosts& costs, const PilotPlan& plan,
+                      double tuning_until) {
+  std::string steps;
+  for (const std::string& name : pilot_optimizers())
+    steps += (steps.empty() ? "" : ", ") + name + " " + fixed(1000 * costs.step.at(name), 2) + " ms";
+  const PilotGrid& g = plan.grid;
+  return text(options.data, ": ", problem.train.size(), " training and ", problem.test.size(), " test samples, ",
+              problem.train.classes(), " classes; ", problem.model, ", batches of ", problem.batch,
+              ". A step takes: ", steps, ". Plan for ", clock_time(60 * options.minutes), ": ", g.trials(),
+              " trials for each of sgd, sam and msam (", g.momenta, " momenta; ", g.lrs, " learning rates by ", g.rhos,
+              " radii for sam and msam, ", g.lrs * g.rhos, " learning rates for sgd) with ", plan.tuning_seeds,
+              plan.tuning_seeds == 1 ? " seed" : " seeds", " on a validation split, until ", clock_time(tuning_until),
+              "; then the best of each on as many seeds as the time allows, about ", plan.seeds, ", at most ",
+              most_pilot_seeds, ". Every run has ", plan.epochs, " epochs.");
+}
+
+int pilot_on_data(const Options& options) {
+  const PilotClock clock(60 * options.minutes);
+  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+  const Problem problem = load(options), tuning = validation_problem(problem);
+  make_output_directory(options.out);
+  print_machine(problem.device);
+  print_paragraph(rule_text(options.rule));
+
+  PilotSession session(clock, options.out);
+  const bool convolutional = options.model.rfind("mlp", 0) != 0;
+  const int64_t curvature_samples = std::min<int64_t>(convolutional ? 128 : 1000, problem.train.size());
+  const PilotCosts costs = session.measure_costs(problem, curvature_samples);
+  const double reserve = report_seconds + costs.measurement;
+  const double spent = clock.elapsed();
+  const PilotPlan plan = plan_pilot(costs, problem.steps_per_epoch(), clock.budget(), options.epochs, spent, reserve);
+  const double end = clock.budget() - reserve;
+  const double tuning_until = spent + (end - spent) * plan.tuning_seconds / (plan.tuning_seconds + plan.final_seconds);
+  const std::string plan_words = plan_text(options, problem, costs, plan, tuning_until);
+  print_paragraph(plan_words);
+
+  Pilot pilot{.rule = options.rule, .plan = plan, .budget = clock.budget()};
+  Comparison& comparison = pilot.comparison;
+  comparison.data = options.data, comparison.model = options.model, comparison.machine = machine_description();
+  comparison.batch = problem.batch, comparison.threads = num_threads();
+  comparison.train_samples = problem.train.size(), comparison.test_samples = problem.test.size();
+  comparison.curvature_samples = curvature_samples;
+  comparison.optimizers = pilot_optimizers();
+  comparison.trials = session.tune(tuning, plan, tuning_until);
+  std::vector<RunSettings> chosen;
+  if (!session.stopped_early()) {
+    for (const std::string& name : pilot_optimizers()) chosen.push_back(chosen_trial(comparison.trials, name).settings);
+    pilot.runs = session.compare(problem, plan, chosen, curvature_samples, end);
+  }
+  session.clear_progress();
+  pilot.stopped = session.stopped_early();
+  pilot.trials_done = session.trials_done(), pilot.tuning_seeds_done = session.tuning_seeds_done();
+  if (pilot.runs.empty()) {
+    std::printf("Stopped before the first seed of the comparison was finished. The trials are in %s/trials.csv.\n",
+                options.out.c_str());
+    return pilot.stopped ? exit_interrupted : 1;
+  }
+  for (const PilotRun& run : pilot.runs) comparison.runs.push_back(run.result);
+  comparison.parameters = comparison.runs[0].parameters;
+  pilot.seconds = clock.elapsed();
+  conclude(pilot, options, plan_words);
+  std::printf("It took %s of %s.\n", clock_time(clock.elapsed()).c_str(), clock_time(clock.budget()).c_str());
+  return pilot.stopped ? exit_interrupted : 0;
+}
+
+int show_warnings(const Options& options) {
+  make_output_directory(options.out);
+  print_machine(Device::cpu);
+  set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : 1);  // the networks are tiny
+  catch_interrupts();
+  const WarningOptions extent;
+  Progress progress(warning_runs(extent));
+  int64_t done = 0;
+  const auto tick = [&] {
+    progress.update(++done, "");
+    if (interrupted()) throw Error("[pilot] got an interrupt. Nothing was written.");
+  };
+  const std::vector<Warning> warnings{shift_warning(extent, tick), variance_warning(extent, tick)};
+  progress.clear();
+  std::string no_figure;
+  const Figure figure = draw_warnings(warnings, options.out, no_figure);
+  Report report("MSAM: two warnings");
+  const std::string head = text(
+      "Two synthetic examples in which MSAM has an advantage over SGD at first. Both optimizers are tuned in every "
+      "setting with 15 trials each, on validation data of the same kind as the training data; then ",
+      extent.seeds,
+      " seeds, each with data of its own. The examples were looked for: they show that an advantage can go away, not "
+      "that it must.");
+  report.paragraph(head), print_paragraph(head);
+  if (no_figure.empty()) report.figure(options.out + "/" + figure.file, figure.caption);
+  for (const Warning& warning : warnings)
+    show({warning.heading, warning.setup, warning_table(warning), warning.reading}, report);
+  report.save(options.out + "/report.html");
+  std::printf("\n%s%sEverything is in %s: open report.html.\n", no_figure.c_str(), no_figure.empty() ? "" : "\n",
+              options.out.c_str());
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_program([&] {
+    Options options;
+    if (!options.parse(argc, argv)) return 0;
+    return options.warnings ? show_warnings(options) : pilot_on_data(options);
+  });
+}

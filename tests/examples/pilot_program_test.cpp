@@ -1,0 +1,143 @@
+// pilot as a program: what it refuses and how, that it keeps its time, what it writes, and Ctrl-C.
+#include <chrono>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/random.h"
+#include "tests/check.h"
+#include "tests/examples/process.h"
+
+using namespace minima;
+using namespace minima::test;
+using nlohmann::json;
+
+namespace {
+
+/// A table of two features and three classes that overlap.
+std::string table(int rows, uint64_t seed = 1) {
+  Generator random{seed, 0};
+  const auto noise = random.normal({2 * rows}).to_vector<double>();
+  std::string csv = "x,y,kind\n";
+  for (int i = 0; i < rows; ++i)
+    csv += text(noise[2 * i] + 2 * (i % 3), ",", noise[2 * i + 1] + (i % 2), ",kind", i % 3, "\n");
+  return csv;
+}
+
+/// An uncompressed image of one colour.
+std::string bmp(int width, int height, int level) {
+  const int line = (3 * width + 3) / 4 * 4;
+  const auto number = [](int value, int bytes) {
+    std::string out;
+    for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 255);
+    return out;
+  };
+  return "BM" + number(54 + line * height, 4) + number(0, 4) + number(54, 4) + number(40, 4) + number(width, 4) +
+         number(height, 4) + number(1, 2) + number(24, 2) + std::string(24, '\0') +
+         std::string(static_cast<size_t>(line) * height, static_cast<char>(level));
+}
+
+void check_refused(const TemporaryFolder& folder, Words words, const std::vector<std::string>& parts) {
+  words.insert(words.begin(), MINIMA_PILOT);
+  words.insert(words.end(), {"--out", folder.file("out"), "--model", "mlp:8"});
+  const Outcome outcome = run(folder, words);
+  CHECK_MESSAGE(outcome.status == 2, "status " << outcome.status);
+  for (const std::string& part : parts) CHECK_MESSAGE(contains(outcome.output, part), outcome.output);
+}
+
+}  // namespace
+
+TEST_CASE("pilot refuses a table that it cannot learn from, and says what to do") {
+  TemporaryFolder folder;
+  const auto refused = [&](const std::string& csv, const std::vector<std::string>& parts) {
+    check_refused(folder, {folder.write("t.csv", csv), "--label", "kind"}, parts);
+  };
+  refused("x,kind\n1,a\n2,a\n3,a\n", {"column \"kind\"", "one class only, \"a\""});
+  refused("x,kind\n1,a\n2,b\n3,c\n",
+          {"t.csv]", "1 sample of class \"a\"", "where the label is a quantity, put it into ranges"});
+  refused("x,kind\n1,a\n2,a\n3,b\n4,b\n", {"2 samples of class \"a\"", "one each for training, validation and test"});
+  refused("x,kind\n1,a\nnan,a\n3,b\n4,b\n", {"line 3, column \"x\"", "got \"nan\"", "a finite number"});
+  check_refused(folder, {folder.file("t.csv"), "--label", "colour"}, {"no column \"colour\"", "\"x\", \"kind\""});
+  check_refused(folder, {folder.file("t.csv")}, {"no name of a label column"});
+}
+
+TEST_CASE("pilot refuses folders of images of mixed sizes, with both files") {
+  TemporaryFolder folder;
+  for (const char* name : {"a/0", "a/1", "a/2", "b/0", "b/1"})
+    folder.write(text("data/", name, ".bmp"), bmp(4, 4, name[0] == 'a' ? 10 : 200));
+  folder.write("data/b/2.bmp", bmp(5, 4, 9));
+  check_refused(folder, {folder.file("data")}, {"data/b/2.bmp] got 5 x 4 pixels", "data/a/0.bmp has 4 x 4", "mogrify"});
+  check_refused(folder, {folder.file("data"), "--label", "kind"}, {"the names of the folders inside are the classes"});
+}
+
+TEST_CASE("pilot refuses a time that is none, or too short for anything, with what would do") {
+  TemporaryFolder folder;
+  const std::string csv = folder.write("t.csv", table(120));
+  for (const char* minutes : {"0", "-1", "nan"})
+    check_refused(folder, {csv, "--label", "kind", "--minutes", minutes}, {"[--minutes] got ", "a time above 0"});
+  check_refused(folder, {csv, "--label", "kind", "--minutes", "0.01"},
+                {"[--minutes] got 0.01, expected at least ", "The smallest plan is 8 trials and 5 seeds"});
+  check_refused(folder, {}, {"no data"});
+  check_refused(folder, {csv, "--label", "kind", "--measure", "speed"}, {"accuracy or loss"});
+  check_refused(folder, {csv, "--label", "kind", "--batch", "97"}, {"[--batch] got 97, expected at most "});
+}
+
+TEST_CASE("pilot keeps its time, tries equally often, and writes metrics, verdict, figures and one report") {
+  TemporaryFolder folder;
+  const std::string csv = folder.write("t.csv", table(150));
+  const auto start = std::chrono::steady_clock::now();
+  const Outcome outcome = run(folder, {MINIMA_PILOT, csv, "--label", "kind", "--minutes", "0.3", "--model", "mlp:8",
+                                       "--threads", "1", "--out", folder.file("out")});
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  CAPTURE(outcome.output);
+  REQUIRE(outcome.status == 0);
+  CHECK_MESSAGE(seconds < 1.2 * 18, "it took " << seconds << " s of 18");
+  for (const char* part : {"The rule, fixed before any result is seen", "Plan for 0:18", "Generalisation",
+                           "Time and memory paid", "Sharpness", "Stability of the curves", "Does the momentum carry",
+                           "Two warnings", "Tuning", "An epoch of MSAM took", "open report.html"})
+    CHECK_MESSAGE(contains(outcome.output, part), part);
+
+  const json pilot = json::parse(read_bytes(folder.file("out/pilot.json")));
+  CHECK(contains(outcome.output, pilot.at("reason").get<std::string>().substr(0, 30)));
+  CHECK(pilot.at("seeds") >= 5);
+  std::map<std::string, int> trials;
+  for (const std::string& line : lines_of(folder.file("out/trials.jsonl")))
+    ++trials[json::parse(line).at("optimizer").get<std::string>()];
+  CHECK(trials["sgd"] == trials["sam"]);
+  CHECK(trials["sgd"] == trials["msam"]);
+  CHECK(trials["sgd"] >= 8);
+  const json first = json::parse(lines_of(folder.file("out/trials.jsonl"))[0]);
+  CHECK(first.contains("validation_loss"));
+  CHECK_FALSE(first.contains("test_loss"));
+  CHECK(lines_of(folder.file("out/metrics.csv")).size() > 3 * 5);
+  CHECK(json::parse(read_bytes(folder.file("out/summary.json"))).at("runs").size() >= 15);
+  CHECK(contains(read_bytes(folder.file("out/report.html")), "class=\"statement\""));
+}
+
+TEST_CASE("Ctrl-C ends the comparison with what is finished, and a pilot still tuning without a verdict") {
+  TemporaryFolder folder;
+  const std::string csv = folder.write("t.csv", table(150));
+  const Words words{MINIMA_PILOT, csv,     "--label",   "kind", "--minutes", "0.5",
+                    "--model",    "mlp:8", "--threads", "1",    "--out",     folder.file("out")};
+  {
+    Process process(folder, words);
+    REQUIRE(wait_for_lines(folder.file("out/trials.csv"), 3));
+    process.interrupt();
+    CHECK(process.wait() == 130);
+    CHECK_MESSAGE(contains(process.output(), "Stopped before the first seed"), process.output());
+    CHECK_FALSE(std::filesystem::exists(folder.file("out/pilot.json")));
+  }
+  Process process(folder, words);
+  for (int i = 0; i < 6000 && lines_of(folder.file("out/metrics.csv")).size() < 1000; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  process.interrupt();
+  CHECK(process.wait() == 130);
+  CHECK_MESSAGE(contains(read_bytes(folder.file("out/report.html")), "The pilot was stopped early; this is what was "),
+                process.output());
+}
+
+TEST_CASE("pilot --help states the rule") {
+  TemporaryFolder folder;
+  const Outcome outcome = run(folder, {MINIMA_PILOT, "--help"});
+  CHECK(outcome.status == 0);
+  CHECK_MESSAGE(contains(outcome.output, "fixed before any result is seen"), outcome.output);
+}

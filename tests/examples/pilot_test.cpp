@@ -1,0 +1,293 @@
+// The pilot's rule, plan and figures on results made by hand, and its synthetic warnings.
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <tuple>
+
+#include "examples/common/pilot_report.h"
+#include "examples/common/pilot_warnings.h"
+#include "tests/check.h"
+
+using namespace minima;
+using namespace minima::examples;
+using test::contains;
+
+namespace {
+
+/// One final run on `rows` test rows of which the first `correct` are right.
+PilotRun finished(const std::string& optimizer, uint64_t seed, int correct, int rows, double loss) {
+  PilotRun run;
+  run.result.settings = {.optimizer = optimizer, .base = "sgd", .seed = seed, .rho = optimizer == "sgd" ? 0 : 0.5};
+  run.result.parameters = 100;
+  for (int epoch = 1; epoch <= 6; ++epoch)
+    run.result.curve.push_back({.epoch = 1.0 * epoch,
+                                .step = 10 * epoch,
+                                .seconds = 1.0 * epoch,
+                                .peak_memory_bytes = 1 << 20,
+                                .test_loss = loss + 6 - epoch,
+                                .test_accuracy = static_cast<double>(correct) / rows});
+  for (int i = 0; i < rows; ++i) run.row_correct.push_back(i < correct), run.row_loss.push_back(loss);
+  run.probes = {{.epoch = 0.5, .cosine = 0.9, .slope = 9}, {.epoch = 2, .cosine = -0.1 - 0.01 * seed, .slope = -2}};
+  return run;
+}
+
+/// As many seeds as there are numbers of right rows, of 10,000.
+Pilot pilot_of(const std::vector<int>& sgd, const std::vector<int>& msam) {
+  Pilot pilot;
+  pilot.comparison.optimizers = pilot_optimizers();
+  pilot.comparison.test_samples = 10000;
+  for (size_t i = 0; i < sgd.size(); ++i) {
+    pilot.runs.push_back(finished("sgd", i + 1, sgd[i], 10000, 0.3));
+    pilot.runs.push_back(finished("sam", i + 1, sgd[i], 10000, 0.3));
+    pilot.runs.push_back(finished("msam", i + 1, msam[i], 10000, 0.3));
+  }
+  for (const PilotRun& run : pilot.runs) pilot.comparison.runs.push_back(run.result);
+  return pilot;
+}
+
+PilotVerdict verdict_of(const Pilot& pilot) { return judge(evidence_of(pilot), pilot.rule); }
+
+Pilot swapped(const Pilot& pilot) {
+  Pilot other = pilot;
+  for (PilotRun& run : other.runs) {
+    std::string& name = run.result.settings.optimizer;
+    if (name != "sam") name = name == "sgd" ? "msam" : "sgd";
+  }
+  return other;
+}
+
+}  // namespace
+
+TEST_CASE("a gain above the margin in every seed is a reason to adopt MSAM, and the same loss a reason not to") {
+  const Pilot pilot = pilot_of({9000, 9020, 9010, 9005}, {9200, 9215, 9204, 9208});
+  const PilotVerdict v = verdict_of(pilot);
+  CHECK(v.advice == Advice::adopt);
+  CHECK_CLOSE(v.seeds.mean, (2.00 + 1.95 + 1.94 + 2.03) / 4, {.rtol = 1e-9});
+  CHECK(contains(recommendation(pilot), "Adopt MSAM. Over 4 seeds MSAM's advantage over SGD in test accuracy is +1.9"));
+  CHECK(contains(recommendation(pilot), "MSAM is better."));
+
+  const PilotVerdict other = verdict_of(swapped(pilot));
+  CHECK(other.advice == Advice::do_not_adopt);
+  CHECK_CLOSE(other.seeds.mean, -v.seeds.mean, {.rtol = 1e-9});
+  CHECK_CLOSE(other.half_width, v.half_width, {.rtol = 1e-9});
+  CHECK(contains(other.reason, "SGD is better."));
+}
+
+TEST_CASE("a difference that is small for certain is no reason to adopt MSAM, even where it is separated from 0") {
+  for (const int gain : {0, 10}) {
+    const Pilot pilot = pilot_of({9000, 9020, 9010, 9005}, {9000 + gain, 9022 + gain, 9009 + gain, 9006 + gain});
+    const PilotVerdict v = verdict_of(pilot);
+    CHECK(v.advice == Advice::do_not_adopt);
+    CHECK(contains(v.reason, "no difference that matters (0.5 points of accuracy), either way"));
+    CHECK(verdict_of(swapped(pilot)).advice == Advice::do_not_adopt);
+  }
+}
+
+TEST_CASE("a difference lost in the spread of the seeds is undecided, with the number of seeds that would decide") {
+  const Pilot pilot = pilot_of({9000, 9100, 9050, 8950}, {9200, 9080, 9230, 9080});
+  const PilotVerdict v = verdict_of(pilot);
+  CHECK(v.advice == Advice::undecided);
+  CHECK(v.low() < 0);
+  CHECK(v.high() > 0.5);
+  REQUIRE(v.more_seeds > 0);
+  CHECK(contains(v.reason, text("About ", v.more_seeds, " more seeds would decide with a probability of 80%")));
+  CHECK(verdict_of(swapped(pilot)).advice == Advice::undecided);
+  CHECK(verdict_of(swapped(pilot)).more_seeds == v.more_seeds);
+
+  // By hand: the smallest n with (t + 0.8416) sd / sqrt(n) within what the rows leave of the difference.
+  const std::vector<double> d{2.0, -0.2, 1.8, 1.3};
+  const Interval i = interval_95(d);
+  const double sd = i.half_width / student_t_975(3) * 2, left = std::sqrt(i.mean * i.mean - v.rows * v.rows);
+  const auto wide = [&](int n) { return (student_t_975(n - 1) + 0.8416) * sd / std::sqrt(n) > left; };
+  const int n = 4 + v.more_seeds;
+  CHECK_FALSE(wide(n));
+  if (v.more_seeds > 1) CHECK(wide(n - 1));
+}
+
+TEST_CASE("where the test rows are too few, no number of seeds decides, and the rows that would are named") {
+  PilotEvidence evidence;
+  for (int i = 0; i < 10; ++i) evidence.by_seed.push_back(1 + 0.01 * i);
+  for (int i = 0; i < 50; ++i) evidence.by_row.push_back(i < 3 ? 100 : i < 5 ? -50 : 0);
+  const PilotVerdict v = judge(evidence, {});
+  CHECK(v.advice == Advice::undecided);
+  CHECK(v.more_seeds == -1);
+  CHECK(v.rows_needed > 50);
+  CHECK(contains(v.reason, text("The 50 test rows are too few for a difference of this size: about ", v.rows_needed)));
+  // Four times the rows halve their part.
+  std::vector<double> rows = evidence.by_row;
+  for (int copy = 0; copy < 3; ++copy) evidence.by_row.insert(evidence.by_row.end(), rows.begin(), rows.end());
+  CHECK_CLOSE(judge(evidence, {}).rows, v.rows / 2, {.rtol = 0.05});
+}
+
+TEST_CASE("runs of one optimizer that diverge decide for the other; two seeds decide nothing") {
+  PilotEvidence evidence{.by_seed = {1, 1.1, 1.2}, .by_row = {1, 1.1, 1.2}};
+  evidence.msam_diverged = 1;
+  CHECK(judge(evidence, {}).advice == Advice::do_not_adopt);
+  CHECK(contains(judge(evidence, {}).reason, "1 of the final runs of MSAM diverged, and none of SGD's."));
+  evidence.sgd_diverged = 2;
+  CHECK(judge(evidence, {}).advice == Advice::adopt);  // both did: the seeds in which both finished speak
+  evidence.msam_diverged = 0;
+  evidence.by_seed = {-1, -1.1, -1.2};
+  CHECK(judge(evidence, {}).advice == Advice::adopt);
+
+  const PilotVerdict two = judge({.by_seed = {1, 1.1}, .by_row = {1, 1}}, {});
+  CHECK(two.advice == Advice::undecided);
+  CHECK(two.more_seeds == 1);
+  CHECK(contains(two.reason, "at least 3 are needed"));
+}
+
+TEST_CASE("judged by loss, a difference is in percent of SGD's loss, and lower is better") {
+  Pilot pilot = pilot_of({9000, 9000, 9000}, {9000, 9000, 9000});
+  pilot.rule = {.by_loss = true, .margin = 5};
+  for (PilotRun& run : pilot.runs)
+    if (run.result.settings.optimizer == "msam") {
+      const double lower = 0.06 + 0.001 * static_cast<double>(run.result.settings.seed);
+      run.result.curve.back().test_loss -= lower;
+      for (double& loss : run.row_loss) loss -= lower;
+    }
+  const PilotVerdict v = verdict_of(pilot);
+  CHECK_CLOSE(v.seeds.mean, 100 * 0.062 / 0.3, {.rtol = 1e-9});
+  CHECK(v.advice == Advice::adopt);
+  CHECK(contains(v.reason, "in test loss is +20"));
+}
+
+TEST_CASE("the rule in --help and the report names its margin and all three outcomes") {
+  const std::string rule = rule_text({.margin = 0.25});
+  for (const char* part :
+       {"fixed before any result is seen", "0.25 points of accuracy", "adopt", "do not", "undecided"})
+    CHECK_MESSAGE(contains(rule, part), part);
+}
+
+TEST_CASE("time to equal loss is taken where both first reach what the worse one ends with") {
+  RunResult slow, fast;
+  for (int i = 1; i <= 4; ++i) {
+    slow.curve.push_back({.seconds = 2.0 * i, .test_loss = 5.0 - i, .test_accuracy = 0.5 + 0.1 * i});
+    fast.curve.push_back({.seconds = 1.0 * i, .test_loss = 4.0 - i, .test_accuracy = 0.5 + 0.1 * i});
+  }
+  // slow ends with loss 1 after 8 s; fast gets there after its third measurement, 3 s. Accuracies are equal.
+  CHECK_CLOSE(time_to_equal(fast, slow, true), 3.0 / 8, {.rtol = 1e-12});
+  CHECK_CLOSE(time_to_equal(slow, fast, true), 8.0 / 3, {.rtol = 1e-12});
+  CHECK_CLOSE(time_to_equal(slow, fast, false), 2.0, {.rtol = 1e-12});
+  slow.divergence = "nan";
+  CHECK(std::isnan(time_to_equal(fast, slow, true)));
+}
+
+TEST_CASE("the wobble of a run is the spread of its last third of test losses") {
+  RunResult run;
+  for (const double loss : {9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 1.0, 2.0, 3.0}) run.curve.push_back({.test_loss = loss});
+  CHECK_CLOSE(wobble(run), 1, {.rtol = 1e-12});
+  run.curve.resize(8);
+  CHECK(std::isnan(wobble(run)));
+}
+
+TEST_CASE("the report's sections hold the numbers of the runs, and pilot.json the verdict") {
+  const Pilot pilot = pilot_of({9000, 9020, 9010}, {9200, 9215, 9204});
+  std::map<std::string, PilotSection> sections;
+  for (const PilotSection& section : pilot_sections(pilot)) sections[section.heading] = section;
+  CHECK(sections.at("Generalisation").table[3][4].substr(0, 5) == "92.06");
+  CHECK(sections.at("Time and memory paid").table[3][3] == "1.00x (1.00 to 1.00)");
+  // the probe within the first epoch does not count: -0.1 - 0.01 * {1, 2, 3}
+  const PilotSection& momentum = sections.at("Does the momentum carry information?");
+  CHECK(momentum.table[1][1].substr(0, 5) == "-0.12");
+  CHECK(momentum.table[1][3].substr(0, 3) == "100");
+  CHECK(contains(momentum.remark, "The momentum carries information"));
+  CHECK(contains(sections.at("Sharpness").text, "Not measured"));
+
+  const nlohmann::json json = nlohmann::json::parse(pilot_json(pilot));
+  CHECK(json.at("advice") == "adopt MSAM");
+  CHECK_CLOSE(json.at("cosine_v_g").get<double>(), -0.12, {.rtol = 1e-9});
+  CHECK(json.at("seeds") == 3);
+}
+
+TEST_CASE("all three optimizers get equally many different trials over the same range of step lengths") {
+  for (const PilotGrid grid : {PilotGrid{2, 2, 2}, PilotGrid{2, 3, 3}, PilotGrid{3, 4, 4}}) {
+    std::map<std::string, std::pair<double, double>> ranges;
+    for (const std::string& name : pilot_optimizers()) {
+      const auto trials = pilot_trials(name, grid);
+      CHECK(trials.size() == static_cast<size_t>(grid.trials()));
+      std::set<std::tuple<double, double, double>> different;
+      double low = INFINITY, high = 0;
+      for (const RunSettings& t : trials) {
+        different.insert({t.momentum, t.lr, t.rho});
+        low = std::min(low, t.lr / (1 - t.momentum)), high = std::max(high, t.lr / (1 - t.momentum));
+      }
+      CHECK(different.size() == trials.size());
+      ranges[name] = {low, high};
+    }
+    CHECK_CLOSE(ranges["msam"].first, ranges["sgd"].first, {.rtol = 0.01});
+    CHECK_CLOSE(ranges["sam"].second, ranges["sgd"].second, {.rtol = 0.01});
+  }
+}
+
+TEST_CASE("a plan fits its budget with room to spare, and grows with it") {
+  const PilotCosts costs{{{"sgd", 1e-3}, {"sam", 2e-3}, {"msam", 1e-3}}, 0.02, 0.1};
+  double before = 0;
+  for (const double minutes : {1.0, 3.0, 10.0, 60.0, 600.0}) {
+    const PilotPlan plan = plan_pilot(costs, 20, 60 * minutes, 0, 2, 3);
+    const double total = plan.tuning_seconds + plan.final_seconds;
+    CHECK(1.2 * total <= 60 * minutes - 5);
+    CHECK(total >= before);
+    CHECK(plan.seeds >= fewest_pilot_seeds);
+    before = total;
+  }
+  CHECK(plan_pilot(costs, 20, 600, 7, 2, 3).epochs == 7);
+}
+
+TEST_CASE("a budget too small for the smallest plan is refused with the minutes that would do") {
+  const PilotCosts costs{{{"sgd", 1e-2}, {"sam", 2e-2}, {"msam", 1e-2}}, 0.02, 0.1};
+  const std::string message = test::error_of([&] { plan_pilot(costs, 20, 6, 0, 1, 3); });
+  CHECK_MESSAGE(contains(message, "[--minutes] got 0.1, expected at least "), message);
+  CHECK_MESSAGE(contains(message, "8 trials and 5 seeds of 3 epochs for each of three optimizers"), message);
+  const size_t at = message.find("at least ") + 9;
+  const double minutes = std::strtod(message.c_str() + at, nullptr);
+  CHECK(plan_pilot(costs, 20, 60 * minutes, 0, 1, 3).seeds >= fewest_pilot_seeds);  // what it names is enough
+}
+
+TEST_CASE("of a pilot's trials the edge is among step lengths and radii, not among momenta") {
+  std::vector<RunResult> runs;
+  for (const RunSettings& settings : pilot_trials("msam", {2, 3, 3})) {
+    RunResult run{.settings = settings};
+    const double length = settings.lr / (1 - settings.momentum);
+    const bool centre = std::abs(length - 0.5) < 0.01 && settings.rho == 1 && settings.momentum == 0.95;
+    run.curve.push_back({.test_loss = centre ? 0.1 : 0.2 + 0.01 * length, .test_accuracy = 0.9});
+    runs.push_back(run);
+  }
+  const std::vector<Trial> trials = judge_pilot(runs);
+  CHECK(trials.size() == 18);
+  const Trial& best = chosen_trial(trials, "msam");
+  CHECK(best.settings.rho == 1);
+  CHECK(best.settings.momentum == 0.95);
+  CHECK_FALSE(best.at_edge);
+  for (const Trial& trial : trials)
+    if (trial.settings.rho != 1) CHECK(trial.at_edge);
+}
+
+TEST_CASE("clusters: a rare group is of the next class, and draws differ while centres stay") {
+  const auto common = clusters({.samples = 400, .scatter = 0, .rare = 0, .draw = 0});
+  const auto rare = clusters({.samples = 400, .scatter = 0, .rare = 1, .draw = 0});
+  CHECK(common.classes() == 5);
+  for (size_t i = 0; i < 400; ++i) CHECK(rare.labels()[i] == (common.labels()[i] + 1) % 5);
+  // Without scatter there are as many different points as clusters, the same ones in every draw.
+  const auto points = [](const datasets::Dataset& data) {
+    std::set<double> firsts;
+    const Tensor x = data.all().x;
+    for (int64_t i = 0; i < data.size(); ++i) firsts.insert(x.at(i * 40));
+    return firsts;
+  };
+  CHECK(points(common).size() == 30);
+  CHECK(points(common) == points(clusters({.samples = 400, .scatter = 0, .rare = 0, .draw = 1})));
+  const auto a = clusters({.draw = 0}).all().x, b = clusters({.draw = 1}).all().x;
+  CHECK_FALSE(a.to_vector<double>() == b.to_vector<double>());
+}
+
+TEST_CASE("the warnings train every run they announce and tell what the intervals say") {
+  const WarningOptions tiny{.seeds = 2, .tuning_seeds = 1, .epochs = 1};
+  int64_t runs = 0;
+  const Warning shift = shift_warning(tiny, [&] { ++runs; }), variance = variance_warning(tiny, [&] { ++runs; });
+  CHECK(runs == warning_runs(tiny));
+  CHECK(shift.cases.size() == 4);
+  CHECK(variance.cases.size() == 5);
+  CHECK(warning_table(variance).size() == 6);
+  CHECK(contains(shift.reading, "MSAM minus SGD in points of test accuracy: "));
+}
