@@ -60,7 +60,7 @@ struct Map {
   std::vector<double> values;     ///< row by row from y.low; [rows * columns]; those that are not finite stay white
   std::vector<double> levels{};   ///< of the contours; empty: a heat map with a colour scale
   bool log_colours = false;       ///< for heat maps
-  std::optional<Span> colours{};  ///< range of the colour scale, to be shared between maps that are compared
+  std::optional<Span> colours{};  ///< range of the colour scale, shared by maps that are compared; with levels: both
   std::vector<Path> paths{};
 };
 

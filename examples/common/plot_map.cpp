@@ -183,8 +183,10 @@ double height_for(const std::vector<Map>& maps, double width) {
   return ratio >= 0.4 && ratio <= 1.3 ? width * ratio : 0.8 * width;
 }
 
+bool has_colours(const Map& map) { return map.levels.empty() || map.colours; }
+
 Cell cell_for(const std::vector<Map>& maps, int columns) {
-  const bool colours = std::any_of(maps.begin(), maps.end(), [](const Map& map) { return map.levels.empty(); });
+  const bool colours = std::any_of(maps.begin(), maps.end(), has_colours);
   Cell cell{.width = 0, .height = 0, .left = 68, .right = colours ? 84.0 : 16.0, .top = 34, .bottom = 54};
   cell.width = (columns == 1 ? 680 : 1080.0 / columns) - cell.left - cell.right;
   if (columns > 3) cell.width = 200;
@@ -211,14 +213,15 @@ std::string map_script(const Map& map, int index, Sheet& sheet) {
   std::string out =
       text("\nset title ", quoted(map.title), " noenhanced offset 0,-0.3\nset xlabel ", quoted(map.x_title),
            " noenhanced offset 0,0.4\nset ylabel ", quoted(map.y_title), " noenhanced\nunset grid\n");
-  const bool heat = map.levels.empty();
+  const bool heat = has_colours(map), contours = !map.levels.empty();
   out += axis("x", heat ? whole_cells(map.x, map.columns) : map.x, false) +
          axis("y", heat ? whole_cells(map.y, map.rows) : map.y, false) + sheet.place(index);
-  if (heat)
-    out += colour_axis(map, index, sheet) + "plot " + grid(map, tag) + " with image";
-  else
-    out += "plot $contours" + tag +
-           " using 1:2 with lines linecolor '#bbbbbb' linewidth 1 dashtype solid, \\\n     $levels" + tag +
+  if (heat) out += colour_axis(map, index, sheet);
+  out += "plot ";
+  if (heat) out += grid(map, tag) + " with image" + (contours ? ", \\\n     " : "");
+  if (contours)
+    out += "$contours" + tag + " using 1:2 with lines linecolor '#" + (heat ? "ffffff" : "bbbbbb") +
+           "' linewidth 1 dashtype solid, \\\n     $levels" + tag +
            " using 1:2:(sprintf('%g', $3)) with labels boxed font ',9' textcolor '#666666'";
   for (size_t i = 0; i < map.paths.size(); ++i) out += path_plots(map, map.paths[i], text(tag, "_", i + 1), sheet);
   return out + "\n";

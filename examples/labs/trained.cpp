@@ -35,7 +35,7 @@ std::string train(const Problem& problem, const RunSettings& settings, bool path
   return run_text(run.result());
 }
 
-Trained collected(const Method& method, const std::string& result, const std::string& file) {
+Trained collected(const NamedRun& method, const std::string& result, const std::string& file) {
   const Archive left = load_safetensors(file);
   std::filesystem::remove(file);
   Trained trained{.method = method, .last = run_from_text(result).last(), .momentum = left.tensor("momentum")};
@@ -45,7 +45,7 @@ Trained collected(const Method& method, const std::string& result, const std::st
 
 }  // namespace
 
-Method method(const std::string& optimizer, double rho, const std::string& style, uint64_t seed, int64_t steps) {
+NamedRun named_run(const std::string& optimizer, double rho, const std::string& style, uint64_t seed, int64_t steps) {
   return {.name = rho == 0 ? optimizer : optimizer + " " + number_text(rho),
           .style = style,
           .settings = {.optimizer = optimizer,
@@ -63,7 +63,7 @@ void tabulate_learning_rates(Lab& lab, const Problem& problem, int64_t epochs) {
   const int64_t steps = epochs * tuning.steps_per_epoch();
   std::vector<Session::Task> tasks;
   for (const double lr : {0.02, 0.05, 0.1, 0.2}) {
-    tasks.push_back({&tuning, method("sgd", 0, "sgd", 1, steps).settings, {.every_epoch = false}});
+    tasks.push_back({&tuning, named_run("sgd", 0, "sgd", 1, steps).settings, {.every_epoch = false}});
     tasks.back().settings.lr = lr;
   }
   lab.begin_runs(steps * std::ssize(tasks));
@@ -78,11 +78,11 @@ void tabulate_learning_rates(Lab& lab, const Problem& problem, int64_t epochs) {
             table);
 }
 
-std::vector<Trained> train_all(Lab& lab, const Problem& problem, const std::vector<Method>& methods, bool paths) {
+std::vector<Trained> train_all(Lab& lab, const Problem& problem, const std::vector<NamedRun>& methods, bool paths) {
   const auto file = [&](int64_t i) { return lab.out() + "/weights" + std::to_string(i) + ".safetensors"; };
   std::vector<Trained> trained;
   double work = 0;
-  for (const Method& m : methods)
+  for (const NamedRun& m : methods)
     work += static_cast<double>(m.settings.steps) * optim::gradients_per_step(m.settings.optimizer);
   Progress progress(static_cast<int64_t>(work));
   const bool all_done = in_processes(

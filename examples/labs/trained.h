@@ -11,20 +11,20 @@
 namespace minima::examples {
 
 /// A training to do, with its name in tables and its style in figures (style.h).
-struct Method {
+struct NamedRun {
   std::string name, style;
   RunSettings settings;
 };
 
 /// SGD, Nesterov, SAM or MSAM as the labs train them: lr 0.05, momentum 0.9, weight decay 5e-4, one epoch of warm-up,
 /// half a cosine. `rho` is left out of the name where it is 0.
-Method method(const std::string& optimizer, double rho, const std::string& style, uint64_t seed, int64_t steps);
+NamedRun named_run(const std::string& optimizer, double rho, const std::string& style, uint64_t seed, int64_t steps);
 
 /// What lr does to SGD, on a validation part (a fifth) of the training set: a table, before anything is compared.
 void tabulate_learning_rates(Lab& lab, const Problem& problem, int64_t epochs);
 
 struct Trained {
-  Method method;
+  NamedRun method;
   Measurement last;
   Tensor momentum;           ///< flat, after the last step
   std::vector<Tensor> path;  ///< flat weights: at the start and after each epoch, or the last ones alone
@@ -33,7 +33,7 @@ struct Trained {
 
 /// Does them all, num_threads() at once. Seconds are those of a processor that does something else as well. A loss that
 /// is not finite is an error, for these settings are known to converge.
-std::vector<Trained> train_all(Lab& lab, const Problem& problem, const std::vector<Method>& methods, bool paths);
+std::vector<Trained> train_all(Lab& lab, const Problem& problem, const std::vector<NamedRun>& methods, bool paths);
 
 /// A model of the problem's kind, ready to have weights put into it.
 nn::AnyModule make_model(const Problem& problem);

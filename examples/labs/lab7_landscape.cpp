@@ -1,0 +1,238 @@
+// Lab 7: what the loss looks like around the minima that SGD, Nesterov, SAM and MSAM find: the straight way between two
+// of them, slices along random and other directions, a plane, and the trainings' own paths seen on a plane. Everything
+// that is compared is drawn over the same range, along the same seeded directions, on the same scale.
+#include <algorithm>
+#include <cmath>
+
+#include "examples/labs/landscape.h"
+
+using namespace minima;
+using namespace minima::examples;
+
+namespace {
+
+struct Options {
+  std::string data = "fashion-mnist", label, model = "mlp:256,256";
+};
+
+LandscapePlan plan_of(const Lab& lab) {
+  if (lab.quick())
+    return {.images = 2000, .epochs = 40, .seeds = 1, .sample = 500, .directions = 5, .points = 11, .grid = 15};
+  return {.images = 10000, .epochs = 30, .seeds = 3, .sample = 2000, .directions = 10, .points = 21, .grid = 41};
+}
+
+constexpr double alpha_of_rise = 0.5;
+
+/// A method with what its rise at alpha = 0.5 was when it was first measured.
+struct Subject {
+  std::string optimizer;
+  double rho;
+  std::string style;
+  double expected_rise;
+};
+const std::vector<Subject> subjects{{"sgd", 0, "sgd", 0.104},
+                                    {"nesterov", 0, "nesterov", 0.119},
+                                    {"sam", 0.1, "sam", 0.062},
+                                    {"msam", 0.5, "msam", 0.077},
+                                    {"msam", 1, "msam'", 0.038}};
+
+}  // namespace
+
+namespace minima::examples {
+
+// ---- training
+
+void Landscape::train() {
+  lab_.heading("The networks");
+  const int64_t steps = plan_.epochs * problem_.steps_per_epoch();
+  const auto methods_of = [&](int64_t first, int64_t last) {
+    std::vector<NamedRun> methods;
+    for (int64_t seed = first; seed <= last; ++seed)
+      for (const Subject& s : subjects)
+        methods.push_back(named_run(s.optimizer, s.rho, s.style, static_cast<uint64_t>(seed), steps));
+    return methods;
+  };
+  trained_ = train_all(lab_, problem_, methods_of(1, 1), /*paths=*/true);
+  if (plan_.seeds > 1)
+    for (Trained& t : train_all(lab_, problem_, methods_of(2, plan_.seeds), /*paths=*/false)) trained_.push_back(t);
+  Table table{{"method", "gradients", "train loss", "test loss", "test acc %", "|w|"}};
+  for (const Trained& t : trained_) {
+    Row row{{"method", t.method.name}};
+    for (const auto& column : metrics_row(problem_, t.method.settings, t.last)) row.push_back(column);
+    lab_.record(row);
+    if (t.method.settings.seed == 1)
+      table.push_back({t.method.name, std::to_string(t.last.gradient_evaluations), fixed(t.last.train_loss, 4),
+                       fixed(t.last.test_loss, 4), fixed(100 * t.last.test_accuracy, 2),
+                       fixed(core::norm(t.weights()), 2)});
+  }
+  lab_.table(text(problem_.train.size(), " training images, ", problem_.model, ", ", plan_.epochs,
+                  " epochs, seed 1: the same initial weights and batches for all. Lines below are over all of the "
+                  "training images, planes over ",
+                  plan_.sample, " of them."),
+             table);
+}
+
+const Trained& Landscape::find(const std::string& name, uint64_t seed) const {
+  for (const Trained& t : trained_)
+    if (t.method.name == name && t.method.settings.seed == seed) return t;
+  fail("lab7_landscape", name, "a method of this lab");
+}
+
+// ---- lines
+
+Landscape::Rise Landscape::rise_of(const Trained& trained) {
+  put(*model_, trained.weights(), problem_);
+  Rise rise;
+  for (int seed = 1; seed <= plan_.directions; ++seed) {
+    const Tensor d = optim::filter_normalised_direction(parameters_, static_cast<uint64_t>(seed));
+    const auto losses = along(trained, d, {-alpha_of_rise, 0, alpha_of_rise});
+    const double mean = (losses[0] + losses[2]) / 2 - losses[1];
+    rise.mean += mean / plan_.directions;
+    rise.low = std::min(rise.low, mean), rise.high = std::max(rise.high, mean);
+    if (seed == 1) centre(trained.method.name + ", random direction", losses[1], trained.last.train_loss);
+  }
+  lab_.record("rises", {{"method", trained.method.name},
+                        {"seed", static_cast<int64_t>(trained.method.settings.seed)},
+                        {"alpha", alpha_of_rise},
+                        {"directions", static_cast<int64_t>(plan_.directions)},
+                        {"rise", rise.mean},
+                        {"lowest", rise.low},
+                        {"highest", rise.high}});
+  return rise;
+}
+
+void Landscape::measure_rises() {
+  lab_.heading("Rise along filter-normalised random directions");
+  std::map<std::string, std::vector<double>> means;
+  std::map<std::string, Rise> first;
+  for (const Trained& t : trained_) {
+    lab_.stop_if_interrupted();
+    const Rise rise = rise_of(t);
+    means[t.method.name].push_back(rise.mean);
+    first.try_emplace(t.method.name, rise);
+  }
+  Table table{{"method", "rise", "directions of seed 1", "minus sgd, paired", "expected"}};
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    const std::string& name = trained_[i].method.name;
+    table.push_back({name, interval_text(interval_95(means[name])),
+                     fixed(first[name].low, 3) + " to " + fixed(first[name].high, 3),
+                     name == "sgd" ? "" : difference_text(paired_difference(means[name], means["sgd"])),
+                     lab_.quick() ? "-" : number_text(subjects[i].expected_rise)});
+  }
+  lab_.table(
+      text("Rise of the train loss at alpha = ", alpha_of_rise, ": mean of both sides and of ", plan_.directions,
+           " seeded directions, then over ", plan_.seeds,
+           " seeds +- 95% interval. Each row of a weight matrix moves by alpha times its own length; biases stand "
+           "still. The noise is the same for all methods, each row scaled to that network's."),
+      table);
+  const auto mean = [&](const std::string& name) { return interval_95(means[name]).mean; };
+  lab_.expect("rise of msam 1 over that of sgd", mean("msam 1") / mean("sgd"), at_most(0.8));
+  if (lab_.quick()) return;
+  lab_.expect("rise of nesterov over that of sgd", mean("nesterov") / mean("sgd"), at_least(1));
+  lab_.expect("rise of msam 0.5 over that of sgd", mean("msam 0.5") / mean("sgd"), at_most(1));
+  lab_.expect("rise of sam 0.1 over that of msam 0.5", mean("sam 0.1") / mean("msam 0.5"), at_most(1));
+  lab_.expect("rise of msam 1 over that of sam 0.1", mean("msam 1") / mean("sam 0.1"), at_most(1));
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    const double expected = subjects[i].expected_rise;
+    lab_.expect(text("rise at alpha = 0.5 of ", trained_[i].method.name, ", first measured as ", expected),
+                mean(trained_[i].method.name), between(expected / 2, expected * 2));
+  }
+}
+
+void Landscape::slice() {
+  lab_.heading("Slices");
+  const std::vector<double> alphas = evenly_from(-1, 1, plan_.points), distances = evenly_from(-1, 1, plan_.points);
+  Panel random{.title = "random, filter-normalised", .x_title = "alpha", .y_title = "train loss"};
+  Panel gradient{.title = "along the gradient", .x_title = "distance (positive: uphill)"};
+  Panel momentum{.title = "along -v, the coming step", .x_title = "distance (negative: along +v)"};
+  const int drawn = std::min(plan_.directions, 5);
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    lab_.stop_if_interrupted();
+    const Trained& t = trained_[i];
+    put(*model_, t.weights(), problem_);
+    const auto curve = [&](Panel& panel, const std::vector<double>& at, const std::vector<Tensor>& directions) {
+      Series series{.label = t.method.name, .style = t.method.style, .x = at};
+      series.y.assign(at.size(), 0), series.low.assign(at.size(), INFINITY), series.high.assign(at.size(), -INFINITY);
+      for (const Tensor& d : directions) {
+        const std::vector<double> losses = along(t, d, at);
+        for (size_t k = 0; k < at.size(); ++k) {
+          series.y[k] += losses[k] / static_cast<double>(directions.size());
+          series.low[k] = std::min(series.low[k], losses[k]), series.high[k] = std::max(series.high[k], losses[k]);
+        }
+      }
+      centre(t.method.name + ", " + panel.title, series.y[at.size() / 2], t.last.train_loss);
+      for (size_t k = 0; k < at.size(); ++k)
+        lab_.record(
+            "slices",
+            {{"method", t.method.name}, {"direction", panel.title}, {"at", at[k]}, {"train_loss", series.y[k]}});
+      if (directions.size() == 1) series.low.clear(), series.high.clear();
+      panel.series.push_back(series);
+    };
+    std::vector<Tensor> filters;
+    for (int seed = 1; seed <= drawn; ++seed)
+      filters.push_back(optim::filter_normalised_direction(parameters_, static_cast<uint64_t>(seed)));
+    const Tensor g = optim::flat_gradient(loss_on(train_), parameters_);
+    curve(random, alphas, filters);
+    curve(gradient, distances, {times(1 / core::norm(g), g)});
+    curve(momentum, distances, {times(-1 / core::norm(t.momentum), t.momentum)});
+  }
+  lab_.say(
+      text("Ranges: alpha from -1 to 1 (", drawn,
+           " directions), distance from -1 to 1 along the gradient and the momentum of the last step. alpha = 1 moves "
+           "every row of weights by its own length, which is many times as far as a distance of 1, and yet the loss "
+           "rises less: the gradient and the momentum lie in the few steep directions, a random direction hardly at "
+           "all."));
+  lab_.figure("slices",
+              line_figure("slices", "One-dimensional slices through the minima", {random, gradient, momentum}, 3,
+                          text("Train loss, seed 1. Left: mean of ", drawn,
+                               " seeded directions, band: lowest to highest of them. Same range, same noise for all.")),
+              "The same slices through all minima.");
+}
+
+void Landscape::check_centres() {
+  lab_.expect("value at the centre of every slice, plane and end of a way minus the reported loss, largest",
+              worst_centre_, at_most(1e-6));
+}
+
+}  // namespace minima::examples
+
+namespace {
+
+void run(Lab& lab, const Options& options) {
+  const LandscapePlan plan = plan_of(lab);
+  const auto [train, test] = datasets::load(options.data, {.label = options.label, .train_limit = plan.images});
+  const Problem problem{.data = options.data, .model = options.model, .train = train, .test = test, .batch = 128};
+  if (!lab.quick()) tabulate_learning_rates(lab, problem, plan.epochs);
+  Landscape landscape(lab, problem, plan);
+  landscape.train();
+  landscape.measure_rises();
+  landscape.slice();
+  landscape.interpolate();
+  landscape.draw_planes();
+  landscape.follow_paths();
+  landscape.check_centres();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  const LabAbout about{
+      .name = "lab7_landscape",
+      .title = "Lab 7. Slices of the landscape",
+      .question =
+          "around which minimum does the loss rise least? Is there a barrier on the straight way from SGD's "
+          "minimum to SAM's? And is the loss of a path the loss that a contour map shows under it?",
+      .refuted_by =
+          "the order of the rises changing with other seeds of the directions; a slice whose centre is not the "
+          "loss that training reported; SGD's minimum rising less than MSAM's along filter-normalised "
+          "directions; or a path whose true loss follows the contours it crosses."};
+  return run_lab(
+      argc, argv, about, [&](Lab& lab) { run(lab, options); },
+      [&](CommandLine& command_line) {
+        command_line.option("--data", options.data,
+                            "a data set, or FILE.csv; the stated figures are those of the default");
+        command_line.option("--label", options.label, "for FILE.csv: the column to predict");
+        command_line.option("--model", options.model, "as for compare");
+      });
+}
