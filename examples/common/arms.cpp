@@ -71,6 +71,7 @@ std::string separation(const Interval& difference) {
 
 Series curve(const Arm& arm, const OfMeasurement& x, const OfMeasurement& y) {
   Series series{.label = arm.label, .style = arm.style};
+  series.draw = arm.draw;
   std::vector<const RunResult*> runs;
   for (const RunResult& run : arm.runs)
     if (!run.diverged()) runs.push_back(&run);

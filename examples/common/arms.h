@@ -17,6 +17,7 @@ namespace minima::examples {
 struct Arm {
   std::string label, style;  ///< the style is a name of style.h
   RunSettings settings;      ///< seed means nothing
+  Series::Draw draw = Series::Draw::line;
   std::vector<RunResult> runs{};
 };
 

@@ -156,6 +156,7 @@ Table trial_table(const std::vector<Trial>& trials) {
     table.push_back({s.optimizer, number_text(s.lr), rho_text(s), loss, interval_text(trial.accuracy, 100),
                      trial.chosen          ? (trial.at_edge ? "chosen, at the edge of the grid" : "chosen")
                      : trial.most_accurate ? "most accurate"
+                     : trial.lowest_loss   ? "lowest loss"
                                            : ""});
   }
   return table;

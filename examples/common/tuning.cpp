@@ -12,6 +12,11 @@ bool same_setting(const RunSettings& a, const RunSettings& b) {
   return a.optimizer == b.optimizer && a.lr == b.lr && a.momentum == b.momentum && a.rho == b.rho;
 }
 
+bool better(const Trial& a, const Trial& b, JudgedBy what) {
+  if (what == JudgedBy::accuracy && a.accuracy.mean != b.accuracy.mean) return a.accuracy.mean > b.accuracy.mean;
+  return a.loss.mean < b.loss.mean;
+}
+
 }  // namespace
 
 double three_digits(double value) {
@@ -44,7 +49,7 @@ Problem validation_problem(const Problem& problem) {
   return result;
 }
 
-std::vector<Trial> judge_trials(const std::vector<RunResult>& runs) {
+std::vector<Trial> judge_trials(const std::vector<RunResult>& runs, JudgedBy what) {
   std::vector<Trial> trials;
   std::vector<std::vector<double>> losses, accuracies;
   for (const RunResult& run : runs) {
@@ -59,17 +64,18 @@ std::vector<Trial> judge_trials(const std::vector<RunResult>& runs) {
   for (size_t i = 0; i < trials.size(); ++i)
     if (!trials[i].diverged) trials[i].loss = interval_95(losses[i]), trials[i].accuracy = interval_95(accuracies[i]);
   for (Trial& trial : trials) {
-    bool best = !trial.diverged, most_accurate = best;
+    bool lowest_loss = !trial.diverged, most_accurate = lowest_loss;
     double low = trial.settings.lr, high = low, low_rho = trial.settings.rho, high_rho = low_rho;
     for (const Trial& other : trials) {
       if (other.settings.optimizer != trial.settings.optimizer) continue;
-      if (!other.diverged && other.loss.mean < trial.loss.mean) best = false;
-      if (!other.diverged && other.accuracy.mean > trial.accuracy.mean) most_accurate = false;
+      if (!other.diverged && better(other, trial, JudgedBy::loss)) lowest_loss = false;
+      if (!other.diverged && better(other, trial, JudgedBy::accuracy)) most_accurate = false;
       low = std::min(low, other.settings.lr), high = std::max(high, other.settings.lr);
       low_rho = std::min(low_rho, other.settings.rho), high_rho = std::max(high_rho, other.settings.rho);
     }
-    trial.chosen = best, trial.most_accurate = most_accurate;
-    trial.at_edge = trial.settings.lr == low || trial.settings.lr == high ||
+    trial.lowest_loss = lowest_loss, trial.most_accurate = most_accurate;
+    trial.chosen = what == JudgedBy::loss ? lowest_loss : most_accurate;
+    trial.at_edge = (low < high && (trial.settings.lr == low || trial.settings.lr == high)) ||
                     (low_rho < high_rho && (trial.settings.rho == low_rho || trial.settings.rho == high_rho));
   }
   return trials;

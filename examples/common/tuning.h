@@ -14,7 +14,7 @@ struct Trial {
   RunSettings settings;  ///< its seed means nothing
   Interval loss, accuracy;
   bool diverged = false, chosen = false, at_edge = false;
-  bool most_accurate = false;  ///< of its optimizer: what a choice by validation accuracy would have been
+  bool lowest_loss = false, most_accurate = false;  ///< of its optimizer
 };
 
 inline constexpr int64_t trials_per_optimizer = 15;
@@ -32,9 +32,12 @@ inline constexpr uint64_t first_tuning_seed = 1001;
 /// The training set without a fifth of each class, and that fifth in the place of the test set.
 Problem validation_problem(const Problem& problem);
 
-/// Gathers runs by setting (in the order of first appearance) and marks, for each optimizer, the trial with the lowest
-/// mean validation loss. The loss, because it tells settings apart long before accuracy does.
-std::vector<Trial> judge_trials(const std::vector<RunResult>& runs);
+/// Which trial of an optimizer is chosen: that with the lowest mean validation loss, which tells settings apart long
+/// before accuracy does; or that with the highest mean accuracy, of equals that with the lower loss.
+enum class JudgedBy { loss, accuracy };
+
+/// Gathers runs by setting (in the order of first appearance) and marks, for each optimizer, the chosen trial.
+std::vector<Trial> judge_trials(const std::vector<RunResult>& runs, JudgedBy what = JudgedBy::loss);
 
 /// The chosen trial of an optimizer; an error if all of them diverged.
 const Trial& chosen_trial(const std::vector<Trial>& trials, const std::string& optimizer);

@@ -213,14 +213,14 @@ RunSettings cost_run(const Setup& setup, const std::string& optimizer) {
 }
 
 /// Short runs of each optimizer in turn, one thread, nothing beside them.
-std::map<std::string, Cost> measure_costs(Lab& lab, const Setup& setup) {
+std::map<std::string, Cost> measure_costs(Lab& lab, const Setup& setup, const Problem& problem) {
   const int threads = num_threads();
   set_num_threads(1);
   std::map<std::string, std::vector<double>> seconds;
   std::map<std::string, Cost> costs;
   for (int64_t repeat = 0; repeat < setup.repeats; ++repeat)
     for (const std::string& name : options.optimizers) {
-      const Measurement m = lab.run(setup.problem, cost_run(setup, name), {.every_epoch = false}).last();
+      const Measurement m = lab.run(problem, cost_run(setup, name), {.every_epoch = false}).last();
       const auto steps = static_cast<double>(m.step);
       seconds[name].push_back(m.seconds / steps);
       costs[name].gradients = static_cast<double>(m.gradient_evaluations) / steps;
@@ -234,9 +234,9 @@ std::map<std::string, Cost> measure_costs(Lab& lab, const Setup& setup) {
   return costs;
 }
 
-std::map<std::string, Cost> show_costs(Lab& lab, const Setup& setup) {
+std::map<std::string, Cost> show_costs(Lab& lab, const Setup& setup, const Problem& problem) {
   lab.heading("What a step costs");
-  std::map<std::string, Cost> costs = measure_costs(lab, setup);
+  std::map<std::string, Cost> costs = measure_costs(lab, setup, problem);
   const Cost& sgd = costs.at("sgd");
   Table table{{"", "gradients/step", "ms/step, fastest", "median", "fastest / sgd", "median / sgd", "peak MiB"}};
   for (const std::string& name : options.optimizers) {
@@ -371,7 +371,7 @@ void lab3(Lab& lab) {
                "decay 5e-4. The same seed means the same initial weights and batches for all. Measured at the clean "
                "weights; batch norm, if any, recalibrated there."));
 
-  const std::map<std::string, Cost> costs = show_costs(lab, setup);
+  const std::map<std::string, Cost> costs = show_costs(lab, setup, validation);
   lab.heading("One learning rate for all");
   take_runs(arms, lab.run_all(tasks));
   show_tables(lab, setup, arms);
