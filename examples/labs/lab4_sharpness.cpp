@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "examples/common/progress.h"
 #include "examples/labs/sharpness.h"
 
 using namespace minima;
@@ -69,12 +70,15 @@ double gradient_of(const Minimum& m) { return m.gradient_norm; }
 void Sharpnesses::train() {
   lab_.heading("The networks");
   trained_ = train_all(lab_, problem_, methods_of(plan_, problem_), /*paths=*/false);
+  Progress progress(std::ssize(trained_));
   for (const Trained& t : trained_) {
     lab_.stop_if_interrupted();
+    progress.update(std::ssize(minima_), text("curvature of ", t.method.name, ", seed ", t.method.settings.seed));
     minima_.push_back(measured(t));
     record(minima_.back());
     if (t.method.settings.seed == 1) names_.push_back(t.method.name);
   }
+  progress.clear();
   Table table{{"method", "gradients", "train loss", "test loss", "test acc %", "lambda_1", "trace", "|gradient|"}};
   for (const std::string& name : names_) {
     const auto cell = [&](const std::function<double(const Minimum&)>& quantity, double scale = 1) {

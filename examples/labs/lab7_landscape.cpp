@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "examples/common/progress.h"
 #include "examples/labs/landscape.h"
 
 using namespace minima;
@@ -105,12 +106,16 @@ void Landscape::measure_rises() {
   lab_.heading("Rise along filter-normalised random directions");
   std::map<std::string, std::vector<double>> means;
   std::map<std::string, Rise> first;
-  for (const Trained& t : trained_) {
+  Progress progress(std::ssize(trained_));
+  for (size_t i = 0; i < trained_.size(); ++i) {
+    const Trained& t = trained_[i];
     lab_.stop_if_interrupted();
+    progress.update(static_cast<int64_t>(i), text("lines through ", t.method.name));
     const Rise rise = rise_of(t);
     means[t.method.name].push_back(rise.mean);
     first.try_emplace(t.method.name, rise);
   }
+  progress.clear();
   Table table{{"method", "rise", "directions of seed 1", "minus sgd, paired", "expected"}};
   for (size_t i = 0; i < subjects.size(); ++i) {
     const std::string& name = trained_[i].method.name;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "examples/common/progress.h"
 #include "examples/labs/landscape.h"
 
 namespace minima::examples {
@@ -92,9 +93,11 @@ void Landscape::draw_planes() {
   lab_.heading("Planes");
   const std::vector<double> alphas = evenly_from(-1, 1, plan_.grid);
   std::vector<Map> maps;
+  Progress progress(std::ssize(trained_) / plan_.seeds);
   for (const Trained& t : trained_) {
     if (t.method.settings.seed != 1) continue;
     lab_.stop_if_interrupted();
+    progress.update(std::ssize(maps), "the plane around " + t.method.name);
     put(*model_, t.weights(), problem_);
     const optim::Plane plane{t.weights(), optim::filter_normalised_direction(parameters_, 1),
                              optim::filter_normalised_direction(parameters_, 2)};
@@ -117,6 +120,7 @@ void Landscape::draw_planes() {
                              {"train_loss", map.values[k]}});
     maps.push_back(map);
   }
+  progress.clear();
   lab_.say(text("Range: alpha and beta from -1 to 1, ", plan_.grid, " x ", plan_.grid, " points, ", plan_.sample,
                 " training images; directions of seeds 1 and 2. Contours and colours mean the same in every map."));
   lab_.figure(

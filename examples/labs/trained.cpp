@@ -129,10 +129,4 @@ std::vector<double> evenly_from(double low, double high, int count) {
   return values;
 }
 
-std::vector<double> evenly_in_ratio(double low, double high, int count) {
-  std::vector<double> values = evenly_from(std::log(low), std::log(high), count);
-  for (double& value : values) value = std::exp(value);
-  return values;
-}
-
 }  // namespace minima::examples

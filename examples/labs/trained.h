@@ -49,7 +49,5 @@ std::string short_number(double value);
 
 /// `count` values from low to high, both included.
 std::vector<double> evenly_from(double low, double high, int count);
-/// `count` values with equal ratios.
-std::vector<double> evenly_in_ratio(double low, double high, int count);
 
 }  // namespace minima::examples
