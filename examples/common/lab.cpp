@@ -11,12 +11,8 @@ namespace minima::examples {
 
 namespace {
 
-/// Six significant digits: enough to see how far from its bound a figure is.
-std::string figure_text(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.6g", value);
-  return buffer;
-}
+/// Enough to see how far from its bound a figure is.
+std::string figure_text(double value) { return short_text(value, 6); }
 
 }  // namespace
 

@@ -1,7 +1,6 @@
 #include "examples/common/surface.h"
 
 #include <cmath>
-#include <cstdio>
 
 #include "examples/common/metrics.h"
 
@@ -73,12 +72,6 @@ std::vector<double> values_of(const std::vector<Variable>& variables, bool gradi
   return values;
 }
 
-std::string six_digits(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.6g", value);
-  return buffer;
-}
-
 }  // namespace
 
 std::vector<Surface> surfaces() {
@@ -104,6 +97,15 @@ Surface valley() {
           .y = {0, 3},
           .levels = {0.02, 0.1, 0.3, 1, 3, 8, 20},
           .lr = 0.02};
+}
+
+MakeOptimizer optimizer_called(const std::string& name, const OptimizerSettings& settings) {
+  return [=](std::vector<Variable> weights) {
+    const std::string known = name == "gd" || name == "momentum" ? "sgd" : name;
+    optim::Settings made{.lr = settings.lr, .momentum = name == "gd" ? 0 : settings.momentum, .weight_decay = 0};
+    if (optim::is_wrapper(known)) made.rho = settings.rho;
+    return optim::make_optimizer(known, std::move(weights), made);
+  };
 }
 
 StepLoss valley_with_noisy_label(double deviation, uint64_t seed) {
@@ -169,7 +171,7 @@ Table step_table(optim::Optimizer& optimizer, const optim::Closure& closure, con
   Table table{{""}};
   const auto add = [&](const std::string& name, const std::vector<double>& values) {
     table.push_back({name});
-    for (double value : values) table.back().push_back(six_digits(value));
+    for (double value : values) table.back().push_back(short_text(value, 6));
   };
   const auto add_buffers = [&](const char* when) {
     for (const auto& [name, buffer] : optimizer.buffers()) add(name + when, buffer.to_vector<double>());

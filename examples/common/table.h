@@ -18,6 +18,9 @@ std::string aligned(const Table& table);
 /// The text with lines of at most `width` characters, broken at spaces; its own line breaks stay.
 std::string wrapped(const std::string& text, size_t width = 100);
 
+/// value with so many significant digits at most: "1.2e-24"
+std::string short_text(double value, int digits = 2);
+
 /// value with so many digits after the point
 std::string fixed(double value, int decimals);
 
