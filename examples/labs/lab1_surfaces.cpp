@@ -97,8 +97,8 @@ struct Tuned {
   std::vector<PathPoint> path;
 };
 
-constexpr int trials = 25;
-double trial_lr(int i) { return std::pow(10, -4 + i / 6.0); }  // 0.0001 to 1, six a decade
+constexpr int trials = 29;
+double trial_lr(int i) { return std::pow(10, -4 + i / 6.0); }  // 0.0001 to 4.6, six a decade
 
 int64_t steps_of(const std::string& name) { return static_cast<int64_t>(options.gradients / per_step(name)); }
 
@@ -212,7 +212,7 @@ void show_classic_surfaces(Lab& lab) {
   }
   const std::string how =
       options.lr > 0 ? "Learning rate as given."
-                     : text("Learning rates tuned for each optimizer: the same ", trials, " values from 0.0001 to 1.");
+                     : text("Learning rates tuned for each optimizer: the same ", trials, " values from 0.0001 to 4.6.");
   lab.table(text("Tuning. \"reached\" is the largest distance from the lowest loss in the last tenth of ",
                  options.gradients, " gradient evaluations (a step of SAM takes two). rho = ", options.rho,
                  " is given, not tuned: on a surface with one minimum the best rho is 0."),
