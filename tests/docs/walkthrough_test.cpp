@@ -1,6 +1,7 @@
 // The chapters of docs/walkthrough show the code as it is and what the programs print.
 #include <filesystem>
 #include <set>
+#include <sstream>
 
 #include "tests/check.h"
 #include "tests/examples/process.h"
@@ -25,6 +26,21 @@ std::string contents(const fs::path& path) { return read_bytes(path.string()); }
 
 Outcome sync_check(const TemporaryFolder& folder, const fs::path& of) {
   return run(folder, {"/bin/sh", (docs / "sync").string(), "--check", "--bin", MINIMA_PROGRAMS, "--docs", of.string()});
+}
+
+/// All numbers in the lines of a program's paragraph that begin with `row`, in order.
+std::vector<double> numbers(const std::string& output, const std::string& heading, const std::string& row) {
+  std::istringstream lines(output.substr(std::min(output.find(heading + "\n"), output.size())));
+  std::string line, word;
+  std::vector<double> found;
+  while (std::getline(lines, line) && !line.empty()) {
+    if (line.rfind(row, 0) != 0) continue;
+    for (char& c : line)
+      if (c == '[' || c == ']' || c == ',') c = ' ';
+    std::istringstream words(line.substr(row.size()));
+    while (words >> word) found.push_back(std::stod(word));
+  }
+  return found;
 }
 
 /// A docs folder of one chapter.
@@ -126,6 +142,31 @@ TEST_CASE("every chapter has a program, a figure that it shows, a box to predict
       CHECK_MESSAGE(contains(solutions, text("**", i, ".", k, "**")), name << ": exercise " << k << " has no solution");
     CHECK_MESSAGE((exercises >= 2 && exercises <= 4), name << " has " << exercises << " exercises");
   }
+}
+
+TEST_CASE("chapter 7: on batches of digits the loss is mostly higher ahead, and the velocity opposes the gradient") {
+  TemporaryFolder folder;
+  const std::string output = run(folder, {MINIMA_PROGRAMS "/walk7_msam", "--numbers-only"}).output;
+  for (const char* rho : {"0.1", "0.3", "1.0"}) {
+    const auto row = numbers(output, "MSAM on batches of 64 digits, ten epochs", rho);
+    REQUIRE_MESSAGE(row.size() == 2, output);
+    CHECK_MESSAGE((row[0] > 60 && row[1] < -0.1), output);
+  }
+}
+
+TEST_CASE(
+    "chapter 9: SAM and MSAM lower the test loss, Nesterov is not separated, a bad learning rate loses by points") {
+  TemporaryFolder folder;
+  const std::string output = run(folder, {MINIMA_PROGRAMS "/walk9_comparison", "--numbers-only"}).output;
+  const auto row = [&](const std::string& name) {  // accuracy with its interval, loss with its interval
+    const auto six = numbers(output, "Differences paired by seed, with 95% intervals", name + "  ");
+    REQUIRE_MESSAGE(six.size() == 6, output);
+    return six;
+  };
+  for (const char* name : {"sam", "msam", "sam, half the steps"}) CHECK_MESSAGE(row(name)[5] < 0, output);
+  CHECK_MESSAGE((row("nesterov")[1] < 0 && row("nesterov")[2] > 0), output);
+  CHECK_MESSAGE((row("nesterov")[4] < 0 && row("nesterov")[5] > 0), output);
+  CHECK_MESSAGE(row("sgd, lr 20 times too small")[2] < -4, output);
 }
 
 TEST_CASE("every exercise of the walkthrough has a test, and every such test an exercise") {
