@@ -12,10 +12,6 @@ using namespace minima::examples;
 
 namespace {
 
-struct Options {
-  std::string data = "fashion-mnist", label, model = "mlp:256,256";
-};
-
 SharpnessPlan plan_of(const Lab& lab) {
   if (lab.quick())
     return {.images = 2000,
@@ -245,11 +241,10 @@ void Sharpnesses::compare_orders() {
 
 namespace {
 
-void run(Lab& lab, const Options& options) {
+void run(Lab& lab, const DataOptions& options) {
   const SharpnessPlan plan = plan_of(lab);
   check_exactness(lab);
-  const auto [train, test] = datasets::load(options.data, {.label = options.label, .train_limit = plan.images});
-  const Problem problem{.data = options.data, .model = options.model, .train = train, .test = test, .batch = 128};
+  const Problem problem = load_problem(options, plan.images);
   if (!lab.quick()) tabulate_learning_rates(lab, problem, plan.epochs);
   Sharpnesses sharpnesses(lab, problem, plan);
   sharpnesses.train();
@@ -264,7 +259,7 @@ void run(Lab& lab, const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  Options options;
+  DataOptions options;
   const LabAbout about{
       .name = "lab4_sharpness",
       .title = "Lab 4. Sharpness",
@@ -277,10 +272,5 @@ int main(int argc, char** argv) {
           "sharpnesses, on this and other problems; or ASAM's sharpness changing under the rescaling."};
   return run_lab(
       argc, argv, about, [&](Lab& lab) { run(lab, options); },
-      [&](CommandLine& command_line) {
-        command_line.option("--data", options.data,
-                            "a data set, or FILE.csv; the stated figures are those of the default");
-        command_line.option("--label", options.label, "for FILE.csv: the column to predict");
-        command_line.option("--model", options.model, "the rescaling part needs an mlp");
-      });
+      [&](CommandLine& command_line) { add_data_options(command_line, options); });
 }

@@ -12,10 +12,6 @@ using namespace minima::examples;
 
 namespace {
 
-struct Options {
-  std::string data = "fashion-mnist", label, model = "mlp:256,256";
-};
-
 LandscapePlan plan_of(const Lab& lab) {
   if (lab.quick())
     return {.images = 2000, .epochs = 40, .seeds = 1, .sample = 500, .directions = 5, .points = 11, .grid = 15};
@@ -203,10 +199,9 @@ void Landscape::check_centres() {
 
 namespace {
 
-void run(Lab& lab, const Options& options) {
+void run(Lab& lab, const DataOptions& options) {
   const LandscapePlan plan = plan_of(lab);
-  const auto [train, test] = datasets::load(options.data, {.label = options.label, .train_limit = plan.images});
-  const Problem problem{.data = options.data, .model = options.model, .train = train, .test = test, .batch = 128};
+  const Problem problem = load_problem(options, plan.images);
   if (!lab.quick()) tabulate_learning_rates(lab, problem, plan.epochs);
   Landscape landscape(lab, problem, plan);
   landscape.train();
@@ -221,7 +216,7 @@ void run(Lab& lab, const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  Options options;
+  DataOptions options;
   const LabAbout about{
       .name = "lab7_landscape",
       .title = "Lab 7. Slices of the landscape",
@@ -234,10 +229,5 @@ int main(int argc, char** argv) {
           "directions; or a path whose true loss follows the contours it crosses."};
   return run_lab(
       argc, argv, about, [&](Lab& lab) { run(lab, options); },
-      [&](CommandLine& command_line) {
-        command_line.option("--data", options.data,
-                            "a data set, or FILE.csv; the stated figures are those of the default");
-        command_line.option("--label", options.label, "for FILE.csv: the column to predict");
-        command_line.option("--model", options.model, "as for compare");
-      });
+      [&](CommandLine& command_line) { add_data_options(command_line, options); });
 }
