@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "examples/common/interrupt.h"
 #include "examples/common/session.h"
 #include "tests/check.h"
 #include "tests/examples/process.h"
@@ -93,6 +94,31 @@ TEST_CASE("a worker that is killed is an error that says by what") {
     return "fine";
   });
   CHECK_ERROR(in_processes(2, gathered.jobs), "[worker process] got signal 9, expected to finish its run. If memory");
+}
+
+TEST_CASE("an interrupt of the parent alone stops the workers at once, and what was finished is handed over") {
+  TemporaryFolder folder;
+  const pid_t parent = fork();
+  if (parent == 0) {
+    catch_interrupts();
+    Gathered gathered(3, [&](int64_t index, const Tick&) -> std::string {
+      if (index == 0) return "done";
+      folder.write(text("worker", index), std::to_string(getpid()) + "\n");
+      std::this_thread::sleep_for(std::chrono::minutes(1));
+      return "late";
+    });
+    const bool all = in_processes(2, gathered.jobs);
+    _exit(!all && gathered.results == std::vector<std::string>{"0:done"} ? 42 : 1);
+  }
+  REQUIRE(wait_for_lines(folder.file("worker1"), 1));
+  REQUIRE(wait_for_lines(folder.file("worker2"), 1));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // for the first result to be read
+  kill(parent, SIGINT);
+  int status = 0;
+  REQUIRE(waitpid(parent, &status, 0) == parent);
+  CHECK(WEXITSTATUS(status) == 42);
+  for (const char* name : {"worker1", "worker2"})
+    CHECK(kill(std::stoi(lines_of(folder.file(name))[0]), 0) == -1);  // gone
 }
 
 TEST_CASE("runs in two processes end with the bits of runs one after another, and write the same metrics") {
