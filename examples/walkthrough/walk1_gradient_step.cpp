@@ -52,7 +52,7 @@ void walk(const Walk& walk) {
                     .log_y = true,
                     .series = {steps},
                     .x_range = Span{0, 0.22},
-                    .rules = {{Rule::Along::x, 2.0 / 11, "best, 2/11"}, {Rule::Along::x, 0.2, "limit, 2/10"}}};
+                    .rules = {{Rule::Along::x, 2.0 / 11, "best"}, {Rule::Along::x, 0.2, "limit"}}};
   walk.figure("walk1_steps", line_figure("walk1_steps", "Steps until the distance is a thousandth", {panel}, 1));
 }
 
