@@ -1,5 +1,6 @@
 #include "examples/common/plot.h"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -49,12 +50,16 @@ std::string data_block(const std::string& name, const Series& s, const Panel& pa
   return out.str();
 }
 
-/// x y "word" of the points that have a word.
+/// x y "word" of the points that have a word, in which quotes become apostrophes and backslashes slashes.
 std::string name_block(const std::string& name, const Series& s, const Panel& panel) {
   std::string out = name + "_names << END\n";
-  for (size_t i = 0; i < s.names.size(); ++i)
-    if (!s.names[i].empty() && drawable(s.x[i], panel.log_x) && drawable(s.y[i], panel.log_y))
-      out += number(s.x[i]) + " " + number(s.y[i]) + " \"" + s.names[i] + "\"\n";
+  for (size_t i = 0; i < s.names.size(); ++i) {
+    if (s.names[i].empty() || !drawable(s.x[i], panel.log_x) || !drawable(s.y[i], panel.log_y)) continue;
+    std::string word = s.names[i];
+    std::replace(word.begin(), word.end(), '"', '\'');
+    std::replace(word.begin(), word.end(), '\\', '/');
+    out += number(s.x[i]) + " " + number(s.y[i]) + " \"" + word + "\"\n";
+  }
   return out + "END\n";
 }
 

@@ -96,6 +96,33 @@ TEST_CASE("gnuplot draws every kind of series, band, rule and axis") {
   for (const char* part : {"at two", "at one", "slanted", "with a band"}) CHECK_MESSAGE(contains(svg, part), part);
 }
 
+TEST_CASE("words stand beside their points, whatever is in them") {
+  TemporaryFolder folder;
+  Series s = series({1, 2, NAN});
+  s.names = {"rho 0.5", "a \"quoted\" \\n `word`", "nowhere"};
+  CHECK(contains(script_of(s), "$panel1_curve1_names << END\n0 1 \"rho 0.5\"\n1 2 \"a 'quoted' /n `word`\"\nEND\n"));
+  const std::string svg = drawn(folder, script_of(s));
+  CHECK_MESSAGE(contains(svg, "rho 0.5"), svg);
+  CHECK(contains(svg, "`word`"));
+  CHECK_FALSE(contains(svg, "nowhere"));
+  s.names.pop_back();
+  CHECK_ERROR(script_of(s), "a series \"sgd\" with 3 points and 2 names");
+}
+
+TEST_CASE("a map with levels and a colour range has both contours and colours") {
+  TemporaryFolder folder;
+  Map map = small_map();
+  map.columns = 41, map.rows = 41, map.values.clear();
+  for (int i = 0; i < 41 * 41; ++i) map.values.push_back((i % 41) * 0.05);
+  map.levels = {1.25};
+  const std::string contours = drawn(folder, map_figure("figure", "h", {map}, 1));
+  map.colours = Span{0, 2};
+  const std::string both = drawn(folder, map_figure("figure", "h", {map}, 1));
+  CHECK_FALSE(contains(contours, "<image"));
+  CHECK_MESSAGE(contains(both, "<image"), both);
+  for (const std::string& svg : {contours, both}) CHECK_MESSAGE(contains(svg, "1.25"), svg);
+}
+
 TEST_CASE("gnuplot draws contours with labels, heat maps, paths and marks") {
   TemporaryFolder folder;
   Map contours = small_map(), heat = small_map();
