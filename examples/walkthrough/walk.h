@@ -144,4 +144,12 @@ inline double distance_of(const PathPoint& point) { return std::hypot(point.x, p
 /// x^2 + y^2: on the valley's floor, the curvature across it.
 inline double curvature_of(const PathPoint& point) { return point.x * point.x + point.y * point.y; }
 
+/// The first step at whose weights a quantity is at most `bound`.
+inline std::string first_step(const std::vector<PathPoint>& points,
+                              const std::function<double(const PathPoint&)>& quantity, double bound) {
+  for (size_t i = 0; i < points.size(); ++i)
+    if (quantity(points[i]) <= bound) return std::to_string(i);
+  return "never";
+}
+
 }  // namespace minima::examples

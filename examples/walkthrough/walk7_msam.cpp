@@ -40,7 +40,7 @@ void walk(const Walk& walk) {
   walk.paragraph("The second step of MSAM in the valley, lr = 0.02, rho = 0.1",
                  table_of_step(valley(), method("msam", lr, mu, 0.1), 1));
 
-  Table ends{{"", "rho", "w1", "w2", "loss", "curvature", "gradients"}};
+  Table ends{{"", "rho", "w1", "w2", "loss", "curvature", "gradients", "step of curvature 4"}};
   std::vector<Series> curvatures;
   for (const auto& [name, label, rho] : {std::tuple{"sgd", "momentum", 0.0},
                                          {"sam", "sam", 0.05},
@@ -50,7 +50,8 @@ void walk(const Walk& walk) {
     const auto points = descend(valley(), method(name, lr, mu, rho), 5000);
     const PathPoint& end = points.back();
     ends.push_back({label, rho != 0 ? fixed(rho, 2) : "-", fixed(end.x, 2), fixed(end.y, 2), fixed(end.loss, 5),
-                    fixed(curvature_of(end), 2), name == std::string("sam") ? "10000" : "5000"});
+                    fixed(curvature_of(end), 2), name == std::string("sam") ? "10000" : "5000",
+                    first_step(points, curvature_of, 4)});
     if (rho == 0 || rho == 0.05)
       curvatures.push_back(
           against_step(rho != 0 ? label + std::string(", rho = 0.05") : label, label, points, curvature_of, 10));
@@ -66,9 +67,9 @@ void walk(const Walk& walk) {
   walk.paragraph("MSAM on a bowl of curvature 1 after 20000 steps, momentum 0.9, rho = 0.1", parked);
 
   Table overshoot{{"rho", "loss higher ahead, % of steps", "mean cos(v, g)"}};
-  for (const double rho : {0.1, 0.3, 1.0}) {
+  for (const double rho : {0.0, 0.1, 0.3, 1.0}) {
     const auto [rose, cosine] = rises(rho);
-    overshoot.push_back({fixed(rho, 1), fixed(100 * rose, 0), fixed(cosine, 2)});
+    overshoot.push_back({fixed(rho, 1), rho > 0 ? fixed(100 * rose, 0) : "-", fixed(cosine, 2)});
   }
   walk.paragraph("MSAM on batches of 64 digits, ten epochs", overshoot);
 

@@ -38,7 +38,8 @@ std::vector<double> numbers(const std::string& output, const std::string& headin
     for (char& c : line)
       if (c == '[' || c == ']' || c == ',') c = ' ';
     std::istringstream words(line.substr(row.size()));
-    while (words >> word) found.push_back(std::stod(word));
+    while (words >> word)
+      if (word != "-") found.push_back(std::stod(word));
   }
   return found;
 }
@@ -147,6 +148,9 @@ TEST_CASE("every chapter has a program, a figure that it shows, a box to predict
 TEST_CASE("chapter 7: on batches of digits the loss is mostly higher ahead, and the velocity opposes the gradient") {
   TemporaryFolder folder;
   const std::string output = run(folder, {MINIMA_PROGRAMS "/walk7_msam", "--numbers-only"}).output;
+  const auto at_w = numbers(output, "MSAM on batches of 64 digits, ten epochs", "0.0");
+  REQUIRE_MESSAGE(at_w.size() == 1, output);
+  CHECK_MESSAGE((at_w[0] < 0 && at_w[0] > -0.1), output);
   for (const char* rho : {"0.1", "0.3", "1.0"}) {
     const auto row = numbers(output, "MSAM on batches of 64 digits, ten epochs", rho);
     REQUIRE_MESSAGE(row.size() == 2, output);
