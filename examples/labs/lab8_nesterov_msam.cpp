@@ -147,9 +147,9 @@ void show_identities(Lab& lab) {
     c.label = label + (cosine ? ", cosine" : ", constant lr"), c.style = style;
     all.push_back(c);
   };
-  add("msam", false, "MSAM, rho = lr mu |v|", "msam");
-  add("msam", true, "MSAM, rho = lr mu |v|", "asam");
-  add("along-lr-momentum", true, "along -lr v, rho = mu", "along-lr-momentum");
+  add("msam", false, "MSAM", "msam");
+  add("msam", true, "MSAM", "asam");
+  add("along-lr-momentum", true, "along -lr v", "along-lr-momentum");
   add("nesterov", false, "PyTorch's form", "nesterov");
   add("nesterov", true, "PyTorch's form", "gd");
   Table table{{"optimizer", "compared with the original's", "largest relative difference", "loss before", "after"}};
@@ -166,12 +166,14 @@ void show_identities(Lab& lab) {
     if (c.style != "along-lr-momentum") panel.series.push_back(series);  // lies on MSAM's
   }
   lab.table(text("Nesterov's original method, written out in this program, beside optim's optimizers: ", steps,
-                 " steps in float64 on a tanh network (a non-quadratic loss), lr 0.1, mu ", mu, "."),
+                 " steps in float64 on a tanh network (a non-quadratic loss), lr 0.1 or a cosine from 0.1 to 0, mu ",
+                 mu, ". MSAM with rho = lr mu |v|, along -lr v with rho = mu."),
             table);
-  lab.figure(
-      "identities", line_figure("identities", "How far from Nesterov's original method", {panel}, 1),
-      "Rounding is 1e-16. PyTorch's form stores the look-ahead points; under a schedule of lr it looks ahead with "
-      "the old lr, and leaves the original's path.");
+  lab.figure("identities", line_figure("identities", "How far from Nesterov's original method", {panel}, 1),
+             "MSAM with rho = lr mu |v|: its weights beside the original's. PyTorch's form: its weights beside the "
+             "original's look-ahead points. Rounding is 1e-16. PyTorch's form stores the look-ahead points; under a "
+             "schedule of lr it looks ahead with "
+             "the old lr, and leaves the original's path.");
   for (size_t i : {0, 1, 2})
     lab.expect(all[i].label + ": largest relative difference from Nesterov", all[i].largest(), at_most(1e-12));
   lab.expect(all[3].label + ": from the look-ahead points", all[3].largest(), at_most(1e-12));
@@ -255,9 +257,12 @@ void show_valley(Lab& lab) {
   lab.expect("valley: curvature where MSAM ends", curvatures[3], within(2, 0.01));
 }
 
+ImageOptions options{.epochs = 30};
+
 void nesterov_msam(Lab& lab) {
+  options.check();
+  const ImageLadder ladder(lab, options);
   show_identities(lab);
-  const ImageLadder ladder(lab);
   show_rho_zero(lab, ladder.problem());
   show_valley(lab);
   show_ladder(lab, ladder);
@@ -265,4 +270,6 @@ void nesterov_msam(Lab& lab) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return run_lab(argc, argv, about, nesterov_msam, add_ladder_options); }
+int main(int argc, char** argv) {
+  return run_lab(argc, argv, about, nesterov_msam, [](CommandLine& line) { options.add_to(line); });
+}

@@ -7,10 +7,6 @@ namespace minima::examples {
 
 namespace {
 
-struct Options {
-  int64_t images = 10000, epochs = 30, seeds = 3;
-} options;
-
 constexpr double momentum = 0.9;
 
 /// The rungs by the names that their runs carry, with the radii to try.
@@ -22,9 +18,9 @@ const std::vector<Kind> kinds{
     {"scaled",
      "scaled by lr: e = -rho lr v (rho 0.9: Nesterov)",
      "along-lr-momentum",
-     {0.45, 0.9, 1.8, 3.6, 7.2},
-     {0.9, 3.6}},
-    {"unscaled", "not scaled: e = -rho v", "along-last-gradient", {0.02, 0.05, 0.1, 0.2, 0.5}, {0.05, 0.2}},
+     {0.9, 3, 7, 15, 30},
+     {0.9, 3, 15}},
+    {"unscaled", "not scaled: e = -rho v", "along-last-gradient", {0.05, 0.1, 0.2, 0.5, 1}, {0.05, 0.2, 1}},
     {"normalised", "normalised, MSAM: e = -rho v / |v|", "along-momentum", {0.1, 0.2, 0.5, 1, 2}, {0.1, 0.5, 2}}};
 
 ProbeTask task(const std::string& kind, double rho, uint64_t seed, int64_t steps) {
@@ -199,13 +195,7 @@ void expect_ladder(Lab& lab, const std::vector<Rung>& rungs) {
 
 }  // namespace
 
-void add_ladder_options(CommandLine& line) {
-  line.option("--images", options.images, "training images; as many more are for validation");
-  line.option("--epochs", options.epochs, "passes over them");
-  line.option("--seeds", options.seeds, "runs of each setting, with seeds 1, 2, ...");
-}
-
-ImageLadder::ImageLadder(const Lab& lab)
+ImageLadder::ImageLadder(const Lab& lab, const ImageOptions& options)
     : quick_(lab.quick()),
       epochs_(quick_ ? 20 : options.epochs),
       seeds_(quick_ ? 2 : options.seeds),

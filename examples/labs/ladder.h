@@ -11,12 +11,9 @@
 
 namespace minima::examples {
 
-/// --images, --epochs, --seeds
-void add_ladder_options(CommandLine& line);
-
 class ImageLadder {
  public:
-  explicit ImageLadder(const Lab& lab);
+  ImageLadder(const Lab& lab, const ImageOptions& options);
   const Problem& problem() const { return images_.problem; }
 
   /// One training of SGD and of each rung and radius, with every seed.
