@@ -1,5 +1,7 @@
 #include "optim/along.h"
 
+#include <cmath>
+
 namespace minima::optim {
 
 Along::Along(std::unique_ptr<BaseOptimizer> base, Direction direction, const AlongOptions& options)
@@ -35,6 +37,8 @@ Perturbation Along::perturbation() const {
          text("a direction of ", name_of(d.flat.dtype()), " ", d.flat.shape(), " on ", name_of(d.flat.device())),
          text(name_of(weights.dtype()), " ", weights.shape(), " on ", name_of(weights.device())),
          "It is flat: one element for each of the parameters, in their order, as in momentum().");
+  if (!std::isfinite(d.factor))
+    fail(name(), d.factor != d.factor ? "a heading times nan" : "a heading times infinity", "a finite factor");
   // The way back by subtraction must find the direction as it was; these two change while the gradient is taken.
   const bool changes = d.flat.shares_storage_with(weights) || d.flat.shares_storage_with(gradients());
   if (changes && !direction_.needs_gradient) d.flat = d.flat.clone();

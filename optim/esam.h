@@ -23,7 +23,7 @@ struct EsamOptions {
 /// a third of a gradient. Unlike the authors' code it computes the whole first gradient and masks it: the same kind of
 /// e without their saving in the backward pass, but no tensor is moved back by what an earlier step moved it, and |g|
 /// does not depend on the choice. Of the samples it takes the nearest whole number to gamma * batch, at least 2 for
-/// batch norm's sake. step() returns the loss at w.
+/// batch norm's sake; dropout draws new masks for the chosen ones. step() returns the loss at w.
 class ESAM : public Wrapper {
  public:
   template <WrappableOptimizer Base>

@@ -30,8 +30,10 @@ struct AsamOptions {
   double eta = 0.01;   ///< >= 0; with 0, weights that are zero (fresh biases) are not perturbed at all
 };
 
-/// ASAM (Kwon et al., 2021): SAM with a radius relative to each weight, so that rescaling a network changes nothing,
+/// ASAM (Kwon et al., 2021): SAM with a radius relative to each weight,
 ///   T = |w| + eta,  e = rho * T^2 g / |T g|   (elementwise).
+/// With eta = 0 nothing changes when relu layers are rescaled by factors that cancel; a small eta disturbs that a
+/// little.
 class ASAM : public Wrapper {
  public:
   template <WrappableOptimizer Base>

@@ -268,6 +268,8 @@ TEST_CASE("a direction that cannot be used is refused and says why; the step has
   refuses([](const DirectionContext& now) { return now.last_gradient(); },
           "a use of last_gradient() without notice, expected .needs_last_gradient = true");
   refuses([](const DirectionContext& now) { return now.momentum(); }, "sgd without momentum");
+  refuses([](const DirectionContext& now) { return optim::Heading(now.weights(), 0.0 / 0.0); },
+          "[along-mine] got a heading times nan, expected a finite factor");
 }
 
 TEST_CASE("the last gradient is saved with the state, under its name") {
