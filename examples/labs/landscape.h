@@ -2,6 +2,8 @@
 // lab7_landscape.cpp (trainings, lines) and landscape_planes.cpp (ways between minima, planes, paths).
 #pragma once
 
+#include <map>
+
 #include "examples/labs/trained.h"
 
 namespace minima::examples {
@@ -57,6 +59,7 @@ class Landscape {
     double mean = 0, low = INFINITY, high = -INFINITY;
   };
   Rise rise_of(const Trained& trained);
+  void compare_initialisations(const std::map<std::string, std::vector<double>>& means);
   void centre(const std::string& what, double got, double reported) {
     worst_centre_ = std::max(worst_centre_, std::abs(got - reported));
     lab_.record("centres", {{"what", what}, {"loss", got}, {"reported", reported}});

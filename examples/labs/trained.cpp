@@ -15,10 +15,20 @@ namespace minima::examples {
 
 namespace {
 
+void initialise_as_he(nn::Module& model, uint64_t seed) {
+  manual_seed(seed);
+  for (const auto& [name, parameter] : model.named_parameters()) {
+    Tensor value = parameter.value();
+    if (value.rank() >= 2) value.copy_from(nn::kaiming_normal()(value.shape()));
+    if (value.rank() < 2 && name.ends_with("bias")) value.fill(0);
+  }
+}
+
 /// One training in a worker process; what it leaves behind goes through a file.
-std::string train(const Problem& problem, const RunSettings& settings, bool paths, const std::string& file,
+std::string train(const Problem& problem, const NamedRun& method, bool paths, const std::string& file,
                   const Tick& tick) {
-  Run run(problem, settings);
+  Run run(problem, method.settings);
+  if (method.he) initialise_as_he(run.model(), method.settings.seed);
   Archive left;
   const auto keep = [&] {
     left.tensors["weights." + std::to_string(left.tensors.size())] = optim::flat_weights(run.model().parameters());
@@ -105,7 +115,7 @@ std::vector<Trained> train_all(Lab& lab, const Problem& problem, const std::vect
   const bool all_done = in_processes(
       num_threads(),
       {.count = std::ssize(methods),
-       .work = [&](int64_t i, const Tick& tick) { return train(problem, methods[i].settings, paths, file(i), tick); },
+       .work = [&](int64_t i, const Tick& tick) { return train(problem, methods[i], paths, file(i), tick); },
        .finished =
            [&](int64_t i, const std::string& result) {
              trained.push_back(collected(methods[i], result, file(i)));

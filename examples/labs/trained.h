@@ -14,6 +14,8 @@ namespace minima::examples {
 struct NamedRun {
   std::string name, style;
   RunSettings settings;
+  bool he =
+      false;  ///< weights drawn as He et al. (2015) do, biases 0, instead of the smaller ones of the layers' default
 };
 
 /// SGD, Nesterov, SAM or MSAM as the labs train them: lr 0.05, momentum 0.9, weight decay 5e-4, one epoch of warm-up,
