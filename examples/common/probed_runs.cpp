@@ -203,7 +203,7 @@ void ImageOptions::check() const {
 }
 
 Images fashion_mnist_images(const std::string& model, int64_t train, int64_t batch) {
-  auto [images, test] = datasets::load("fashion-mnist", {.train_limit = 2 * train});
+  auto [images, test] = datasets::load("fashion-mnist");
   if (images.size() < 2 * train)
     fail("--images", text(train), text("at most ", images.size() / 2, ", half of the training images"),
          "The other half is for validation.");

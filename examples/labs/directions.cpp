@@ -31,6 +31,14 @@ void Directions::tune_lr() {
   settings_.lr = sgd_.settings.lr;
 }
 
+void Directions::more_of_sgd() {
+  sgd_steps_ = sgd_;
+  std::vector<ProbeTask> tasks;
+  for (int64_t seed = plan_.seeds + 1; seed <= plan_.sgd_seeds; ++seed) tasks.push_back({with("sgd", 0, seed)});
+  for (const Rung& rung : run(tasks, /*every=*/2))
+    sgd_steps_.runs.insert(sgd_steps_.runs.end(), rung.runs.begin(), rung.runs.end());
+}
+
 void Directions::sweep() {
   std::vector<ProbeTask> tasks;
   for (int64_t seed = 1; seed <= plan_.seeds; ++seed)

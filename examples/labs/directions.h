@@ -22,6 +22,7 @@ struct Plan {
   std::vector<Ladder> ladders;
   std::vector<double> lrs;  ///< for SGD; the first is kept unless another is better
   int64_t images, epochs, seeds;
+  int64_t sgd_seeds;  ///< at least `seeds`: what SGD's steps tell is read off so many runs
 };
 
 class Directions {
@@ -33,12 +34,15 @@ class Directions {
 
   /// SGD at each learning rate; keeps the first unless another's validation accuracy is better beyond its interval.
   void tune_lr();
+  void more_of_sgd();
   void sweep();
   /// SAM at the best radius with half the steps: the gradient evaluations of the others.
   void half_the_epochs();
   void compare_gradients();
 
   const Rung& sgd() const { return sgd_; }
+  /// SGD with more seeds, for statistics of its steps.
+  const Rung& sgd_steps() const { return sgd_steps_; }
   const Rung& half() const { return half_.front(); }
   std::vector<const Rung*> of(const Ladder& ladder) const;
   std::vector<const Rung*> of(const std::string& optimizer, int sign) const;
@@ -64,7 +68,7 @@ class Directions {
   Plan plan_;
   Images images_;
   RunSettings settings_;
-  Rung sgd_;
+  Rung sgd_, sgd_steps_;
   std::vector<Rung> rungs_, half_;
   std::vector<double> msam_rhos_;
   std::vector<Likeness> likenesses_;

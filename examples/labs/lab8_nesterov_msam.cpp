@@ -100,7 +100,7 @@ double relative_difference(const Tensor& got, const Tensor& expected) {
 }
 
 struct Comparison {
-  std::string label, style, steps_along;
+  std::string label, style, compared_with;
   std::vector<double> differences;  ///< after each step, relative
   double loss_before = NAN, loss_after = NAN;
 
@@ -125,7 +125,7 @@ Comparison beside_original(const std::string& name, bool cosine, int64_t steps) 
     }
   }
   OriginalNesterov original(theirs);
-  Comparison c{.label = "", .style = name, .steps_along = name == "nesterov" ? "look-ahead points" : "weights"};
+  Comparison c{.label = "", .style = name, .compared_with = name == "nesterov" ? "look-ahead points" : "weights"};
   c.loss_before = ours.loss().item();
   for (int64_t t = 0; t < steps; ++t) {
     optimizer->step(ours.closure());
@@ -157,7 +157,7 @@ void show_identities(Lab& lab) {
   for (const Comparison& c : all) {
     char largest[32];
     std::snprintf(largest, sizeof largest, "%.1e", c.largest());
-    table.push_back({c.label, c.steps_along, largest, fixed(c.loss_before, 4), fixed(c.loss_after, 4)});
+    table.push_back({c.label, c.compared_with, largest, fixed(c.loss_before, 4), fixed(c.loss_after, 4)});
     Series series{.label = c.label, .style = c.style, .x = {}, .y = c.differences, .low = {}, .high = {}};
     for (int64_t t = 1; t <= steps; ++t) {
       series.x.push_back(static_cast<double>(t));
