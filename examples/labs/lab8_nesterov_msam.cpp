@@ -153,7 +153,8 @@ void show_identities(Lab& lab) {
   add("nesterov", false, "PyTorch's form", "nesterov");
   add("nesterov", true, "PyTorch's form", "gd");
   Table table{{"optimizer", "compared with the original's", "largest relative difference", "loss before", "after"}};
-  Panel panel{.title = "", .x_title = "step", .y_title = "relative difference", .log_y = true};
+  Panel panel{
+      .title = "after each step, in float64", .x_title = "step", .y_title = "relative difference", .log_y = true};
   for (const Comparison& c : all) {
     char largest[32];
     std::snprintf(largest, sizeof largest, "%.1e", c.largest());

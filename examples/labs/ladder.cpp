@@ -112,11 +112,20 @@ Series by_length(const Kind& kind, const std::vector<Rung>& rungs, const Reading
            .high = {},
            .draw = Series::Draw::line_and_points};
   for (const Rung* rung : of(rungs, kind.name)) {
+    if (rung->diverged()) continue;
     const Interval interval = rung->mean(reading);
     s.x.push_back(rung->mean(mean_length).mean), s.y.push_back(interval.mean);
     if (rung->runs.size() > 2) s.low.push_back(interval.low()), s.high.push_back(interval.high());
   }
   return s;
+}
+
+/// " Diverged and not shown: scaled, rho 30."
+std::string diverged_note(const std::vector<Rung>& rungs) {
+  std::vector<std::string> names;
+  for (const Rung& rung : rungs)
+    if (rung.diverged()) names.push_back(text(rung.kind, " with rho ", rung.settings.rho));
+  return names.empty() ? "" : " Diverged, so not shown: " + listed(names) + ".";
 }
 
 void draw_sweeps(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& rungs) {
@@ -129,10 +138,10 @@ void draw_sweeps(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& r
     panel.rules.push_back({Rule::Along::y, sgd_of(rungs).mean(reading).mean, "SGD"});
     panels.push_back(panel);
   }
+  const std::string bands = ladder.seeds() > 2 ? ", bands are 95% intervals." : ".";
   lab.figure("ladder",
              line_figure("ladder", "From Nesterov to MSAM", panels, 2,
-                         text("Means over ", ladder.seeds(), " seeds",
-                              ladder.seeds() > 2 ? "; bands are 95% intervals." : ".")),
+                         text("Means over ", ladder.seeds(), " seeds", bands, diverged_note(rungs))),
              "Training and test loss at the end against the mean length of the perturbation.");
 }
 
@@ -154,7 +163,8 @@ Series ratio_over_training(const std::string& label, const std::string& style, c
 }
 
 void draw_ratios(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& rungs) {
-  Panel panel{.title = "", .x_title = "% of training", .y_title = "|e| / |last step|", .log_y = true};
+  Panel panel{
+      .title = "Over a training on images", .x_title = "% of training", .y_title = "|e| / |last step|", .log_y = true};
   const auto add = [&](const std::string& label, const std::string& style, const Rung& rung) {
     panel.series.push_back(ratio_over_training(text(label, ", rho ", rung.settings.rho), style, rung, ladder.steps()));
   };
