@@ -49,7 +49,7 @@ Table rescaled_network() {
 }
 
 void walk(const Walk& walk) {
-  Table minima{{"minimum", "x^2 + y^2", "largest eigenvalue", "0.1^2 * eigenvalue / 2", "rise at distance 0.1"}};
+  Table minima{{"minimum", "w1^2 + w2^2", "largest eigenvalue", "0.1^2 * eigenvalue / 2", "rise at distance 0.1"}};
   for (const double x : {1.0, 2.0, 3.0}) measure_minimum(minima, x);
   walk.paragraph("Three minima of the valley", minima);
 

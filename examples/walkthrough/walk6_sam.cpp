@@ -49,7 +49,7 @@ void walk(const Walk& walk) {
   walk.figure("walk6_valley", map_figure("walk6_valley", "Two hundred steps in the valley", {map}, 1,
                                          "Contours: the loss (w1 w2 - 1)^2 / 2."));
 
-  const Panel flatter = over_steps("in the valley", "w1^2 + w2^2", curvatures, {0, 5000}, {0, 12}, Scale::linear,
+  const Panel flatter = over_steps("in the valley", "curvature", curvatures, {0, 5000}, {0, 12}, Scale::linear,
                                    {{Rule::Along::y, 2, "flattest"}});
   const Panel bowls = over_steps(
       "on a bowl", "|w|",

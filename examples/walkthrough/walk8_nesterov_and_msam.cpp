@@ -65,7 +65,7 @@ void walk(const Walk& walk) {
       "loss", "", {against_step("", "nesterov", scaled, loss_of), against_step("", "msam", constant, loss_of)},
       {0, 300}, {1e-12, 10}, Scale::logarithmic);
   const Panel flat = over_steps(
-      "curvature", "w1^2 + w2^2",
+      "curvature", "",
       {against_step("", "nesterov", scaled, curvature_of, 10), against_step("", "msam", constant, curvature_of, 10)},
       {0, 3000}, {0, 12});
   walk.figure("walk8_ahead", line_figure("walk8_ahead", "One method, two ways to choose how far to look ahead",

@@ -40,7 +40,8 @@ void walk(const Walk& walk) {
       {"nesterov", "nesterov", {.optimizer = "nesterov", .base = "nesterov", .lr = 0.05, .steps = steps}},
       {"sam", "sam", {.optimizer = "sam", .lr = 0.05, .rho = 0.2, .steps = steps}},
       {"sam, half the steps", "sam", {.optimizer = "sam", .lr = 0.05, .rho = 0.2, .steps = steps / 2}},
-      {"msam", "msam", {.optimizer = "msam", .lr = 0.05, .rho = 1, .steps = steps}}};
+      {"msam", "msam", {.optimizer = "msam", .lr = 0.05, .rho = 1, .steps = steps}},
+      {"sgd, lr 0.0707", "sgd", {.optimizer = "sgd", .lr = 0.0707, .steps = steps}}};
   for (Contender& contender : contenders) train(problem, contender);
 
   Table by_seed{{"seed", "sgd", "nesterov", "sam", "msam"}};

@@ -47,6 +47,7 @@ TEST_CASE("exercise 1.1: from (2, 0.8) gradient descent at lr 0.1 goes to (1.8, 
 
 TEST_CASE("exercise 1.2: at curvatures 1 and 100 the limit is 0.02, and the best rate needs 691 steps to a millionth") {
   CHECK(converges(narrow, method("sgd", 0.0199)));
+  CHECK_CLOSE(std::abs(descend(narrow, method("sgd", 0.02), 4000)[4000].y), std::abs(narrow.start_y), {.rtol = 1e-9});
   CHECK(!converges(narrow, method("sgd", 0.0201)));
   const double best = 2.0 / 101;
   CHECK(steps_to(1e-6, descend(narrow, method("sgd", best), 1000)) == 691);
@@ -127,6 +128,19 @@ TEST_CASE("exercise 4.1: without bias correction Adam's first step would be 3.16
   const double g = 7, m = (1 - 0.9) * g, s = (1 - 0.999) * g * g;
   CHECK_CLOSE(m / std::sqrt(s), 3.1623, {.rtol = 1e-4});
   CHECK_CLOSE(driven(method("adam", 0.01, 0.9), {g})[0], -0.01, {.rtol = 1e-8});  // with it
+}
+
+TEST_CASE("chapter 4: after a long time without gradients Adam moves by 3.16 lr, with growing gradients by 7.27 lr") {
+  const auto last_step = [](const std::vector<double>& gradients) {
+    std::vector<double> all(20000, 0);
+    all.insert(all.end(), gradients.begin(), gradients.end());
+    const auto weights = driven(method("adam", 0.01, 0.9), all);
+    return std::abs(weights.back() - weights[weights.size() - 2]) / 0.01;
+  };
+  CHECK_CLOSE(last_step({1}), 3.1623, {.rtol = 1e-4});
+  std::vector<double> growing(60, 1);
+  for (size_t i = 1; i < growing.size(); ++i) growing[i] = growing[i - 1] * 0.999 / 0.9;
+  CHECK_CLOSE(last_step(growing), 7.27, {.rtol = 1e-3});
 }
 
 TEST_CASE("exercise 4.2: Adam's step approaches lr for a constant gradient and lr / 19 for an alternating one") {
