@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <memory>
 
 #include "examples/common/interrupt.h"
+#include "examples/common/pilot_verdict.h"
 #include "examples/common/table.h"
 
 namespace minima::examples {
@@ -35,6 +38,11 @@ void measure_rows(nn::Module& model, const Problem& problem, PilotRun& run) {
   model.train(was_training);
 }
 
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
 Row trial_row(const Problem& problem, const RunResult& run) {
   Row row = metrics_row(problem, run.settings, run.last());
   for (auto& [name, value] : row)  // the test part here is the validation split
@@ -56,22 +64,34 @@ void PilotSession::check_time() const {
 }
 
 PilotCosts PilotSession::measure_costs(const Problem& problem, int64_t curvature_samples) {
-  PilotCosts costs;
-  const double longest = std::min(0.4, 0.01 * clock_.budget());  // for each optimizer
+  constexpr int turns = 5;
+  const double turn_seconds = std::min(0.4, 0.01 * clock_.budget()) / turns;
+  std::vector<std::unique_ptr<Run>> runs;
   for (const std::string& name : pilot_optimizers()) {
-    Run run(problem, {.optimizer = name, .base = "sgd", .rho = optim::defaults_of(name).rho, .steps = 1000000});
-    run.step();  // memory is fetched in the first
-    const double start = clock_.elapsed();
-    int64_t steps = 0;
-    while (steps < 3 || (steps < 1000 && clock_.elapsed() - start < longest)) run.step(), ++steps;
-    costs.step[name] = (clock_.elapsed() - start) / static_cast<double>(steps);
-    if (name != "sgd") continue;
-    const double before = clock_.elapsed();
-    run.measure();
-    const double between = clock_.elapsed();
-    run.measure_curvature(curvature_samples);
-    costs.measurement = between - before, costs.curvature = clock_.elapsed() - between;
+    const double rho = optim::defaults_of(name).rho;
+    runs.push_back(
+        std::make_unique<Run>(problem, RunSettings{.optimizer = name, .base = "sgd", .rho = rho, .steps = 1000000}));
+    runs.back()->step();  // memory is fetched in the first
   }
+  std::map<std::string, std::vector<double>> step_seconds;
+  std::vector<double> measurement_seconds;
+  for (int turn = 0; turn < turns; ++turn) {
+    for (const auto& run : runs) {
+      const double start = clock_.elapsed();
+      int64_t steps = 0;
+      while (steps < 1 || (steps < 1000 && clock_.elapsed() - start < turn_seconds)) run->step(), ++steps;
+      step_seconds[run->result().settings.optimizer].push_back((clock_.elapsed() - start) / static_cast<double>(steps));
+    }
+    const double start = clock_.elapsed();
+    if (turn < 3) runs[0]->measure(), measurement_seconds.push_back(clock_.elapsed() - start);
+    if (interrupted() || clock_.elapsed() > 0.1 * clock_.budget()) break;  // a step is long: one turn tells enough
+  }
+  PilotCosts costs;
+  for (auto& [name, seconds] : step_seconds) costs.step[name] = median(seconds);
+  costs.measurement = median(measurement_seconds);
+  const double start = clock_.elapsed();
+  runs[0]->measure_curvature(curvature_samples);
+  costs.curvature = clock_.elapsed() - start;
   return costs;
 }
 
@@ -164,10 +184,10 @@ std::vector<PilotRun> PilotSession::compare(const Problem& problem, const PilotP
                                             const std::vector<RunSettings>& chosen, int64_t curvature_samples,
                                             double until) {
   std::vector<PilotRun> runs;
-  double longest_round = 0;
+  double last_round = 0;
   for (int64_t seed = 1; seed <= most_pilot_seeds && !interrupted(); ++seed) {
     const double start = clock_.elapsed();
-    if (seed > 1 && start + longest_round > until) break;
+    if (seed > fewest_seeds && start + last_round > until) break;
     std::vector<PilotRun> round;
     try {
       for (RunSettings settings : chosen) {
@@ -177,7 +197,7 @@ std::vector<PilotRun> PilotSession::compare(const Problem& problem, const PilotP
       }
     } catch (const Out&) { break; }
     runs.insert(runs.end(), round.begin(), round.end());
-    longest_round = std::max(longest_round, clock_.elapsed() - start);
+    last_round = clock_.elapsed() - start;
     progress_.plain_line(text("final comparison: seed ", seed, " done"));
   }
   stopped_ = interrupted();

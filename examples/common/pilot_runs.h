@@ -19,7 +19,7 @@ namespace minima::examples {
 /// run, g at the weights for SGD and SAM, and at the perturbed point for MSAM.
 struct MomentumProbe {
   double epoch, cosine;  ///< cos(v, g)
-  double slope;          ///< <v, g> / |v|: by how much the loss of that batch falls along the coming update, per length
+  double slope;          ///< <v, g> / |v|: what the loss of that batch falls by along the coming update, per length
 };
 
 /// A final run and what is measured in it beside its curve.
@@ -46,7 +46,8 @@ class PilotSession {
   /// Writes trials.csv and metrics.csv (and .jsonl) in `directory`.
   PilotSession(const PilotClock& clock, const std::string& directory);
 
-  /// Times some steps of each optimizer, a measurement and the curvature.
+  /// Times some steps of each optimizer in turn, a measurement and the curvature: medians, so that a moment in which
+  /// the machine does something else does not count.
   PilotCosts measure_costs(const Problem& problem, int64_t curvature_samples);
 
   /// Tries the plan's grid until `until` seconds at the latest. Every optimizer gets the same number of trials: they
@@ -55,7 +56,7 @@ class PilotSession {
   std::vector<Trial> tune(const Problem& tuning, const PilotPlan& plan, double until);
 
   /// Runs of the chosen settings, seed after seed, as long as another seed is expected to end before `until`, at most
-  /// most_pilot_seeds.
+  /// most_pilot_seeds. The fewest seeds that a verdict needs are tried for a tenth of the budget longer.
   std::vector<PilotRun> compare(const Problem& problem, const PilotPlan& plan, const std::vector<RunSettings>& chosen,
                                 int64_t curvature_samples, double until);
 

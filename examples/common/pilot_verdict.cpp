@@ -11,7 +11,7 @@ namespace minima::examples {
 
 namespace {
 
-constexpr int fewest_seeds = 3, most_seeds = 1000;
+constexpr int most_seeds = 1000;
 constexpr double power_quantile = 0.8416;  // a standard normal variable lies below it with probability 80%
 
 double deviation(const Interval& i) {
@@ -27,8 +27,9 @@ int seeds_in_all(const Interval& seeds, double rows, double wanted_half_width) {
   return 0;
 }
 
-std::string unit(const PilotRule& rule) {
-  return rule.by_loss ? "% of SGD's test loss" : rule.margin == 1 ? "point of accuracy" : "points of accuracy";
+/// "0.5 points of accuracy", "5% of SGD's test loss"
+std::string margin_text(const PilotRule& rule) {
+  return number_text(rule.margin) + (rule.by_loss ? "% of SGD's test loss" : " points of accuracy");
 }
 
 std::string measured(const PilotVerdict& v, const PilotRule& rule) {
@@ -84,7 +85,7 @@ PilotVerdict judge(const PilotEvidence& evidence, const PilotRule& rule) {
   v.reason = measured(v, rule);
   if (v.low() > -rule.margin && v.high() < rule.margin) {
     v.advice = Advice::do_not_adopt;
-    v.reason += text(": no difference that matters (", number_text(rule.margin), " ", unit(rule), "), either way.");
+    v.reason += text(": no difference that matters (", margin_text(rule), "), either way.");
   } else if (v.low() > 0) {
     v.advice = Advice::adopt;
     v.reason += ": MSAM is better.";
@@ -98,12 +99,11 @@ PilotVerdict judge(const PilotEvidence& evidence, const PilotRule& rule) {
 }
 
 std::string rule_text(const PilotRule& rule) {
-  const std::string margin = number_text(rule.margin) + " " + unit(rule);
   return text(
       "The rule, fixed before any result is seen: the difference in test ", rule.by_loss ? "loss" : "accuracy",
       " at the end of training, MSAM against SGD, both tuned with equally many trials, same initial weights and batch "
       "order for each seed, has a 95% interval over seeds and test rows together. If it lies within ",
-      margin,
+      margin_text(rule),
       " on both sides of 0, there is no difference that matters: do not adopt. Else, if it lies above 0, adopt; if "
       "below, do not. Else undecided. If runs of only one of the two diverge, the other is better. "
       "Time and memory are reported and take no part.");

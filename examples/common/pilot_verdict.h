@@ -23,6 +23,9 @@ struct PilotEvidence {
   int sgd_diverged = 0, msam_diverged = 0;  ///< final runs whose loss did not stay finite
 };
 
+/// Seeds without which there is no verdict.
+inline constexpr int fewest_seeds = 3;
+
 enum class Advice { adopt, do_not_adopt, undecided };
 std::string advice_text(Advice advice);
 

@@ -84,21 +84,31 @@ TEST_CASE("pilot refuses a time that is none, or too short for anything, with wh
 TEST_CASE("pilot keeps its time, tries equally often, and writes metrics, verdict, figures and one report") {
   TemporaryFolder folder;
   const std::string csv = folder.write("t.csv", table(150));
-  const auto start = std::chrono::steady_clock::now();
-  const Outcome outcome = run(folder, {MINIMA_PILOT, csv, "--label", "kind", "--minutes", "0.3", "--model", "mlp:8",
-                                       "--threads", "1", "--out", folder.file("out")});
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  double minutes = 0.3, seconds = 0;
+  Outcome outcome;
+  const auto attempt = [&] {
+    const auto start = std::chrono::steady_clock::now();
+    outcome = run(folder, {MINIMA_PILOT, csv, "--label", "kind", "--minutes", text(minutes), "--model", "mlp:8",
+                           "--threads", "1", "--out", folder.file("out")});
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  attempt();
+  const size_t least = outcome.output.find("expected at least ");
+  if (outcome.status == 2 && least != std::string::npos) {  // on a machine that is busy: what it asks for must do
+    minutes = std::strtod(outcome.output.c_str() + least + 18, nullptr);
+    attempt();
+  }
   CAPTURE(outcome.output);
   REQUIRE(outcome.status == 0);
-  CHECK_MESSAGE(seconds < 1.2 * 18, "it took " << seconds << " s of 18");
-  for (const char* part : {"The rule, fixed before any result is seen", "Plan for 0:18", "Generalisation",
+  CHECK_MESSAGE(seconds < 1.2 * 60 * minutes, "it took " << seconds << " s of " << 60 * minutes);
+  for (const char* part : {"The rule, fixed before any result is seen", "Plan for ", "Generalisation",
                            "Time and memory paid", "Sharpness", "Stability of the curves", "Does the momentum carry",
-                           "Two warnings", "Tuning", "An epoch of MSAM took", "open report.html"})
+                           "Two warnings", "Tuning", "epoch of MSAM", "open report.html"})
     CHECK_MESSAGE(contains(outcome.output, part), part);
 
   const json pilot = json::parse(read_bytes(folder.file("out/pilot.json")));
   CHECK(contains(outcome.output, pilot.at("reason").get<std::string>().substr(0, 30)));
-  CHECK(pilot.at("seeds") >= 5);
+  CHECK(pilot.at("seeds") >= 3);
   std::map<std::string, int> trials;
   for (const std::string& line : lines_of(folder.file("out/trials.jsonl")))
     ++trials[json::parse(line).at("optimizer").get<std::string>()];
@@ -109,15 +119,16 @@ TEST_CASE("pilot keeps its time, tries equally often, and writes metrics, verdic
   CHECK(first.contains("validation_loss"));
   CHECK_FALSE(first.contains("test_loss"));
   CHECK(lines_of(folder.file("out/metrics.csv")).size() > 3 * 5);
-  CHECK(json::parse(read_bytes(folder.file("out/summary.json"))).at("runs").size() >= 15);
+  CHECK(json::parse(read_bytes(folder.file("out/summary.json"))).at("runs").size() ==
+        3 * pilot.at("seeds").get<size_t>());
   CHECK(contains(read_bytes(folder.file("out/report.html")), "class=\"statement\""));
 }
 
 TEST_CASE("Ctrl-C ends the comparison with what is finished, and a pilot still tuning without a verdict") {
   TemporaryFolder folder;
   const std::string csv = folder.write("t.csv", table(150));
-  const Words words{MINIMA_PILOT, csv,     "--label",   "kind", "--minutes", "0.5",
-                    "--model",    "mlp:8", "--threads", "1",    "--out",     folder.file("out")};
+  const Words words{MINIMA_PILOT, csv,        "--label", "kind",      "--minutes", "1",     "--model",
+                    "mlp:8",      "--epochs", "30",      "--threads", "1",         "--out", folder.file("out")};
   {
     Process process(folder, words);
     REQUIRE(wait_for_lines(folder.file("out/trials.csv"), 3));
@@ -127,8 +138,7 @@ TEST_CASE("Ctrl-C ends the comparison with what is finished, and a pilot still t
     CHECK_FALSE(std::filesystem::exists(folder.file("out/pilot.json")));
   }
   Process process(folder, words);
-  for (int i = 0; i < 6000 && lines_of(folder.file("out/metrics.csv")).size() < 1000; ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  REQUIRE(wait_for_lines(folder.file("out/metrics.csv"), 100));  // a seed has three runs of 30 epochs
   process.interrupt();
   CHECK(process.wait() == 130);
   CHECK_MESSAGE(contains(read_bytes(folder.file("out/report.html")), "The pilot was stopped early; this is what was "),
