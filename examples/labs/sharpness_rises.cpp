@@ -61,9 +61,8 @@ void Sharpnesses::measure_rises() {
       "normal noise on every weight, and what the trace of the Hessian would make of that.",
       table);
   lab_.say(
-      "For a smooth loss the last two columns would agree. Here the noise moves units across their kinks, and the "
-      "kinks' "
-      "curvature is no part of the Hessian of a ReLU network: the rise is larger than its trace says.");
+      "For a smooth loss the last two columns would agree, but for the error of two estimates. Here the noise moves "
+      "units across their kinks, and what the kinks add, of either sign, is no part of the Hessian of a ReLU network.");
 }
 
 void Sharpnesses::draw_rises() {
@@ -128,16 +127,19 @@ void Sharpnesses::compare_with_test_loss() {
               "From right to left the minima get flatter. The test loss falls at first, and rises again for MSAM's "
               "largest rho.");
   const double flattest = interval_95(of("msam 2", lambda_of)).mean;
-  double flattest_other = INFINITY, best_loss = INFINITY;
+  double flattest_other = INFINITY, best_loss = INFINITY, largest_gradient = 0;
   for (const std::string& name : names_) {
     if (name == "msam 2") continue;
     flattest_other = std::min(flattest_other, interval_95(of(name, lambda_of)).mean);
     best_loss = std::min(best_loss, interval_95(of(name, test_loss_of)).mean);
+    largest_gradient = std::max(largest_gradient, interval_95(of(name, gradient_of)).mean);
   }
   lab_.say(text("The flattest network of all, MSAM with rho 2 (lambda_1 ", short_number(flattest),
                 "), has a test loss of ", fixed(interval_95(of("msam 2", test_loss_of)).mean, 3), "; the best has ",
                 fixed(best_loss, 3), "."));
   lab_.expect("lambda_1 of msam 2 over the next flattest: it is the flattest", flattest / flattest_other, at_most(1));
+  lab_.expect("|gradient| of msam 2 over the next largest: its descent is unfinished",
+              interval_95(of("msam 2", gradient_of)).mean / largest_gradient, at_least(1));
   lab_.expect("test loss of msam 2 over the best: and not the best",
               interval_95(of("msam 2", test_loss_of)).mean / best_loss, at_least(1.05));
 }
