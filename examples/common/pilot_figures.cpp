@@ -148,7 +148,7 @@ Figure draw_warnings(const std::vector<Warning>& warnings, const std::string& di
   }
   std::vector<Figure> figures;
   add(figures, directory, "warnings",
-      line_figure("warnings", "Test accuracy: where MSAM's advantage goes away", panels, 2),
+      line_figure("warnings", "Test accuracy: what becomes of MSAM's advantage", panels, 2),
       "MSAM minus SGD in test accuracy, both tuned in each setting, paired over seeds.", problem);
   return figures.empty() ? Figure{} : figures[0];
 }

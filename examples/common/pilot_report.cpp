@@ -211,6 +211,24 @@ PilotSection momentum(const Pilot& pilot) {
       text(reading, " For a single step a random direction has a cosine of about 0 +- ", short_text(random), ".")};
 }
 
+/// What is to be said where SGD does otherwise on the test part than on the validation split by more than luck (three
+/// standard deviations of the difference between two samples of these sizes).
+std::string difference_of_parts(const Pilot& pilot) {
+  const double test = method(pilot.comparison, "sgd").test_accuracy.mean;
+  for (const Trial& trial : pilot.comparison.trials) {
+    if (!trial.chosen || trial.settings.optimizer != "sgd") continue;
+    const double validation = trial.accuracy.mean, p = (test + validation) / 2;
+    const double rows = 1 / (0.2 * static_cast<double>(pilot.comparison.train_samples)) +
+                        1 / static_cast<double>(pilot.comparison.test_samples);
+    if (!(std::abs(test - validation) > 3 * std::sqrt(p * (1 - p) * rows))) continue;
+    return text("Here the two parts differ already: sgd has an accuracy of ", fixed(100 * validation, 1),
+                "% on the validation split and of ", fixed(100 * test, 1),
+                "% on the test part, more apart than luck allows. Settings that were chosen on the first need not be "
+                "the best on the second.");
+  }
+  return "";
+}
+
 PilotSection warnings(const Pilot& pilot) {
   return {"Two warnings",
           text("Distribution shift: the test part is drawn from the same data as the training part. Where the data in "
@@ -220,7 +238,7 @@ PilotSection warnings(const Pilot& pilot) {
                ") the gradients' noise already does what the perturbation is for, and an advantage can vanish. "
                "`./minima pilot --warnings` shows both on synthetic data, in seconds."),
           {},
-          ""};
+          difference_of_parts(pilot)};
 }
 
 /// A mean over tuning seeds; with two, an interval would say less than the numbers.

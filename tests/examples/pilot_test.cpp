@@ -200,6 +200,22 @@ TEST_CASE("the report's sections hold the numbers of the runs, and pilot.json th
   CHECK(json.at("seeds") == 3);
 }
 
+TEST_CASE("a test part on which SGD does otherwise than on the validation split is pointed out") {
+  Pilot pilot = pilot_of({9000, 9020, 9010}, {9000, 9020, 9010});
+  pilot.comparison.train_samples = 10000;
+  Trial trial{.settings = {.optimizer = "sgd"}, .chosen = true};
+  const auto remark = [&](double accuracy) {
+    trial.accuracy = {accuracy, 0, 1};
+    pilot.comparison.trials = {trial};
+    for (const PilotSection& section : pilot_sections(pilot))
+      if (section.heading == "Two warnings") return section.remark;
+    return std::string("no such section");
+  };
+  // sd of the difference: sqrt(0.09 (1/2000 + 1/10000)) = 0.0073
+  CHECK(remark(0.92) == "");
+  CHECK(contains(remark(0.95), "95.0% on the validation split and of 90.1% on the test part"));
+}
+
 TEST_CASE("all three optimizers get equally many different trials over the same range of step lengths") {
   for (const PilotGrid grid : {PilotGrid{2, 2, 2}, PilotGrid{2, 3, 3}, PilotGrid{3, 4, 4}}) {
     std::map<std::string, std::pair<double, double>> ranges;
