@@ -189,11 +189,14 @@ PilotSection momentum(const Pilot& pilot) {
     table.push_back({name, interval_text(m.cosine), interval_text(m.slope), interval_text(m.negative_percent)});
   }
   const Interval cosine = momentum_of(pilot, "sgd").cosine, slope = momentum_of(pilot, "msam").slope;
-  std::string reading =
-      cosine.count < 2     ? "Too few runs to say."
-      : cosine.separated() ? "Under SGD the cosine differs from 0: the momentum says something about the next batch."
-                           : "Under SGD the cosine is not separated from 0: the momentum says nothing about the next "
-                             "batch, and a perturbation along it is about as good as a random one, which does nothing.";
+  std::string reading = cosine.count < 2 ? "Too few runs to say."
+                        : cosine.separated()
+                            ? "Under SGD the cosine differs from 0: the momentum says something about the next batch."
+                            : text(
+                                  "Under SGD no sign is seen that the momentum says anything about the next batch: "
+                                  "in the mean |cos| is below ",
+                                  short_text(std::abs(cosine.mean) + cosine.half_width),
+                                  " (95%). A perturbation along a direction that says nothing does nothing.");
   if (slope.separated() && slope.mean < 0)
     reading +=
         " At MSAM's perturbed point the slope is below 0: further along -v the loss of the batch rises. The "
@@ -293,21 +296,21 @@ PilotSection tuning(const Pilot& pilot) {
 
 PilotEvidence evidence_of(const Pilot& pilot, const std::string& optimizer) {
   PilotEvidence evidence;
+  evidence.runs = static_cast<int>(runs_of(pilot, "sgd").size());
   evidence.sgd_diverged = diverged(pilot, "sgd"), evidence.msam_diverged = diverged(pilot, optimizer);
   const auto pairs = pairs_with_sgd(pilot, optimizer);
   if (pairs.empty()) return evidence;
   double sgd_loss = 0;
   for (const auto& [run, sgd] : pairs) sgd_loss += sgd->result.last().test_loss / static_cast<double>(pairs.size());
   const double scale = pilot.rule.by_loss ? 100 / sgd_loss : 100;
-  evidence.by_row.assign(pairs[0].first->row_correct.size(), 0);
   for (const auto& [run, sgd] : pairs) {
     const Measurement &a = run->result.last(), &b = sgd->result.last();
     evidence.by_seed.push_back(scale *
                                (pilot.rule.by_loss ? b.test_loss - a.test_loss : a.test_accuracy - b.test_accuracy));
-    for (size_t i = 0; i < evidence.by_row.size(); ++i)
-      evidence.by_row[i] +=
-          scale / static_cast<double>(pairs.size()) *
-          (pilot.rule.by_loss ? sgd->row_loss[i] - run->row_loss[i] : run->row_correct[i] - sgd->row_correct[i]);
+    std::vector<double>& rows = evidence.by_row.emplace_back();
+    for (size_t i = 0; i < run->row_correct.size(); ++i)
+      rows.push_back(scale * (pilot.rule.by_loss ? sgd->row_loss[i] - run->row_loss[i]
+                                                 : run->row_correct[i] - sgd->row_correct[i]));
   }
   return evidence;
 }

@@ -19,8 +19,9 @@ struct PilotRule {
 /// What the rule is applied to. A difference is MSAM's advantage over SGD: positive means that MSAM is better.
 struct PilotEvidence {
   std::vector<double> by_seed;              ///< in points of accuracy, or percent of SGD's mean test loss; one a seed
-  std::vector<double> by_row;               ///< the same for each row of the test part, averaged over the seeds
-  int sgd_diverged = 0, msam_diverged = 0;  ///< final runs whose loss did not stay finite
+  std::vector<std::vector<double>> by_row;  ///< by_row[s][i]: the same for row i of the test part, after seed s
+  int runs = 0;                             ///< final runs of each, diverged ones included
+  int sgd_diverged = 0, msam_diverged = 0;  ///< of these: runs whose loss did not stay finite
 };
 
 /// Seeds without which there is no verdict.
@@ -31,11 +32,13 @@ std::string advice_text(Advice advice);
 
 struct PilotVerdict {
   Advice advice = Advice::undecided;
-  Interval seeds;           ///< of the difference, over seeds: initial weights and batch order
-  double rows = 0;          ///< half of a 95% interval over test rows: with other rows of the same kind it would differ
+  Interval seeds;  ///< of the difference, over seeds: initial weights and batch order
+  /// Half of a 95% interval over test rows, of what remains with any number of seeds: with other rows of the same kind
+  /// the difference would be another.
+  double rows = 0;
   double half_width = NAN;  ///< both together: sqrt(seeds.half_width^2 + rows^2)
   int more_seeds = 0;       ///< where undecided: seeds to add; -1: no number of seeds would decide
-  int rows_needed = 0;      ///< where no number of seeds would: test rows in all
+  int rows_needed = 0;      ///< where no number of seeds would, for want of test rows: rows in all
   std::string reason;       ///< a sentence with the numbers
 
   double low() const { return seeds.mean - half_width; }
@@ -43,15 +46,15 @@ struct PilotVerdict {
 };
 
 /// In this order, with the interval of the difference over seeds and test rows together, and margin m:
-///   runs of one of the two diverged, and none of the other's   the other is better
-///   fewer than three seeds in which both finished              undecided
-///   the interval lies within (-m, m)                           no difference that matters
-///   it lies above 0, or below 0                                MSAM, or SGD, is better
-///   else                                                       undecided
+///   more runs of one of the two diverged           the other is better if Fisher's exact test gives p < 5%; else
+///                                                  undecided
+///   fewer than three seeds in which both finished  undecided
+///   the interval lies within (-m, m)               no difference that matters
+///   it lies above 0, and its mean is at least m    MSAM is better; likewise SGD
+///   else                                           undecided
 /// Adopt if MSAM is better; do not adopt if SGD is, or if there is no difference that matters.
 /// The number of seeds to add is the smallest with which, if the true difference and spread are those seen, the rule
-/// decides with a probability of about 80%: (t + 0.84) sd / sqrt(n) at most what is left of max(|d|, m - |d|) beside
-/// the rows' part.
+/// decides with a probability of about 80%.
 PilotVerdict judge(const PilotEvidence& evidence, const PilotRule& rule);
 
 /// The rule in words, for --help and the report.

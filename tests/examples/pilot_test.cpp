@@ -95,43 +95,135 @@ TEST_CASE("a difference lost in the spread of the seeds is undecided, with the n
   CHECK(verdict_of(swapped(pilot)).advice == Advice::undecided);
   CHECK(verdict_of(swapped(pilot)).more_seeds == v.more_seeds);
 
-  // By hand: the smallest n with (t + 0.8416) sd / sqrt(n) within what the rows leave of the difference.
+  // By hand: the mean must lie sd / sqrt(n) times 0.8416 above the half width that n seeds and the rows have together.
   const std::vector<double> d{2.0, -0.2, 1.8, 1.3};
   const Interval i = interval_95(d);
-  const double sd = i.half_width / student_t_975(3) * 2, left = std::sqrt(i.mean * i.mean - v.rows * v.rows);
-  const auto wide = [&](int n) { return (student_t_975(n - 1) + 0.8416) * sd / std::sqrt(n) > left; };
+  const double sd = i.half_width / student_t_975(3) * 2;
+  const auto decides = [&](int n) {
+    const double of_mean = sd / std::sqrt(n);
+    return i.mean - 0.8416 * of_mean >= std::hypot(student_t_975(n - 1) * of_mean, v.rows);
+  };
   const int n = 4 + v.more_seeds;
-  CHECK_FALSE(wide(n));
-  if (v.more_seeds > 1) CHECK(wide(n - 1));
+  CHECK(decides(n));
+  if (v.more_seeds > 1) CHECK_FALSE(decides(n - 1));
+}
+
+TEST_CASE("of the spread over test rows only what stays from seed to seed counts beside the seeds") {
+  Generator random{3, 0};
+  constexpr int seeds = 5, rows = 400;
+  const auto in_one_seed = random.normal({seeds * rows}, 0, 30, DType::float64).to_vector<double>();
+  const auto lasting = random.normal({rows}, 0, 20, DType::float64).to_vector<double>();
+  PilotEvidence noise{.by_seed = {1, 2, 3, 2, 1}}, both = noise;
+  for (size_t s = 0; s < seeds; ++s) {
+    noise.by_row.emplace_back(), both.by_row.emplace_back();
+    for (size_t i = 0; i < rows; ++i) {
+      noise.by_row[s].push_back(in_one_seed[s * rows + i] + 10 * static_cast<double>(s));
+      both.by_row[s].push_back(noise.by_row[s][i] + lasting[i]);
+    }
+  }
+  // Without the correction: 1.97 * 30 / sqrt(5 * 400) = 1.3 and 1.97 * sqrt(20^2 + 30^2 / 5) / sqrt(400) = 2.4.
+  CHECK(judge(noise, {}).rows < 0.5);
+  CHECK_CLOSE(judge(both, {}).rows, 1.966 * 20 / 20, {.rtol = 0.1});
+}
+
+TEST_CASE("with the seeds asked for, the rule decides in about four cases of five") {
+  const auto check_forecast = [](double true_mean, double rows, int seeds_now) {
+    CAPTURE(true_mean);
+    CAPTURE(rows);
+    // Seeds with exactly this mean and standard deviation 1; rows whose part has a half width of `rows`.
+    const auto sample = [&](const std::vector<double>& values) {
+      PilotEvidence evidence{.by_seed = values};
+      const double apart = rows / student_t_975(99) * std::sqrt(99.0);
+      evidence.by_row.emplace_back();
+      for (int i = 0; i < 100; ++i) evidence.by_row[0].push_back(i % 2 == 0 ? apart : -apart);
+      return judge(evidence, {});
+    };
+    std::vector<double> now;
+    const double one = std::sqrt((seeds_now - 1.0) / seeds_now);
+    for (int i = 0; i < seeds_now; ++i) now.push_back(true_mean + (i % 2 == 0 ? one : -one));
+    const PilotVerdict v = sample(now);
+    CHECK_CLOSE(v.rows, rows, {.rtol = 1e-6, .atol = 1e-9});
+    REQUIRE(v.more_seeds > 0);
+    Generator random{11, 0};
+    constexpr int trials = 1000;
+    int decided = 0;
+    for (int trial = 0; trial < trials; ++trial)
+      decided +=
+          sample(random.normal({seeds_now + v.more_seeds}, true_mean, 1, DType::float64).to_vector<double>()).advice !=
+          Advice::undecided;
+    // A standard deviation of luck is 1.3%.
+    CHECK_MESSAGE(std::abs(decided / double{trials} - 0.8) < 0.05, decided << " with " << v.more_seeds << " more");
+  };
+  check_forecast(0, 0, 4);       // no difference: both bounds must hold
+  check_forecast(0, 0.3, 4);     // the same, and few rows
+  check_forecast(0.15, 0, 4);    // a difference that does not matter
+  check_forecast(0.9, 0.65, 4);  // one that does, and few rows
+}
+
+TEST_CASE(
+    "what is better than 0 but not by as much as matters is undecided, and more precision does not undo adoption") {
+  const auto advice = [](double mean, double spread) {
+    const std::vector<double> seeds{mean - spread, mean, mean, mean, mean + spread};
+    return judge({.by_seed = seeds, .by_row = {{0, 0}}}, {});
+  };
+  const PilotVerdict v = advice(0.3, 0.25);
+  CHECK(v.low() > 0);
+  CHECK(v.high() > 0.5);
+  CHECK(v.advice == Advice::undecided);
+  CHECK(contains(v.reason, "MSAM is better, but not shown to be so by as much as matters (0.5 points of accuracy)."));
+  CHECK(contains(advice(-0.3, 0.25).reason, "SGD is better, but not shown to be so by as much as matters"));
+  CHECK(advice(-0.3, 0.25).advice == Advice::undecided);
+  CHECK(advice(0.3, 0.1).advice == Advice::do_not_adopt);
+  for (const double spread : {0.6, 0.3, 0.1, 0.01}) CHECK(advice(0.6, spread).advice == Advice::adopt);
+  // Too close to the margin for any number of seeds: the rows are not to blame.
+  const PilotVerdict close = advice(0.499, 0.3);
+  CHECK(close.more_seeds == -1);
+  CHECK(close.rows_needed == 0);
+  CHECK(contains(close.reason, "too close to the smallest gain that matters"));
 }
 
 TEST_CASE("where the test rows are too few, no number of seeds decides, and the rows that would are named") {
   PilotEvidence evidence;
   for (int i = 0; i < 10; ++i) evidence.by_seed.push_back(1 + 0.01 * i);
-  for (int i = 0; i < 50; ++i) evidence.by_row.push_back(i < 3 ? 100 : i < 5 ? -50 : 0);
+  evidence.by_row.resize(10);
+  for (auto& rows : evidence.by_row)  // the same in every seed
+    for (int i = 0; i < 50; ++i) rows.push_back(i < 3 ? 100 : i < 5 ? -50 : 0);
   const PilotVerdict v = judge(evidence, {});
   CHECK(v.advice == Advice::undecided);
   CHECK(v.more_seeds == -1);
   CHECK(v.rows_needed > 50);
   CHECK(contains(v.reason, text("The 50 test rows are too few for a difference of this size: about ", v.rows_needed)));
   // Four times the rows halve their part.
-  std::vector<double> rows = evidence.by_row;
-  for (int copy = 0; copy < 3; ++copy) evidence.by_row.insert(evidence.by_row.end(), rows.begin(), rows.end());
+  for (auto& rows : evidence.by_row)
+    for (int i = 0; i < 150; ++i) rows.push_back(rows[static_cast<size_t>(i)]);
   CHECK_CLOSE(judge(evidence, {}).rows, v.rows / 2, {.rtol = 0.05});
 }
 
-TEST_CASE("runs of one optimizer that diverge decide for the other; two seeds decide nothing") {
-  PilotEvidence evidence{.by_seed = {1, 1.1, 1.2}, .by_row = {1, 1.1, 1.2}};
-  evidence.msam_diverged = 1;
-  CHECK(judge(evidence, {}).advice == Advice::do_not_adopt);
-  CHECK(contains(judge(evidence, {}).reason, "1 of the final runs of MSAM diverged, and none of SGD's."));
-  evidence.sgd_diverged = 2;
-  CHECK(judge(evidence, {}).advice == Advice::adopt);  // both did: the seeds in which both finished speak
-  evidence.msam_diverged = 0;
-  evidence.by_seed = {-1, -1.1, -1.2};
-  CHECK(judge(evidence, {}).advice == Advice::adopt);
+TEST_CASE("diverged runs decide where they are more than luck, and leave it undecided where they are not") {
+  const auto verdict = [](int runs, int sgd, int msam) {
+    PilotEvidence evidence{.by_row = {{0, 0}}, .runs = runs, .sgd_diverged = sgd, .msam_diverged = msam};
+    for (int i = 0; i < runs - std::max(sgd, msam); ++i) evidence.by_seed.push_back(2 + 0.1 * (i % 3));
+    return judge(evidence, {});
+  };
+  CHECK(verdict(30, 0, 0).advice == Advice::adopt);
+  CHECK(verdict(30, 1, 0).advice == Advice::undecided);
+  CHECK(contains(verdict(30, 1, 0).reason, "Of 30 final runs of each, SGD diverged in 1 and MSAM in 0: too few"));
+  CHECK(contains(verdict(30, 1, 0).reason, "p = 1.00"));
+  CHECK(contains(verdict(30, 1, 0).reason, "Over 29 seeds MSAM's advantage over SGD in test accuracy is "));
+  // Twice C(30, 6) C(30, 0) / C(60, 6) = 0.0237; five of thirty: 0.0522.
+  CHECK(verdict(30, 6, 0).advice == Advice::adopt);
+  CHECK(contains(verdict(30, 6, 0).reason, "p = 0.024"));
+  CHECK(verdict(30, 5, 0).advice == Advice::undecided);
+  CHECK(verdict(30, 0, 6).advice == Advice::do_not_adopt);
+  CHECK(verdict(30, 10, 7).advice == Advice::undecided);
+  // Of few seeds, all: twice 1 / C(10, 5) = 0.0079.
+  CHECK(verdict(5, 5, 0).advice == Advice::adopt);
+  CHECK(verdict(5, 0, 5).advice == Advice::do_not_adopt);
+  CHECK(verdict(30, 2, 2).advice == Advice::adopt);  // equally many: the seeds in which both finished speak
+}
 
-  const PilotVerdict two = judge({.by_seed = {1, 1.1}, .by_row = {1, 1}}, {});
+TEST_CASE("two seeds decide nothing") {
+  const PilotVerdict two = judge({.by_seed = {1, 1.1}, .by_row = {{1, 1}, {1, 1}}}, {});
   CHECK(two.advice == Advice::undecided);
   CHECK(two.more_seeds == 1);
   CHECK(contains(two.reason, "at least 3 are needed"));
@@ -193,6 +285,16 @@ TEST_CASE("the report's sections hold the numbers of the runs, and pilot.json th
   CHECK(momentum.table[1][3].substr(0, 3) == "100");
   CHECK(contains(momentum.remark, "Under SGD the cosine differs from 0"));
   CHECK(contains(sections.at("Sharpness").text, "Not measured"));
+
+  Pilot no_sign = pilot;  // the mean over seeds is 0, and the interval reaches to 0.248
+  for (PilotRun& run : no_sign.runs)
+    run.probes.back().cosine = 0.1 * (static_cast<double>(run.result.settings.seed) - 2);
+  for (const PilotSection& section : pilot_sections(no_sign))
+    if (section.heading == momentum.heading)
+      CHECK_MESSAGE(contains(section.remark,
+                             "no sign is seen that the momentum says anything about the next batch: in "
+                             "the mean |cos| is below 0.25 (95%)"),
+                    section.remark);
 
   const nlohmann::json json = nlohmann::json::parse(pilot_json(pilot));
   CHECK(json.at("advice") == "adopt MSAM");
