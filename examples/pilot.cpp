@@ -159,8 +159,8 @@ std::string plan_text(const Options& options, const Problem& problem, const Pilo
               " trials for each of sgd, sam and msam (", g.momenta, " momenta; ", g.lrs, " learning rates by ", g.rhos,
               " radii for sam and msam, ", g.lrs * g.rhos, " learning rates for sgd) with ", plan.tuning_seeds,
               plan.tuning_seeds == 1 ? " seed" : " seeds", " on a validation split, until ", clock_time(tuning_until),
-              "; then the best of each on as many seeds as the time allows, about ", plan.seeds, ", at most ",
-              most_pilot_seeds, ". Every run has ", plan.epochs, " epochs.");
+              "; then the best of each, by ", options.measure, " there, on as many seeds as the time allows, about ",
+              plan.seeds, ", at most ", most_pilot_seeds, ". Every run has ", plan.epochs, " epochs.");
 }
 
 int pilot_on_data(const Options& options) {
@@ -190,7 +190,7 @@ int pilot_on_data(const Options& options) {
   comparison.train_samples = problem.train.size(), comparison.test_samples = problem.test.size();
   comparison.curvature_samples = curvature_samples;
   comparison.optimizers = pilot_optimizers();
-  comparison.trials = session.tune(tuning, plan, tuning_until);
+  comparison.trials = session.tune(tuning, plan, options.rule.tuned_by(), tuning_until);
   std::vector<RunSettings> chosen;
   if (!session.stopped_early()) {
     for (const std::string& name : pilot_optimizers()) chosen.push_back(chosen_trial(comparison.trials, name).settings);
@@ -231,7 +231,7 @@ int show_warnings(const Options& options) {
   Report report("MSAM: two warnings");
   const std::string head = text(
       "Two synthetic examples in which MSAM has an advantage over SGD at first. Both optimizers are tuned in every "
-      "setting with 15 trials each, on validation data of the same kind as the training data; then ",
+      "setting with 15 trials each, by the loss on validation data of the same kind as the training data; then ",
       extent.seeds,
       " seeds, each with data of its own. The examples were looked for: they show that an advantage can go away, not "
       "that it must.");

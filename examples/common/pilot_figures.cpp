@@ -40,24 +40,26 @@ Panel difference_panel(const Pilot& pilot, bool by_loss) {
   return panel;
 }
 
-/// Validation loss against rho (or, for SGD, against lr / (1 - momentum)), a curve for each momentum: at each rho the
-/// best of the learning rates.
+/// Validation loss, or accuracy where that decides, against rho (or, for SGD, against lr / (1 - momentum)), a curve for
+/// each momentum: at each rho the best of the learning rates.
 Panel grid_panel(const Pilot& pilot, const std::string& optimizer) {
   const bool with_rho = optimizer != "sgd";
-  Panel panel{optimizer, with_rho ? "rho" : "lr / (1 - momentum)", "validation loss"};
+  const bool by_loss = pilot.rule.by_loss;
+  Panel panel{optimizer, with_rho ? "rho" : "lr / (1 - momentum)", by_loss ? "validation loss" : "validation acc %"};
   panel.log_x = true;
-  std::map<double, std::map<double, double>> curves;  // momentum -> x -> loss
+  std::map<double, std::map<double, double>> curves;  // momentum -> x -> loss or accuracy
   for (const Trial& trial : pilot.comparison.trials) {
     const RunSettings& s = trial.settings;
     if (s.optimizer != optimizer || trial.diverged) continue;
     const double x = with_rho ? s.rho : s.lr / (1 - s.momentum);
-    const auto [at, fresh] = curves[s.momentum].emplace(x, trial.loss.mean);
-    if (!fresh) at->second = std::min(at->second, trial.loss.mean);
+    const double y = by_loss ? trial.loss.mean : 100 * trial.accuracy.mean;
+    const auto [at, fresh] = curves[s.momentum].emplace(x, y);
+    if (!fresh) at->second = by_loss ? std::min(at->second, y) : std::max(at->second, y);
   }
   size_t i = 0;
   for (const auto& [momentum, curve] : curves) {
     Series series{text(optimizer, ", momentum ", momentum), style_of(optimizer, i++)};
-    for (const auto& [x, loss] : curve) series.x.push_back(x), series.y.push_back(loss);
+    for (const auto& [x, y] : curve) series.x.push_back(x), series.y.push_back(y);
     series.draw = Series::Draw::line_and_points;
     panel.series.push_back(series);
   }
@@ -127,7 +129,7 @@ std::vector<Figure> draw_pilot(const Pilot& pilot, const std::string& directory,
   for (const std::string& name : pilot.comparison.optimizers) grids.push_back(grid_panel(pilot, name));
   add(figures, directory, "grid",
       line_figure("grid", data + ": tuning", grids, 3, "at each point the best of the other settings tried"),
-      "Validation loss over the grid.", problem);
+      pilot.rule.by_loss ? "Validation loss over the grid." : "Validation accuracy over the grid.", problem);
   return figures;
 }
 

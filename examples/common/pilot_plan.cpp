@@ -92,8 +92,8 @@ std::vector<RunSettings> pilot_trials(const std::string& optimizer, const PilotG
   return trials;
 }
 
-std::vector<Trial> judge_pilot(const std::vector<RunResult>& runs) {
-  std::vector<Trial> trials = judge_trials(runs);
+std::vector<Trial> judge_pilot(const std::vector<RunResult>& runs, JudgedBy what) {
+  std::vector<Trial> trials = judge_trials(runs, what);
   const auto length = [](const Trial& t) { return t.settings.lr / (1 - t.settings.momentum); };
   for (Trial& trial : trials) {
     double lowest = length(trial), highest = lowest, low_rho = trial.settings.rho, high_rho = low_rho;

@@ -28,7 +28,7 @@ struct PilotGrid {
 std::vector<RunSettings> pilot_trials(const std::string& optimizer, const PilotGrid& grid);
 
 /// judge_trials, with the edge as a pilot's grid has it: among lr / (1 - momentum) and rho.
-std::vector<Trial> judge_pilot(const std::vector<RunResult>& runs);
+std::vector<Trial> judge_pilot(const std::vector<RunResult>& runs, JudgedBy what);
 
 /// What was measured before planning, in seconds.
 struct PilotCosts {

@@ -280,8 +280,9 @@ PilotSection tuning(const Pilot& pilot) {
   return {"Tuning",
           text(pilot.trials_done, " trials for each optimizer, over ", pilot.tuning_seeds_done,
                pilot.tuning_seeds_done == 1 ? " seed" : " seeds",
-               " of their own, on 80% of the training part; chosen by the mean loss on the other 20%. The test part "
-               "took no part.",
+               " of their own, on 80% of the training part; chosen by the mean ",
+               pilot.rule.by_loss ? "loss on the other 20%." : "accuracy on the other 20%, of equals by the loss.",
+               " The test part took no part.",
                done < planned ? text(" The machine was slower than it was when measured: ", planned - done, " of ",
                                      planned, " rounds were not done.")
                               : ""),

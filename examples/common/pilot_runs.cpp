@@ -15,6 +15,7 @@ namespace {
 
 constexpr double too_late = 1.1;  // of the budget: no run goes on beyond
 constexpr int64_t probes_per_run = 120;
+constexpr double smallest_lr = 1e-9;  // at which costs are measured
 
 int64_t milliseconds(double seconds) { return static_cast<int64_t>(1000 * seconds); }
 
@@ -64,13 +65,23 @@ void PilotSession::check_time() const {
 }
 
 PilotCosts PilotSession::measure_costs(const Problem& problem, int64_t curvature_samples) {
+  for (double lr = RunSettings{}.lr;; lr /= 10) {  // what a step costs does not depend on it
+    try {
+      return measure_costs(problem, curvature_samples, lr);
+    } catch (const Diverged&) {
+      if (lr < smallest_lr) throw;
+    }
+  }
+}
+
+PilotCosts PilotSession::measure_costs(const Problem& problem, int64_t curvature_samples, double lr) {
   constexpr int turns = 5;
   const double turn_seconds = std::min(0.4, 0.01 * clock_.budget()) / turns;
   std::vector<std::unique_ptr<Run>> runs;
   for (const std::string& name : pilot_optimizers()) {
     const double rho = optim::defaults_of(name).rho;
-    runs.push_back(
-        std::make_unique<Run>(problem, RunSettings{.optimizer = name, .base = "sgd", .rho = rho, .steps = 1000000}));
+    runs.push_back(std::make_unique<Run>(
+        problem, RunSettings{.optimizer = name, .base = "sgd", .lr = lr, .rho = rho, .steps = 1000000}));
     runs.back()->step();  // memory is fetched in the first
   }
   std::map<std::string, std::vector<double>> step_seconds;
@@ -110,7 +121,7 @@ RunResult PilotSession::try_out(const Problem& tuning, const RunSettings& settin
   return result;
 }
 
-std::vector<Trial> PilotSession::tune(const Problem& tuning, const PilotPlan& plan, double until) {
+std::vector<Trial> PilotSession::tune(const Problem& tuning, const PilotPlan& plan, JudgedBy what, double until) {
   std::vector<std::vector<RunSettings>> grids;
   for (const std::string& name : pilot_optimizers()) grids.push_back(pilot_trials(name, plan.grid));
   // Each optimizer's grid in an order of its own, the same for every seed.
@@ -147,7 +158,7 @@ std::vector<Trial> PilotSession::tune(const Problem& tuning, const PilotPlan& pl
   } catch (const Out&) { stopped_ = interrupted(); }
   if (kept.empty()) kept = of_this_seed, tuning_seeds_done_ = kept.empty() ? 0 : 1;
   trials_done_ = static_cast<int64_t>(kept.size() / grids.size()) / std::max<int64_t>(1, tuning_seeds_done_);
-  return judge_pilot(kept);
+  return judge_pilot(kept, what);
 }
 
 PilotRun PilotSession::run(const Problem& problem, const RunSettings& settings, int64_t curvature_samples) {

@@ -47,13 +47,14 @@ class PilotSession {
   PilotSession(const PilotClock& clock, const std::string& directory);
 
   /// Times some steps of each optimizer in turn, a measurement and the curvature: medians, so that a moment in which
-  /// the machine does something else does not count.
+  /// the machine does something else does not count. Where the usual lr diverges, a tenth of it is taken, and so on.
   PilotCosts measure_costs(const Problem& problem, int64_t curvature_samples);
 
   /// Tries the plan's grid until `until` seconds at the latest. Every optimizer gets the same number of trials: they
   /// take turns, in an order of the grid that is shuffled, so that what is cut off leaves a grid that is thinner, not
-  /// one-sided; what the last seed has not finished is left out. At least one round is done.
-  std::vector<Trial> tune(const Problem& tuning, const PilotPlan& plan, double until);
+  /// one-sided; what the last seed has not finished is left out. At least one round is done. `what` decides which trial
+  /// is chosen.
+  std::vector<Trial> tune(const Problem& tuning, const PilotPlan& plan, JudgedBy what, double until);
 
   /// Runs of the chosen settings, seed after seed, as long as another seed is expected to end before `until`, at most
   /// most_pilot_seeds. The fewest seeds that a verdict needs are tried for a tenth of the budget longer.
@@ -67,6 +68,7 @@ class PilotSession {
 
  private:
   struct Out {};  ///< thrown where a run is given up: Ctrl-C, or far past the budget
+  PilotCosts measure_costs(const Problem& problem, int64_t curvature_samples, double lr);
   void tell(const std::string& note);
   void check_time() const;
   RunResult try_out(const Problem& tuning, const RunSettings& settings, const std::string& note);

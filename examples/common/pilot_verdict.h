@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "examples/common/statistics.h"
+#include "examples/common/tuning.h"
 
 namespace minima::examples {
 
@@ -14,6 +15,9 @@ namespace minima::examples {
 struct PilotRule {
   bool by_loss = false;  ///< judged by test loss instead of test accuracy
   double margin = 0.5;   ///< the smallest gain that matters: points of accuracy, or percent of SGD's test loss
+
+  /// What chooses among trials: the same measure, on the validation split.
+  JudgedBy tuned_by() const { return by_loss ? JudgedBy::loss : JudgedBy::accuracy; }
 };
 
 /// What the rule is applied to. A difference is MSAM's advantage over SGD: positive means that MSAM is better.

@@ -112,17 +112,13 @@ std::vector<WarningCase> compare(const Task& task, const std::vector<Test>& test
       of_sgd[i].push_back(a.accuracies[i]), of_msam[i].push_back(b.accuracies[i]);
   }
   std::vector<WarningCase> cases;
-  for (size_t i = 0; i < tests.size(); ++i)
+  for (size_t i = 0; i < tests.size(); ++i) {
+    std::vector<double> differences = of_msam[i];
+    for (size_t seed = 0; seed < differences.size(); ++seed) differences[seed] -= of_sgd[i][seed];
     cases.push_back({tests[i].setting, tests[i].short_name, sgd, msam, interval_95(of_sgd[i]), interval_95(of_msam[i]),
-                     paired_difference(of_msam[i], of_sgd[i]), interval_95(cosines)});
+                     differences, interval_95(differences), interval_95(cosines)});
+  }
   return cases;
-}
-
-/// What became of the first case's advantage in another one.
-std::string fate(const WarningCase& first, const WarningCase& other) {
-  if (!other.difference.separated()) return "no longer separated from 0";
-  if (other.difference.mean < 0) return "reversed, SGD is better";
-  return other.difference.mean < first.difference.mean / 2 ? "smaller, but it does not go away" : "it does not go away";
 }
 
 /// The differences of cases first .. end - 1 in words.
@@ -134,7 +130,7 @@ std::string reading_of(const std::vector<WarningCase>& cases, size_t first, size
   if (!advantage) result += ", which is no advantage that could go away";
   for (size_t i = first + 1; i < end; ++i) {
     result += text("; ", difference_text(cases[i].difference, 100), " (", cases[i].setting, ")");
-    if (advantage) result += ": " + fate(start, cases[i]);
+    if (advantage) result += ": " + fate_of_advantage(start.differences, cases[i].differences);
   }
   return result + ".";
 }
@@ -217,6 +213,14 @@ Warning variance_warning(const WarningOptions& options, const std::function<void
 int64_t warning_runs(const WarningOptions& options) {
   const int64_t tasks = 1 + static_cast<int64_t>(std::size(batch_tasks));
   return tasks * 2 * (trials_per_optimizer * options.tuning_seeds + options.seeds);
+}
+
+std::string fate_of_advantage(const std::vector<double>& differences, const std::vector<double>& elsewhere) {
+  const Interval change = paired_difference(elsewhere, differences), there = interval_95(elsewhere);
+  if (!change.separated()) return "no change is shown";
+  if (change.mean > 0) return "larger";
+  if (!there.separated()) return "smaller, and no longer shown to be there";
+  return there.mean < 0 ? "reversed, SGD is better" : "smaller, but it does not go away";
 }
 
 Table warning_table(const Warning& warning) {

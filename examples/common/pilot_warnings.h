@@ -30,8 +30,9 @@ struct WarningCase {
   std::string setting, short_name;  ///< for text and tables; for below an axis
   RunSettings sgd, msam;            ///< as tuned
   Interval sgd_accuracy, msam_accuracy;
-  Interval difference;  ///< MSAM minus SGD, paired by seed
-  Interval cosine;      ///< cos(v, g) under SGD after the first epoch
+  std::vector<double> differences;  ///< MSAM minus SGD, one a seed
+  Interval difference;              ///< of these
+  Interval cosine;                  ///< cos(v, g) under SGD after the first epoch
 };
 
 struct Warning {
@@ -52,6 +53,10 @@ Warning shift_warning(const WarningOptions& options, const std::function<void()>
 Warning variance_warning(const WarningOptions& options, const std::function<void()>& tick);
 /// Calls of `tick` by both together.
 int64_t warning_runs(const WarningOptions& options);
+
+/// What became of an advantage of MSAM in another setting: whether the differences, seed by seed, are lower there or
+/// higher by a change that is separated from 0, and then where they lie.
+std::string fate_of_advantage(const std::vector<double>& differences, const std::vector<double>& elsewhere);
 
 Table warning_table(const Warning& warning);
 

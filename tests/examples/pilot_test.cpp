@@ -8,6 +8,7 @@
 #include "examples/common/pilot_report.h"
 #include "examples/common/pilot_warnings.h"
 #include "tests/check.h"
+#include "tests/examples/process.h"
 
 using namespace minima;
 using namespace minima::examples;
@@ -145,14 +146,14 @@ TEST_CASE("with the seeds asked for, the rule decides in about four cases of fiv
     CHECK_CLOSE(v.rows, rows, {.rtol = 1e-6, .atol = 1e-9});
     REQUIRE(v.more_seeds > 0);
     Generator random{11, 0};
-    constexpr int trials = 1000;
+    constexpr int trials = 400;
     int decided = 0;
     for (int trial = 0; trial < trials; ++trial)
       decided +=
           sample(random.normal({seeds_now + v.more_seeds}, true_mean, 1, DType::float64).to_vector<double>()).advice !=
           Advice::undecided;
-    // A standard deviation of luck is 1.3%.
-    CHECK_MESSAGE(std::abs(decided / double{trials} - 0.8) < 0.05, decided << " with " << v.more_seeds << " more");
+    // A standard deviation of luck is 2%.
+    CHECK_MESSAGE(std::abs(decided / double{trials} - 0.8) < 0.06, decided << " with " << v.more_seeds << " more");
   };
   check_forecast(0, 0, 4);       // no difference: both bounds must hold
   check_forecast(0, 0.3, 4);     // the same, and few rows
@@ -362,6 +363,28 @@ TEST_CASE("a budget too small for the smallest plan is refused with the minutes 
   CHECK(plan_pilot(costs, 20, 60 * minutes, 0, 1, 3).seeds >= fewest_pilot_seeds);  // what it names is enough
 }
 
+TEST_CASE("data on which the usual learning rate diverges do not end a pilot before it has begun") {
+  Generator random{5, 0};
+  std::vector<float> values;
+  std::vector<int32_t> labels;
+  for (const double x : random.normal({80 * 4}, 0, 1e4).to_vector<double>()) values.push_back(static_cast<float>(x));
+  for (int i = 0; i < 80; ++i) labels.push_back(i % 2);
+  const auto data = datasets::Dataset::from_values(values, {4}, labels, {"a", "b"});
+  const Problem problem{.data = "large", .model = "mlp:8", .train = data, .test = data, .batch = 8};
+  CHECK_THROWS_AS(
+      [&] {
+        Run run(problem, {.steps = 1000});
+        while (!run.finished()) run.step();
+      }(),
+      Diverged);
+  test::TemporaryFolder folder;
+  const PilotClock clock(20);
+  const PilotCosts costs = PilotSession(clock, folder.file("out")).measure_costs(problem, 20);
+  CHECK(costs.step.size() == 3);
+  CHECK(costs.all_steps() > 0);
+  CHECK(costs.curvature > 0);
+}
+
 TEST_CASE("of a pilot's trials the edge is among step lengths and radii, not among momenta") {
   std::vector<RunResult> runs;
   for (const RunSettings& settings : pilot_trials("msam", {2, 3, 3})) {
@@ -371,7 +394,7 @@ TEST_CASE("of a pilot's trials the edge is among step lengths and radii, not amo
     run.curve.push_back({.test_loss = centre ? 0.1 : 0.2 + 0.01 * length, .test_accuracy = 0.9});
     runs.push_back(run);
   }
-  const std::vector<Trial> trials = judge_pilot(runs);
+  const std::vector<Trial> trials = judge_pilot(runs, JudgedBy::loss);
   CHECK(trials.size() == 18);
   const Trial& best = chosen_trial(trials, "msam");
   CHECK(best.settings.rho == 1);
@@ -379,6 +402,31 @@ TEST_CASE("of a pilot's trials the edge is among step lengths and radii, not amo
   CHECK_FALSE(best.at_edge);
   for (const Trial& trial : trials)
     if (trial.settings.rho != 1) CHECK(trial.at_edge);
+}
+
+TEST_CASE("a pilot's trials are chosen by the measure that decides, and the report says which") {
+  RunResult exact{.settings = {.lr = 0.1}}, confident{.settings = {.lr = 0.2}};
+  exact.curve.push_back({.test_loss = 0.4, .test_accuracy = 0.95});
+  confident.curve.push_back({.test_loss = 0.3, .test_accuracy = 0.9});
+  CHECK_CLOSE(chosen_trial(judge_pilot({exact, confident}, JudgedBy::accuracy), "sgd").settings.lr, 0.1, {});
+  CHECK_CLOSE(chosen_trial(judge_pilot({exact, confident}, JudgedBy::loss), "sgd").settings.lr, 0.2, {});
+  CHECK(PilotRule{}.tuned_by() == JudgedBy::accuracy);
+  CHECK(PilotRule{.by_loss = true}.tuned_by() == JudgedBy::loss);
+  Pilot pilot = pilot_of({9000, 9020, 9010}, {9200, 9215, 9204});
+  CHECK(contains(pilot_sections(pilot).back().text, "chosen by the mean accuracy on the other 20%"));
+  pilot.rule.by_loss = true;
+  CHECK(contains(pilot_sections(pilot).back().text, "chosen by the mean loss on the other 20%"));
+}
+
+TEST_CASE("what became of an advantage is read from how the difference changed, seed by seed") {
+  const std::vector<double> first{0.020, 0.022, 0.018, 0.021};
+  const auto fate_of = [&](const std::vector<double>& other) { return fate_of_advantage(first, other); };
+  // Wider, so that it is no longer separated from 0, but not shown to have changed:
+  CHECK(fate_of({0.060, -0.030, 0.050, -0.010}) == "no change is shown");
+  CHECK(fate_of({0.0101, 0.0119, 0.0081, 0.0109}) == "smaller, but it does not go away");
+  CHECK(fate_of({0.001, -0.001, 0.000, 0.0005}) == "smaller, and no longer shown to be there");
+  CHECK(fate_of({-0.010, -0.012, -0.011, -0.009}) == "reversed, SGD is better");
+  CHECK(fate_of({0.040, 0.043, 0.039, 0.041}) == "larger");
 }
 
 TEST_CASE("clusters: a rare group is of the next class, and draws differ while centres stay") {
