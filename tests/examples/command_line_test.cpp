@@ -65,7 +65,7 @@ TEST_CASE("a wrapper around another base takes that base's learning rate") {
 
 TEST_CASE("options that cannot work are refused by name, with what was expected") {
   auto refused = [](std::vector<const char*> words, const std::string& part) { CHECK_ERROR(parsed(words), part); };
-  refused({"--optimizers", "sgd,magic"}, "got magic, expected one of sgd, nesterov, adam, adamw, sam, asam and msam");
+  refused({"--optimizers", "sgd,magic"}, "got magic, expected one of sgd, nesterov, adam, adamw, sam, asam, msam,");
   refused({"--optimizers", "sgd,sgd"}, "sgd twice");
   refused({"--lr", "0"}, "[--lr] got \"0\", expected a number above 0");
   refused({"--lr", "nan"}, "[--lr] got \"nan\"");

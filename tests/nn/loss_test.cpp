@@ -22,7 +22,7 @@ TEST_CASE("cross entropy is the mean of log sum exp minus the logit of the label
   CHECK(nn::cross_entropy(logits, labels.to(DType::int32)).item() == nn::cross_entropy(logits, labels).item());
 }
 
-TEST_CASE("cross entropies are those of the single samples; their mean is the cross entropy") {
+TEST_CASE("cross entropies are those of the single samples, and their mean is the cross entropy") {
   const std::vector<double> each = nn::cross_entropies(logits, labels).value().to_vector<double>();
   CHECK_CLOSE(each, (std::vector{log_sum_exp(1, 2, 3) - 3, log_sum_exp(0.5, -1, 0) - 0.5}), {1e-14});
   CHECK_CLOSE(one((each[0] + each[1]) / 2), one(nn::cross_entropy(logits, labels).item()), {1e-14});

@@ -246,7 +246,7 @@ TEST_CASE("what the steps tell: the loss where the gradient was taken, and at th
   CHECK_CLOSE(told(directions::gradient()), (Vector{0.5625, 0.5625, 1.5625}), {.rtol = 1e-14});
 }
 
-TEST_CASE("a direction that cannot be used is refused and says why; the step has not happened") {
+TEST_CASE("a direction that cannot be used is refused and says why, and the step has not happened") {
   const Variable w = leaf({1, 2});
   const auto base = [&] { return SGD{{w}, {.lr = 0.1}}; };
   CHECK_ERROR((Along{base(), Direction{}}), "[along] got a direction without a name, expected a Direction with .name");

@@ -155,7 +155,7 @@ TEST_CASE("ESAM without a perturbation takes the base's step on the whole batch,
   CHECK(optimizer.gradient_evaluations() == 10);
 }
 
-TEST_CASE("losses that are not one for each sample asked for are refused; the weights are the clean ones") {
+TEST_CASE("losses that are not one for each sample asked for are refused, and the weights are the clean ones") {
   Samples samples{leaf({0.3, -0.2})};
   ESAM optimizer{SGD{{samples.w}, {.lr = 0.1}}, {.rho = 0.3, .beta = 1, .gamma = 0.5}};
   CHECK_ERROR(optimizer.step([&](const Tensor&) { return sum(samples.losses(Tensor())); }),
