@@ -86,7 +86,7 @@ TEST_CASE("a filter-normalised direction has the weights' norm row by row, and i
   CHECK(std::abs(core::dot(d, other)) < 0.5 * core::norm(d) * core::norm(other));
 }
 
-TEST_CASE("slices along filter-normalised directions do not see a rescaling of relu layers, as plain noise does") {
+TEST_CASE("slices along filter-normalised directions do not see a rescaling of relu layers, which plain noise sees") {
   const Tensor x = Generator{1}.normal({10, 4}, 0, 1, DType::float64);
   const Tensor labels = Tensor::from(std::vector<int64_t>{0, 1, 2, 0, 1, 2, 0, 1, 2, 0});
   const Tensor noise = Generator{9}.normal({4 * 6 + 6 * 3}, 0, 1, DType::float64);
