@@ -197,7 +197,7 @@ void ImageOptions::add_to(CommandLine& line) {
 }
 
 void ImageOptions::check() const {
-  if (images < 1) fail("--images", text(images), "at least 1");
+  if (images < 256) fail("--images", text(images), "at least 256, two batches");
   if (epochs < 1) fail("--epochs", text(epochs), "at least 1");
   if (seeds < 2) fail("--seeds", text(seeds), "at least 2", "An interval over seeds needs two of them.");
 }

@@ -60,8 +60,8 @@ void Directions::compare_gradients() {
   msam_rhos_ = {0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5};
   std::vector<RunSettings> settings;
   for (int64_t seed = 1; seed <= plan_.seeds; ++seed) settings.push_back(with("sgd", 0, seed));
-  likenesses_ =
-      likeness(lab_, images_.problem, settings, best("along-gradient").settings.rho, msam_rhos_, /*looks=*/24);
+  const int64_t looks = std::min<int64_t>(24, settings_.steps - 1);  // the first step has no momentum to go along
+  likenesses_ = likeness(lab_, images_.problem, settings, best("along-gradient").settings.rho, msam_rhos_, looks);
 }
 
 std::vector<const Rung*> Directions::of(const std::string& optimizer, int sign) const {
