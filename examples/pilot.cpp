@@ -47,7 +47,7 @@ bool Options::parse(int argc, const char* const* argv) {
   line.option("--label", label, "column of a FILE.csv that is to be predicted");
   line.option("--minutes", minutes, "time for all of it");
   line.option("--model", model, joined(nn::model_names()));
-  line.option("--measure", measure, "what decides: accuracy or loss, on the test part");
+  line.option("--measure", measure, "what decides: accuracy or loss, on the test part; trials are chosen by the same");
   line.option("--margin", margin,
               "smallest gain that matters: points of accuracy (default: 0.5), or percent of SGD's "
               "loss (default: 5)");

@@ -100,8 +100,8 @@ void ask_for_more(PilotVerdict& v, const PilotRule& rule, size_t row_count) {
                    " would be needed.");
 }
 
-/// Fisher's exact test, two-sided: how probable it is that `failed` runs in all, of twice `runs`, are divided between
-/// the two optimizers at least as unequally as here.
+/// Fisher's exact test, two-sided: the probability that as many diverged runs are divided between two optimizers of
+/// `runs` runs each at least this unequally, if both are equally safe.
 double divergence_p_value(int runs, int fewer, int more) {
   const auto log_choose = [](int n, int k) { return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1); };
   const int failed = fewer + more;
