@@ -230,7 +230,7 @@ void Sharpnesses::compare_orders() {
       "MSAM with rho 0.5 against SAM with rho 0.1: ",
       flatter > 0 && better < 0 ? "flatter by lambda_1, and worse by test loss" : "here not both flatter and worse",
       ". On a larger scale the paper reports the same of MSAM (lambda_1 4.15, SAM 5.18, SGD 15.19; test "
-      "accuracy 79.1, 79.3, 76.9%): below SGD's sharpness, less sharpness is not what decides."));
+      "accuracy 79.1, 79.3, 76.9%): sharpness alone does not explain generalisation."));
   if (lab_.quick()) return;  // two seeds on 2,000 images do not tell these apart
   lab_.expect("lambda_1 of nesterov - sgd, mean", nesterov, at_least(0));
   lab_.expect("sam 0.1 - msam 0.5: lambda_1, mean (msam is flatter)", flatter, at_least(0));

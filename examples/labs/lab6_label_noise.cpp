@@ -61,7 +61,7 @@ struct Data {
 
 Data load(const Lab& lab) {
   Data data{.epochs = options.epochs, .seeds = options.seeds, .seeds_elsewhere = options.seeds_elsewhere};
-  if (lab.quick()) data.seeds = 2, data.seeds_elsewhere = 1, grid = quick_grid;
+  if (lab.quick()) data.epochs = 20, data.seeds = 2, data.seeds_elsewhere = 1, grid = quick_grid;
   auto [train, test] = datasets::load("fashion-mnist", {.train_limit = lab.quick() ? 2000 : options.images});
   data.clean = {.data = "fashion-mnist", .model = "mlp:256,256", .train = train, .test = test, .batch = 128};
   if (lab.quick()) data.clean.test = test.take(2000);
@@ -408,7 +408,7 @@ void lab6(Lab& lab) {
 int main(int argc, char** argv) {
   return run_lab(argc, argv, about, lab6, [](CommandLine& line) {
     line.option("--images", options.images, "of the training set (--quick: 2000)");
-    line.option("--epochs", options.epochs, "passes over them");
+    line.option("--epochs", options.epochs, "passes over them (--quick: 20)");
     line.option("--seeds", options.seeds, "at 40% noise (--quick: 2)");
     line.option("--seeds-elsewhere", options.seeds_elsewhere, "at other rates and radii (--quick: 1)");
   });
