@@ -177,7 +177,6 @@ void compare_with_differences(Lab& lab, const Problem& problem, const Trained& t
                            .log_x = true,
                            .log_y = true,
                            .series = {curve},
-                           .y_range = Span{1e-11, 1e3},
                            .rules = {{Rule::Along::x, 5e-3, "h = 0.005, as usual"}}}},
                          1, "500 images, float64. The gap closes where no kink lies between w - h u and w + h u."),
              "Central differences and exact products agree only where no unit switches on or off in between.");

@@ -101,10 +101,11 @@ void draw(Lab& lab, const std::vector<Measured>& measured, double of_layer_1, do
   Series lambda{.label = "lambda_1", .style = "sgd", .draw = Series::Draw::line_and_points};
   Series sam{.label = "rise at SAM's radius", .style = "sam", .draw = Series::Draw::line_and_points};
   Series asam{.label = "rise at ASAM's radius", .style = "asam", .draw = Series::Draw::line_and_points};
-  Series filtered{
-      .label = "rise along filter-normalised directions", .style = "adam", .draw = Series::Draw::line_and_points};
+  Series filtered{.label = "rise along filter-normalised directions",
+                  .style = "along-random",
+                  .draw = Series::Draw::line_and_points};
   Series bound{.label = "least possible lambda_1: the larger of the two layers' own",
-               .style = "grey",
+               .style = "sgd",
                .draw = Series::Draw::dashed};
   const Measured& one = measured[measured.size() / 2];
   for (const Measured& m : measured) {
