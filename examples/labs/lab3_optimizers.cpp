@@ -11,6 +11,7 @@
 #include "examples/common/comparison.h"
 #include "examples/common/lab.h"
 #include "examples/common/tuning.h"
+#include "examples/labs/step_costs.h"
 
 using namespace minima;
 using namespace minima::examples;
@@ -32,19 +33,16 @@ const LabAbout about{
 
 struct Options {
   std::vector<std::string> optimizers{"sgd", "nesterov", "adam", "sam", "msam"};
-  std::string model = "mlp:256,256", tune = "short";
+  std::string data = "fashion-mnist", label, model = "mlp:256,256", tune = "short";
   int64_t images = 10000, test_images = 10000, epochs = 30, seeds = 3, batch = 128;
-} options;
-
-constexpr int64_t stated_images = 10000, stated_epochs = 30;
-const char* const stated_model = "mlp:256,256";
+};
+const Options stated;  ///< what the stated figures are for
+Options options;
 
 struct Setup {
   Problem problem;
   int64_t epochs, seeds, trials, tuning_seeds, repeats;
   bool quick;
-
-  int64_t steps(const Problem& of) const { return epochs * of.steps_per_epoch(); }
 };
 
 Setup set_up(const Lab& lab) {
@@ -54,8 +52,9 @@ Setup set_up(const Lab& lab) {
   if (lab.quick()) images = 2000, setup.epochs = 20, setup.seeds = 2, setup.trials = 3, setup.repeats = 3;
   if (options.tune == "full") setup.trials = trials_per_optimizer, setup.tuning_seeds = 3;
   if (options.tune == "none") setup.trials = 0;
-  auto [train, test] = datasets::load("fashion-mnist", {.train_limit = images});
-  setup.problem = {.data = "fashion-mnist", .model = options.model, .train = train, .test = test};
+  check_label(options.data, options.label);
+  auto [train, test] = datasets::load(options.data, {.label = options.label, .train_limit = images});
+  setup.problem = {.data = options.data, .model = options.model, .train = train, .test = test};
   setup.problem.batch = options.batch;
   const int64_t test_images = lab.quick() ? 2000 : options.test_images;
   if (test_images < test.size()) setup.problem.test = test.take(test_images);
@@ -67,7 +66,8 @@ void check_options() {
   if (options.epochs < 1) fail("--epochs", text(options.epochs), "1 or more");
   if (options.batch < 1) fail("--batch", text(options.batch), "1 or more");
   if (options.test_images < 1) fail("--test-images", text(options.test_images), "1 or more");
-  if (options.images < 1000) fail("--images", text(options.images), "1000 or more", "A fifth is for validation.");
+  if (options.images < 1000)
+    fail("--images", text(options.images), "1000 or more", "A fifth of them is for validation.");
   if (options.tune != "none" && options.tune != "short" && options.tune != "full")
     fail("--tune", options.tune, "none, short or full");
   const auto& known = optim::optimizer_names();
@@ -98,7 +98,7 @@ std::vector<RunSettings> short_grid(const RunSettings& start, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     RunSettings s = start;
     if (optim::is_wrapper(start.optimizer)) {
-      s.lr = three_digits(i < 3 ? start.lr / 4 : start.lr);
+      s.lr = three_digits(start.lr / (count == 3 ? 2 : i < 3 ? 4 : 1));
       s.rho = three_digits(start.rho * (i % 3 == 0 ? 0.3 : i % 3 == 1 ? 1.0 : 3.0));
     } else {
       s.lr = three_digits(start.lr * std::pow(2.0, static_cast<double>(i + 1 - (count == 3 ? 3 : 5))));
@@ -108,37 +108,36 @@ std::vector<RunSettings> short_grid(const RunSettings& start, int64_t count) {
   return grid;
 }
 
-std::vector<Session::Task> tuning_tasks(const Setup& setup, const Problem& validation) {
-  std::vector<Session::Task> tasks;
-  for (const std::string& name : options.optimizers) {
-    const RunSettings start = common_setting(name);
-    if (setup.trials == 0) break;
-    for (RunSettings trial :
-         setup.trials == trials_per_optimizer ? tuning_grid(start) : short_grid(start, setup.trials))
-      for (int64_t i = 0; i < setup.tuning_seeds; ++i) {
-        trial.steps = setup.steps(validation), trial.seed = first_tuning_seed + i;
-        tasks.push_back({&validation, trial, {.every_epoch = false}});
-      }
-  }
-  return tasks;
-}
-
 /// An arm for each optimizer, and for each whose step takes more than one gradient another that gets the gradient
 /// evaluations of SGD.
-std::vector<Arm> arms_of(const Setup& setup, const std::vector<RunSettings>& settings) {
+std::vector<Arm> common_arms(const Setup& setup) {
   std::vector<Arm> arms;
-  for (RunSettings s : settings) {
-    s.steps = setup.steps(setup.problem);
-    arms.push_back({s.optimizer, s.optimizer, s});
-    const double gradients = gradients_per_step(s.optimizer);
-    if (gradients == 1) continue;
-    s.steps = static_cast<int64_t>(static_cast<double>(s.steps) / gradients);
-    arms.push_back({s.optimizer + ", equal gradients", s.optimizer, s});
+  for (const std::string& name : options.optimizers) {
+    RunSettings s = common_setting(name);
+    s.steps = setup.epochs * setup.problem.steps_per_epoch();
+    arms.push_back({name, name, s});
+    if (gradients_per_step(name) == 1) continue;
+    s.steps = static_cast<int64_t>(static_cast<double>(s.steps) / gradients_per_step(name));
+    arms.push_back({name + ", equal gradients", name, s});
   }
   return arms;
 }
 
 bool short_arm(const Arm& arm) { return arm.label != arm.settings.optimizer; }
+
+/// The trials of an arm, with all seeds, for as many epochs as the arm has.
+std::vector<Session::Task> tuning_tasks(const Setup& setup, const Problem& validation, const Arm& arm) {
+  std::vector<Session::Task> tasks;
+  if (setup.trials == 0) return tasks;
+  for (RunSettings trial :
+       setup.trials == trials_per_optimizer ? tuning_grid(arm.settings) : short_grid(arm.settings, setup.trials))
+    for (int64_t i = 0; i < setup.tuning_seeds; ++i) {
+      trial.steps = arm.settings.steps * validation.steps_per_epoch() / setup.problem.steps_per_epoch();
+      trial.seed = first_tuning_seed + i;
+      tasks.push_back({&validation, trial, {.every_epoch = false}});
+    }
+  return tasks;
+}
 
 // ---- tables
 
@@ -202,62 +201,6 @@ void show_tables(Lab& lab, const Setup& setup, const std::vector<Arm>& arms) {
                separation(d), "."));
 }
 
-// ---- cost
-
-struct Cost {
-  double lowest = INFINITY, median = NAN, gradients = NAN, mebibytes = NAN;  ///< seconds a step
-};
-
-RunSettings cost_run(const Setup& setup, const std::string& optimizer) {
-  RunSettings s = common_setting(optimizer);
-  s.steps = std::max<int64_t>(20, setup.problem.steps_per_epoch());
-  return s;
-}
-
-/// Short runs of each optimizer in turn, one thread, nothing beside them.
-std::map<std::string, Cost> measure_costs(Lab& lab, const Setup& setup, const Problem& problem) {
-  const int threads = num_threads();
-  set_num_threads(1);
-  std::map<std::string, std::vector<double>> seconds;
-  std::map<std::string, Cost> costs;
-  for (int64_t repeat = 0; repeat < setup.repeats; ++repeat)
-    for (const std::string& name : options.optimizers) {
-      const Measurement m = lab.run(problem, cost_run(setup, name), {.every_epoch = false}).last();
-      const auto steps = static_cast<double>(m.step);
-      seconds[name].push_back(m.seconds / steps);
-      costs[name].gradients = static_cast<double>(m.gradient_evaluations) / steps;
-      costs[name].mebibytes = static_cast<double>(m.peak_memory_bytes) / (1 << 20);
-    }
-  set_num_threads(threads);
-  for (auto& [name, values] : seconds) {
-    std::sort(values.begin(), values.end());
-    costs[name].lowest = values.front(), costs[name].median = values[values.size() / 2];
-  }
-  return costs;
-}
-
-std::map<std::string, Cost> show_costs(Lab& lab, const Setup& setup, const Problem& problem) {
-  lab.heading("What a step costs");
-  std::map<std::string, Cost> costs = measure_costs(lab, setup, problem);
-  const Cost& sgd = costs.at("sgd");
-  Table table{{"", "gradients/step", "ms/step, fastest", "median", "fastest / sgd", "median / sgd", "peak MiB"}};
-  for (const std::string& name : options.optimizers) {
-    const Cost& cost = costs.at(name);
-    table.push_back({name, number_text(cost.gradients), fixed(1000 * cost.lowest, 2), fixed(1000 * cost.median, 2),
-                     fixed(cost.lowest / sgd.lowest, 2), fixed(cost.median / sgd.median, 2), fixed(cost.mebibytes, 1)});
-    lab.record("costs", {{"optimizer", name},
-                         {"gradients_per_step", cost.gradients},
-                         {"seconds_fastest", cost.lowest},
-                         {"seconds_median", cost.median},
-                         {"peak_mebibytes", cost.mebibytes}});
-  }
-  lab.table(text("Of ", setup.repeats,
-                 " interleaved repeats in one thread. Gradients are counted, and are a stated "
-                 "figure; seconds depend on what else the machine does, and are not:"),
-            table);
-  return costs;
-}
-
 // ---- figures
 
 void draw_curves(Lab& lab, const std::string& name, const std::string& headline, const std::string& caption,
@@ -273,8 +216,10 @@ void draw_curves(Lab& lab, const std::string& name, const std::string& headline,
   lab.figure(name, line_figure(name, headline, panels, 2, band_note(seeds)), caption);
 }
 
-void draw_all(Lab& lab, const Setup& setup, const std::vector<Arm>& arms, const std::map<std::string, Cost>& costs) {
-  const std::string data = text("Fashion-MNIST, ", setup.problem.train.size(), " images, ", setup.problem.model);
+void draw_all(Lab& lab, const Setup& setup, const std::vector<Arm>& arms,
+              const std::map<std::string, StepCost>& costs) {
+  const std::string data =
+      text(setup.problem.data, ", ", setup.problem.train.size(), " samples, ", setup.problem.model);
   draw_curves(lab, "per_epoch", data + ": equal epochs", "One learning rate for all, against epochs.", epoch_axis(),
               of_budget(arms, false));
   draw_curves(lab, "per_gradient", data + ": equal gradient evaluations",
@@ -285,7 +230,7 @@ void draw_all(Lab& lab, const Setup& setup, const std::vector<Arm>& arms, const 
   for (Arm& arm : timed)
     for (RunResult& run : arm.runs)
       for (Measurement& m : run.curve)
-        m.seconds = static_cast<double>(m.step) * costs.at(arm.settings.optimizer).lowest;
+        m.seconds = static_cast<double>(m.step) * costs.at(arm.settings.optimizer).seconds;
   draw_curves(lab, "per_second", data + ": the same runs in time",
               "The same against seconds of training in one thread: steps times the fastest step of the cost table.",
               {"seconds", [](const Measurement& m) { return m.seconds; }}, timed);
@@ -293,7 +238,7 @@ void draw_all(Lab& lab, const Setup& setup, const std::vector<Arm>& arms, const 
 
 // ---- stated figures
 
-void expect_costs(Lab& lab, const std::map<std::string, Cost>& costs) {
+void expect_costs(Lab& lab, const std::map<std::string, StepCost>& costs) {
   for (const auto& [name, gradients] : {std::pair("sgd", 1), std::pair("msam", 1), std::pair("sam", 2)})
     if (costs.count(name) == 1)
       lab.expect(text("gradients a step: ", name), costs.at(name).gradients, between(gradients, gradients));
@@ -324,18 +269,33 @@ void expect_stated(Lab& lab, const Setup& setup, const std::vector<Arm>& arms) {
 
 // ---- the lab
 
-/// The chosen setting of each optimizer.
-std::vector<RunSettings> tune(Lab& lab, const Setup& setup, const std::vector<Session::Task>& tasks) {
+/// The arms with the settings that tuning chose. An arm with half the steps is tuned for half the steps.
+std::vector<Arm> tune(Lab& lab, const Setup& setup, const Problem& validation, const std::vector<Arm>& arms) {
   lab.heading("Tuning");
-  const std::vector<Trial> trials = judge_trials(lab.run_all(tasks));
+  std::vector<Session::Task> tasks;
+  for (const Arm& arm : arms)
+    for (const Session::Task& task : tuning_tasks(setup, validation, arm)) tasks.push_back(task);
+  const std::vector<RunResult> results = lab.run_all(tasks);
+  const auto count = static_cast<ptrdiff_t>(results.size() / arms.size());
+  std::vector<Arm> tuned;
+  std::vector<Trial> trials, short_trials;
+  for (auto first = results.begin(); first != results.end(); first += count) {
+    tuned.push_back(arms[tuned.size()]);
+    Arm& arm = tuned.back();
+    const std::vector<Trial> judged = judge_trials({first, first + count});
+    const RunSettings& chosen = chosen_trial(judged, arm.settings.optimizer).settings;
+    arm.settings.lr = chosen.lr, arm.settings.rho = chosen.rho;
+    std::vector<Trial>& kind = short_arm(arm) ? short_trials : trials;
+    kind.insert(kind.end(), judged.begin(), judged.end());
+  }
   lab.table(text(setup.trials, " trials of each optimizer, ", setup.tuning_seeds,
-                 setup.tuning_seeds == 1 ? " seed" : " seeds", " each, on ", tasks.front().problem->train.size(),
-                 " images, judged on the ", tasks.front().problem->test.size(),
-                 " others of the training set; the test set is not touched. Chosen is the lowest validation loss:"),
+                 setup.tuning_seeds == 1 ? " seed" : " seeds", " each, on ", validation.train.size(),
+                 " samples, judged on the ", validation.test.size(),
+                 " others of the training set. The test set is not touched. Chosen is the lowest validation loss:"),
             trial_table(trials));
-  std::vector<RunSettings> chosen;
-  for (const std::string& name : options.optimizers) chosen.push_back(chosen_trial(trials, name).settings);
-  return chosen;
+  if (!short_trials.empty())
+    lab.table("With the gradient evaluations of SGD, in fewer epochs:", trial_table(short_trials));
+  return tuned;
 }
 
 /// How much of an advantage in test loss is one that a better learning rate would give SGD as well.
@@ -353,41 +313,45 @@ void show_what_tuning_leaves(Lab& lab, const std::vector<Arm>& common, const std
             table);
 }
 
+bool as_stated() {
+  return options.data == stated.data && options.model == stated.model && options.images == stated.images &&
+         options.test_images == stated.test_images && options.epochs == stated.epochs && options.batch == stated.batch;
+}
+
 void lab3(Lab& lab) {
   check_options();
   const Setup setup = set_up(lab);
   const Problem validation = validation_problem(setup.problem);
-  const std::vector<Session::Task> trials = tuning_tasks(setup, validation);
-  std::vector<RunSettings> common;
-  for (const std::string& name : options.optimizers) common.push_back(common_setting(name));
-  std::vector<Arm> arms = arms_of(setup, common);
+  std::vector<Arm> arms = common_arms(setup);
+  std::vector<RunSettings> cost_runs;
+  int64_t work = 0;
+  for (const Arm& arm : arms) {
+    work += gradient_evaluations(tuning_tasks(setup, validation, arm));
+    if (short_arm(arm)) continue;
+    cost_runs.push_back(arm.settings);
+    cost_runs.back().steps = std::max<int64_t>(20, validation.steps_per_epoch());
+    work += setup.repeats * expected_gradients(cost_runs.back());
+  }
   const std::vector<Session::Task> tasks = tasks_of(arms, setup.problem, setup.seeds);
-  int64_t cost_gradients = 0;
-  for (const std::string& name : options.optimizers)
-    cost_gradients += setup.repeats * expected_gradients(cost_run(setup, name));
-  lab.begin_runs(cost_gradients + gradient_evaluations(trials) +
-                 (trials.empty() ? 1 : 2) * gradient_evaluations(tasks));
-  lab.say(text("Fashion-MNIST, the first ", setup.problem.train.size(), " training images and ",
-               setup.problem.test.size(), " test images; ", setup.problem.model, ", batch ", options.batch, ", ",
+  lab.begin_runs(work + (setup.trials == 0 ? 1 : 2) * gradient_evaluations(tasks));
+  lab.say(text(setup.problem.data, ", the first ", setup.problem.train.size(), " training samples and ",
+               setup.problem.test.size(), " test samples; ", setup.problem.model, ", batch ", options.batch, ", ",
                setup.epochs, " epochs: lr rises for one epoch, then falls along half a cosine; momentum 0.9, weight ",
                "decay 5e-4. The same seed means the same initial weights and batches for all. Measured at the clean "
                "weights; batch norm, if any, recalibrated there."));
 
-  const std::map<std::string, Cost> costs = show_costs(lab, setup, validation);
+  lab.heading("What a step costs");
+  const std::map<std::string, StepCost> costs = show_step_costs(lab, validation, cost_runs, setup.repeats);
+  expect_costs(lab, costs);
   lab.heading("One learning rate for all");
   take_runs(arms, lab.run_all(tasks));
   show_tables(lab, setup, arms);
   draw_all(lab, setup, arms, costs);
+  if (as_stated()) expect_stated(lab, setup, arms);
 
-  expect_costs(lab, costs);
-  const bool as_stated = options.model == stated_model && options.images == stated_images &&
-                         options.epochs == stated_epochs && options.batch == 128 && options.test_images == 10000;
-  if (as_stated) expect_stated(lab, setup, arms);
-
-  if (trials.empty()) return;
-  const std::vector<RunSettings> chosen = tune(lab, setup, trials);
+  if (setup.trials == 0) return;
+  std::vector<Arm> tuned = tune(lab, setup, validation, common_arms(setup));
   lab.heading("Each as tuned");
-  std::vector<Arm> tuned = arms_of(setup, chosen);
   take_runs(tuned, lab.run_all(tasks_of(tuned, setup.problem, setup.seeds)));
   show_tables(lab, setup, tuned);
   draw_curves(lab, "tuned_per_gradient", "The same with the settings that tuning chose: equal gradient evaluations",
@@ -400,8 +364,10 @@ void lab3(Lab& lab) {
 int main(int argc, char** argv) {
   return run_lab(argc, argv, about, lab3, [](CommandLine& line) {
     line.option("--optimizers", options.optimizers, "names with commas between, sgd among them");
+    line.option("--data", options.data, joined(datasets::names()) + ", or a FILE.csv");
+    line.option("--label", options.label, "column of a FILE.csv that is to be predicted");
     line.option("--model", options.model, joined(nn::model_names()));
-    line.option("--images", options.images, "of the training set (--quick: 2000)");
+    line.option("--images", options.images, "or other samples of the training set (--quick: 2000)");
     line.option("--test-images", options.test_images, "of the test set (--quick: 2000)");
     line.option("--epochs", options.epochs, "passes over them (--quick: 20)");
     line.option("--seeds", options.seeds, "number of runs of each, with seeds 1, 2, ... (--quick: 2)");
