@@ -3,40 +3,20 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 
 #include "datasets/files.h"
-
-// stb_image is a header alone; this file is where it is compiled.
-#ifdef MINIMA_HAS_STB_IMAGE
-namespace {
-/// No decoder gets more memory than an image of the largest size needs: a small file can claim to unpack to anything.
-constexpr size_t largest_allocation = size_t{1} << 25;
-void* bounded_malloc(size_t size) { return size <= largest_allocation ? std::malloc(size) : nullptr; }
-void* bounded_realloc(void* memory, size_t size) {
-  return size <= largest_allocation ? std::realloc(memory, size) : nullptr;
-}
-}  // namespace
-#define STBI_MALLOC(size) bounded_malloc(size)
-#define STBI_REALLOC(memory, size) bounded_realloc(memory, size)
-#define STBI_FREE(memory) std::free(memory)
-#define STBI_ONLY_PNG
-#define STBI_ONLY_JPEG
-#define STBI_ONLY_BMP
-#define STBI_NO_STDIO
-#define STB_IMAGE_STATIC
-#define STB_IMAGE_IMPLEMENTATION
-#include <stb/stb_image.h>
+#ifdef MINIMA_HAS_IMAGES
+#include "datasets/image_file.h"
 #endif
 
 namespace minima::datasets {
 
-#ifndef MINIMA_HAS_STB_IMAGE
+#ifndef MINIMA_HAS_IMAGES
 
 Split image_folder(const std::string& path, const ImageFolderOptions&) {
-  fail(path, "a folder of images, but this build cannot read images", "a build with stb_image",
-       "Install it (Debian: libstb-dev; its header is stb/stb_image.h), then configure and build again.");
+  fail(path, "a folder of images, but this build cannot read images", "a build with libpng and libjpeg-turbo",
+       "Install them (Debian: libpng-dev and libturbojpeg0-dev), then configure and build again.");
 }
 
 #else
@@ -44,6 +24,7 @@ Split image_folder(const std::string& path, const ImageFolderOptions&) {
 namespace {
 
 namespace fs = std::filesystem;
+using detail::ImageFormat;
 
 constexpr int longest_side = 1024;
 constexpr size_t largest_total = size_t{1} << 32, largest_file = size_t{1} << 26;
@@ -53,16 +34,11 @@ struct ImageFile {
   int32_t label = 0;
 };
 
-struct Format {
-  int width = 0, height = 0;
-  bool colour = false;
-};
-
 bool is_image_name(const fs::path& path) {
   std::string extension = path.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".bmp";
+  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
 }
 
 /// What a folder holds but for hidden entries, sorted by name.
@@ -93,8 +69,8 @@ std::vector<std::string> images_of_class(const std::string& folder) {
            "them.");
     }
     if (!is_image_name(entry)) {
-      fail(entry.string(), "a file that is no image by its name", "names ending in .png, .jpg, .jpeg or .bmp",
-           "Convert it, or move it elsewhere.");
+      fail(entry.string(), "a file that is no image by its name", "names ending in .png, .jpg or .jpeg",
+           "Convert it (`mogrify -format png` of ImageMagick), or move it elsewhere.");
     }
     images.push_back(entry.string());
   }
@@ -124,30 +100,20 @@ std::vector<ImageFile> find_images(const std::string& path, std::vector<std::str
   return images;
 }
 
-[[noreturn]] void fail_image(const std::string& path) {
-  fail(path, text("what cannot be read as an image (", stbi_failure_reason(), ")"), "a png, jpg or bmp image",
-       "It is damaged or of another format; get it again or remove it.");
-}
-
-Format format_of(const std::string& path) {
-  const std::vector<uint8_t> bytes = detail::read_file(path, largest_file);
-  Format format;
-  int channels = 0;
-  if (!stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &format.width, &format.height, &channels))
-    fail_image(path);
+ImageFormat format_of(const std::string& path) {
+  const ImageFormat format = detail::image_format(path, detail::read_file(path, largest_file));
   if (format.width < 1 || format.height < 1 || format.width > longest_side || format.height > longest_side) {
     fail(path, text(format.width, " x ", format.height, " pixels"), text("1 to ", longest_side, " on each side"),
          "Scale the images down: networks of this size learn from 28 to 128 pixels a side.");
   }
-  format.colour = channels >= 3;
   return format;
 }
 
 /// The format of all of them, colour if any has it.
-Format common_format(const std::vector<ImageFile>& images) {
-  Format common = format_of(images[0].path);
+ImageFormat common_format(const std::vector<ImageFile>& images) {
+  ImageFormat common = format_of(images[0].path);
   for (const ImageFile& image : images) {
-    const Format format = format_of(image.path);
+    const ImageFormat format = format_of(image.path);
     if (format.width != common.width || format.height != common.height) {
       fail(image.path,
            text(format.width, " x ", format.height, " pixels where ", images[0].path, " has ", common.width, " x ",
@@ -159,22 +125,6 @@ Format common_format(const std::vector<ImageFile>& images) {
     common.colour |= format.colour;
   }
   return common;
-}
-
-/// Decodes a file to planes, channel after channel.
-void decode(const std::string& path, const Format& format, uint8_t* out) {
-  const std::vector<uint8_t> bytes = detail::read_file(path, largest_file);
-  const int channels = format.colour ? 3 : 1;
-  int width = 0, height = 0, in_file = 0;
-  const std::unique_ptr<uint8_t, void (*)(void*)> pixels(
-      stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &in_file, channels),
-      stbi_image_free);
-  if (!pixels) fail_image(path);
-  if (width != format.width || height != format.height)
-    fail(path, "another size than a moment ago", "a file that stays as it is");
-  const int64_t area = int64_t{width} * height;
-  for (int64_t i = 0; i < area; ++i)
-    for (int c = 0; c < channels; ++c) out[c * area + i] = pixels.get()[i * channels + c];
 }
 
 /// Mean and deviation of the training images' pixels in [0, 1], from a count of each of the 256 values.
@@ -200,7 +150,7 @@ Split image_folder(const std::string& path, const ImageFolderOptions& options) {
   for (const ImageFile& image : images) labels.push_back(image.label);
   const auto positions = detail::split_positions(path, labels, class_names, options.test_fraction, options.seed);
 
-  const Format format = common_format(images);
+  const ImageFormat format = common_format(images);
   const Shape shape{format.colour ? 3 : 1, format.height, format.width};
   const size_t image_size = static_cast<size_t>(shape.numel());
   if (images.size() > largest_total / image_size) {
@@ -208,7 +158,12 @@ Split image_folder(const std::string& path, const ImageFolderOptions& options) {
          "Scale the images down, or use fewer.");
   }
   std::vector<uint8_t> pixels(images.size() * image_size);
-  for (size_t i = 0; i < images.size(); ++i) decode(images[i].path, format, pixels.data() + i * image_size);
+  for (size_t i = 0; i < images.size(); ++i) {
+    const std::string& file = images[i].path;
+    const auto decoded = detail::decode_image(file, detail::read_file(file, largest_file), format.colour);
+    if (decoded.size() != image_size) fail(file, "another size than a moment ago", "a file that stays as it is");
+    std::copy(decoded.begin(), decoded.end(), pixels.begin() + static_cast<ptrdiff_t>(i * image_size));
+  }
 
   const auto [mean, deviation] = mean_and_deviation(pixels, positions.train, shape.numel());
   if (deviation == 0) fail(path, "training images that are all of one and the same colour", "images that differ");

@@ -1,5 +1,5 @@
-// A folder of images sorted by class: one folder inside it per class, named as the class, holding .png, .jpg, .jpeg and
-// .bmp files of one size.
+// A folder of images sorted by class: one folder inside it per class, named as the class, holding .png, .jpg or .jpeg
+// files of one size.
 // Not here: resizing, nested folders, images labelled by a list.
 #pragma once
 
@@ -20,8 +20,8 @@ struct ImageFolderOptions {
 /// side and 4 GiB of pixels in all. Hidden files are passed over, and so are files beside the class folders that are
 /// not images.
 /// Errors, each naming the file or folder: images of different sizes (both are named), files that are no image, fewer
-/// than two classes, a class without images or with one alone, a folder within a class, what cannot be read. A JPEG
-/// that ends early is no error: it is black or gray from there on.
+/// than two classes, a class without images or with one alone, a folder within a class, what cannot be read or is
+/// damaged.
 Split image_folder(const std::string& path, const ImageFolderOptions& options = {});
 
 }  // namespace minima::datasets

@@ -221,7 +221,8 @@ void draw_steps(Lab& lab, const Directions& d) {
           "steps", "What a step sees", {rising, against}, 2,
           text("Right: SGD, and MSAM with rho ", msam.settings.rho, "; means over seeds, bands are 95% intervals.")),
       "Left: the share of steps in which the batch's loss at w + e is above that at w. Right: the cosine between "
-      "the momentum and the gradient of the next batch (for MSAM, at w + e). Below zero, the last step has overshot.");
+      "the momentum and the gradient of the next batch: for SGD at w, where below zero the last step has overshot; for "
+      "MSAM at w + e, where curvature alone makes it negative.");
 }
 
 Interval over_seeds(const std::vector<Likeness>& seeds, std::vector<double> Likeness::* values, size_t radius) {

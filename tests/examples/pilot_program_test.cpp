@@ -5,6 +5,7 @@
 
 #include "core/random.h"
 #include "tests/check.h"
+#include "tests/datasets/images_for_tests.h"
 #include "tests/examples/process.h"
 
 using namespace minima;
@@ -23,17 +24,8 @@ std::string table(int rows, uint64_t seed = 1) {
   return csv;
 }
 
-/// An uncompressed image of one colour.
-std::string bmp(int width, int height, int level) {
-  const int line = (3 * width + 3) / 4 * 4;
-  const auto number = [](int value, int bytes) {
-    std::string out;
-    for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 255);
-    return out;
-  };
-  return "BM" + number(54 + line * height, 4) + number(0, 4) + number(54, 4) + number(40, 4) + number(width, 4) +
-         number(height, 4) + number(1, 2) + number(24, 2) + std::string(24, '\0') +
-         std::string(static_cast<size_t>(line) * height, static_cast<char>(level));
+std::string image(int width, int height, uint8_t level) {
+  return png(width, height, PNG_FORMAT_GRAY, Pixels(static_cast<size_t>(width) * height, level));
 }
 
 void check_refused(const TemporaryFolder& folder, Words words, const std::vector<std::string>& parts) {
@@ -63,9 +55,9 @@ TEST_CASE("pilot refuses a table that it cannot learn from, and says what to do"
 TEST_CASE("pilot refuses folders of images of mixed sizes, with both files") {
   TemporaryFolder folder;
   for (const char* name : {"a/0", "a/1", "a/2", "b/0", "b/1"})
-    folder.write(text("data/", name, ".bmp"), bmp(4, 4, name[0] == 'a' ? 10 : 200));
-  folder.write("data/b/2.bmp", bmp(5, 4, 9));
-  check_refused(folder, {folder.file("data")}, {"data/b/2.bmp] got 5 x 4 pixels", "data/a/0.bmp has 4 x 4", "mogrify"});
+    folder.write(text("data/", name, ".png"), image(4, 4, name[0] == 'a' ? 10 : 200));
+  folder.write("data/b/2.png", image(5, 4, 9));
+  check_refused(folder, {folder.file("data")}, {"data/b/2.png] got 5 x 4 pixels", "data/a/0.png has 4 x 4", "mogrify"});
   check_refused(folder, {folder.file("data"), "--label", "kind"}, {"the names of the folders inside are the classes"});
 }
 

@@ -8,19 +8,6 @@ using optim::SGD;
 
 namespace {
 
-// Calls f with every base, alone and in every wrapper, on fresh parameters.
-template <class F>
-void for_every_optimizer(F f) {
-  std::vector<std::string> wrappers = wrapper_names();
-  wrappers.push_back("none");
-  for (const std::string& wrapper : wrappers)
-    for (const std::string& base : base_names()) {
-      CAPTURE(wrapper);
-      CAPTURE(base);
-      f(wrapper, base);
-    }
-}
-
 // These draw other random numbers for a parameter in another place.
 bool draws_by_position(const std::string& wrapper) { return wrapper == "esam" || wrapper == "along-random"; }
 

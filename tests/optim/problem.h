@@ -16,6 +16,7 @@
 #include "optim/msam.h"
 #include "optim/sam.h"
 #include "optim/sgd.h"
+#include "tests/check.h"
 
 namespace minima::test {
 
@@ -127,6 +128,19 @@ inline std::unique_ptr<optim::Optimizer> wrap(const std::string& wrapper, std::u
     if (wrapper == "along-" + direction.name)
       return std::make_unique<Along>(std::move(base), direction, AlongOptions{.rho = rho});
   return base;
+}
+
+/// Calls f(wrapper, base) with the names of every base, alone ("none") and in every wrapper.
+template <class F>
+void for_every_optimizer(F f) {
+  std::vector<std::string> wrappers = wrapper_names();
+  wrappers.push_back("none");
+  for (const std::string& wrapper : wrappers)
+    for (const std::string& base : base_names()) {
+      CAPTURE(wrapper);
+      CAPTURE(base);
+      f(wrapper, base);
+    }
 }
 
 }  // namespace minima::test

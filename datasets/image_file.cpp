@@ -1,0 +1,108 @@
+#include "datasets/image_file.h"
+
+#include <png.h>
+#include <turbojpeg.h>
+
+#include <memory>
+
+#include "core/error.h"
+
+namespace minima::datasets::detail {
+
+namespace {
+
+[[noreturn]] void fail_image(const std::string& path, const std::string& reason) {
+  fail(path, "what cannot be read as an image (" + reason + ")", "a png or jpg image",
+       "It is damaged or of another format; get it again, convert it, or remove it.");
+}
+
+bool is_png(const std::vector<uint8_t>& bytes) { return bytes.size() >= 8 && png_sig_cmp(bytes.data(), 0, 8) == 0; }
+bool is_jpeg(const std::vector<uint8_t>& bytes) { return bytes.size() >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8; }
+
+/// Interleaved pixels of `channels` bytes, of which the first one or three are kept, as planes.
+std::vector<uint8_t> planes(const std::vector<uint8_t>& pixels, size_t channels, bool colour) {
+  const size_t kept = colour ? 3 : 1, area = pixels.size() / channels;
+  std::vector<uint8_t> out(kept * area);
+  for (size_t i = 0; i < area; ++i)
+    for (size_t c = 0; c < kept; ++c) out[c * area + i] = pixels[i * channels + c];
+  return out;
+}
+
+class Png {
+ public:
+  Png(const std::string& path, const std::vector<uint8_t>& bytes) : path_(path) {
+    image_.version = PNG_IMAGE_VERSION;
+    if (!png_image_begin_read_from_memory(&image_, bytes.data(), bytes.size())) fail_image(path_, image_.message);
+  }
+  ~Png() { png_image_free(&image_); }
+  Png(const Png&) = delete;
+  Png& operator=(const Png&) = delete;
+
+  ImageFormat format() const {
+    return {static_cast<int>(image_.width), static_cast<int>(image_.height),
+            (image_.format & PNG_FORMAT_FLAG_COLOR) != 0};
+  }
+
+  std::vector<uint8_t> decode(bool colour) {
+    image_.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // 16 bits are of the same scale as 8, not of linear light
+    image_.format = colour ? PNG_FORMAT_RGBA : PNG_FORMAT_GA;
+    std::vector<uint8_t> pixels(PNG_IMAGE_SIZE(image_));
+    if (!png_image_finish_read(&image_, nullptr, pixels.data(), 0, nullptr)) fail_image(path_, image_.message);
+    return planes(pixels, colour ? 4 : 2, colour);
+  }
+
+ private:
+  std::string path_;
+  png_image image_{};
+};
+
+class Jpeg {
+ public:
+  Jpeg(const std::string& path, const std::vector<uint8_t>& bytes) : path_(path), bytes_(bytes) {
+    int subsampling = 0, colours = 0;
+    check(tjDecompressHeader3(handle_.get(), bytes_.data(), bytes_.size(), &format_.width, &format_.height,
+                              &subsampling, &colours));
+    if (colours == TJCS_CMYK || colours == TJCS_YCCK) {
+      fail(path_, "a jpg with the colours of print (CMYK)", "gray or RGB",
+           "Convert it: `mogrify -colorspace sRGB` (ImageMagick) does.");
+    }
+    format_.colour = colours != TJCS_GRAY;
+  }
+
+  ImageFormat format() const { return format_; }
+
+  std::vector<uint8_t> decode(bool colour) {
+    const int layout = colour ? TJPF_RGB : TJPF_GRAY;
+    const size_t channels = colour ? 3 : 1;
+    std::vector<uint8_t> pixels(channels * format_.width * format_.height);
+    // The scans of a progressive file are limited, as a small one could ask for hours of decoding.
+    check(tjDecompress2(handle_.get(), bytes_.data(), bytes_.size(), pixels.data(), format_.width, 0, format_.height,
+                        layout, TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS));
+    return planes(pixels, channels, colour);
+  }
+
+ private:
+  void check(int status) const {
+    if (status != 0) fail_image(path_, tjGetErrorStr2(handle_.get()));
+  }
+
+  std::string path_;
+  const std::vector<uint8_t>& bytes_;
+  std::unique_ptr<void, int (*)(tjhandle)> handle_{tjInitDecompress(), tjDestroy};
+  ImageFormat format_;
+};
+
+}  // namespace
+
+ImageFormat image_format(const std::string& path, const std::vector<uint8_t>& bytes) {
+  if (is_png(bytes)) return Png(path, bytes).format();
+  if (is_jpeg(bytes)) return Jpeg(path, bytes).format();
+  fail_image(path, bytes.empty() ? "it is empty" : "its first bytes are of neither kind");
+}
+
+std::vector<uint8_t> decode_image(const std::string& path, const std::vector<uint8_t>& bytes, bool colour) {
+  if (is_png(bytes)) return Png(path, bytes).decode(colour);
+  return Jpeg(path, bytes).decode(colour);
+}
+
+}  // namespace minima::datasets::detail
