@@ -14,12 +14,12 @@ using Folder = test::TemporaryFolder;
 namespace {
 
 std::string content(const std::string& path, size_t limit = 1 << 20) {
-  const auto bytes = detail::read_file(path, limit);
+  const auto bytes = datasets::detail::read_file(path, limit);
   return {bytes.begin(), bytes.end()};
 }
 
 std::string sha256(const std::string& bytes) {
-  return detail::sha256(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  return datasets::detail::sha256(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
 }
 
 }  // namespace
