@@ -27,9 +27,9 @@ class CommandLine {
   void flag(const std::string& name, bool& value, const std::string& help);
 
   /// False when --help was asked for and printed. An unknown option or an unreadable value is an error.
+  bool parse(int argc, const char* const* argv);
   /// After parse(): the options but those in `without`, as they were typed or else their defaults.
   std::map<std::string, std::string> values(const std::vector<std::string>& without) const;
-  bool parse(int argc, const char* const* argv);
 
  private:
   struct Implementation;

@@ -190,27 +190,4 @@ std::vector<Rung> run_probed(Lab& lab, const Problem& problem, const datasets::D
   return rungs;
 }
 
-void ImageOptions::add_to(CommandLine& line) {
-  line.option("--images", images, "training images; as many more are for validation");
-  line.option("--epochs", epochs, "passes over them");
-  line.option("--seeds", seeds, "runs of each setting, with seeds 1, 2, ...");
-}
-
-void ImageOptions::check() const {
-  if (images < 256) fail("--images", text(images), "at least 256, two batches");
-  if (epochs < 1) fail("--epochs", text(epochs), "at least 1");
-  if (seeds < 2) fail("--seeds", text(seeds), "at least 2", "An interval over seeds needs two of them.");
-}
-
-Images fashion_mnist_images(const std::string& model, int64_t train, int64_t batch) {
-  auto [images, test] = datasets::load("fashion-mnist");
-  if (images.size() < 2 * train)
-    fail("--images", text(train), text("at most ", images.size() / 2, ", half of the training images"),
-         "The other half is for validation.");
-  std::vector<int64_t> rest(static_cast<size_t>(train));
-  std::iota(rest.begin(), rest.end(), train);
-  return {{.data = "fashion-mnist", .model = model, .train = images.take(train), .test = test, .batch = batch},
-          images.subset(rest)};
-}
-
 }  // namespace minima::examples

@@ -62,22 +62,4 @@ struct Rung {
 std::vector<Rung> run_probed(Lab& lab, const Problem& problem, const datasets::Dataset& validation,
                              const std::vector<ProbeTask>& tasks, int64_t every = 10);
 
-/// Options of a lab that trains on images.
-struct ImageOptions {
-  int64_t images = 10000, epochs = 25, seeds = 3;
-
-  /// --images, --epochs, --seeds
-  void add_to(CommandLine& line);
-  /// An error unless there is something to train on, and two seeds at least: intervals need them.
-  void check() const;
-};
-
-/// Fashion-MNIST: its first `train` training images to train on, as many after them to validate on, all test images.
-/// More than half of the 60,000 is an error.
-struct Images {
-  Problem problem;
-  datasets::Dataset validation;
-};
-Images fashion_mnist_images(const std::string& model, int64_t train, int64_t batch);
-
 }  // namespace minima::examples

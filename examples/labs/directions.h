@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "examples/common/lab_data.h"
 #include "examples/common/probed_runs.h"
 #include "examples/labs/likeness.h"
 
@@ -21,14 +22,13 @@ struct Ladder {
 struct Plan {
   std::vector<Ladder> ladders;
   std::vector<double> lrs;  ///< for SGD; the first is kept unless another is better
-  int64_t images, epochs, seeds;
+  int64_t epochs, seeds;
   int64_t sgd_seeds;  ///< at least `seeds`: what SGD's steps tell is read off so many runs
 };
 
 class Directions {
  public:
-  Directions(Lab& lab, const Plan& plan)
-      : lab_(lab), plan_(plan), images_(fashion_mnist_images("mlp:256,256", plan.images, /*batch=*/128)) {
+  Directions(Lab& lab, const Plan& plan, const Images& images) : lab_(lab), plan_(plan), images_(images) {
     settings_.steps = plan.epochs * images_.problem.steps_per_epoch();
   }
 
@@ -53,6 +53,7 @@ class Directions {
   const std::vector<Likeness>& likenesses() const { return likenesses_; }
   const Plan& plan() const { return plan_; }
   int64_t steps() const { return settings_.steps; }
+  const Images& images() const { return images_; }
 
  private:
   std::vector<Rung> run(const std::vector<ProbeTask>& tasks, int64_t every = 10) {

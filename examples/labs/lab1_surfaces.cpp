@@ -210,9 +210,9 @@ void show_classic_surfaces(Lab& lab) {
     panels.push_back(loss_panel(surface, tuned));
     winners.push_back(wins(lab, surface, tuned, starts));
   }
-  const std::string how =
-      options.lr > 0 ? "Learning rate as given."
-                     : text("Learning rates tuned for each optimizer: the same ", trials, " values from 0.0001 to 4.6.");
+  const std::string how = options.lr > 0 ? "Learning rate as given."
+                                         : text("Learning rates tuned for each optimizer: the same ", trials,
+                                                " values from 0.0001 to 4.6.");
   lab.table(text("Tuning. \"reached\" is the largest distance from the lowest loss in the last tenth of ",
                  options.gradients, " gradient evaluations (a step of SAM takes two). rho = ", options.rho,
                  " is given, not tuned: on a surface with one minimum the best rho is 0."),

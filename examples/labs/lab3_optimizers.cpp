@@ -9,7 +9,7 @@
 
 #include "examples/common/arms.h"
 #include "examples/common/comparison.h"
-#include "examples/common/lab.h"
+#include "examples/common/lab_data.h"
 #include "examples/common/tuning.h"
 #include "examples/labs/step_costs.h"
 
@@ -31,43 +31,33 @@ const LabAbout about{
         "advantage in accuracy is claimed only where its interval leaves out 0.",
 };
 
+LabData data{{.images = 10000, .epochs = 30, .seeds = 3}, {.images = 2000, .epochs = 20, .seeds = 2}};
 struct Options {
   std::vector<std::string> optimizers{"sgd", "nesterov", "adam", "sam", "msam"};
-  std::string data = "fashion-mnist", label, model = "mlp:256,256", tune = "short";
-  int64_t images = 10000, test_images = 10000, epochs = 30, seeds = 3, batch = 128;
-};
-const Options stated;  ///< what the stated figures are for
-Options options;
+  std::string tune = "short";
+  int64_t test_images = 10000, batch = 0;
+} options;
 
 struct Setup {
   Problem problem;
-  int64_t epochs, seeds, trials, tuning_seeds, repeats;
+  int64_t epochs, seeds, trials = 6, tuning_seeds = 1, repeats = 5;
   bool quick;
 };
 
 Setup set_up(const Lab& lab) {
-  Setup setup{.epochs = options.epochs, .seeds = options.seeds, .trials = 6, .tuning_seeds = 1, .repeats = 5};
-  setup.quick = lab.quick();
-  int64_t images = options.images;
-  if (lab.quick()) images = 2000, setup.epochs = 20, setup.seeds = 2, setup.trials = 3, setup.repeats = 3;
+  Setup setup{.problem = data.load(), .epochs = data.epochs(), .seeds = data.seeds(), .quick = lab.quick()};
+  if (lab.quick()) setup.trials = 3, setup.repeats = 3;
   if (options.tune == "full") setup.trials = trials_per_optimizer, setup.tuning_seeds = 3;
   if (options.tune == "none") setup.trials = 0;
-  check_label(options.data, options.label);
-  auto [train, test] = datasets::load(options.data, {.label = options.label, .train_limit = images});
-  setup.problem = {.data = options.data, .model = options.model, .train = train, .test = test};
-  setup.problem.batch = options.batch;
+  if (options.batch > 0) setup.problem.batch = options.batch;
   const int64_t test_images = lab.quick() ? 2000 : options.test_images;
-  if (test_images < test.size()) setup.problem.test = test.take(test_images);
+  if (test_images < setup.problem.test.size()) setup.problem.test = setup.problem.test.take(test_images);
   return setup;
 }
 
 void check_options() {
-  if (options.seeds < 2) fail("--seeds", text(options.seeds), "2 or more", "One seed says nothing about luck.");
-  if (options.epochs < 1) fail("--epochs", text(options.epochs), "1 or more");
-  if (options.batch < 1) fail("--batch", text(options.batch), "1 or more");
+  if (options.batch < 0) fail("--batch", text(options.batch), "1 or more, or 0 to choose by the data");
   if (options.test_images < 1) fail("--test-images", text(options.test_images), "1 or more");
-  if (options.images < 1000)
-    fail("--images", text(options.images), "1000 or more", "A fifth of them is for validation.");
   if (options.tune != "none" && options.tune != "short" && options.tune != "full")
     fail("--tune", options.tune, "none, short or full");
   const auto& known = optim::optimizer_names();
@@ -313,13 +303,10 @@ void show_what_tuning_leaves(Lab& lab, const std::vector<Arm>& common, const std
             table);
 }
 
-bool as_stated() {
-  return options.data == stated.data && options.model == stated.model && options.images == stated.images &&
-         options.test_images == stated.test_images && options.epochs == stated.epochs && options.batch == stated.batch;
-}
-
 void lab3(Lab& lab) {
   check_options();
+  data.take(lab);
+  if ((options.test_images != Options{}.test_images && !lab.quick()) || options.batch > 0) lab.not_as_stated();
   const Setup setup = set_up(lab);
   const Problem validation = validation_problem(setup.problem);
   std::vector<Arm> arms = common_arms(setup);
@@ -335,7 +322,7 @@ void lab3(Lab& lab) {
   const std::vector<Session::Task> tasks = tasks_of(arms, setup.problem, setup.seeds);
   lab.begin_runs(work + (setup.trials == 0 ? 1 : 2) * gradient_evaluations(tasks));
   lab.say(text(setup.problem.data, ", the first ", setup.problem.train.size(), " training samples and ",
-               setup.problem.test.size(), " test samples; ", setup.problem.model, ", batch ", options.batch, ", ",
+               setup.problem.test.size(), " test samples; ", setup.problem.model, ", batch ", setup.problem.batch, ", ",
                setup.epochs, " epochs: lr rises for one epoch, then falls along half a cosine; momentum 0.9, weight ",
                "decay 5e-4. The same seed means the same initial weights and batches for all. Measured at the clean "
                "weights; batch norm, if any, recalibrated there."));
@@ -347,7 +334,7 @@ void lab3(Lab& lab) {
   take_runs(arms, lab.run_all(tasks));
   show_tables(lab, setup, arms);
   draw_all(lab, setup, arms, costs);
-  if (as_stated()) expect_stated(lab, setup, arms);
+  expect_stated(lab, setup, arms);
 
   if (setup.trials == 0) return;
   std::vector<Arm> tuned = tune(lab, setup, validation, common_arms(setup));
@@ -364,14 +351,9 @@ void lab3(Lab& lab) {
 int main(int argc, char** argv) {
   return run_lab(argc, argv, about, lab3, [](CommandLine& line) {
     line.option("--optimizers", options.optimizers, "names with commas between, sgd among them");
-    line.option("--data", options.data, joined(datasets::names()) + ", or a FILE.csv");
-    line.option("--label", options.label, "column of a FILE.csv that is to be predicted");
-    line.option("--model", options.model, joined(nn::model_names()));
-    line.option("--images", options.images, "or other samples of the training set (--quick: 2000)");
+    data.add_to(line);
     line.option("--test-images", options.test_images, "of the test set (--quick: 2000)");
-    line.option("--epochs", options.epochs, "passes over them (--quick: 20)");
-    line.option("--seeds", options.seeds, "number of runs of each, with seeds 1, 2, ... (--quick: 2)");
-    line.option("--batch", options.batch, "images in a step");
+    line.option("--batch", options.batch, "samples in a step; 0: 128, or a quarter of little data");
     line.option("--tune", options.tune, "none, short (6 trials an optimizer), or full (15, 3 seeds each)");
   });
 }

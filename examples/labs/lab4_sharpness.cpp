@@ -12,19 +12,19 @@ using namespace minima::examples;
 
 namespace {
 
+LabData data{{.images = 10000, .epochs = 30, .seeds = 3}, {.images = 2000, .epochs = 40, .seeds = 2}};
+
 SharpnessPlan plan_of(const Lab& lab) {
   if (lab.quick())
-    return {.images = 2000,
-            .epochs = 40,
-            .seeds = 2,
+    return {.epochs = data.epochs(),
+            .seeds = data.seeds(),
             .sample = 500,
             .trace_samples = 20,
             .random_directions = 2,
             .sam_rhos = {0.05, 0.1},
             .msam_rhos = {0.5, 2}};
-  return {.images = 10000,
-          .epochs = 30,
-          .seeds = 3,
+  return {.epochs = data.epochs(),
+          .seeds = data.seeds(),
           .sample = 4000,
           .trace_samples = 15,
           .random_directions = 5,
@@ -241,10 +241,11 @@ void Sharpnesses::compare_orders() {
 
 namespace {
 
-void run(Lab& lab, const DataOptions& options) {
-  const SharpnessPlan plan = plan_of(lab);
+void run(Lab& lab) {
   check_exactness(lab);
-  const Problem problem = load_problem(options, plan.images);
+  data.take(lab);
+  const SharpnessPlan plan = plan_of(lab);
+  const Problem problem = data.load();
   if (!lab.quick()) tabulate_learning_rates(lab, problem, plan.epochs);
   Sharpnesses sharpnesses(lab, problem, plan);
   sharpnesses.train();
@@ -253,13 +254,12 @@ void run(Lab& lab, const DataOptions& options) {
   sharpnesses.measure_rises();
   sharpnesses.compare_with_test_loss();
   compare_with_differences(lab, problem, sharpnesses.trained("sgd"));
-  if (options.model.rfind("mlp", 0) == 0) rescale_layers(lab, problem, sharpnesses.trained("sgd"));
+  if (data.model().rfind("mlp", 0) == 0) rescale_layers(lab, problem, sharpnesses.trained("sgd"));
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  DataOptions options;
   const LabAbout about{
       .name = "lab4_sharpness",
       .title = "Lab 4. Sharpness",
@@ -270,7 +270,5 @@ int main(int argc, char** argv) {
           "SGD's lambda_1 below SAM's or MSAM's at the stated radii with a gradient as small; eigenvalues with "
           "residuals above 1%; a sharpness by which the order of the test losses is the order of the "
           "sharpnesses, on this and other problems; or ASAM's sharpness changing under the rescaling."};
-  return run_lab(
-      argc, argv, about, [&](Lab& lab) { run(lab, options); },
-      [&](CommandLine& command_line) { add_data_options(command_line, options); });
+  return run_lab(argc, argv, about, run, [](CommandLine& line) { data.add_to(line); });
 }

@@ -8,7 +8,7 @@
 
 #include "examples/common/arms.h"
 #include "examples/common/comparison.h"
-#include "examples/common/lab.h"
+#include "examples/common/lab_data.h"
 #include "examples/common/tuning.h"
 #include "examples/labs/label_noise_report.h"
 
@@ -31,12 +31,8 @@ const LabAbout about{
         "0.2 above SGD; or SGD with a tuned learning rate closing less than half of the distance to SAM.",
 };
 
-struct Options {
-  std::string data = "fashion-mnist", label, model = "mlp:256,256";
-  int64_t images = 10000, epochs = 30, seeds = 3, seeds_elsewhere = 1;
-};
-const Options stated;  ///< what the stated figures are for
-Options options;
+LabData options{{.images = 10000, .epochs = 30, .seeds = 3}, {.images = 2000, .epochs = 20, .seeds = 2}};
+int64_t seeds_elsewhere = 1;
 
 constexpr double main_noise = 0.4;
 constexpr double sam_radius = 0.2, msam_radius = 1, small_msam_radius = 0.2;
@@ -64,13 +60,13 @@ struct Data {
 };
 
 Data load(const Lab& lab) {
-  Data data{.epochs = options.epochs, .seeds = options.seeds, .seeds_elsewhere = options.seeds_elsewhere};
-  if (lab.quick()) data.epochs = 20, data.seeds = 2, data.seeds_elsewhere = 1, grid = quick_grid;
-  check_label(options.data, options.label);
-  auto [train, test] =
-      datasets::load(options.data, {.label = options.label, .train_limit = lab.quick() ? 2000 : options.images});
-  data.clean = {.data = options.data, .model = options.model, .train = train, .test = test, .batch = 128};
-  if (lab.quick() && test.size() > 2000) data.clean.test = test.take(2000);
+  Data data{.clean = options.load(),
+            .epochs = options.epochs(),
+            .seeds = options.seeds(),
+            .seeds_elsewhere = lab.quick() ? 1 : seeds_elsewhere};
+  if (!lab.quick()) return data;
+  grid = quick_grid;
+  if (data.clean.test.size() > 2000) data.clean.test = data.clean.test.take(2000);
   return data;
 }
 
@@ -194,13 +190,6 @@ void expect_stated(Lab& lab, const std::vector<Arm>& arms) {
 
 // ---- the lab
 
-void check_options() {
-  if (options.seeds < 2) fail("--seeds", text(options.seeds), "2 or more", "One seed says nothing about luck.");
-  if (options.seeds_elsewhere < 1) fail("--seeds-elsewhere", text(options.seeds_elsewhere), "1 or more");
-  if (options.images < 1000) fail("--images", text(options.images), "1000 or more", "A fifth is for validation.");
-  if (options.epochs < 1) fail("--epochs", text(options.epochs), "1 or more");
-}
-
 std::vector<Trial> tune(Lab& lab, const std::vector<Session::Task>& tasks) {
   lab.heading("Tuning at 40% noise");
   const std::vector<Trial> trials = judge_trials(lab.run_all(tasks), JudgedBy::accuracy);
@@ -232,7 +221,7 @@ void show_main(Lab& lab, const std::vector<Arm>& arms, int64_t seeds) {
                  " above that. Who compares SAM with an SGD "
                  "that learns by heart measures a learning rate as well."));
   }
-  draw_curves(lab, options.data, arms);
+  draw_curves(lab, options.data(), arms);
 }
 
 std::string seeds_text(int64_t seeds) { return text(seeds, seeds == 1 ? " seed" : " seeds"); }
@@ -243,7 +232,7 @@ void show_radii(Lab& lab, Data& data, std::vector<Arm> arms) {
   take_runs(others, lab.run_all(noisy_tasks(data, others, main_noise, data.seeds_elsewhere)));
   lab.table("The other radii, " + seeds_text(data.seeds_elsewhere) + ":", outcome_table(others));
   arms.insert(arms.end(), others.begin(), others.end());
-  draw_radii(lab, options.data, arms);
+  draw_radii(lab, options.data(), arms);
 }
 
 void show_noises(Lab& lab, Data& data, const std::vector<Arm>& main_arms) {
@@ -256,7 +245,7 @@ void show_noises(Lab& lab, Data& data, const std::vector<Arm>& main_arms) {
   for (const Arm& a : by_noise.begin()->second) by_noise[main_noise].push_back(arm(main_arms, a.label));
   lab.table(text("Means over ", seeds_text(data.seeds_elsewhere), " (", data.seeds, " at 40%):"),
             noise_table(by_noise));
-  draw_noises(lab, options.data, by_noise);
+  draw_noises(lab, options.data(), by_noise);
 }
 
 /// All gradient evaluations to come, but for what tuning adds.
@@ -269,19 +258,15 @@ int64_t expected_work(Data& data, const std::vector<Session::Task>& trials, cons
   return work;
 }
 
-bool as_stated() {
-  return options.data == stated.data && options.model == stated.model && options.images == stated.images &&
-         options.epochs == stated.epochs;
-}
-
 void lab6(Lab& lab) {
-  check_options();
+  if (seeds_elsewhere < 1) fail("--seeds-elsewhere", text(seeds_elsewhere), "at least 1");
+  options.take(lab);
   Data data = load(lab);
   std::vector<Arm> arms = arms_at(main_noise, data.steps());
   const std::vector<Session::Task> trials = tuning_tasks(data);
   lab.begin_runs(expected_work(data, trials, arms) + 2 * data.seeds * data.steps());
-  lab.say(text(options.data, ", the first ", data.clean.train.size(), " training samples, ", options.model,
-               ", batch 128, ", data.epochs,
+  lab.say(text(options.data(), ", the first ", data.clean.train.size(), " training samples, ", options.model(),
+               ", batch ", data.clean.batch, ", ", data.epochs,
                " epochs, lr 0.05 unless it says otherwise. A wrong label is one of the other classes, each equally "
                "likely; every seed corrupts other labels. The ",
                data.clean.test.size(),
@@ -291,7 +276,7 @@ void lab6(Lab& lab) {
   lab.heading("40% of the labels are wrong");
   take_runs(arms, lab.run_all(noisy_tasks(data, arms, main_noise, data.seeds)));
   show_main(lab, arms, data.seeds);
-  if (as_stated()) expect_stated(lab, arms);
+  expect_stated(lab, arms);
   show_radii(lab, data, arms);
   show_noises(lab, data, arms);
 }
@@ -300,12 +285,7 @@ void lab6(Lab& lab) {
 
 int main(int argc, char** argv) {
   return run_lab(argc, argv, about, lab6, [](CommandLine& line) {
-    line.option("--data", options.data, joined(datasets::names()) + ", or a FILE.csv");
-    line.option("--label", options.label, "column of a FILE.csv that is to be predicted");
-    line.option("--model", options.model, joined(nn::model_names()));
-    line.option("--images", options.images, "or other samples of the training set (--quick: 2000)");
-    line.option("--epochs", options.epochs, "passes over them (--quick: 20)");
-    line.option("--seeds", options.seeds, "at 40% noise (--quick: 2)");
-    line.option("--seeds-elsewhere", options.seeds_elsewhere, "at other rates and radii (--quick: 1)");
+    options.add_to(line);
+    line.option("--seeds-elsewhere", seeds_elsewhere, "at other rates and radii (--quick: 1)");
   });
 }

@@ -12,10 +12,12 @@ using namespace minima::examples;
 
 namespace {
 
+LabData data{{.images = 10000, .epochs = 30, .seeds = 3}, {.images = 2000, .epochs = 40, .seeds = 1}};
+
 LandscapePlan plan_of(const Lab& lab) {
-  if (lab.quick())
-    return {.images = 2000, .epochs = 40, .seeds = 1, .sample = 500, .directions = 5, .points = 11, .grid = 15};
-  return {.images = 10000, .epochs = 30, .seeds = 3, .sample = 2000, .directions = 10, .points = 21, .grid = 41};
+  const int64_t epochs = data.epochs(), seeds = data.seeds();
+  if (lab.quick()) return {.epochs = epochs, .seeds = seeds, .sample = 500, .directions = 5, .points = 11, .grid = 15};
+  return {.epochs = epochs, .seeds = seeds, .sample = 2000, .directions = 10, .points = 21, .grid = 41};
 }
 
 constexpr double alpha_of_rise = 0.5;
@@ -233,9 +235,10 @@ void Landscape::check_centres() {
 
 namespace {
 
-void run(Lab& lab, const DataOptions& options) {
+void run(Lab& lab) {
+  data.take(lab);
   const LandscapePlan plan = plan_of(lab);
-  const Problem problem = load_problem(options, plan.images);
+  const Problem problem = data.load();
   if (!lab.quick()) tabulate_learning_rates(lab, problem, plan.epochs);
   Landscape landscape(lab, problem, plan);
   landscape.train();
@@ -250,7 +253,6 @@ void run(Lab& lab, const DataOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  DataOptions options;
   const LabAbout about{
       .name = "lab7_landscape",
       .title = "Lab 7. Slices of the landscape",
@@ -261,7 +263,5 @@ int main(int argc, char** argv) {
           "the order of the rises changing with other seeds of the directions; a slice whose centre is not the "
           "loss that training reported; SGD's minimum rising less than MSAM's along filter-normalised "
           "directions; or a path whose true loss follows the contours it crosses."};
-  return run_lab(
-      argc, argv, about, [&](Lab& lab) { run(lab, options); },
-      [&](CommandLine& command_line) { add_data_options(command_line, options); });
+  return run_lab(argc, argv, about, run, [](CommandLine& line) { data.add_to(line); });
 }

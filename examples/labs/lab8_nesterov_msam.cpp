@@ -258,19 +258,19 @@ void show_valley(Lab& lab) {
   lab.expect("valley: curvature where MSAM ends", curvatures[3], within(2, 0.01));
 }
 
-ImageOptions options{.epochs = 30};
+LabData data{{.images = 10000, .epochs = 30, .seeds = 3}, {.images = 2000, .epochs = 20, .seeds = 2}};
 
 void nesterov_msam(Lab& lab) {
-  options.check();
-  const ImageLadder ladder(lab, options);
   show_identities(lab);
-  show_rho_zero(lab, ladder.problem());
   show_valley(lab);
+  data.take(lab);
+  const ImageLadder ladder(lab.quick(), data);
+  show_rho_zero(lab, ladder.problem());
   show_ladder(lab, ladder);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run_lab(argc, argv, about, nesterov_msam, [](CommandLine& line) { options.add_to(line); });
+  return run_lab(argc, argv, about, nesterov_msam, [](CommandLine& line) { data.add_to(line); });
 }

@@ -94,8 +94,9 @@ void show_table(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& ru
   for (const Kind& kind : kinds)
     for (const Rung* rung : of(rungs, kind.name)) table.push_back(row_of(kind.words, *rung, sgd_of(rungs)));
   lab.table(
-      text("Fashion-MNIST, ", ladder.problem().train.size(), " images, ", ladder.epochs(), " epochs, lr 0.05 with ",
-           "a warm-up of one epoch and a cosine to 0, mu ", momentum, "; means over ", ladder.seeds(),
+      text(ladder.problem().data, ", ", ladder.problem().train.size(), " training samples, ", ladder.epochs(),
+           " epochs, lr 0.05 with ", "a warm-up of one epoch and a cosine to 0, mu ", momentum, "; means over ",
+           ladder.seeds(),
            " seeds with 95% Student-t intervals. Each step takes one gradient, so equal epochs are equal gradient "
            "evaluations. |e| is a mean over training, the ratio a median."),
       table);
@@ -212,11 +213,8 @@ void expect_ladder(Lab& lab, const std::vector<Rung>& rungs) {
 
 }  // namespace
 
-ImageLadder::ImageLadder(const Lab& lab, const ImageOptions& options)
-    : quick_(lab.quick()),
-      epochs_(quick_ ? 20 : options.epochs),
-      seeds_(quick_ ? 2 : options.seeds),
-      images_(fashion_mnist_images("mlp:256,256", quick_ ? 2000 : options.images, /*batch=*/128)) {}
+ImageLadder::ImageLadder(bool quick, const LabData& data)
+    : quick_(quick), epochs_(data.epochs()), seeds_(data.seeds()), images_(data.load_with_validation()) {}
 
 std::vector<Rung> ImageLadder::run(Lab& lab) const {
   std::vector<ProbeTask> tasks;

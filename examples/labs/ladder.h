@@ -7,13 +7,14 @@
 
 #include <vector>
 
+#include "examples/common/lab_data.h"
 #include "examples/common/probed_runs.h"
 
 namespace minima::examples {
 
 class ImageLadder {
  public:
-  ImageLadder(const Lab& lab, const ImageOptions& options);
+  ImageLadder(bool quick, const LabData& data);
   const Problem& problem() const { return images_.problem; }
 
   /// One training of SGD and of each rung and radius, with every seed.

@@ -4,13 +4,14 @@
 
 #include <map>
 
+#include "examples/common/lab_data.h"
 #include "examples/labs/trained.h"
 
 namespace minima::examples {
 
 /// The size of everything.
 struct LandscapePlan {
-  int64_t images, epochs, seeds, sample;
+  int64_t epochs, seeds, sample;
   int directions;    ///< random ones, for the rise at alpha = 0.5
   int points, grid;  ///< of a slice; of a plane, along each side
 };

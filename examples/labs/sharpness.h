@@ -5,13 +5,14 @@
 
 #include <functional>
 
+#include "examples/common/lab_data.h"
 #include "examples/labs/trained.h"
 
 namespace minima::examples {
 
 /// The size of everything.
 struct SharpnessPlan {
-  int64_t images, epochs, seeds, sample, trace_samples;
+  int64_t epochs, seeds, sample, trace_samples;
   int random_directions;
   std::vector<double> sam_rhos, msam_rhos;
 };

@@ -67,22 +67,6 @@ NamedRun named_run(const std::string& optimizer, double rho, const std::string& 
                        .steps = steps}};
 }
 
-void add_data_options(CommandLine& command_line, DataOptions& options) {
-  command_line.option("--data", options.data, "a data set, or FILE.csv; the stated figures are those of the default");
-  command_line.option("--label", options.label, "for FILE.csv: the column to predict");
-  command_line.option("--model", options.model, "the network, by a name that compare --help explains");
-}
-
-Problem load_problem(const DataOptions& options, int64_t images) {
-  check_label(options.data, options.label);
-  const auto [train, test] = datasets::load(options.data, {.label = options.label});
-  return {.data = options.data,
-          .model = options.model,
-          .train = train.take(std::min(images, train.size())),
-          .test = test,
-          .batch = std::clamp<int64_t>(train.size() / 4, 1, 128)};
-}
-
 void tabulate_learning_rates(Lab& lab, const Problem& problem, int64_t epochs) {
   const auto [train, validation] = problem.train.split(0.2, 1);
   const Problem tuning{

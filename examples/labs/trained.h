@@ -22,14 +22,6 @@ struct NamedRun {
 /// half a cosine. `rho` is left out of the name where it is 0.
 NamedRun named_run(const std::string& optimizer, double rho, const std::string& style, uint64_t seed, int64_t steps);
 
-/// The data and network of a lab, as its options name them.
-struct DataOptions {
-  std::string data = "fashion-mnist", label, model = "mlp:256,256";
-};
-void add_data_options(CommandLine& command_line, DataOptions& options);
-/// With the first `images` of the training set, or all if there are fewer; batches of 128, or a quarter of little data.
-Problem load_problem(const DataOptions& options, int64_t images);
-
 /// What lr does to SGD, on a validation part (a fifth) of the training set: a table, before anything is compared.
 void tabulate_learning_rates(Lab& lab, const Problem& problem, int64_t epochs);
 

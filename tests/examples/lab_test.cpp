@@ -50,6 +50,22 @@ TEST_CASE("a stated figure that does not hold fails a lab with --check, and only
   CHECK(run_here(folder, holds, {"--check"}) == 0);
 }
 
+TEST_CASE("figures stated for other data or amounts are shown, and fail nothing") {
+  TemporaryFolder folder;
+  const auto both = [](double before) {
+    return [before](Lab& lab) {
+      lab.expect("exact", before, at_least(3));
+      lab.not_as_stated();
+      lab.expect("accurate", 2, at_least(3));
+    };
+  };
+  CHECK(run_here(folder, both(4), {"--check"}) == 0);
+  const std::string report = read_bytes(folder.file("out/report.html"));
+  CHECK(contains(report, "All 1 hold. The others were stated for the data, network and amounts that are the defaults"));
+  CHECK(contains(report, "no, here"));
+  CHECK(run_here(folder, both(2), {"--check"}) == 1);
+}
+
 TEST_CASE("a lab's report holds the question, the verdicts, and what would refute it") {
   TemporaryFolder folder;
   CHECK(run_here(folder, [](Lab& lab) {

@@ -124,10 +124,3 @@ TEST_CASE("looking at every step is refused, for a look needs the step before it
   const Problem problem = digits_problem();
   CHECK_ERROR(run_probed(lab, problem, problem.test, {{settings("sgd", 0)}}, 1), "got every = 1, expected at least 2");
 }
-
-TEST_CASE("options that leave nothing to train, or nothing to estimate a spread from, are refused by name") {
-  ImageOptions{}.check();
-  CHECK_ERROR(ImageOptions{.images = 255}.check(), "[--images] got 255, expected at least 256");
-  CHECK_ERROR(ImageOptions{.epochs = 0}.check(), "[--epochs] got 0, expected at least 1");
-  CHECK_ERROR(ImageOptions{.seeds = 1}.check(), "[--seeds] got 1, expected at least 2");
-}
