@@ -10,11 +10,11 @@
 #include "examples/common/command_line.h"
 #include "examples/common/interrupt.h"
 #include "examples/common/machine.h"
-#include "examples/common/pilot_figures.h"
-#include "examples/common/pilot_report.h"
-#include "examples/common/pilot_warnings.h"
 #include "examples/common/report.h"
 #include "examples/common/summary.h"
+#include "examples/pilot/figures.h"
+#include "examples/pilot/report.h"
+#include "examples/pilot/warnings.h"
 
 using namespace minima;
 using namespace minima::examples;

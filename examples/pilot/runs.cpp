@@ -1,4 +1,4 @@
-#include "examples/common/pilot_runs.h"
+#include "examples/pilot/runs.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "examples/common/interrupt.h"
-#include "examples/common/pilot_verdict.h"
 #include "examples/common/table.h"
+#include "examples/pilot/verdict.h"
 
 namespace minima::examples {
 

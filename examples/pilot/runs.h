@@ -1,7 +1,7 @@
 // The runs of a pilot, kept to a time budget: what a step costs here, tuning in rounds of one trial of each optimizer,
 // then seed after seed of all three while there is time. A machine that slows down gets fewer rounds and seeds, equally
 // many for each optimizer. Ctrl-C ends it early, with what has been finished.
-// Not here: what is planned (pilot_plan.h), what the results mean (pilot_verdict.h, pilot_report.h).
+// Not here: what is planned (plan.h), what the results mean (verdict.h, report.h).
 #pragma once
 
 #include <chrono>
@@ -10,8 +10,8 @@
 
 #include "examples/common/experiment.h"
 #include "examples/common/metrics.h"
-#include "examples/common/pilot_plan.h"
 #include "examples/common/progress.h"
+#include "examples/pilot/plan.h"
 
 namespace minima::examples {
 

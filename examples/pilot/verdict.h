@@ -1,6 +1,6 @@
 // Whether to adopt MSAM: a rule that is written down before any result is seen, treats SGD and MSAM alike, and says
 // what it would take to decide where it does not decide.
-// Not here: the runs that it judges (pilot_runs.h), how it is shown (pilot_report.h).
+// Not here: the runs that it judges (runs.h), how it is shown (report.h).
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-#include "examples/common/pilot_warnings.h"
+#include "examples/pilot/warnings.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "examples/common/pilot_plan.h"
+#include "examples/pilot/plan.h"
 
 #include <algorithm>
 #include <cmath>

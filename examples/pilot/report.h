@@ -1,14 +1,14 @@
 // What a pilot found, in words, tables and figures, the same on the terminal and in report.html.
-// Not here: the decision (pilot_verdict.h), the runs (pilot_runs.h).
+// Not here: the decision (verdict.h), the runs (runs.h).
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "examples/common/comparison.h"
-#include "examples/common/pilot_plan.h"
-#include "examples/common/pilot_runs.h"
-#include "examples/common/pilot_verdict.h"
+#include "examples/pilot/plan.h"
+#include "examples/pilot/runs.h"
+#include "examples/pilot/verdict.h"
 
 namespace minima::examples {
 

@@ -1,4 +1,4 @@
-#include "examples/common/pilot_report.h"
+#include "examples/pilot/report.h"
 
 #include <algorithm>
 #include <cmath>

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "examples/common/figures.h"
-#include "examples/common/pilot_report.h"
-#include "examples/common/pilot_warnings.h"
+#include "examples/pilot/report.h"
+#include "examples/pilot/warnings.h"
 
 namespace minima::examples {
 

@@ -1,7 +1,7 @@
 // Two warnings to anyone who would adopt MSAM because it won a comparison, each measured on synthetic data where MSAM
 // has an advantage at first: distribution shift, and high batch variance. The settings were looked for: they show that
 // an advantage can go away, not that it must, and one in which it stays is among them. Not here: the user's own data
-// (pilot_runs.h).
+// (runs.h).
 #pragma once
 
 #include <functional>

@@ -1,6 +1,6 @@
 // What a pilot tries and for how long: grids of equally many trials for SGD, SAM and MSAM, and the largest plan that
 // fits a time budget, from what a step and a measurement cost on this machine.
-// Not here: measuring those costs and keeping to the plan (pilot_runs.h).
+// Not here: measuring those costs and keeping to the plan (runs.h).
 #pragma once
 
 #include <map>

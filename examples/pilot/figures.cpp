@@ -1,4 +1,4 @@
-#include "examples/common/pilot_figures.h"
+#include "examples/pilot/figures.h"
 
 #include <algorithm>
 #include <cmath>

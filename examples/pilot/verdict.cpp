@@ -1,4 +1,4 @@
-#include "examples/common/pilot_verdict.h"
+#include "examples/pilot/verdict.h"
 
 #include <algorithm>
 #include <cmath>
