@@ -70,9 +70,9 @@ enum class Measure {
 struct StepStatistics {
   static constexpr double none = std::numeric_limits<double>::quiet_NaN();
   int64_t step = 0;    ///< 1 for the first
-  double loss = none;  ///< what step() returned: at clean weights, for MSAM at the perturbed ones
+  double loss = none;  ///< what step() returned: at w, or at w + e where that is the step's only gradient (MSAM)
   double lr = none, momentum = none, rho = none;
-  double gradient_norm = none;      ///< |g|, g the gradient of `loss`: at clean weights, for MSAM at the perturbed ones
+  double gradient_norm = none;      ///< |g|, g the gradient of `loss`
   double velocity_norm = none;      ///< |v|
   double cosine = none;             ///< cos(v, g); NaN while v or g is 0
   double perturbation_norm = none;  ///< |e|, in steps that perturb

@@ -115,9 +115,10 @@ Variable Wrapper::only_gradient_at(const Perturbation& e, const Closure& closure
 }
 
 Perturbation Wrapper::along(const Tensor& direction, double sign, double norm) const {
-  // 1 / norm must fit the dtype with room for rho; a direction this short is rounding noise anyway.
+  // 1 / norm must fit the dtype with room for rho; a direction this short is rounding noise anyway. One that is NaN
+  // perturbs all weights to NaN, so that the loss tells.
   const double shortest = direction.dtype() == DType::float64 ? 1e-150 : 1e-30;
-  return Perturbation(*base_, direction, norm > shortest ? sign / norm : 0);
+  return Perturbation(*base_, direction, norm <= shortest ? 0 : sign / norm);
 }
 
 }  // namespace minima::optim

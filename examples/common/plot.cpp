@@ -89,9 +89,16 @@ Span x_range(const Panel& panel) {
   return widened(range_of(values, panel.log_x), panel.log_x, points ? 0.04 : 0);
 }
 
+/// gnuplot reads the name of a tic as a format.
+std::string as_format(const std::string& name) {
+  std::string format;
+  for (const char c : name) format += c == '%' ? "%%" : std::string(1, c);
+  return format;
+}
+
 std::string named_tics(const std::vector<std::string>& names, bool slanted) {
   std::string tics;
-  for (size_t i = 0; i < names.size(); ++i) tics += (i > 0 ? ", " : "") + quoted(names[i]) + text(" ", i);
+  for (size_t i = 0; i < names.size(); ++i) tics += (i > 0 ? ", " : "") + quoted(as_format(names[i])) + text(" ", i);
   return "set xtics nomirror out scale 0.5 noenhanced " + std::string(slanted ? "rotate by -25 left " : "norotate ") +
          "(" + tics + ")\n";
 }

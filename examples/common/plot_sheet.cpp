@@ -142,7 +142,7 @@ std::string Sheet::use(const std::string& label, const std::string& style, Serie
 int Sheet::key_columns() const {
   double longest = 1;
   for (const KeyEntry& entry : key_) longest = std::max(longest, letters(entry.label));
-  const int columns = static_cast<int>((width_ - 20) / (longest * letter + sample));
+  const int columns = static_cast<int>((width_ - 20) / ((longest + 4) * letter + sample));  // gnuplot's gaps are wide
   return std::clamp(columns, 1, std::max(1, static_cast<int>(key_.size())));
 }
 

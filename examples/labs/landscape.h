@@ -56,10 +56,10 @@ class Landscape {
     return optim::losses_along(loss_on(train_), parameters_, trained.weights(), direction, alphas);
   }
   /// Mean, lowest and highest rise along random directions, of both sides.
-  struct Rise {
-    double mean = 0, low = INFINITY, high = -INFINITY;
-  };
-  Rise rise_of(const Trained& trained);
+  /// One rise a direction.
+  std::vector<double> rises_of(const Trained& trained);
+  /// What is left of the order of the methods when other directions are drawn.
+  void compare_directions(const std::vector<std::vector<double>>& rises);
   void compare_initialisations(const std::map<std::string, std::vector<double>>& means);
   void centre(const std::string& what, double got, double reported) {
     worst_centre_ = std::max(worst_centre_, std::abs(got - reported));

@@ -88,12 +88,13 @@ TEST_CASE("gnuplot draws every kind of series, band, rule and axis") {
     panels.push_back(panel);
   }
   panels.push_back(
-      {.title = "names", .series = {series({1, 2, 3})}, .x_names = {"a", "b", "a long name, slanted, of a bar"}});
+      {.title = "names", .series = {series({1, 2, 3})}, .x_names = {"40%", "b", "a long name, slanted, of a bar"}});
   panels.push_back({.title = "empty"});
   panels.push_back({.title = "flat", .series = {series({2, 2})}});
   const std::string svg = drawn(folder, line_figure("figure", "h", panels, 3));
   CHECK_MESSAGE(contains(svg, "</svg>"), svg);
-  for (const char* part : {"at two", "at one", "slanted", "with a band"}) CHECK_MESSAGE(contains(svg, part), part);
+  for (const char* part : {"at two", "at one", "40%<", "slanted", "with a band"})
+    CHECK_MESSAGE(contains(svg, part), part);
 }
 
 TEST_CASE("words stand beside their points, whatever is in them") {

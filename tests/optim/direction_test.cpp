@@ -272,6 +272,13 @@ TEST_CASE("a direction that cannot be used is refused and says why, and the step
           "[along-mine] got a heading times nan, expected a finite factor");
 }
 
+TEST_CASE("a direction that is NaN shows in the loss") {
+  const Variable w = leaf({1, 2});
+  const Direction broken{.name = "broken", .at = [](const DirectionContext&) { return Tensor::from(Vector{1, NAN}); }};
+  Along optimizer{SGD{{w}, {.lr = 0.1}}, broken};
+  CHECK(std::isnan(optimizer.step(training([&] { return rugged({w}); })).item()));
+}
+
 TEST_CASE("the last gradient is saved with the state, under its name") {
   const Variable w = leaf({1, 2});
   Along optimizer{SGD{{w}, {.lr = 0.1}}, directions::last_gradient()};
