@@ -83,7 +83,11 @@ class Jpeg {
 
  private:
   void check(int status) const {
-    if (status != 0) fail_image(path_, tjGetErrorStr2(handle_.get()));
+    if (status == 0) return;
+    const std::string reason = tjGetErrorStr2(handle_.get());
+    // Bytes between the parts of a file are common in photographs, and cost no pixel.
+    const bool harmless = tjGetErrorCode(handle_.get()) == TJERR_WARNING && reason.find("extraneous") != reason.npos;
+    if (!harmless) fail_image(path_, reason);
   }
 
   std::string path_;

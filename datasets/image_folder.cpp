@@ -103,8 +103,10 @@ std::vector<ImageFile> find_images(const std::string& path, std::vector<std::str
 ImageFormat format_of(const std::string& path) {
   const ImageFormat format = detail::image_format(path, detail::read_file(path, largest_file));
   if (format.width < 1 || format.height < 1 || format.width > longest_side || format.height > longest_side) {
-    fail(path, text(format.width, " x ", format.height, " pixels"), text("1 to ", longest_side, " on each side"),
-         "Scale the images down: networks of this size learn from 28 to 128 pixels a side.");
+    fail(
+        path, text(format.width, " x ", format.height, " pixels"), text("1 to ", longest_side, " on each side"),
+        "Scale them down in a copy of the folder: `mogrify -auto-orient -resize '32x32!' COPY/*/*` (ImageMagick) does; "
+        "networks of this size learn from 28 to 128 pixels a side.");
   }
   return format;
 }
@@ -115,12 +117,14 @@ ImageFormat common_format(const std::vector<ImageFile>& images) {
   for (const ImageFile& image : images) {
     const ImageFormat format = format_of(image.path);
     if (format.width != common.width || format.height != common.height) {
-      fail(image.path,
-           text(format.width, " x ", format.height, " pixels where ", images[0].path, " has ", common.width, " x ",
-                common.height),
-           "images of one size",
-           text("Bring them to one size first, in a copy of the folder: `mogrify -resize '32x32!' COPY/*/*` "
-                "(ImageMagick) does; or move those of another size out."));
+      fail(
+          image.path,
+          text(format.width, " x ", format.height, " pixels where ", images[0].path, " has ", common.width, " x ",
+               common.height),
+          "images of one size",
+          text(
+              "Bring them to one size first, in a copy of the folder: `mogrify -auto-orient -resize '32x32!' COPY/*/*` "
+              "(ImageMagick) does; or move those of another size out."));
     }
     common.colour |= format.colour;
   }

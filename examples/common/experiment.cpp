@@ -101,8 +101,9 @@ double Run::guard(double loss, const char* what, int64_t step) const {
   if (std::isfinite(loss)) return loss;
   throw Diverged(text("[", settings_.optimizer, ", seed ", settings_.seed, "] got ", what, " loss ", number_text(loss),
                       " at step ", step, " with learning rate ",
-                      ramp_and_cosine(settings_.lr, problem_.steps_per_epoch(), settings_.steps)(step - 1), " (--lr ",
-                      settings_.lr, "), expected a finite number. The run was stopped; try a smaller --lr or --rho."));
+                      ramp_and_cosine(settings_.lr, problem_.steps_per_epoch(), settings_.steps)(step - 1),
+                      " (at most ", settings_.lr,
+                      "), expected a finite number. The run was stopped; try a smaller learning rate or rho."));
 }
 
 const Measurement& Run::measure() {

@@ -127,6 +127,10 @@ void Lab::expect(const std::string& claim, double got, const Expectation& expect
   checks_.push_back({claim, expectation.words, got, expectation.holds(got), as_stated_});
 }
 
+void Lab::expect_always(const std::string& claim, double got, const Expectation& expectation) {
+  checks_.push_back({claim, expectation.words, got, expectation.holds(got), /*counts=*/true});
+}
+
 int Lab::finish() {
   stop_if_interrupted();
   Table verdicts{{"stated", "expected", "got", "holds"}};

@@ -77,8 +77,12 @@ class Lab {
 
   /// A stated figure. All are printed at the end, held or not; with --check one that does not hold fails the lab.
   void expect(const std::string& claim, double got, const Expectation& expectation);
-  /// From here on: stated figures were stated for other data, networks or amounts than these, and fail nothing.
+  /// The same of what holds for any data and network: it counts whatever the lab is told to train.
+  void expect_always(const std::string& claim, double got, const Expectation& expectation);
+  /// The data, network or amounts are not those that the figures were stated for: what expect() gets fails nothing.
   void not_as_stated() { as_stated_ = false; }
+  /// What the figures say where they are as stated; nothing elsewhere, where they may say otherwise.
+  std::string as_stated(const std::string& words) const { return as_stated_ ? words : ""; }
   /// The verdicts, what would refute the lab, report.html, and where the files are. Returns the exit status.
   int finish();
 

@@ -26,9 +26,11 @@ void LabData::take(Lab& lab) {
   if (amounts_.seeds < 2)
     fail("--seeds", text(amounts_.seeds), "at least 2", "One seed says nothing about luck: an interval needs two.");
   check_label(data_, label_);
-  if (lab.quick()) amounts_ = quick_;
+  const Amounts& stated = lab.quick() ? quick_ : normal_;
+  for (int64_t Amounts::* amount : {&Amounts::images, &Amounts::epochs, &Amounts::seeds})
+    if (amounts_.*amount == normal_.*amount) amounts_.*amount = stated.*amount;  // not chosen otherwise
   const bool amounts_as_stated =
-      lab.quick() || (amounts_.images == normal_.images && amounts_.epochs == normal_.epochs);
+      amounts_.images == stated.images && amounts_.epochs == stated.epochs && amounts_.seeds >= stated.seeds;
   if (data_ != stated_data || model_ != stated_model || !amounts_as_stated) lab.not_as_stated();
 }
 

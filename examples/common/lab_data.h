@@ -21,13 +21,13 @@ struct Images {
 
 class LabData {
  public:
-  /// The lab's defaults, and what --quick takes instead, of everything.
+  /// The lab's defaults, and what --quick takes instead of each that is not chosen.
   LabData(const Amounts& normal, const Amounts& quick) : amounts_(normal), normal_(normal), quick_(quick) {}
 
   /// --data, --label, --model, --images, --epochs, --seeds
   void add_to(CommandLine& line);
   /// After the options are read. Errors: nothing to train on, or less than two seeds, since intervals need them.
-  /// Unless all that the stated figures depend on is as it was stated for, tells the lab that it is not.
+  /// Unless all that the stated figures depend on is as it was stated for (seeds may be more), tells the lab so.
   void take(Lab& lab);
 
   const std::string& data() const { return data_; }

@@ -84,7 +84,8 @@ std::vector<Trial> judge_trials(const std::vector<RunResult>& runs, JudgedBy wha
 const Trial& chosen_trial(const std::vector<Trial>& trials, const std::string& optimizer) {
   for (const Trial& trial : trials)
     if (trial.chosen && trial.settings.optimizer == optimizer) return trial;
-  fail("--tune", "no trial of " + optimizer + " that stayed finite", "one at least", "Start from a smaller --lr.");
+  fail("tuning", "no trial of " + optimizer + " that stayed finite", "one at least",
+       "Even the lowest learning rate was too high: look for values in the data that are far too large.");
 }
 
 }  // namespace minima::examples

@@ -15,7 +15,8 @@ void Directions::tune_lr() {
   const std::vector<Rung> tried = run(tasks, /*every=*/2);
   const Reading accuracy = [](const ProbedRun& run) { return run.validation.accuracy; };
   size_t chosen = 0;
-  for (size_t i = 1; i < tried.size(); ++i) {
+  while (chosen + 1 < tried.size() && tried[chosen].diverged()) ++chosen;
+  for (size_t i = chosen + 1; i < tried.size(); ++i) {
     const Interval gain = tried[i].minus(tried[chosen], accuracy);
     if (gain.separated() && gain.mean > 0) chosen = i;
   }

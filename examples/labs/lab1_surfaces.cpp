@@ -251,6 +251,10 @@ void check_options() {
 
 void lab1(Lab& lab) {
   check_options();
+  const Options usual;
+  if (options.optimizers != usual.optimizers || options.start != usual.start || options.lr != usual.lr ||
+      options.momentum != usual.momentum || options.rho != usual.rho || options.gradients != usual.gradients)
+    lab.not_as_stated();
   show_one_step(lab);
   show_classic_surfaces(lab);
   show_valley(lab);

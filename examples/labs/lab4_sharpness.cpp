@@ -95,8 +95,9 @@ void Sharpnesses::train() {
       table);
   lab_.say(
       "Read |gradient| and training loss beside lambda_1. Where they are small the training has arrived, and its "
-      "curvature is that of a minimum. Methods that take their gradients at a distance rho settle for more of both. At "
-      "MSAM with a rho of 2, the flattest of all, they are largest: its flatness is that of an unfinished descent.");
+      "curvature is that of a minimum." +
+      lab_.as_stated(" Methods that take their gradients at a distance rho settle for more of both. At MSAM with a rho "
+                     "of 2, the flattest of all, they are largest: its flatness is that of an unfinished descent."));
   draw_against_rho();
 }
 
@@ -172,7 +173,9 @@ void Sharpnesses::draw_against_rho() {
                           2,
                           text("SGD and Nesterov have no radius: their lines are for comparison. Means over ",
                                plan_.seeds, " seeds; bands: 95% interval of the mean.")),
-              "Curvature falls with rho; at the largest rho of MSAM the gradient says that the descent is unfinished.");
+              "Curvature, the gradient that is left, and test loss against the radius." +
+                  lab_.as_stated(" Curvature falls with rho; at the largest rho of MSAM the gradient says that the "
+                                 "descent is unfinished."));
 }
 
 void Sharpnesses::tabulate_spectra() {

@@ -94,7 +94,7 @@ void show_results(Lab& lab, const Directions& d) {
                msam.settings.rho, ", -last gradient ", last.settings.rho,
                ". At equal epochs MSAM minus SAM: test loss ",
                difference_text(msam.minus(d.best("along-gradient"), readings::test_loss)),
-               "; at equal gradient evaluations (SAM with half the epochs): ",
+               "; at equal gradient evaluations (SAM at the same radius with half the epochs): ",
                difference_text(msam.minus(d.half(), readings::test_loss)), "."));
   lab.say(
       text("An open comparison: the paper finds the last gradient worse than the momentum. Here, each at its own "
@@ -174,8 +174,9 @@ void draw_sweep(Lab& lab, const Directions& d) {
       line_figure("sweep", "Where the gradient is taken, and what comes of it", panels, 3,
                   text("Means over ", d.plan().seeds, " seeds", d.plan().seeds > 2 ? ", bands are 95% intervals" : "",
                        ". Left: the directions reversed.")),
-      "Test and training loss at the end against the signed radius, on a logarithmic axis. MSAM's small radii "
-      "lower the training loss, as Nesterov does; larger ones raise it and lower the test loss.");
+      "Test and training loss at the end against the signed radius, on a logarithmic axis." +
+          lab.as_stated(" MSAM's small radii lower the training loss, as Nesterov does; larger ones raise it and lower "
+                        "the test loss."));
 }
 
 /// Means over twenty equal parts of training and over seeds.
@@ -220,8 +221,8 @@ void draw_steps(Lab& lab, const Directions& d) {
           "steps", "What a step sees", {rising, against}, 2,
           text("Right: SGD, and MSAM with rho ", msam.settings.rho, "; means over seeds, bands are 95% intervals.")),
       "Left: the share of steps in which the batch's loss at w + e is above that at w. Right: the cosine between "
-      "the momentum and the gradient of the next batch: for SGD at w, where below zero the last step has overshot; for "
-      "MSAM at w + e, where curvature alone makes it negative.");
+      "the momentum and the gradient of the next batch: for SGD at w, where below zero means that the last step has "
+      "overshot; for MSAM at w + e, where curvature alone can make it negative.");
 }
 
 Interval over_seeds(const std::vector<Likeness>& seeds, std::vector<double> Likeness::* values, size_t radius) {
@@ -330,12 +331,17 @@ void report_likeness(Lab& lab, const Directions& d) {
   lab.table("MSAM's gradient beside SAM's, both without their part along the plain gradient:", table);
   const auto nearest = std::min_element(distances.begin(), distances.end()) - distances.begin();
   const auto likest = std::max_element(cosines.begin(), cosines.end()) - cosines.begin();
-  const double rho = d.best("along-momentum").settings.rho;
-  lab.say(
-      text("Most alike by distance at ", beside(d.msam_rhos()[static_cast<size_t>(nearest)], rho), ", by cosine at ",
-           beside(d.msam_rhos()[static_cast<size_t>(likest)], rho),
-           ". The paper finds the two close together; within a factor of 3 would agree with it. A distance of 1 is "
-           "that of SGD's own gradient, so only what is clearly below 1 is likeness. Reported, not a stated figure."));
+  const std::vector<double>& rhos = d.msam_rhos();
+  const auto found = [&](ptrdiff_t at) {
+    const bool edge = at == 0 || at + 1 == std::ssize(rhos);
+    return beside(rhos[static_cast<size_t>(at)], d.best("along-momentum").settings.rho) +
+           (edge ? " (at the edge of what was tried)" : "");
+  };
+  const double least = distances[static_cast<size_t>(nearest)];
+  lab.say(text("Most alike by distance at ", found(nearest), ", by cosine at ", found(likest),
+               ". The paper finds the two close together; within a factor of 3 would agree with it. A distance of 1 is "
+               "that of SGD's own gradient, so only what is clearly below 1 is likeness: the least here is ",
+               fixed(least, 3), ". Reported, not a stated figure."));
 }
 
 void directions(Lab& lab) {

@@ -184,9 +184,10 @@ void expect_stated(Lab& lab, const std::vector<Arm>& arms) {
     lab.expect("msam 0.2 - sgd, test accuracy in the last epoch, points",
                100 * difference(arm(arms, radius_label("msam", small_msam_radius)), sgd, last_accuracy).mean,
                at_most(0));
-  if (const Arm* tuned = tuned_sgd(arms))
-    lab.expect("sam 0.2 - sgd as tuned, share of its points over sgd",
-               difference(sam, *tuned, last_accuracy).mean / difference(sam, sgd, last_accuracy).mean, at_most(0.5));
+  const Arm* tuned = tuned_sgd(arms);  // none where tuning keeps the learning rate that all have
+  lab.expect("sam 0.2 - sgd as tuned, share of its points over sgd",
+             difference(sam, tuned ? *tuned : sgd, last_accuracy).mean / difference(sam, sgd, last_accuracy).mean,
+             at_most(0.5));
 }
 
 // ---- the lab
@@ -212,15 +213,17 @@ void show_main(Lab& lab, const std::vector<Arm>& arms, int64_t seeds) {
   lab.say(text("SAM's ", signed_text(difference(sam, sgd, last_accuracy), 100), " points in the last epoch are ",
                signed_text(difference(sam, sgd, best_test_accuracy), 100), " at the best epochs. SGD loses ",
                signed_text(over_seeds(sgd, lost), 100), " points between its best epoch and the last, SAM ",
-               signed_text(over_seeds(sam, lost), 100),
-               ". What SAM does here is for the most part not to learn better, but not to learn by heart by the end."));
+               signed_text(over_seeds(sam, lost), 100), ".",
+               lab.as_stated(" What SAM does here is for the most part not to learn better, but not to learn by heart "
+                             "by the end.")));
   if (tuned != nullptr) {
     lab.table("Against SGD with the learning rate that tuning chose:", paired_table(arms, tuned->label));
-    lab.say(text("So can a smaller learning rate: ", tuned->label, " is ",
-                 signed_text(difference(*tuned, sgd, last_accuracy), 100), " points above lr 0.05, and SAM ",
-                 signed_text(difference(sam, *tuned, last_accuracy), 100),
-                 " above that. Who compares SAM with an SGD "
-                 "that learns by heart measures a learning rate as well."));
+    lab.say(
+        text("SGD with the tuned learning rate, ", tuned->label, ", is ",
+             signed_text(difference(*tuned, sgd, last_accuracy), 100), " points above lr 0.05, and SAM ",
+             signed_text(difference(sam, *tuned, last_accuracy), 100), " above that.",
+             lab.as_stated(" So a smaller learning rate can do most of it: who compares SAM with an SGD that learns "
+                           "by heart measures a learning rate as well.")));
   }
   draw_curves(lab, options.data(), arms);
 }

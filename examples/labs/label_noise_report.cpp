@@ -88,7 +88,9 @@ void draw_curves(Lab& lab, const std::string& data, const std::vector<Arm>& arms
                    curve_panel("Clean training labels learnt", epoch_axis(), clean, arms),
                    curve_panel("Wrong training labels learnt", epoch_axis(), corrupted, arms)},
                   2, band_note(static_cast<int64_t>(arms.front().runs.size()))),
-      "First everyone learns what is right. Then the wrong labels are learnt by heart, and test accuracy falls.");
+      "Test accuracy and loss, and the shares of the right and the wrong training labels that are learnt." +
+          lab.as_stated(" First everyone learns what is right. Then the wrong labels are learnt by heart, and test "
+                        "accuracy falls."));
 }
 
 void draw_radii(Lab& lab, const std::string& data, const std::vector<Arm>& arms) {
@@ -107,8 +109,8 @@ void draw_radii(Lab& lab, const std::string& data, const std::vector<Arm>& arms)
       "radii",
       line_figure("radii", data + " with 40% wrong labels: which rho", panels, 3,
                   "Means over seeds; all with lr 0.05."),
-      "A rho of MSAM that is too small makes it a better optimizer, like Nesterov, which learns the wrong labels "
-      "faster.");
+      "What each radius does." + lab.as_stated(" A rho of MSAM that is too small makes it a better optimizer, like "
+                                               "Nesterov, which learns the wrong labels faster."));
 }
 
 void draw_noises(Lab& lab, const std::string& data, const ByNoise& by_noise) {
@@ -125,7 +127,9 @@ void draw_noises(Lab& lab, const std::string& data, const ByNoise& by_noise) {
     panels.push_back(panel);
   }
   lab.figure("noises", line_figure("noises", data + ": how many labels are wrong", panels, 3, "Means over seeds."),
-             "The gap in the last epoch grows with the noise; the gap at the best epochs much less.");
+             "The same at other shares of wrong labels." +
+                 lab.as_stated(" The gap in the last epoch grows with the noise; the gap at the best epochs much "
+                               "less."));
 }
 
 }  // namespace minima::examples

@@ -55,8 +55,7 @@ class Landscape {
   std::vector<double> along(const Trained& trained, const Tensor& direction, const std::vector<double>& alphas) {
     return optim::losses_along(loss_on(train_), parameters_, trained.weights(), direction, alphas);
   }
-  /// Mean, lowest and highest rise along random directions, of both sides.
-  /// One rise a direction.
+  /// The rise along each random direction, a mean of both sides.
   std::vector<double> rises_of(const Trained& trained);
   /// What is left of the order of the methods when other directions are drawn.
   void compare_directions(const std::vector<std::vector<double>>& rises);

@@ -121,11 +121,11 @@ void Sharpnesses::compare_with_test_loss() {
     by_lambda.series.push_back(loss), by_accuracy.series.push_back(accuracy);
   }
   lab_.figure("sharpness_and_test_loss",
-              line_figure("sharpness_and_test_loss", "Flatter is not simply better", {by_lambda, by_accuracy}, 2,
+              line_figure("sharpness_and_test_loss", "Is flatter better?", {by_lambda, by_accuracy}, 2,
                           text("Means over ", plan_.seeds,
                                " seeds; numbers beside the marks: rho; bars: 95% interval of the mean.")),
-              "From right to left the minima get flatter. The test loss falls at first, and rises again for MSAM's "
-              "largest rho.");
+              "From right to left the minima get flatter." +
+                  lab_.as_stated(" The test loss falls at first, and rises again for MSAM's largest rho."));
   const double flattest = interval_95(of("msam 2", lambda_of)).mean;
   double flattest_other = INFINITY, best_loss = INFINITY, largest_gradient = 0;
   for (const std::string& name : names_) {
@@ -134,8 +134,8 @@ void Sharpnesses::compare_with_test_loss() {
     best_loss = std::min(best_loss, interval_95(of(name, test_loss_of)).mean);
     largest_gradient = std::max(largest_gradient, interval_95(of(name, gradient_of)).mean);
   }
-  lab_.say(text("The flattest network of all, MSAM with rho 2 (lambda_1 ", short_number(flattest),
-                "), has a test loss of ", fixed(interval_95(of("msam 2", test_loss_of)).mean, 3), "; the best has ",
+  lab_.say(text("MSAM with rho 2 (lambda_1 ", short_number(flattest), lab_.as_stated(", the flattest network of all"),
+                ") has a test loss of ", fixed(interval_95(of("msam 2", test_loss_of)).mean, 3), "; the best has ",
                 fixed(best_loss, 3), "."));
   lab_.expect("lambda_1 of msam 2 over the next flattest: it is the flattest", flattest / flattest_other, at_most(1));
   lab_.expect("|gradient| of msam 2 over the next largest: its descent is unfinished",

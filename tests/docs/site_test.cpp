@@ -15,12 +15,15 @@ struct FakeSite {
     folder.write("tools/mkdocs",
                  "#!/bin/sh\nmkdir -p \"$7\" && cp -R \"${5%/*}/pages/.\" \"$7\" && cd \"$7\" && " + also + "\n");
     std::filesystem::permissions(folder.file("tools/mkdocs"), std::filesystem::perms::owner_all);
-    for (const char* file : {"katex/katex.min.js", "katex/katex.min.css", "katex/fonts/a.woff2"})
+    for (const char* file : {"katex/katex.min.js", "katex/katex.min.css", "katex/fonts/a.woff2", "fonts/DejaVuSans.ttf",
+                             "fonts/DejaVuSans-Bold.ttf", "fonts/DejaVuSansMono.ttf", "fonts/DejaVuSansMono-Bold.ttf"})
       folder.write(file, "");
   }
   Outcome build(const std::string& katex = "katex") const {
     return run(folder, {"/bin/sh", MINIMA_SOURCE_DIR "/docs/site/build", folder.file("site")},
-               {{"KATEX", folder.file(katex)}, {"PATH", folder.file("tools") + ":" + std::getenv("PATH")}});
+               {{"KATEX", folder.file(katex)},
+                {"FONTS", folder.file("fonts")},
+                {"PATH", folder.file("tools") + ":" + std::getenv("PATH")}});
   }
   std::string page(const std::string& name) const { return read_bytes(folder.file("site/" + name)); }
 };
@@ -38,7 +41,8 @@ TEST_CASE("the site has every chapter, its boxes as boxes, its figures and KaTeX
   CHECK(!contains(page, "<!--"));
   CHECK(contains(site.page("walkthrough/9-reading-a-comparison.md"), "](../index.md)"));
   CHECK(contains(site.page("walkthrough/2-momentum.md"), "!!! note \"Two conventions\""));
-  for (const char* file : {"index.md", "images/walk1_paths.svg", "katex/katex.min.js", "katex/fonts/a.woff2"})
+  for (const char* file : {"index.md", "images/walk1_paths.svg", "katex/katex.min.js", "katex/fonts/a.woff2",
+                           "fonts/DejaVuSans.ttf", "fonts/DejaVuSansMono-Bold.ttf"})
     CHECK_MESSAGE(std::filesystem::exists(site.folder.file(std::string("site/") + file)), file);
 }
 

@@ -33,10 +33,13 @@ int run_here(const Words& options, const std::function<void(const LabData&)>& lo
 
 }  // namespace
 
-TEST_CASE("stated figures count for the default data, network and amounts, with any seeds, and for no others") {
+TEST_CASE("stated figures count for the default data, network and amounts, or more seeds, and for no others") {
   CHECK(run_here({}) == 1);
   CHECK(run_here({"--seeds", "10"}) == 1);
+  CHECK(run_here({"--seeds", "2"}) == 0);
   CHECK(run_here({"--quick"}) == 1);
+  CHECK(run_here({"--quick", "--seeds", "5"}) == 1);
+  CHECK(run_here({"--quick", "--epochs", "5"}) == 0);
   CHECK(run_here({"--epochs", "29"}) == 0);
   CHECK(run_here({"--images", "2000"}) == 0);
   CHECK(run_here({"--model", "mlp:8"}) == 0);
@@ -44,15 +47,19 @@ TEST_CASE("stated figures count for the default data, network and amounts, with 
   CHECK(run_here({"--data", "digits", "--quick"}) == 0);
 }
 
-TEST_CASE("--quick takes its own amounts") {
+TEST_CASE("--quick takes its own amounts of what is not chosen") {
   run_here({"--quick"}, [](const LabData& data) {
     CHECK(data.epochs() == 20);
     CHECK(data.seeds() == 2);
   });
-  run_here({"--epochs", "7", "--seeds", "4"}, [](const LabData& data) {
-    CHECK(data.epochs() == 7);
-    CHECK(data.seeds() == 4);
-  });
+  for (const Words& mode : {Words{}, Words{"--quick"}}) {
+    Words words{"--epochs", "7", "--seeds", "4"};
+    words.insert(words.end(), mode.begin(), mode.end());
+    run_here(words, [](const LabData& data) {
+      CHECK(data.epochs() == 7);
+      CHECK(data.seeds() == 4);
+    });
+  }
 }
 
 TEST_CASE("validation samples follow the training samples, as many or what is left, a fifth at least") {
