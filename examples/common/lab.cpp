@@ -83,8 +83,8 @@ void Lab::begin_runs(int64_t gradient_evaluations) {
 
 Session& Lab::session() {
   if (!session_)
-    session_ = std::make_unique<Session>(
-        Session::Options{.directory = out_, .resumable = false, .gradient_evaluations = work_});
+    session_ = std::make_unique<Session>(Session::Options{
+        .directory = out_, .resumable = false, .gradient_evaluations = work_, .columns = {{"lab", about_.name}}});
   return *session_;
 }
 

@@ -67,15 +67,22 @@ Session::Session(const Options& options)
     : directory_(options.directory),
       resumable_(options.resumable),
       earlier_(read_earlier(options)),
+      columns_(options.columns),
       metrics_(options.directory),
       progress_(options.gradient_evaluations, gradients_of(earlier_)) {
   state_.configuration = options.configuration;
   catch_interrupts();
 }
 
+void Session::write_row(const Problem& problem, const RunSettings& settings, const Measurement& m) {
+  Row row = columns_;
+  for (const auto& column : metrics_row(problem, settings, m)) row.push_back(column);
+  metrics_.write(row);
+}
+
 void Session::write_rows(const Problem& problem, const RunResult& result, const Measure& measure) {
   if (!measure.every_epoch) return;
-  for (const Measurement& m : result.curve) metrics_.write(metrics_row(problem, result.settings, m));
+  for (const Measurement& m : result.curve) write_row(problem, result.settings, m);
 }
 
 RunResult Session::finish(RunResult result) {
@@ -157,7 +164,7 @@ void Session::train(const Problem& problem, Run& run, const Measure& measure) {
                               : ""));
     if (run.measurement_due() && (measure.every_epoch || run.finished())) {
       const Measurement& m = run.measure();
-      if (measure.every_epoch) metrics_.write(metrics_row(problem, settings, m));
+      if (measure.every_epoch) write_row(problem, settings, m);
       progress_.plain_line(text(run_name(settings), "  epoch ", fixed(m.epoch, 0), "  ", measured(m, measure)));
     }
     if (interrupted() && !run.finished()) {

@@ -25,6 +25,7 @@ class Session {
     bool resume = false;
     bool resumable = true;             ///< false: an interrupt saves nothing beyond the metrics
     int64_t gradient_evaluations = 0;  ///< of all runs together, for the time left
+    Row columns{};                     ///< before the others, in each row of the metrics
   };
   explicit Session(const Options& options);
 
@@ -56,6 +57,7 @@ class Session {
   std::string checkpoint_path() const { return directory_ + "/checkpoint.safetensors"; }
   void train(const Problem& problem, Run& run, const Measure& measure);
   void save_state();
+  void write_row(const Problem& problem, const RunSettings& settings, const Measurement& m);
   void write_rows(const Problem& problem, const RunResult& result, const Measure& measure);
   RunResult finish(RunResult result);
   void tell(const RunResult& result, const Measure& measure);
@@ -64,6 +66,7 @@ class Session {
   bool resumable_;
   ProgressFile state_;    ///< what has been finished by this session, and by the resumed one until its turn comes
   ProgressFile earlier_;  ///< the resumed session
+  Row columns_;
   MetricsWriter metrics_;
   Progress progress_;
   int64_t gradients_done_ = 0;

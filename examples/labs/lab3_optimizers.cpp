@@ -50,7 +50,8 @@ Setup set_up(const Lab& lab) {
   if (options.tune == "full") setup.trials = trials_per_optimizer, setup.tuning_seeds = 3;
   if (options.tune == "none") setup.trials = 0;
   if (options.batch > 0) setup.problem.batch = options.batch;
-  const int64_t test_images = lab.quick() ? 2000 : options.test_images;
+  const bool fewer = lab.quick() && options.test_images == Options{}.test_images;
+  const int64_t test_images = fewer ? 2000 : options.test_images;
   if (test_images < setup.problem.test.size()) setup.problem.test = setup.problem.test.take(test_images);
   return setup;
 }
@@ -306,7 +307,7 @@ void show_what_tuning_leaves(Lab& lab, const std::vector<Arm>& common, const std
 void lab3(Lab& lab) {
   check_options();
   data.take(lab);
-  if ((options.test_images != Options{}.test_images && !lab.quick()) || options.batch > 0) lab.not_as_stated();
+  if (options.test_images != Options{}.test_images || options.batch > 0) lab.not_as_stated();
   const Setup setup = set_up(lab);
   const Problem validation = validation_problem(setup.problem);
   std::vector<Arm> arms = common_arms(setup);

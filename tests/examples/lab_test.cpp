@@ -80,6 +80,19 @@ TEST_CASE("a lab's report holds the question, the verdicts, and what would refut
     CHECK_MESSAGE(contains(report, part), part);
 }
 
+TEST_CASE("each row of a lab's metrics names the lab") {
+  TemporaryFolder folder;
+  CHECK(run_here(folder, [](Lab& lab) {
+          const auto [train, test] = datasets::load("two-moons");
+          const Problem problem{.data = "two-moons", .model = "mlp:4", .train = train, .test = test, .batch = 100};
+          lab.run(problem, {.optimizer = "sgd", .lr = 0.1, .steps = problem.steps_per_epoch()});
+        }) == 0);
+  const std::vector<std::string> lines = lines_of(folder.file("out/metrics.csv"));
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].starts_with("lab,schema,data,"));
+  CHECK(lines[1].starts_with("lab0_test,"));
+}
+
 TEST_CASE("a lab records rows into tables by name, each with columns of its own") {
   TemporaryFolder folder;
   CHECK(run_here(folder, [](Lab& lab) {
