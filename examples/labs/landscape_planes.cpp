@@ -211,7 +211,7 @@ void Landscape::follow_paths() {
       .rows = plan_.grid,
       .values = optim::losses_on(loss_anywhere(sample_), parameters_, plane, evenly_from(x.low, x.high, plan_.grid),
                                  evenly_from(y.low, y.high, plan_.grid)),
-      .levels = contour_levels,
+      .levels = {0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1},
       .paths = paths};
   lab_.figure("paths",
               map_figure("paths", "Trainings seen on the plane of their principal components", {map}, 1,

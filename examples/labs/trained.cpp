@@ -79,9 +79,14 @@ void tabulate_learning_rates(Lab& lab, const Problem& problem, int64_t epochs) {
   }
   lab.begin_runs(steps * std::ssize(tasks));
   Table table{{"lr of sgd", "train loss", "validation loss", "validation acc %"}};
-  for (const RunResult& run : lab.run_all(tasks))
-    table.push_back({number_text(run.settings.lr), fixed(run.last().train_loss, 3), fixed(run.last().test_loss, 3),
-                     fixed(100 * run.last().test_accuracy, 2)});
+  for (const RunResult& run : lab.run_all(tasks)) {
+    const Measurement& m = run.last();
+    if (run.diverged())
+      table.push_back({number_text(run.settings.lr), "diverged", "", ""});
+    else
+      table.push_back({number_text(run.settings.lr), fixed(m.train_loss, 3), fixed(m.test_loss, 3),
+                       fixed(100 * m.test_accuracy, 2)});
+  }
   lab.table(text("The learning rate, tried with SGD on ", train.size(), " training images and judged on the other ",
                  validation.size(), " (one seed, ", epochs,
                  " epochs). All methods here use 0.05, fixed beforehand: what is compared is where they end at one "
