@@ -123,7 +123,7 @@ TEST_CASE("a loss that is not a number stops the run and names optimizer, step a
   CHECK(contains(message, "[msam, seed 3] got"));
   CHECK(contains(message, "at step "));
   CHECK(contains(message, "with learning rate "));
-  CHECK(contains(message, "--lr 1e+06"));
+  CHECK(contains(message, "at most 1e+06"));
   CHECK_FALSE(contains(message, "-nan"));
 }
 
