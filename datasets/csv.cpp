@@ -138,7 +138,7 @@ size_t find_label(const std::vector<std::string>& columns, const std::string& la
     const bool semicolons = columns.size() == 1 && columns[0].find(';') != std::string::npos;
     fail(where, label.empty() ? "no name of a label column" : text("no column ", shown(label)),
          text("the label to be one of the columns ", listed(columns)),
-         semicolons ? "Fields are separated by commas, not semicolons." : "");
+         semicolons ? "Fields are separated by commas, not semicolons." : "The first row names the columns.");
   }
   if (std::count(columns.begin(), columns.end(), label) > 1)
     fail(where, text("column ", shown(label), " twice"), "the label once");

@@ -77,7 +77,8 @@ void Options::check() const {
   if (threads < 0 || threads > 1024) fail("--threads", std::to_string(threads), "0 to 1024");
   if (warnings && !data.empty()) fail("--warnings", "\"" + data + "\" beside it", "no data: it makes its own");
   if (!warnings && data.empty())
-    fail("pilot", "no data", "FILE.csv --label COLUMN, or a folder of images by class", "`pilot --help` says more.");
+    fail("pilot", "no data", "FILE.csv --label COLUMN, or a folder of images by class",
+         "`" + called_as("pilot") + " --help` says more.");
   check_label(data, label);
 }
 
@@ -190,6 +191,7 @@ int pilot_on_data(const Options& options) {
   comparison.train_samples = problem.train.size(), comparison.test_samples = problem.test.size();
   comparison.curvature_samples = curvature_samples;
   comparison.optimizers = pilot_optimizers();
+  comparison.compared_with = "sgd";
   comparison.trials = session.tune(tuning, plan, options.rule.tuned_by(), tuning_until);
   std::vector<RunSettings> chosen;
   if (!session.stopped_early()) {

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "core/error.h"
@@ -46,7 +47,7 @@ bool CommandLine::parse(int argc, const char* const* argv) {
     std::fputs(implementation_->app.help().c_str(), stdout);
     return false;
   } catch (const CLI::ParseError& error) {
-    throw Error("[" + implementation_->program + "] " + error.what() + ". `" + implementation_->program +
+    throw Error("[" + implementation_->program + "] " + error.what() + ". `" + called_as(implementation_->program) +
                 " --help` lists the options.");
   }
   return true;
@@ -60,6 +61,11 @@ std::map<std::string, std::string> CommandLine::values(const std::vector<std::st
     result[name] = option->count() > 0 ? option->results().back() : option->get_default_str();
   }
   return result;
+}
+
+std::string called_as(const std::string& program) {
+  const char* typed = std::getenv("MINIMA_COMMAND");  // set by ./minima
+  return typed ? typed : program;
 }
 
 int run_program(const std::function<int()>& program) {

@@ -36,6 +36,9 @@ class CommandLine {
   std::unique_ptr<Implementation> implementation_;
 };
 
+/// What the program was called as: "./minima compare" for one started so, else its name.
+std::string called_as(const std::string& program);
+
 /// Runs a program: prints an error to stderr and returns 2 for it, else returns what the program returns.
 int run_program(const std::function<int()>& program);
 

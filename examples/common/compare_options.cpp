@@ -186,8 +186,7 @@ Comparison CompareOptions::describe(const Problem& problem) const {
 }
 
 std::string CompareOptions::resume_command() const {
-  const char* typed = std::getenv("MINIMA_COMMAND");  // what ./minima was called as
-  std::string command = typed ? typed : shell_quoted(command_.front());
+  std::string command = called_as(shell_quoted(command_.front()));
   for (size_t i = 1; i < command_.size(); ++i) command.append(" ").append(shell_quoted(command_[i]));
   return resume ? command : command + " --resume";
 }

@@ -17,6 +17,7 @@ std::string rho_text(const RunSettings& settings) {
 }  // namespace
 
 std::string Comparison::intended_reference() const {
+  if (!compared_with.empty()) return compared_with;
   const bool has_sgd = std::find(optimizers.begin(), optimizers.end(), "sgd") != optimizers.end();
   return has_sgd ? "sgd" : optimizers.front();
 }
@@ -28,7 +29,7 @@ std::string Comparison::reference() const {
     return count;
   };
   const std::string intended = intended_reference();
-  if (diverged_runs(intended) == 0) return intended;
+  if (diverged_runs(intended) == 0 || !compared_with.empty()) return intended;
   for (const std::string& name : optimizers)
     if (diverged_runs(name) == 0) return name;
   return intended;
@@ -184,14 +185,14 @@ std::string separation(const Comparison& comparison, Interval Difference::* quan
   if (!above.empty()) parts.push_back(listed(above) + " above " + reference);
   if (!below.empty()) parts.push_back(listed(below) + " below " + reference);
   if (!rest.empty()) parts.push_back(listed(rest) + " not separated from " + reference);
-  if (!unjudged.empty()) parts.push_back(listed(unjudged) + " not judged, as no seed differs");
+  if (!unjudged.empty()) parts.push_back(listed(unjudged) + " not judged, as the difference is the same in all seeds");
   if (!diverged.empty()) parts.push_back(listed(diverged) + " not comparable, as runs diverged");
   std::string result;
   for (const std::string& part : parts) result.append(result.empty() ? "" : "; ").append(part);
   return result;
 }
 
-/// "; training time relative to sgd: sam 2.01x (1.95 to 2.10)". A range wider than the distance from 1 says nothing,
+/// ". Training time relative to sgd: sam 2.01x (1.95 to 2.10)". A range wider than the distance from 1 says nothing,
 /// unless it is narrow.
 std::string cost_clause(const Comparison& comparison) {
   std::vector<std::string> costs, noisy;
@@ -208,7 +209,7 @@ std::string cost_clause(const Comparison& comparison) {
   for (const std::string& part : costs) result.append(result.empty() ? "" : ", ").append(part);
   if (!noisy.empty())
     result.append(result.empty() ? "" : "; ").append(listed(noisy) + " not measurable on this busy machine");
-  return result.empty() ? "" : "; training time relative to " + comparison.reference() + ": " + result;
+  return result.empty() ? "" : ". Training time relative to " + comparison.reference() + ": " + result;
 }
 
 }  // namespace

@@ -18,10 +18,11 @@ struct Comparison {
   std::vector<std::string> optimizers;  ///< in the order of the table
   std::vector<RunResult> runs;
   std::vector<Trial> trials;  ///< empty without tuning
+  std::string compared_with;  ///< the reference, whatever becomes of it; empty: reference() chooses
 
-  /// What the others are to be compared with: sgd, or else the first.
+  /// What the others are to be compared with: what compared_with says, else sgd, or else the first.
   std::string intended_reference() const;
-  /// The intended reference, unless it diverged: then the first optimizer that did not.
+  /// The intended reference, unless it diverged and another may be chosen: then the first optimizer that did not.
   std::string reference() const;
   /// The runs of one optimizer, by seed.
   std::vector<const RunResult*> runs_of(const std::string& optimizer) const;

@@ -179,7 +179,7 @@ Surface chosen_surface(const std::string& name) {
 
 void show_classic_surfaces(Lab& lab) {
   lab.heading("Classic surfaces, every learning rate tuned");
-  Table tuning{{"surface", "optimizer", "lr", "steps", "gradients", "reached", "lr at the edge"}};
+  Table tuning{{"surface", "optimizer", "lr", "steps", "gradients", "reached"}};
   Table winners{{"starts won"}};
   winners[0].insert(winners[0].end(), options.optimizers.begin(), options.optimizers.end());
   std::vector<Map> maps;
@@ -194,8 +194,9 @@ void show_classic_surfaces(Lab& lab) {
       tuned.push_back(tune(lab, surface, optimizer));
       const Tuned& t = tuned.back();
       maps.back().paths.push_back(path_of(optimizer, optimizer, t.path));
-      tuning.push_back({surface.name, optimizer, short_text(t.lr), text(steps_of(optimizer)), text(options.gradients),
-                        short_text(t.score), t.at_edge && options.lr == 0 ? "yes" : ""});
+      tuning.push_back({surface.name, optimizer,
+                        short_text(t.lr) + (t.at_edge && options.lr == 0 ? ", at the edge" : ""),
+                        text(steps_of(optimizer)), text(options.gradients), short_text(t.score)});
       reached[name + " " + optimizer] = t.score;
       for (size_t i = 0; i < t.path.size(); ++i)
         lab.record("paths", {{"surface", name},

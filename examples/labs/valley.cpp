@@ -115,7 +115,7 @@ void show_valley(Lab& lab) {
                                 {"msam rho 0.05", "msam'", "msam", 0.05}, {"msam rho 0.1", "msam", "msam", 0.1},
                                 {"msam rho -0.1", "msam''", "msam", -0.1}};
   constexpr int64_t steps = 5000;
-  Table table{{"optimizer", "x", "y", "curvature", "loss, last", "loss, largest of the last 100"}};
+  Table table{{"optimizer", "x", "y", "x^2 + y^2", "loss, last", "loss, largest of the last 100"}};
   std::vector<std::vector<PathPoint>> paths;
   std::map<std::string, double> restless;
   for (const Walk& walk : walks) {

@@ -17,7 +17,8 @@ std::string style_of(const std::string& optimizer, size_t i) {
 
 /// Differences of one kind, a point a seed, in the order of seeds, with their mean and its interval at the right.
 Panel difference_panel(const Pilot& pilot, bool by_loss) {
-  Panel panel{by_loss ? "test loss: SGD minus MSAM, % of SGD's" : "test accuracy: MSAM minus SGD, points", "seed", ""};
+  Panel panel{by_loss ? "test loss: SGD minus MSAM, % of SGD's mean" : "test accuracy: MSAM minus SGD, points", "seed",
+              ""};
   Pilot judged = pilot;
   judged.rule.by_loss = by_loss;
   const PilotEvidence evidence = evidence_of(judged);

@@ -206,12 +206,11 @@ PilotSection momentum(const Pilot& pilot) {
         " At MSAM's perturbed point the slope is above 0: further along -v the loss of the batch still falls. The "
         "perturbation acts as Nesterov's look-ahead does, rather than as SAM's ascent.";
   const double random = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(1, pilot.comparison.parameters)));
-  return {
-      "Does the momentum carry information?",
-      "At one in some steps after the first epoch: g is the gradient of a batch that v does not contain yet (at the "
-      "weights for sgd, at the perturbed point for msam), and slope along v is <v, g> / |v|.",
-      table,
-      text(reading, " For a single step a random direction has a cosine of about 0 +- ", short_text(random), ".")};
+  return {"Does the momentum carry information?",
+          "At every few steps after the first epoch: g is the gradient of a batch that v does not contain yet (at the "
+          "weights for sgd, at the perturbed point for msam), and slope along v is <v, g> / |v|.",
+          table,
+          text(reading, " For a single step a random direction has a cosine of about 0 +- ", short_text(random), ".")};
 }
 
 /// What is to be said where SGD does otherwise on the test part than on the validation split by more than luck (three

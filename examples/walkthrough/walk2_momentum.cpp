@@ -27,16 +27,17 @@ std::vector<PathPoint> noisy(const MakeOptimizer& make, int64_t steps, uint64_t 
   return descend(from(bowl(1, 1), 5, 0), make, steps, loss);
 }
 
-/// The root mean square of w at each step, over 200 runs.
+/// The root mean square of w at each step, over many runs.
 Series typical_size(const std::string& style, const MakeOptimizer& make) {
   Series series{.style = style};
   std::vector<double> sums(301);
-  for (uint64_t seed = 0; seed < 200; ++seed) {
+  constexpr uint64_t runs = 2000;
+  for (uint64_t seed = 0; seed < runs; ++seed) {
     const auto points = noisy(make, 300, seed);
     for (size_t i = 0; i < sums.size(); ++i) sums[i] += points[i].x * points[i].x;
   }
   for (size_t i = 0; i < sums.size(); ++i)
-    series.x.push_back(static_cast<double>(i)), series.y.push_back(std::sqrt(sums[i] / 200));
+    series.x.push_back(static_cast<double>(i)), series.y.push_back(std::sqrt(sums[i] / runs));
   return series;
 }
 

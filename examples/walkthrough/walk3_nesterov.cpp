@@ -80,11 +80,10 @@ void walk(const Walk& walk) {
     heavy_momentum.y.push_back(mu), ahead_momentum.y.push_back(mu * (1 - h));
   }
   Panel effective = over_steps("the momentum in effect", "", {heavy_momentum, ahead_momentum}, {0, 2}, {-1.2, 1.2});
-  Panel speed = over_steps("factor per step", "", {heavy, ahead}, {0, 4}, {0, 1.2}, Scale::linear,
+  Panel speed = over_steps("factor per step: above 1 it diverges", "", {heavy, ahead}, {0, 4}, {0, 1.2}, Scale::linear,
                            {{Rule::Along::x, 3.8 / 2.8, "1.357"}, {Rule::Along::x, 3.8, "3.8"}});
   effective.x_title = speed.x_title = "lr * curvature";
-  walk.figure("walk3_stability",
-              line_figure("walk3_stability", "Momentum 0.9 on one weight: above 1 it diverges", {effective, speed}, 2));
+  walk.figure("walk3_stability", line_figure("walk3_stability", "Momentum 0.9 on one weight", {effective, speed}, 2));
 }
 
 }  // namespace

@@ -83,9 +83,9 @@ void walk(const Walk& walk) {
       loss.y.push_back(std::pow((x + d / x / length) * (1 / x + d * x / length) - 1, 2) / 2);
       parabola.y.push_back(length * length * d * d / 2);
     }
-    slices.push_back(
-        over_steps("at (" + fixed(x, 0) + ", 1/" + fixed(x, 0) + "), curvature " + fixed(length * length, 2),
-                   x == 1 ? "loss" : "", {loss, parabola}, {-0.5, 0.5}, {0, 1.3}));
+    slices.push_back(over_steps(
+        "at (" + fixed(x, 0) + (x == 1 ? ", 1" : ", 1/" + fixed(x, 0)) + "), curvature " + fixed(length * length, 2),
+        x == 1 ? "loss" : "", {loss, parabola}, {-0.5, 0.5}, {0, 1.3}));
     slices.back().x_title = "distance";
   }
   walk.figure("walk5_slices",

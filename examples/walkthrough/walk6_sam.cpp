@@ -25,15 +25,16 @@ void walk(const Walk& walk) {
                                          {"nesterov", "nesterov", 0.0},
                                          {"sam", "sam", 0.05},
                                          {"sam", "sam", 0.1},
+                                         {"sam", "sam", 0.2},
                                          {"sam", "sam", 0.3}}) {
     const auto points = descend(valley(), method(name, lr, mu, rho), steps);
     const PathPoint& end = points.back();
     ends.push_back({label, rho > 0 ? fixed(rho, 2) : "-", fixed(end.x, 2), fixed(end.y, 2), fixed(end.loss, 5),
                     fixed(curvature_of(end), 2), std::to_string(rho > 0 ? 2 * steps : steps)});
-    if (rho < 0.3)
+    if (rho <= 0.1)
       curvatures.push_back(
           against_step(rho > 0 ? "sam, rho = " + fixed(rho, 2) : label, label, points, curvature_of, 10));
-    if (rho == 0.05) curvatures.back().draw = Series::Draw::dashed;
+    if (rho == 0.1) curvatures.back().draw = Series::Draw::dashed;
   }
   walk.paragraph("After 5000 steps in the valley from (3, 0.5), momentum 0.9, lr = 0.02", ends);
 

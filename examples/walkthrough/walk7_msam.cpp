@@ -19,12 +19,13 @@ void walk(const Walk& walk) {
   walk.paragraph("The second step of MSAM in the valley, lr = 0.02, rho = 0.1",
                  table_of_step(valley(), method("msam", lr, mu, 0.1), 1));
 
-  Table ends{{"", "rho", "w1", "w2", "loss", "curvature", "gradients", "step of curvature 4"}};
+  Table ends{{"", "rho", "w1", "w2", "loss", "curvature", "gradients", "first step of curvature <= 4"}};
   std::vector<Series> curvatures;
   for (const auto& [name, label, rho] : {std::tuple{"sgd", "momentum", 0.0},
                                          {"sam", "sam", 0.05},
                                          {"msam", "msam", 0.05},
                                          {"msam", "msam", 0.1},
+                                         {"msam", "msam", 0.3},
                                          {"msam", "msam", -0.1}}) {
     const auto points = descend(valley(), method(name, lr, mu, rho), 5000);
     const PathPoint& end = points.back();

@@ -69,9 +69,9 @@ void walk(const Walk& walk) {
   Panel loss{.title = "loss", .y_range = Span{-0.1, 0.02}, .rules = {{Rule::Along::y, 0, "sgd"}}};
   for (const size_t k : {0, 2, 3, 5}) {
     const Contender& c = contenders[k];
-    by_seeds.series.push_back(
-        {.label = c.label, .style = c.style, .y = c.accuracy, .draw = Series::Draw::line_and_points});
-    for (size_t i = 1; i <= seeds; ++i) by_seeds.series.back().x.push_back(static_cast<double>(i));
+    by_seeds.series.push_back({.label = c.label, .style = c.style, .y = c.accuracy, .draw = Series::Draw::points});
+    const double beside = 0.12 * static_cast<double>(std::ssize(by_seeds.series)) - 0.3;  // equal ones are seen apart
+    for (size_t i = 1; i <= seeds; ++i) by_seeds.series.back().x.push_back(static_cast<double>(i) + beside);
     if (k == 0) continue;
     for (const auto& [panel, interval] : {std::pair{&accuracy, paired_difference(c.accuracy, contenders[0].accuracy)},
                                           {&loss, paired_difference(c.loss, contenders[0].loss)}}) {

@@ -33,6 +33,7 @@ PilotRun finished(const std::string& optimizer, uint64_t seed, int correct, int 
 Pilot pilot_of(const std::vector<int>& sgd, const std::vector<int>& msam) {
   Pilot pilot;
   pilot.comparison.optimizers = pilot_optimizers();
+  pilot.comparison.compared_with = "sgd";
   pilot.comparison.test_samples = 10000;
   for (size_t i = 0; i < sgd.size(); ++i) {
     pilot.runs.push_back(finished("sgd", i + 1, sgd[i], 10000, 0.3));

@@ -51,7 +51,15 @@ TEST_CASE("./minima runs a program by the beginning of its name, with its option
   build.script("build/bin/lab1_surfaces", "echo \"$MINIMA_COMMAND $*\"");
   const Outcome outcome = build.minima({"lab1", "--quick", "--out", "a b"});
   CHECK_MESSAGE(outcome.status == 0, outcome.output);
-  CHECK_MESSAGE(contains(outcome.output, "./minima lab1_surfaces --quick --out a b"), outcome.output);
+  CHECK_MESSAGE(contains(outcome.output, "/minima lab1_surfaces --quick --out a b"), outcome.output);
+}
+
+TEST_CASE("./minima runs a program where it was called, so that files are named from there") {
+  FakeBuild build;
+  build.script("build/bin/compare", "pwd");
+  const Outcome outcome = build.minima({"compare"});
+  CHECK(std::filesystem::current_path() != std::filesystem::path(MINIMA_SOURCE_DIR));
+  CHECK_MESSAGE(contains(outcome.output, std::filesystem::current_path().string() + "\n"), outcome.output);
 }
 
 TEST_CASE("./minima refuses a beginning that several programs share, and names them") {
