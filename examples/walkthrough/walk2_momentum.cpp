@@ -31,13 +31,12 @@ std::vector<PathPoint> noisy(const MakeOptimizer& make, int64_t steps, uint64_t 
 Series typical_size(const std::string& style, const MakeOptimizer& make) {
   Series series{.style = style};
   std::vector<double> sums(301);
-  constexpr uint64_t runs = 2000;
-  for (uint64_t seed = 0; seed < runs; ++seed) {
+  for (uint64_t seed = 0; seed < 2000; ++seed) {
     const auto points = noisy(make, 300, seed);
     for (size_t i = 0; i < sums.size(); ++i) sums[i] += points[i].x * points[i].x;
   }
   for (size_t i = 0; i < sums.size(); ++i)
-    series.x.push_back(static_cast<double>(i)), series.y.push_back(std::sqrt(sums[i] / runs));
+    series.x.push_back(static_cast<double>(i)), series.y.push_back(std::sqrt(sums[i] / 2000));
   return series;
 }
 
