@@ -192,7 +192,7 @@ std::string separation(const Comparison& comparison, Interval Difference::* quan
   return result;
 }
 
-/// ". Training time relative to sgd: sam 2.01x (1.95 to 2.10)". A range wider than the distance from 1 says nothing,
+/// "; training time relative to sgd: sam 2.01x (1.95 to 2.10)". A range wider than the distance from 1 says nothing,
 /// unless it is narrow.
 std::string cost_clause(const Comparison& comparison) {
   std::vector<std::string> costs, noisy;
@@ -209,7 +209,7 @@ std::string cost_clause(const Comparison& comparison) {
   for (const std::string& part : costs) result.append(result.empty() ? "" : ", ").append(part);
   if (!noisy.empty())
     result.append(result.empty() ? "" : "; ").append(listed(noisy) + " not measurable on this busy machine");
-  return result.empty() ? "" : ". Training time relative to " + comparison.reference() + ": " + result;
+  return result.empty() ? "" : "; training time relative to " + comparison.reference() + ": " + result;
 }
 
 }  // namespace

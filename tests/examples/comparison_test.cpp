@@ -67,7 +67,7 @@ TEST_CASE("the verdict separates what the paired interval separates, and says so
                          "separated from sgd."),
                 said);
   CHECK_MESSAGE(contains(said, "Test loss: sam (-0.0990) below sgd; msam not separated from sgd"), said);
-  CHECK_MESSAGE(contains(said, "Training time relative to sgd: sam 1.67x (1.50 to 2.00), msam 1.00x."), said);
+  CHECK_MESSAGE(contains(said, "training time relative to sgd: sam 1.67x (1.50 to 2.00), msam 1.00x."), said);
   CHECK(sentences(said) == 2);
 }
 
@@ -96,7 +96,7 @@ TEST_CASE("when sgd diverged, the next optimizer that did not is the reference, 
   CHECK(comparison.reference() == "sam");
   const std::string said = verdict(comparison);
   CHECK_MESSAGE(contains(said, "sgd diverged, so that the reference is sam: test accuracy"), said);
-  CHECK_MESSAGE(contains(said, "Training time relative to sam: msam"), said);
+  CHECK_MESSAGE(contains(said, "training time relative to sam: msam"), said);
   CHECK(sentences(said) == 2);
   const Table table = difference_table(comparison);
   CHECK(table[1] == std::vector<std::string>{"sgd", "-", "-", "not comparable", "not comparable"});

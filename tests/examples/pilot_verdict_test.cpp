@@ -220,6 +220,18 @@ TEST_CASE("diverged runs decide where they are more than luck, and leave it unde
   CHECK(verdict(30, 2, 2).advice == Advice::adopt);  // equally many: the seeds in which both finished speak
 }
 
+TEST_CASE(
+    "where SGD diverged with one seed, the report's differences are still to SGD, over the seeds that it finished") {
+  Pilot pilot = pilot_of({9000, 9020, 9010}, {9200, 9215, 9204});
+  PilotRun& first = pilot.runs.front();
+  first.result.divergence = "a loss of infinity";
+  pilot.comparison.runs.front() = first.result;
+  CHECK(pilot.comparison.reference() == "sgd");
+  const Interval gain = difference(pilot.comparison, "msam").test_accuracy;
+  CHECK(gain.count == 2);
+  CHECK_CLOSE(gain.mean, (0.0195 + 0.0194) / 2);
+}
+
 TEST_CASE("two seeds decide nothing") {
   const PilotVerdict two = judge({.by_seed = {1, 1.1}, .by_row = {{1, 1}, {1, 1}}}, {});
   CHECK(two.advice == Advice::undecided);
