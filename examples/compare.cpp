@@ -5,6 +5,7 @@
 //   compare --data my_table.csv --label species --tune
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "examples/common/command_line.h"
 #include "examples/common/compare_options.h"
@@ -120,6 +121,9 @@ int compare(int argc, char** argv) {
 
   Comparison comparison = options.describe(problem);
   std::printf("%s\n\n", options.headline(comparison).c_str());
+  if (!options.resume && std::filesystem::exists(options.out + "/report.html"))
+    std::printf("This replaces the results of an earlier run in %s; --out FOLDER would keep both.\n\n",
+                options.out.c_str());
   Session session({.directory = options.out,
                    .configuration = options.configuration(),
                    .resume = options.resume,

@@ -96,7 +96,8 @@ Surface valley() {
           .x = {0, 3.6},
           .y = {0, 3},
           .levels = {0.02, 0.1, 0.3, 1, 3, 8, 20},
-          .lr = 0.02};
+          .lr = 0.02,
+          .minima = [](double x) { return 1 / x; }};
 }
 
 MakeOptimizer optimizer_called(const std::string& name, const OptimizerSettings& settings) {
@@ -154,6 +155,12 @@ Map map_of(const Surface& surface, int columns, int rows) {
     }
   NoGrad no_grad;
   map.values = surface.loss(Variable(Tensor::from(xs)), Variable(Tensor::from(ys))).value().to_vector<double>();
+  if (!surface.minima) return map;
+  Path minima{.label = "minima", .style = "black''", .ends = false};
+  for (int column = 0; column < columns; ++column)
+    if (const double y = surface.minima(xs[column]); y >= surface.y.low && y <= surface.y.high)
+      minima.x.push_back(xs[column]), minima.y.push_back(y);
+  map.paths.push_back(minima);
   return map;
 }
 

@@ -18,10 +18,11 @@ struct Surface {
   std::string name, formula;
   std::function<Variable(const Variable& x, const Variable& y)> loss;  ///< of two variables of shape [1], float64
   double start_x, start_y;
-  Span x, y;                   ///< what to draw
-  std::vector<double> levels;  ///< contours
-  double lr;                   ///< a learning rate for gradient descent here
-  double lowest = 0;           ///< the loss at its minimum
+  Span x, y;                                 ///< what to draw
+  std::vector<double> levels;                ///< contours
+  double lr;                                 ///< a learning rate for gradient descent here
+  double lowest = 0;                         ///< the loss at its minimum
+  std::function<double(double x)> minima{};  ///< y of the minimum at x, where the minima are a curve
 };
 
 /// ellipse10, ellipse100, rosenbrock, beale, saddle, valley

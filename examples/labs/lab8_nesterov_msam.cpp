@@ -243,7 +243,7 @@ void show_valley(Lab& lab) {
     lab.record("valley", {{"path", path.title}, {"x", end.x}, {"y", end.y}, {"loss", end.loss}});
     Map map = map_of(surface);
     map.title = path.title;
-    map.paths = {path_of("", path.style, points, /*mark_every=*/0)};
+    map.paths.push_back(path_of("", path.style, points, /*mark_every=*/0));
     maps.push_back(map);
   }
   lab.table(text("(xy - 1)^2 / 2 from (", surface.start_x, ", ", surface.start_y, "), lr ", lr, ", mu ", mu,

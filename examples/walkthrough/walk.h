@@ -99,7 +99,8 @@ inline optim::Closure closure_of(const std::function<Variable()>& loss) {
 /// A map with the walkthrough's names of the weights.
 inline Map map_with(const Surface& surface, const std::string& title, const std::vector<Path>& paths) {
   Map map = map_of(surface);
-  map.title = title, map.x_title = "w1", map.y_title = "w2", map.paths = paths;
+  map.title = title, map.x_title = "w1", map.y_title = "w2";
+  map.paths.insert(map.paths.end(), paths.begin(), paths.end());
   return map;
 }
 

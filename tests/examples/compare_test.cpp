@@ -97,6 +97,14 @@ TEST_CASE("the same seeds give the same metrics, bit for bit, twice and at one a
   CHECK(with({"--threads", "2"}, "two") == one);
 }
 
+TEST_CASE("compare says when it replaces the results of an earlier run") {
+  TemporaryFolder folder;
+  const Words words = tiny(folder, {"--seeds", "1", "--optimizers", "sgd"});
+  const std::string said = "This replaces the results of an earlier run in " + folder.file("out");
+  CHECK_FALSE(contains(run(folder, words).output, said));
+  CHECK(contains(run(folder, words).output, said));
+}
+
 TEST_CASE("at a budget of gradients every optimizer gets the same number of them") {
   TemporaryFolder folder;
   REQUIRE(run(folder, tiny(folder, {"--seeds", "1", "--budget", "gradients", "--optimizers", "sgd,sam,msam"})).status ==
