@@ -1,4 +1,5 @@
 // The chapters of docs/walkthrough show the code as it is and what the programs print.
+#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <sstream>
