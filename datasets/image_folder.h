@@ -16,9 +16,9 @@ struct ImageFolderOptions {
 
 /// Images (channels, height, width), normalised by the training part's mean and deviation over all pixels. Classes are
 /// the folders' names, sorted. If all images are gray there is one channel; if any has colour there are three, and a
-/// gray image has the same values in each. Transparency is dropped, 16 bits are rounded to 8, and
-/// the note of a camera which way is up (EXIF) is not read. At most 1024 pixels a side and 4 GiB of pixels in all. Hidden files are passed over, and so are files beside the class folders that are
-/// not images.
+/// gray image has the same values in each. Transparency is dropped, 16 bits are rounded to 8, and the note of a camera
+/// which way is up (EXIF) is not read. At most 1024 pixels a side and 4 GiB of pixels in all. Hidden files are passed
+/// over, and so are files beside the class folders that are not images.
 /// Errors, each naming the file or folder: images of different sizes (both are named), files that are no image, fewer
 /// than two classes, a class without images or with one alone, a folder within a class, what cannot be read or is
 /// damaged.

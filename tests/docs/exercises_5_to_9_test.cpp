@@ -143,8 +143,9 @@ TEST_CASE("exercise 8.2: looking ahead by c * v leaves a momentum of momentum - 
   }
 }
 
-TEST_CASE("exercise 8.3: at lr * curvature = 3 MSAM stays on the bowl and Nesterov leaves it") {
+TEST_CASE("exercise 8.3: at lr * curvature = 3 MSAM stays on the bowl, swinging at 3.75 rho, and Nesterov leaves it") {
   CHECK(!diverges(method("msam", 3, 0.9, 0.1)));
+  CHECK_CLOSE(std::abs(on_a_bowl(method("msam", 3, 0.9, 0.1), 1, 2000).back().x), 0.375, {.rtol = 1e-10});
   CHECK(diverges(method("nesterov", 3, 0.9)));
 }
 
