@@ -3,10 +3,12 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <system_error>
 
 namespace minima::test {
 
@@ -15,7 +17,9 @@ struct TemporaryFolder {
 
   TemporaryFolder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "minima-test-XXXXXX").string();
-    path = mkdtemp(pattern.data());
+    if (!mkdtemp(pattern.data()))  // fills in the six letters
+      throw std::filesystem::filesystem_error("mkdtemp " + pattern, std::error_code(errno, std::generic_category()));
+    path = pattern;
   }
   ~TemporaryFolder() { std::filesystem::remove_all(path); }
   TemporaryFolder(const TemporaryFolder&) = delete;

@@ -64,6 +64,13 @@ TEST_CASE("figures stated for other data or amounts are shown, and fail nothing"
   CHECK(contains(report, "All 1 hold. The others were stated for the data, network and amounts that are the defaults"));
   CHECK(contains(report, "no, here"));
   CHECK(run_here(folder, both(2), {"--check"}) == 1);
+  const auto identity = [](Lab& lab) {
+    lab.not_as_stated();
+    CHECK(lab.as_stated("SAM wins.").empty());
+    lab.expect_always("holds for any data", 2, at_least(3));
+  };
+  CHECK(run_here(folder, identity, {"--check"}) == 1);
+  CHECK(run_here(folder, [](Lab& lab) { CHECK(lab.as_stated("SAM wins.") == "SAM wins."); }) == 0);
 }
 
 TEST_CASE("a lab's report holds the question, the verdicts, and what would refute it") {
