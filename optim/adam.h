@@ -15,7 +15,7 @@ struct AdamOptions {
   Schedule lr = 1e-3;
   double beta1 = 0.9, beta2 = 0.999;
   Schedule epsilon = 1e-8;
-  std::optional<Schedule> weight_decay{};  ///< default: Adam 0, AdamW 0.01, as in PyTorch
+  std::optional<Schedule> weight_decay{};                              ///< default: Adam 0, AdamW 0.01, as in PyTorch
   double max_gradient_norm = std::numeric_limits<double>::infinity();  ///< the rule sees the gradient scaled to this
 };
 

@@ -20,8 +20,7 @@ FlatLayout::FlatLayout(const char* where, std::vector<Variable> parameters) : pa
       fail(where, text(which, " given before"), "each parameter once", "Is it in two groups?");
     if (parameter.dtype() != dtype() || parameter.device() != device())
       fail(where, text(which, " in ", name_of(parameter.dtype()), " on ", name_of(parameter.device())),
-           text(name_of(dtype()), " on ", name_of(device()), ", as parameter 0"),
-           "Convert the whole model with to().");
+           text(name_of(dtype()), " on ", name_of(device()), ", as parameter 0"), "Convert the whole model with to().");
     offsets_.push_back(numel_);
     numel_ += parameter.numel();
   }
@@ -54,7 +53,10 @@ bool overlap(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 FlatParameters::FlatParameters(const char* where, const std::vector<std::vector<Variable>>& groups)
-    : where_(where), layout_(where, joined_groups(groups)), steps_(parameters().size(), 0), trainable_(parameters().size()) {
+    : where_(where),
+      layout_(where, joined_groups(groups)),
+      steps_(parameters().size(), 0),
+      trainable_(parameters().size()) {
   for (size_t group = 0; group < groups.size(); ++group)
     group_of_.insert(group_of_.end(), groups[group].size(), static_cast<int>(group));
   gradients_ = layout_.zeros();

@@ -1,5 +1,5 @@
-// Hyperparameters: the numbers of an optimizer's rule (lr, momentum, rho ...) by name, one set for each parameter group.
-// Each is a constant or a schedule, may be changed between steps, and is checked against its range.
+// Hyperparameters: the numbers of an optimizer's rule (lr, momentum, rho ...) by name, one set for each parameter
+// group. Each is a constant or a schedule, may be changed between steps, and is checked against its range.
 //   optimizer.group(0)["lr"] = 0.01;
 // Not here: which ones an optimizer has (its own header lists them), schedules (schedule.h).
 #pragma once
@@ -18,8 +18,8 @@ enum class Range : uint8_t {
   finite,      ///< any finite number
   at_least_0,  ///< a finite number of at least 0
   above_0,
-  below_1,      ///< in [0, 1)
-  decay_rate,   ///< in [0, 1), and a constant: bias correction assumes one
+  below_1,       ///< in [0, 1)
+  decay_rate,    ///< in [0, 1), and a constant: bias correction assumes one
   learning_rate  ///< above 0 when the optimizer is made; a schedule may reach 0
 };
 

@@ -107,7 +107,9 @@ Kinds kinds_of(const std::string& name, const std::string& base) {
 }
 
 // Whether "momentum" means beta1.
-bool momentum_is_beta1(const BaseKind& kind) { return kind.defaults.count("beta1") && !kind.defaults.count("momentum"); }
+bool momentum_is_beta1(const BaseKind& kind) {
+  return kind.defaults.count("beta1") && !kind.defaults.count("momentum");
+}
 
 std::unique_ptr<BaseOptimizer> make_base(const BaseKind& kind, std::vector<Variable> parameters,
                                          NamedSchedules hyperparameters) {

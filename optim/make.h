@@ -11,13 +11,13 @@
 
 namespace minima::optim {
 
-/// Values by name: {"lr", 0.05}, {"momentum", 0.9}, {"rho", 0.3}, {"beta2", 0.99} ... Where an optimizer reads beta1 and no
-/// momentum (Adam), "momentum" means its beta1.
+/// Values by name: {"lr", 0.05}, {"momentum", 0.9}, {"rho", 0.3}, {"beta2", 0.99} ... Where an optimizer reads beta1
+/// and no momentum (Adam), "momentum" means its beta1.
 using NamedSchedules = std::map<std::string, Schedule>;
 
-/// Starting values, to be tuned: lr, momentum, weight_decay and, for those that perturb the weights, rho. They come from
-/// small image tasks (a fully connected network on 10,000 Fashion-MNIST images), where any lr within a factor of two of
-/// these does about as well; rho does not transfer to other networks.
+/// Starting values, to be tuned: lr, momentum, weight_decay and, for those that perturb the weights, rho. They come
+/// from small image tasks (a fully connected network on 10,000 Fashion-MNIST images), where any lr within a factor of
+/// two of these does about as well; rho does not transfer to other networks.
 ///   sgd, nesterov   lr 0.05   momentum 0.9   weight_decay 5e-4
 ///   adam            lr 0.001  momentum 0.9   weight_decay 0
 ///   adamw           lr 0.001  momentum 0.9   weight_decay 0.01

@@ -30,7 +30,8 @@ namespace minima::optim {
 using Closure = std::function<Variable()>;
 
 /// Parameters with hyperparameters of their own; what is not named is inherited from the optimizer's options.
-///   optim::SGD{{optim::Group{weights}, optim::Group{biases, {{"weight_decay", 0}}}}, {.lr = 0.1, .weight_decay = 5e-4}}
+///   optim::SGD{{optim::Group{weights}, optim::Group{biases, {{"weight_decay", 0}}}}, {.lr = 0.1, .weight_decay =
+///   5e-4}}
 struct Group {
   std::vector<Variable> parameters;
   std::vector<NamedSchedule> own{};
@@ -40,10 +41,10 @@ struct Group {
 struct ParameterGroups {
   std::vector<Group> groups;
 
-  ParameterGroups(std::vector<Variable> parameters) : groups{Group{std::move(parameters)}} {}      // NOLINT: implicit
-  ParameterGroups(std::initializer_list<Variable> parameters) : groups{Group{parameters}} {}       // NOLINT
-  ParameterGroups(std::vector<Group> several) : groups(std::move(several)) {}                      // NOLINT
-  ParameterGroups(std::initializer_list<Group> several) : groups(several) {}                       // NOLINT
+  ParameterGroups(std::vector<Variable> parameters) : groups{Group{std::move(parameters)}} {}  // NOLINT: implicit
+  ParameterGroups(std::initializer_list<Variable> parameters) : groups{Group{parameters}} {}   // NOLINT
+  ParameterGroups(std::vector<Group> several) : groups(std::move(several)) {}                  // NOLINT
+  ParameterGroups(std::initializer_list<Group> several) : groups(several) {}                   // NOLINT
 };
 
 /// What last_step() tells beyond the loss and the hyperparameters. Each level includes those before it.
@@ -60,10 +61,10 @@ struct StepStatistics {
   int64_t step = 0;    ///< 1 for the first
   double loss = none;  ///< what step() returned: at w, or at w + e where that is the step's only gradient (MSAM)
   double lr = none, momentum = none, rho = none;
-  double gradient_norm = none;      ///< |g|, g the gradient of `loss`
-  double velocity_norm = none;      ///< |v|
-  double cosine = none;             ///< cos(v, g); NaN while v or g is 0
-  double perturbation_norm = none;  ///< |e|, in steps that perturb
+  double gradient_norm = none;                      ///< |g|, g the gradient of `loss`
+  double velocity_norm = none;                      ///< |v|
+  double cosine = none;                             ///< cos(v, g); NaN while v or g is 0
+  double perturbation_norm = none;                  ///< |e|, in steps that perturb
   double loss_clean = none, loss_perturbed = none;  ///< at w and at w + e
 };
 
@@ -160,7 +161,8 @@ class BaseOptimizer : public Optimizer {
 
 // ---- the parts of a step
 
-/// Samples and checks the schedules, takes back weights that were moved elsewhere, forgets the last step's measurements.
+/// Samples and checks the schedules, takes back weights that were moved elsewhere, forgets the last step's
+/// measurements.
 void begin_step(OptimizerState& state);
 /// Zeroes the gradients, calls the closure and leaves the gradient in state.flat.gradients().
 Variable gradient(OptimizerState& state, const Closure& closure);

@@ -29,12 +29,13 @@ void Perturbation::add_decay_to(Tensor gradient) const {
 }
 
 Tensor Perturbation::norm() const {
-  Tensor e = state_->flat.layout().zeros();
+  Tensor squares = Tensor::zeros({}, DType::float64, direction_.device());
   for (const FlatParameters::Run& run : state_->flat.runs()) {
-    Tensor part = e.slice(run.begin, run.end);
-    core::add_scaled(part, factor(run.group), scale_, direction_.slice(run.begin, run.end));
+    const Tensor part = direction_.slice(run.begin, run.end);
+    core::add_scaled(squares, factor(run.group) * factor(run.group), core::dot(part, part));
   }
-  return state_->flat.norm(e);
+  const Tensor norm = core::unary(UnaryOp::sqrt, squares);
+  return scale_.defined() ? core::binary(BinaryOp::multiply, norm, core::unary(UnaryOp::abs, scale_)) : norm;
 }
 
 bool Perturbation::is_zero() const {

@@ -31,7 +31,8 @@ Variable Along::step(const Closure& closure) {
 
 Perturbation Along::perturbation() const {
   const Tensor weights = kept().flat.weights();
-  Heading d = direction_.at(DirectionContext(*this, direction_.needs_gradient ? gradients() : Tensor(), last_gradient_));
+  Heading d =
+      direction_.at(DirectionContext(*this, direction_.needs_gradient ? gradients() : Tensor(), last_gradient_));
   if (!d.flat.defined()) return Perturbation(kept(), weights, 0);
   if (d.flat.shape() != weights.shape() || d.flat.dtype() != weights.dtype() || d.flat.device() != weights.device())
     fail(name(),

@@ -1,0 +1,47 @@
+// Trainable: flat vectors (FlatLayout) in which only trainable parameters move, for curvature.h and landscape.h. Frozen
+// parameters have their place in a vector but stand still: their part counts as zero.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "optim/flat.h"
+
+namespace minima::optim::detail {
+
+class Trainable {
+ public:
+  /// Errors, in the name of `where`: FlatLayout's, and no parameter that is trainable.
+  Trainable(const char* where, const std::vector<Variable>& parameters);
+
+  const std::vector<Variable>& parameters() const { return trainable_; }
+  const FlatLayout& layout() const { return layout_; }
+  int64_t dimension() const { return dimension_; }  ///< of the space in which anything moves
+
+  /// The part of trainable parameter i: a view of the flat vector, in the parameter's shape.
+  Tensor part(const Tensor& flat, size_t i) const { return layout_.part(flat, positions_[i]); }
+  std::vector<Tensor> split(const Tensor& flat) const;
+  /// One vector of the parts, zeros where parameters are frozen.
+  Tensor join(const std::vector<Tensor>& parts) const;
+  Tensor without_frozen(const Tensor& flat) const { return join(split(flat)); }
+
+  /// An error unless the vector has the layout's size and dtype.
+  void check(const Tensor& flat) const;
+  /// A direction as it moves the weights: frozen parts zero. One without length, or with an infinite one, is an error.
+  Tensor direction(const Tensor& flat) const;
+
+ private:
+  const char* where_;
+  FlatLayout layout_;
+  std::vector<Variable> trainable_;
+  std::vector<size_t> positions_;  // in the layout
+  int64_t dimension_ = 0;
+};
+
+/// The number a loss came to, at the place named; one that is not finite is an error.
+double finite_loss(const char* where, const Variable& loss, const std::string& place, const char* hint);
+
+/// factor * x
+Tensor scaled(const Tensor& x, double factor);
+
+}  // namespace minima::optim::detail
