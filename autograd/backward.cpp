@@ -200,28 +200,6 @@ std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& 
   return grad(std::vector<Variable>{output}, inputs, options);
 }
 
-std::vector<Tensor> hvp(const Variable& loss, const std::vector<Variable>& parameters,
-                        const std::vector<Tensor>& vector) {
-  if (vector.size() != parameters.size())
-    fail("hvp", text("a vector of ", vector.size(), " tensors"), text(parameters.size(), ", one a parameter"));
-  for (size_t i = 0; i < vector.size(); ++i) check_seed(vector[i], parameters[i], "hvp", text("vector[", i, "]"));
-  const std::vector<Variable> gradients = grad(loss, parameters, {.create_graph = true});
-  std::vector<Variable> reached, seeds;
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    if (!gradients[i].requires_grad()) continue;  // the loss is linear in this parameter
-    reached.push_back(gradients[i]);
-    seeds.push_back(Variable(vector[i]));
-  }
-  std::vector<Variable> rows;
-  if (reached.empty())
-    for (const Variable& parameter : parameters) rows.push_back(zeros_like(parameter));
-  else
-    rows = grad(reached, parameters, {.retain_graph = true, .grad_outputs = seeds});
-  std::vector<Tensor> product;
-  for (const Variable& row : rows) product.push_back(row.value());
-  return product;
-}
-
 Gradients vjp(const std::function<Variable(const std::vector<Variable>&)>& formula, const std::vector<Variable>& inputs,
               const Variable& seed) {
   const bool create_graph = grad_enabled();

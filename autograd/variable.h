@@ -82,11 +82,6 @@ std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vect
 std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& inputs,
                            const GradOptions& options = {});
 
-/// Exact Hessian-vector product: H v, where H is the Hessian of `loss` (one element) in `parameters` and v has one
-/// tensor per parameter. The loss's graph is kept, so that several products may follow.
-std::vector<Tensor> hvp(const Variable& loss, const std::vector<Variable>& parameters,
-                        const std::vector<Tensor>& vector);
-
 }  // namespace minima
 
 #include "autograd/record.h"  // completes detail::Node, which copying and destroying a Variable needs

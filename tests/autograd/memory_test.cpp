@@ -1,6 +1,7 @@
 // What the graph keeps alive, and that it lets go.
 #include <functional>
 
+#include "autograd/hessian.h"
 #include "autograd/ops.h"
 #include "autograd/record.h"
 #include "core/ops.h"
