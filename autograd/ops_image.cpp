@@ -5,6 +5,9 @@
 
 namespace minima {
 
+using autograd::Context, autograd::Gradients, autograd::record, autograd::saved, autograd::vjp;
+using core::UnaryOp, core::BinaryOp;
+
 // --------------------------------------------------------------------------------------------- convolution
 // y = conv2d(x, weight) is linear in x and in weight. With its transposes in each of them,
 //   x = conv2d_transpose(y, weight)    and    weight = conv2d_correlate(x, y),
@@ -19,8 +22,9 @@ Variable conv2d_correlate(const Variable& x, const Variable& y, const Shape& wei
 Variable conv2d_transpose(const Variable& y, const Variable& weight, const Shape& x_shape, int64_t stride,
                           int64_t padding) {
   return record(
-      "conv2d_transpose", core::conv2d_transpose(y.value(), weight.value(), x_shape, stride, padding), {y, weight},
-      saves_partners, [stride, padding](const Context& c) -> Gradients {
+      "conv2d_transpose", core::conv2d_transpose(y.value(), weight.value(), x_shape, stride, padding),
+      {saved(y, weight.requires_grad()), saved(weight, y.requires_grad())},
+      [stride, padding](const Context& c) -> Gradients {
         return {c.needs(0) ? conv2d(c.grad, c.input(1), stride, padding) : Variable(),
                 c.needs(1) ? conv2d_correlate(c.grad, c.input(0), c.input_shape(1), stride, padding) : Variable()};
       });
@@ -28,19 +32,20 @@ Variable conv2d_transpose(const Variable& y, const Variable& weight, const Shape
 
 Variable conv2d_correlate(const Variable& x, const Variable& y, const Shape& weight_shape, int64_t stride,
                           int64_t padding) {
-  return record("conv2d_correlate", core::conv2d_correlate(x.value(), y.value(), weight_shape, stride, padding), {x, y},
-                saves_partners, [stride, padding](const Context& c) -> Gradients {
-                  return {
-                      c.needs(0) ? conv2d_transpose(c.input(1), c.grad, c.input_shape(0), stride, padding) : Variable(),
-                      c.needs(1) ? conv2d(c.input(0), c.grad, stride, padding) : Variable()};
-                });
+  return record(
+      "conv2d_correlate", core::conv2d_correlate(x.value(), y.value(), weight_shape, stride, padding),
+      {saved(x, y.requires_grad()), saved(y, x.requires_grad())}, [stride, padding](const Context& c) -> Gradients {
+        return {c.needs(0) ? conv2d_transpose(c.input(1), c.grad, c.input_shape(0), stride, padding) : Variable(),
+                c.needs(1) ? conv2d(c.input(0), c.grad, stride, padding) : Variable()};
+      });
 }
 
 }  // namespace
 
 Variable conv2d(const Variable& x, const Variable& weight, int64_t stride, int64_t padding) {
   return record(
-      "conv2d", core::conv2d(x.value(), weight.value(), stride, padding), {x, weight}, saves_partners,
+      "conv2d", core::conv2d(x.value(), weight.value(), stride, padding),
+      {saved(x, weight.requires_grad()), saved(weight, x.requires_grad())},
       [stride, padding](const Context& c) -> Gradients {
         return {c.needs(0) ? conv2d_transpose(c.grad, c.input(1), c.input_shape(0), stride, padding) : Variable(),
                 c.needs(1) ? conv2d_correlate(c.input(0), c.grad, c.input_shape(1), stride, padding) : Variable()};
@@ -54,19 +59,19 @@ namespace {
 Variable scatter_planes(const Variable& y, const Tensor& positions, const Shape& x_shape);
 
 Variable gather_planes(const Variable& x, const Tensor& positions, Tensor value) {
-  return record("max_pool2d", std::move(value), {x}, saves_nothing,
+  return record("max_pool2d", std::move(value), {x},
                 [positions](const Context& c) { return scatter_planes(c.grad, positions, c.input_shape(0)); });
 }
 
 Variable scatter_planes(const Variable& y, const Tensor& positions, const Shape& x_shape) {
-  return record("max_pool2d_backward", core::scatter_planes(y.value(), positions, x_shape), {y}, saves_nothing,
+  return record("max_pool2d_backward", core::scatter_planes(y.value(), positions, x_shape), {y},
                 [positions](const Context& c) {
                   return gather_planes(c.grad, positions, core::gather_planes(c.grad.value(), positions));
                 });
 }
 
 Variable avg_pool2d_transpose(const Variable& y, const Shape& x_shape, const Window& window) {
-  return record("avg_pool2d_transpose", core::avg_pool2d_transpose(y.value(), x_shape, window), {y}, saves_nothing,
+  return record("avg_pool2d_transpose", core::avg_pool2d_transpose(y.value(), x_shape, window), {y},
                 [window](const Context& c) { return avg_pool2d(c.grad, window); });
 }
 
@@ -79,7 +84,7 @@ Variable max_pool2d(const Variable& x, const Window& window) {
 }
 
 Variable avg_pool2d(const Variable& x, const Window& window) {
-  return record("avg_pool2d", core::avg_pool2d(x.value(), window), {x}, saves_nothing,
+  return record("avg_pool2d", core::avg_pool2d(x.value(), window), {x},
                 [window](const Context& c) { return avg_pool2d_transpose(c.grad, c.input_shape(0), window); });
 }
 
@@ -144,7 +149,7 @@ Variable batch_norm(const Variable& x, const Variable& weight, const Variable& b
   const Tensor a = times(weight.value(), inverse_deviation(variance, epsilon));
   Tensor b = bias.value().clone();
   core::add_scaled(b, -1, times(a, mean));
-  return record("batch_norm", core::channel_affine(x.value(), a, b), {x, weight, bias}, saves_inputs,
+  return record("batch_norm", core::channel_affine(x.value(), a, b), {saved(x), saved(weight), saved(bias)},
                 [mean, variance, epsilon](const Context& c) {
                   if (!grad_enabled()) return fused_batch_norm_backward(c, mean, variance, epsilon);
                   return vjp([epsilon](const auto& v) { return plain_batch_norm(v[0], v[1], v[2], epsilon); },

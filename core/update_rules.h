@@ -11,7 +11,7 @@
 
 #include "core/host_device.h"
 
-namespace minima {
+namespace minima::core {
 
 /// Stochastic gradient descent with momentum. The learning rate stays outside the velocity, as in PyTorch.
 ///   g        = grad + weight_decay * weight
@@ -134,4 +134,4 @@ UpdateKernel kernel_of(const Rule& rule) {
           }};
 }
 
-}  // namespace minima
+}  // namespace minima::core

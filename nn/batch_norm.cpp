@@ -54,21 +54,21 @@ void BatchNorm::check(const Variable& x) const {
 namespace {
 // running = (1 - rate) * running + rate * batch
 void follow(Tensor& running, const Tensor& batch, double rate) {
-  core::add_scaled(running, rate, core::binary(BinaryOp::subtract, batch, running));
+  core::add_scaled(running, rate, core::binary(core::BinaryOp::subtract, batch, running));
 }
 }  // namespace
 
 void BatchNorm::track(const Tensor& mean, const Tensor& variance, int64_t count) {
   const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
   follow(running_mean, mean, momentum);
-  follow(running_var, core::unary(UnaryOp::affine, variance, unbiased, 0), momentum);
+  follow(running_var, core::unary(core::UnaryOp::affine, variance, unbiased, 0), momentum);
   num_batches_tracked.fill(num_batches_tracked.item() + 1);
 }
 
 Variable BatchNorm::normalise_by_running_statistics(const Variable& x) const {
   Shape per_channel{1, weight.numel()};
   for (int axis = 2; axis < x.shape().rank(); ++axis) per_channel.push_back(1);
-  const Variable deviation(core::unary(UnaryOp::sqrt, core::unary(UnaryOp::affine, running_var, 1, epsilon)));
+  const Variable deviation(core::unary(core::UnaryOp::sqrt, core::unary(core::UnaryOp::affine, running_var, 1, epsilon)));
   const Variable scale = weight / deviation;
   const Variable shift = bias - scale * Variable(running_mean);
   return x * reshape(scale, per_channel) + reshape(shift, per_channel);

@@ -14,7 +14,7 @@ std::vector<Hyperparameter> hyperparameters(const AdamOptions& options, double d
           {"weight_decay", options.weight_decay.value_or(default_decay)}};
 }
 
-AdamRule adam_rule(const RuleContext& now, bool decoupled) {
+core::AdamRule adam_rule(const RuleContext& now, bool decoupled) {
   const double t = static_cast<double>(now.steps + 1);
   return {.lr = now["lr"],
           .beta1 = now["beta1"],

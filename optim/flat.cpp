@@ -2,7 +2,7 @@
 
 #include <unordered_set>
 
-#include "autograd/record.h"
+#include "autograd/variable.h"
 #include "core/ops.h"
 
 namespace minima::optim {
@@ -11,7 +11,7 @@ namespace minima::optim {
 
 FlatLayout::FlatLayout(const char* where, std::vector<Variable> parameters) : parameters_(std::move(parameters)) {
   if (parameters_.empty()) fail(where, "no parameters", "at least one", "Does the model have any?");
-  std::unordered_set<const minima::detail::Node*> seen;
+  std::unordered_set<const minima::autograd::Node*> seen;
   for (const Variable& parameter : parameters_) {
     const std::string which = text("parameter ", offsets_.size());
     if (!parameter.node() || !parameter.is_leaf())
@@ -152,7 +152,7 @@ void FlatParameters::zero_gradients() {
 void FlatParameters::complete_gradients() {
   bool reached = false;
   for (const Variable& parameter : parameters())
-    reached = reached || (parameter.requires_grad() && !parameter.node()->grad_empty);
+    reached = reached || (parameter.requires_grad() && parameter.has_grad());
   if (!reached)
     fail(where_, "a closure that gave no parameter a gradient", "one that computes the loss and calls loss.backward()",
          "Was the loss computed from this optimizer's parameters?");
@@ -164,11 +164,11 @@ Tensor FlatParameters::dot(const Tensor& a, const Tensor& b) const {
   Tensor sum;
   for (const Run& run : runs_) {
     const Tensor part = core::dot(a.slice(run.begin, run.end), b.slice(run.begin, run.end));
-    sum = sum.defined() ? core::binary(BinaryOp::add, sum, part) : part;
+    sum = sum.defined() ? core::binary(core::BinaryOp::add, sum, part) : part;
   }
   return sum.defined() ? sum : Tensor::zeros({}, DType::float64, a.device());
 }
 
-Tensor FlatParameters::norm(const Tensor& a) const { return core::unary(UnaryOp::sqrt, dot(a, a)); }
+Tensor FlatParameters::norm(const Tensor& a) const { return core::unary(core::UnaryOp::sqrt, dot(a, a)); }
 
 }  // namespace minima::optim

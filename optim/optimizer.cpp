@@ -155,20 +155,21 @@ Tensor clipped(const OptimizerState& state, const Tensor& gradient) {
   if (std::isinf(state.max_gradient_norm)) return gradient;
   const Tensor norm = state.flat.norm(gradient);
   const auto number = [&](double value) { return Tensor::full({}, value, DType::float64, gradient.device()); };
-  const Tensor share = core::binary(BinaryOp::divide, number(state.max_gradient_norm), norm);
+  const Tensor share = core::binary(core::BinaryOp::divide, number(state.max_gradient_norm), norm);
   Tensor scaled = state.flat.layout().zeros();
-  core::add_scaled(scaled, 1, core::binary(BinaryOp::minimum, share, number(1)), gradient);
+  core::add_scaled(scaled, 1, core::binary(core::BinaryOp::minimum, share, number(1)), gradient);
   return scaled;
 }
 
-void run(OptimizerState& state, const FlatParameters::Run& run, const UpdateKernel& rule, const Tensor& gradient) {
+void run(OptimizerState& state, const FlatParameters::Run& run, const core::UpdateKernel& rule,
+         const Tensor& gradient) {
   if (rule.states != static_cast<int>(state.buffers.size()))
     fail(state.rule, text("a rule with ", rule.states, " state elements"),
          text(state.buffers.size(), ", one for each buffer that this optimizer keeps"));
   const auto cut = [&](const Tensor& buffer) { return buffer.slice(run.begin, run.end); };
-  Tensor weight = state.flat.weights_of(run), states[UpdateKernel::most_states];
+  Tensor weight = state.flat.weights_of(run), states[core::UpdateKernel::most_states];
   for (int i = 0; i < rule.states; ++i) states[i] = cut(state.buffers[static_cast<size_t>(i)].second);
-  backend(weight.device()).update(rule, weight, cut(gradient), states);
+  core::backend(weight.device()).update(rule, weight, cut(gradient), states);
   weight.bump_version();
 }
 

@@ -184,7 +184,7 @@ void apply(OptimizerState& state, const Tensor& gradient, RuleOf rule_of);
 
 namespace detail {
 Tensor clipped(const OptimizerState& state, const Tensor& gradient);
-void run(OptimizerState& state, const FlatParameters::Run& run, const UpdateKernel& rule, const Tensor& gradient);
+void run(OptimizerState& state, const FlatParameters::Run& run, const core::UpdateKernel& rule, const Tensor& gradient);
 void complete_step(OptimizerState& state);
 /// An error unless above 0.
 void check_max_gradient_norm(const std::string& where, double norm);
@@ -195,7 +195,7 @@ void apply(OptimizerState& state, const Tensor& gradient, RuleOf rule_of) {
   const Tensor g = detail::clipped(state, gradient);
   for (const FlatParameters::Run& run : state.flat.runs()) {
     const auto rule = rule_of(RuleContext{state.groups[static_cast<size_t>(run.group)], run.steps});
-    detail::run(state, run, kernel_of(rule), g);
+    detail::run(state, run, core::kernel_of(rule), g);
   }
   detail::complete_step(state);
 }

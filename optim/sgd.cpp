@@ -40,15 +40,15 @@ void SGD::update(const Tensor& gradient) {
         fail("sgd", text("momentum = ", group(i).now("momentum"), " in group ", i),
              "0, for this optimizer was made without momentum and has no buffer for it");
     return apply(kept(), gradient, [](const RuleContext& now) {
-      return GradientDescentRule{.lr = now["lr"], .weight_decay = now["weight_decay"]};
+      return core::GradientDescentRule{.lr = now["lr"], .weight_decay = now["weight_decay"]};
     });
   }
   apply(kept(), gradient, [](const RuleContext& now) {
     const bool whole = now.steps == 0 || now["momentum"] == 0;  // the first gradient; without momentum, the plain rule
-    return SgdRule{.lr = now["lr"],
-                   .momentum = now["momentum"],
-                   .dampening = whole ? 0 : now["dampening"],
-                   .weight_decay = now["weight_decay"]};
+    return core::SgdRule{.lr = now["lr"],
+                         .momentum = now["momentum"],
+                         .dampening = whole ? 0 : now["dampening"],
+                         .weight_decay = now["weight_decay"]};
   });
 }
 
@@ -68,7 +68,7 @@ Nesterov::Nesterov(const ParameterGroups& groups, const SgdOptions& options)
 
 void Nesterov::update(const Tensor& gradient) {
   apply(kept(), gradient, [](const RuleContext& now) {
-    return NesterovRule{.lr = now["lr"], .momentum = now["momentum"], .weight_decay = now["weight_decay"]};
+    return core::NesterovRule{.lr = now["lr"], .momentum = now["momentum"], .weight_decay = now["weight_decay"]};
   });
 }
 

@@ -34,8 +34,9 @@ Tensor Perturbation::norm() const {
     const Tensor part = direction_.slice(run.begin, run.end);
     core::add_scaled(squares, factor(run.group) * factor(run.group), core::dot(part, part));
   }
-  const Tensor norm = core::unary(UnaryOp::sqrt, squares);
-  return scale_.defined() ? core::binary(BinaryOp::multiply, norm, core::unary(UnaryOp::abs, scale_)) : norm;
+  const Tensor norm = core::unary(core::UnaryOp::sqrt, squares);
+  return scale_.defined() ? core::binary(core::BinaryOp::multiply, norm, core::unary(core::UnaryOp::abs, scale_))
+                          : norm;
 }
 
 bool Perturbation::is_zero() const {
@@ -126,9 +127,9 @@ Perturbation Wrapper::along(const Tensor& direction, double sign, const Tensor& 
   // still turns weights to NaN, so that the loss tells.
   const double shortest = direction.dtype() == DType::float64 ? 1e-150 : 1e-30;
   const Tensor one = Tensor::full({}, 1, DType::float64, direction.device());
-  const Tensor beyond = core::unary(UnaryOp::affine, norm, 1, -shortest);
+  const Tensor beyond = core::unary(core::UnaryOp::affine, norm, 1, -shortest);
   return {kept(), direction, sign,
-          core::binary(BinaryOp::where_positive, core::binary(BinaryOp::divide, one, norm), beyond)};
+          core::binary(core::BinaryOp::where_positive, core::binary(core::BinaryOp::divide, one, norm), beyond)};
 }
 
 }  // namespace minima::optim

@@ -1,7 +1,7 @@
 // Kernels over the channels (axis 1) of [batch, channels, ...]: what batch normalisation needs, each one pass.
 #include "core/cpu/cpu_backend.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 constexpr int64_t image_groups = 16;  // partial sums: a function of the batch, not of the threads
@@ -173,4 +173,4 @@ void CpuBackend::channel_combine(const Tensor& x, const Tensor& y, const Tensor&
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

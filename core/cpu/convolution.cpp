@@ -8,7 +8,7 @@
 #include "core/cpu/window.h"
 #include "core/gemm.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 constexpr int64_t image_groups = 16;  // partial sums of a weight gradient: a function of the batch, not of the threads
@@ -236,4 +236,4 @@ void CpuBackend::conv2d_correlate(const Window& window, const Tensor& x, const T
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

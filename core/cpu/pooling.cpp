@@ -4,7 +4,7 @@
 #include "core/cpu/cpu_backend.h"
 #include "core/cpu/window.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 /// Planes of one image size, pooled to planes of another.
@@ -144,4 +144,4 @@ void CpuBackend::avg_pool2d_transpose(const Window& window, const Tensor& y, Ten
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

@@ -4,7 +4,7 @@
 
 #include "core/cpu/cpu_backend.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 constexpr int64_t lanes = 32;
@@ -148,4 +148,4 @@ void CpuBackend::dot(const Tensor& x, const Tensor& y, Tensor& out) {
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

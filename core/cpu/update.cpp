@@ -1,7 +1,7 @@
 // Optimizer rules over flat buffers: one pass over memory.
 #include "core/cpu/cpu_backend.h"
 
-namespace minima {
+namespace minima::core {
 
 void CpuBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) {
   dispatch_floating("update", weight.dtype(), [&](auto zero) {
@@ -14,4 +14,4 @@ void CpuBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& 
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

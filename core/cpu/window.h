@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace minima::cpu {
+namespace minima::core::cpu {
 
 /// Output q sees, through position j of the kernel, the input q * stride - padding + j, if that lies inside.
 struct WindowAxis {
@@ -20,4 +20,4 @@ struct WindowAxis {
   int64_t outputs_before(int64_t n) const { return n <= 0 ? 0 : (n + stride - 1) / stride; }
 };
 
-}  // namespace minima::cpu
+}  // namespace minima::core::cpu

@@ -35,9 +35,9 @@ Variable LookSAM::step(const Closure& closure) {
 // All numbers here stay on the device. where_positive(x, y) is x where y > 0, else 0: no division by zero gets through.
 void LookSAM::remember_orthogonal_part(const Tensor& g, const Tensor& g2) {
   const FlatParameters& flat = kept().flat;
-  const auto divide = [](const Tensor& x, const Tensor& y) { return core::binary(BinaryOp::divide, x, y); };
+  const auto divide = [](const Tensor& x, const Tensor& y) { return core::binary(core::BinaryOp::divide, x, y); };
   const Tensor gg = flat.dot(g, g);
-  const Tensor parallel = core::binary(BinaryOp::where_positive, divide(flat.dot(g2, g), gg), gg);
+  const Tensor parallel = core::binary(core::BinaryOp::where_positive, divide(flat.dot(g2, g), gg), gg);
   Tensor p = g2.clone();
   core::add_scaled(p, -1, parallel, g);
   const double rounding = g.dtype() == DType::float64 ? 1e-14 : 1e-6;
@@ -45,7 +45,7 @@ void LookSAM::remember_orthogonal_part(const Tensor& g, const Tensor& g2) {
   Tensor beyond = length.clone();
   core::add_scaled(beyond, -rounding, norm(g2));
   u_.fill(0);
-  core::add_scaled(u_, 1, core::binary(BinaryOp::where_positive, divide(one, length), beyond), p);
+  core::add_scaled(u_, 1, core::binary(core::BinaryOp::where_positive, divide(one, length), beyond), p);
 }
 
 }  // namespace minima::optim

@@ -177,7 +177,7 @@ TEST_CASE("the Hessian of a linear loss is zero, that of a half-linear one only 
   for (const Tensor& zero : hvp(sum(x * 2) + sum(y), {x, y, unused}, vector)) CHECK(core::norm(zero) == 0);
   const auto product = hvp(sum(x) + sum(square(y)), {x, y, unused}, vector);
   CHECK(core::norm(product[0]) == 0);
-  CHECK_CLOSE(product[1], core::unary(UnaryOp::affine, vector[1], 2, 0), {1e-14});
+  CHECK_CLOSE(product[1], core::unary(core::UnaryOp::affine, vector[1], 2, 0), {1e-14});
   CHECK(core::norm(product[2]) == 0);
 }
 

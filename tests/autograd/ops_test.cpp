@@ -136,7 +136,7 @@ TEST_CASE("batch norm gradients stay accurate when the mean is far from zero") {
   // The gradient of x does not depend on a shift of x; in float32 a mean of 30 deviations must cost few digits.
   const Tensor noise = Generator{3}.normal({64, 2, 5, 5}, 0, 1, DType::float64);
   auto slopes = [&](double shift, DType dtype) {
-    Variable x(core::unary(UnaryOp::affine, noise, 1, shift).to(dtype), requires_grad);
+    Variable x(core::unary(core::UnaryOp::affine, noise, 1, shift).to(dtype), requires_grad);
     Variable weight(Tensor::full({2}, 1.5, dtype), requires_grad), bias(Tensor::full({2}, 0.5, dtype), requires_grad);
     const auto [mean, variance] = core::channel_moments(x.value());
     return grad(sum(square(batch_norm(x, weight, bias, mean, variance, 1e-5)) * x.detach()), {x, weight})[0].value();

@@ -17,7 +17,7 @@ size_t channel_of(const Index& index) { return static_cast<size_t>(index[1]); }
 TEST_CASE("the mean and biased variance of each channel agree with a two-pass loop in double") {
   for (const DType dtype : floating_types)
     for (const Shape& shape : shapes) {
-      const Tensor x = core::unary(UnaryOp::affine, numbers(shape, dtype), 3, 5);
+      const Tensor x = core::unary(core::UnaryOp::affine, numbers(shape, dtype), 3, 5);
       const auto xs = values(x);
       const double count = static_cast<double>(x.numel() / shape[1]);
       std::vector<double> mean(static_cast<size_t>(shape[1]), 0.0), variance = mean;
@@ -36,7 +36,7 @@ TEST_CASE("the mean and biased variance of each channel agree with a two-pass lo
 
 TEST_CASE("the variance survives a mean that is a million times the deviation") {
   const Tensor noise = numbers({64, 2, 10, 10}, DType::float64);
-  const Tensor far = core::unary(UnaryOp::affine, noise, 1, 1e6);
+  const Tensor far = core::unary(core::UnaryOp::affine, noise, 1, 1e6);
   CHECK_CLOSE(values(core::channel_moments(far).second), values(core::channel_moments(noise).second), {1e-9, 0});
   CHECK(values(core::channel_moments(Tensor::full({5, 2, 3}, 0.1)).second) == std::vector<double>{0, 0});
 }

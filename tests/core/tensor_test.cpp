@@ -90,7 +90,7 @@ TEST_CASE("tensors without elements are ordinary tensors") {
   CHECK(values(x.clone()).empty());
   CHECK(x.reshape({0, 7}).shape() == Shape{0, 7});
   CHECK(Tensor::zeros({5, 2}).slice(2, 2).numel() == 0);
-  CHECK(core::unary(UnaryOp::exp, x).shape() == x.shape());
+  CHECK(core::unary(core::UnaryOp::exp, x).shape() == x.shape());
 }
 
 TEST_CASE("wrong use of a tensor is an error that says what was got and what was expected") {
