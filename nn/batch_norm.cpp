@@ -68,7 +68,8 @@ void BatchNorm::track(const Tensor& mean, const Tensor& variance, int64_t count)
 Variable BatchNorm::normalise_by_running_statistics(const Variable& x) const {
   Shape per_channel{1, weight.numel()};
   for (int axis = 2; axis < x.shape().rank(); ++axis) per_channel.push_back(1);
-  const Variable deviation(core::unary(core::UnaryOp::sqrt, core::unary(core::UnaryOp::affine, running_var, 1, epsilon)));
+  const Variable deviation(
+      core::unary(core::UnaryOp::sqrt, core::unary(core::UnaryOp::affine, running_var, 1, epsilon)));
   const Variable scale = weight / deviation;
   const Variable shift = bias - scale * Variable(running_mean);
   return x * reshape(scale, per_channel) + reshape(shift, per_channel);
