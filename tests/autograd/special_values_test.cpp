@@ -27,7 +27,7 @@ const Function functions[] = {
     {"sin", sin},
     {"cos", cos},
     {"tanh", tanh, true},
-    {"sigmoid", sigmoid},
+    {"sigmoid", sigmoid, true},
     {"softplus", softplus},
     {"relu", relu},
     {"erf", erf},

@@ -6,8 +6,7 @@ NAME          NAME(x)
 NAME.grad     its derivative
 
 Everything is computed in float64: rounded to float32, the values are what an exact function gives there. Where PyTorch
-gives NaN although the function has a limit, the limit is written. The slope of sigmoid is written without the difference
-1 - y, which PyTorch takes and which has no digits at 88.
+gives NaN although the function has a limit, the limit is written.
 """
 import pathlib
 
@@ -37,7 +36,6 @@ def main():
         y = function(leaf)
         table[name] = y.detach()
         table[name + ".grad"], = torch.autograd.grad(y.sum(), leaf)
-    table["sigmoid.grad"] = torch.sigmoid(x) * torch.sigmoid(-x)
     table["gelu"][x == -INF] = 0
     table["gelu.grad"][x == -INF] = 0
     table["gelu.grad"][x == INF] = 1
