@@ -20,11 +20,11 @@ void check_image(const std::string& layer, const Variable& x, int64_t channels) 
 }
 
 // A draw of this initialiser, which may be the user's own, with the shape checked.
-Variable parameter(const char* layer, const Init& init, const Shape& shape) {
+Tensor draw(const char* layer, const Init& init, const Shape& shape) {
   if (!init) fail(layer, "an empty initialiser", "one such as nn::kaiming_uniform()");
   Tensor value = init(shape);
   if (value.shape() != shape) fail(layer, text("an initialiser that returns ", value.shape()), text("shape ", shape));
-  return Variable(std::move(value), requires_grad);
+  return value;
 }
 
 // PyTorch's default bias of Linear and Conv2d.
@@ -40,7 +40,7 @@ Variable default_bias(int64_t out, int64_t fan_in) {
 Linear::Linear(int64_t in, int64_t out, const LinearOptions& options) {
   check_extent("Linear", "in", in, 1);
   check_extent("Linear", "out", out, 1);
-  weight = parameter("Linear", options.init, {out, in});
+  weight = Variable(draw("Linear", options.init, {out, in}), requires_grad);
   if (options.bias) bias = default_bias(out, in);
 }
 
@@ -67,8 +67,8 @@ Conv2d::Conv2d(int64_t in, int64_t out, int64_t kernel, const ConvOptions& optio
   check_extent("Conv2d", "kernel", kernel, 1);
   check_extent("Conv2d", "stride", stride, 1);
   check_extent("Conv2d", "padding", padding, 0);
-  weight = parameter("Conv2d", options.init, {out, in, kernel, kernel});
-  weight.set_value(core::permute(weight.value(), {0, 2, 3, 1}));
+  const Tensor drawn = draw("Conv2d", options.init, {out, in, kernel, kernel});
+  weight = Variable(core::permute(drawn, {0, 2, 3, 1}), requires_grad);
   if (options.bias) bias = default_bias(out, in * kernel * kernel);
 }
 
