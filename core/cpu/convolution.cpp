@@ -5,6 +5,8 @@
 //   conv2d_transpose  x       = patches^-T(y weight)      (col2im: each patch is added back to where it came from)
 //   conv2d_correlate  weight  = sum over strips of y^T patches(x)
 // Within a patch, the numbers of one kernel row lie side by side in the image too: they are copied as one run.
+#include <cstring>
+
 #include "core/cpu/cpu_backend.h"
 #include "core/gemm.h"
 
@@ -57,40 +59,68 @@ class Patches {
   Tensor memory_;
 };
 
-/// Calls kernel_row(patches, x, first, last) for every kernel row of the patches of output rows [begin, end): elements
-/// [first, last) of that run of `patches` pair with x[first .. last), the others lie over the padding.
-template <class F>
-void walk_patches(const Convolution& c, int64_t begin, int64_t end, F&& kernel_row) {
-  const int64_t stride = c.window.stride, padding = c.window.padding;
-  int64_t to = 0;
+/// Walks the patches of output rows [begin, end), a matrix with one patch a row, kernel row by kernel row. Calls
+/// pair(at, from, n) for n elements of the matrix that are those of x at `from`, and pad(at, n) for n elements that lie
+/// over the padding.
+template <class P, class Z>
+void walk_patches(const Convolution& c, int64_t begin, int64_t end, P pair, Z pad) {
+  const int64_t stride = c.window.stride, padding = c.window.padding, kernel_h = c.window.kernel_h;
+  const int64_t in = c.in, out_w = c.out_w, run = c.run(), line = c.width * in;
+  int64_t at = 0;
   for (int64_t row = begin; row < end; ++row) {
-    const int64_t image = row / c.out_h * c.image(), top = row % c.out_h * stride - padding;
-    for (int64_t q = 0, left = -padding; q < c.out_w; ++q, left += stride) {
-      const int64_t first = std::clamp<int64_t>(-left, 0, c.window.kernel_w) * c.in;
-      const int64_t last = std::clamp<int64_t>(c.width - left, 0, c.window.kernel_w) * c.in;
-      for (int64_t i = 0; i < c.window.kernel_h; ++i, to += c.run()) {
-        const bool inside = top + i >= 0 && top + i < c.height && first < last;
-        kernel_row(to, image + ((top + i) * c.width + left) * c.in, inside ? first : 0, inside ? last : 0);
+    const int64_t top = row % c.out_h * stride - padding;
+    const int64_t above = std::clamp<int64_t>(-top, 0, kernel_h);  // kernel rows over the padding, and those inside
+    const int64_t inside = std::clamp<int64_t>(c.height - top, above, kernel_h) - above;
+    const int64_t first_line = row / c.out_h * c.image() + (top + above) * line;
+    for (int64_t q = 0, left = -padding * in; q < out_w; ++q, left += stride * in) {
+      const int64_t first = std::clamp<int64_t>(-left, 0, run), last = std::clamp<int64_t>(line - left, first, run);
+      if (above > 0) pad(at, above * run);
+      at += above * run;
+      for (int64_t i = 0, from = first_line + left; i < inside; ++i, at += run, from += line) {
+        if (first > 0) pad(at, first);
+        pair(at + first, from + first, last - first);
+        if (last < run) pad(at + last, run - last);
       }
+      const int64_t below = kernel_h - above - inside;
+      if (below > 0) pad(at, below * run);
+      at += below * run;
     }
   }
 }
 
+/// `usual` is the length of a whole run where that is a constant: copies of a few elements are then a few instructions.
+template <int64_t usual, class T>
+void im2col(const Convolution& c, int64_t begin, int64_t end, const T* x, T* patches) {
+  walk_patches(
+      c, begin, end,
+      [=](int64_t at, int64_t from, int64_t n) {
+        if (n == usual)
+          std::memcpy(patches + at, x + from, usual * sizeof(T));
+        else
+          for (int64_t k = 0; k < n; ++k) patches[at + k] = x[from + k];
+      },
+      [=](int64_t at, int64_t n) { std::fill(patches + at, patches + at + n, T(0)); });
+}
+
 template <class T>
 void im2col(const Convolution& c, int64_t begin, int64_t end, const T* x, T* patches) {
-  const int64_t run = c.run();
-  walk_patches(c, begin, end, [=](int64_t to, int64_t from, int64_t first, int64_t last) {
-    for (int64_t i = 0; i < first; ++i) patches[to + i] = T(0);
-    for (int64_t i = first; i < last; ++i) patches[to + i] = x[from + i];
-    for (int64_t i = last; i < run; ++i) patches[to + i] = T(0);
-  });
+  switch (c.run()) {  // kernels of 3 and 5 over gray and colour images
+    case 3: return im2col<3>(c, begin, end, x, patches);
+    case 5: return im2col<5>(c, begin, end, x, patches);
+    case 9: return im2col<9>(c, begin, end, x, patches);
+    case 15: return im2col<15>(c, begin, end, x, patches);
+    default: return im2col<0>(c, begin, end, x, patches);
+  }
 }
 
 template <class T>
 void col2im(const Convolution& c, int64_t begin, int64_t end, const T* patches, T* x) {
-  walk_patches(c, begin, end, [=](int64_t from, int64_t to, int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) x[to + i] += patches[from + i];
-  });
+  walk_patches(
+      c, begin, end,
+      [=](int64_t at, int64_t to, int64_t n) {
+        for (int64_t k = 0; k < n; ++k) x[to + k] += patches[at + k];
+      },
+      [](int64_t, int64_t) {});
 }
 
 /// The patches of output rows [begin, end): the image itself where it can be.

@@ -204,7 +204,7 @@ TEST_CASE("test images of another size than the training images are refused") {
   Folder folder;
   write_family(folder, "");
   folder.write("t10k-images-idx3-ubyte", idx({4, 3, 3}, std::string(36, 'x')));
-  CHECK_ERROR(mnist({.directory = folder.path.string()}), "images of shape (1, 3, 3), expected (1, 2, 3)");
+  CHECK_ERROR(mnist({.directory = folder.path.string()}), "images of shape (3, 3, 1), expected (2, 3, 1)");
 }
 
 TEST_CASE("verify compares the bytes with the published checksum and names the file that differs") {
