@@ -20,6 +20,10 @@ void Visitor::operator()(const std::string& name, Variable& parameter) {
   if (parameter.defined()) on_parameter(path, parameter);
 }
 
+void Visitor::convolution_weight(const std::string& name, Variable& parameter) {
+  if (parameter.defined()) on_convolution_weight(path_to(name), parameter);
+}
+
 void Visitor::operator()(const std::string& name, Tensor& buffer) { on_buffer(path_to(name), buffer); }
 
 void Visitor::operator()(const std::string& name, Module& child) {

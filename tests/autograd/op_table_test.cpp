@@ -60,7 +60,7 @@ std::set<std::string> declared_ops() {
   header = std::regex_replace(header, std::regex("//[^\n]*|\n"), " ");
   header = std::regex_replace(header, std::regex(" +"), " ");
   std::set<std::string> ops;
-  for (const std::smatch& match : matches(header, "Variable (operator.|\\w+)\\(([^)]*)\\);"))
+  for (const std::smatch& match : matches(header, "(?:Variable|Moments>) (operator.|\\w+)\\(([^)]*)\\);"))
     ops.insert(match[1].str() + "(" + types_of(match[2].str()) + ")");
   return ops;
 }

@@ -132,23 +132,64 @@ TEST_CASE("indices that change between forward and backward are noticed") {
   CHECK_ERROR(gradient(rows, table), "[gather_rows] got input 1 changed in place");
 }
 
-TEST_CASE("batch norm gradients stay accurate when the mean is far from zero") {
-  // The gradient of x does not depend on a shift of x; in float32 a mean of 30 deviations must cost few digits.
-  const Tensor noise = Generator{3}.normal({64, 2, 5, 5}, 0, 1, DType::float64);
-  auto slopes = [&](double shift, DType dtype) {
-    Variable x(core::unary(core::UnaryOp::affine, noise, 1, shift).to(dtype), requires_grad);
-    Variable weight(Tensor::full({2}, 1.5, dtype), requires_grad), bias(Tensor::full({2}, 0.5, dtype), requires_grad);
-    const auto [mean, variance] = core::channel_moments(x.value());
-    return grad(sum(square(batch_norm(x, weight, bias, mean, variance, 1e-5)) * x.detach()), {x, weight})[0].value();
+namespace {
+// x = noise + shift in float32, and in float64 the very same numbers.
+std::pair<Tensor, Tensor> shifted_noise(double shift) {
+  const Tensor noise = Generator{3}.normal({64, 5, 5, 2}, 0, 1, DType::float64);
+  const Tensor x = core::unary(core::UnaryOp::affine, noise, 1, shift).to(DType::float32);
+  return {x, x.to(DType::float64)};
+}
+}  // namespace
+
+TEST_CASE("batch norm is right in float32 where the mean is ten thousand deviations from zero, twice differentiated") {
+  using Results = std::vector<Tensor>;
+  const auto results = [](const Tensor& data, bool fused) -> Results {
+    Variable x(data, requires_grad), weight(Tensor::full({2}, 1.5, data.dtype()), requires_grad),
+        bias(Tensor::full({2}, 0.5, data.dtype()), requires_grad);
+    const Variable y = batch_norm(x, weight, bias, 1e-5).first;
+    const Variable loss =
+        sum(square(y) * Variable(Generator{1}.uniform(data.shape(), 0.5, 1.5, DType::float64).to(data.dtype())));
+    const auto gradients = grad(loss, {x, weight, bias}, {.create_graph = !fused});
+    Results all{y.value(), gradients[0].value(), gradients[1].value(), gradients[2].value()};
+    if (!fused) all.push_back(grad(sum(square(gradients[0])), {x})[0].value());
+    return all;
   };
-  CHECK_CLOSE(slopes(30, DType::float32), slopes(30, DType::float64), {1e-3, 1e-3});
+  const auto [single, exact] = shifted_noise(1e4);
+  for (const bool fused : {true, false}) {
+    const Results got = results(single, fused), expected = results(exact, fused);
+    for (size_t i = 0; i < got.size(); ++i) {
+      CAPTURE(i);
+      CHECK_CLOSE(got[i], expected[i], {1e-4, 2e-5});
+    }
+  }
+}
+
+TEST_CASE("normalising by given moments is right in float32 far from zero, and no gradient flows through them") {
+  const auto [single, exact] = shifted_noise(1e4);
+  const core::Moments moments = core::channel_moments(exact);
+  const auto results = [&](const Tensor& data) {
+    Variable x(data, requires_grad), weight(Tensor::full({2}, 1.5, data.dtype()), requires_grad),
+        bias(Tensor::full({2}, 0.5, data.dtype()), requires_grad);
+    const Variable y = normalise(x, moments, weight, bias, 1e-5);
+    std::vector<Tensor> all{y.value()};
+    for (const Variable& g : grad(sum(square(y)), {x, weight, bias})) all.push_back(g.value());
+    return all;
+  };
+  const auto got = results(single), expected = results(exact);
+  for (size_t i = 0; i < got.size(); ++i) CHECK_CLOSE(got[i], expected[i], {1e-5, 1e-5});
+  // The slope of sum(y) in x is weight / deviation; with moments of x itself it would be 0.
+  Variable x(exact, requires_grad);
+  const Variable one(Tensor::full({2}, 1, DType::float64));
+  CHECK_CLOSE(core::sum(grad(sum(normalise(x, moments, one, one, 0)), {x})[0].value()).item(),
+              1600 * (1 / std::sqrt(moments.variance.at(0)) + 1 / std::sqrt(moments.variance.at(1))), {1e-12, 0});
 }
 
 TEST_CASE("batch norm refuses parameters that do not match the channels") {
-  const Variable x = matrix(Values(12, 1), {2, 3, 2}), three = leaf({1, 1, 1}), two = leaf({1, 1});
-  CHECK_ERROR(batch_norm(x, two, three, three.value(), three.value(), 1e-5),
-              "[batch_norm] got weight (2,), bias (3,), mean (3,), variance (3,), expected each of shape (3,)");
-  CHECK_ERROR(batch_norm(leaf({1, 2}), two, two, two.value(), two.value(), 1e-5), "x of shape (2,)");
+  const Variable x = matrix(Values(12, 1), {2, 2, 3}), three = leaf({1, 1, 1}), two = leaf({1, 1});
+  CHECK_ERROR(batch_norm(x, two, three, 1e-5), "[normalise] got weight (2,) for x (2, 2, 3)");
+  CHECK_ERROR(batch_norm(x, three, two, 1e-5), "[normalise] got bias (2,) for x (2, 2, 3)");
+  CHECK_ERROR(normalise(x, {three.value(), two.value()}, three, three, 1e-5), "[normalise] got variance (2,)");
+  CHECK_ERROR(batch_norm(leaf({1, 2}), two, two, 1e-5), "x of shape (2,)");
 }
 
 TEST_CASE("ops refuse shapes and dtypes that do not fit, by name") {
@@ -166,7 +207,7 @@ TEST_CASE("ops refuse shapes and dtypes that do not fit, by name") {
   CHECK_ERROR(concatenate({x, leaf({1, 2})}, 0), "[concatenate]");
   CHECK_ERROR(slice(x, 1, 2, 5), "[slice]");
   CHECK_ERROR(sum_to(x, {2}), "[sum_to]");
-  CHECK_ERROR(conv2d(x, x), "[conv2d]");
+  CHECK_ERROR(conv2d(x, x, Variable()), "[conv2d]");
   CHECK_ERROR(exp(Variable()), "undefined tensor");
 }
 

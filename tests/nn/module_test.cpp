@@ -305,8 +305,8 @@ TEST_CASE("a member that is no parameter is refused by name") {
 TEST_CASE("a training loop leaves no tensor behind") {
   const int64_t before = memory_statistics().live_tensors;
   {
-    nn::AnyModule model = nn::make_model("cnn", {1, 8, 8}, 3);
-    const Tensor x = default_generator().normal({6, 1, 8, 8}), y = Tensor::from<int64_t>({0, 1, 2, 0, 1, 2});
+    nn::AnyModule model = nn::make_model("cnn", {8, 8, 1}, 3);
+    const Tensor x = default_generator().normal({6, 8, 8, 1}), y = Tensor::from<int64_t>({0, 1, 2, 0, 1, 2});
     int64_t after_first_step = 0;
     for (int step = 0; step < 4; ++step) {
       nn::cross_entropy((*model)(x), y).backward();
