@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
-#include "core/backend.h"
+#include "core/ops.h"
 
 namespace minima {
 
@@ -98,17 +98,26 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels, double labe
 /// Elementwise -t log s(z) - (1 - t) log(1 - s(z)), with s the sigmoid, z a logit and t a target in [0, 1].
 Variable binary_cross_entropies(const Variable& logits, const Variable& targets);
 
-// ---- images [batch, channels, height, width]
-/// x [batch, in, h, w], weight [out, in, kh, kw] -> [batch, out, h', w'], h' = (h + 2 padding - kh) / stride + 1.
-Variable conv2d(const Variable& x, const Variable& weight, int64_t stride = 1, int64_t padding = 0);
-Variable max_pool2d(const Variable& x, const Window& window);
-Variable avg_pool2d(const Variable& x, const Window& window);
+// ---- images [batch, height, width, channels]
+/// x [batch, h, w, in], weight [out, kh, kw, in], bias [out] or undefined -> [batch, h', w', out],
+/// h' = (h + 2 padding - kh) / stride + 1, rounded down. Padding is zeros on all four sides.
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, int64_t stride = 1,
+                int64_t padding = 0);
+/// The largest of each window, for each channel; h' as above. max_pool2d(x, {.kernel_h = 2, .kernel_w = 2, .stride =
+/// 2})
+Variable max_pool2d(const Variable& x, const core::Window& window);
+/// The mean of each window, padding counted as zeros.
+Variable avg_pool2d(const Variable& x, const core::Window& window);
 
-// ---- normalisation and noise
-/// Batch normalisation of axis 1 with the moments (core::channel_moments) of x itself:
-/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias. Gradients flow through the moments.
-Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, const Tensor& mean,
-                    const Tensor& variance, double epsilon);
+// ---- normalisation of the last axis, channels, and noise
+/// Batch normalisation (Ioffe & Szegedy, 2015): y = (x - mean) / sqrt(variance + epsilon) * weight + bias with the mean
+/// and biased variance of each channel of x itself, which it also returns. Gradients flow through them.
+/// x [batch, ..., channels], weight and bias [channels].
+std::pair<Variable, core::Moments> batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
+                                              double epsilon);
+/// The same formula with given moments, which are constants: no gradient flows through them.
+Variable normalise(const Variable& x, const core::Moments& moments, const Variable& weight, const Variable& bias,
+                   double epsilon);
 /// Zeroes elements with this probability and scales the rest by 1 / (1 - probability). Draws from default_generator().
 Variable dropout(const Variable& x, double probability);
 

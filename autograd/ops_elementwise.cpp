@@ -174,10 +174,11 @@ Variable tanh(const Variable& x) {
                 [](const Context& c) { return c.grad * (1 - square(c.output())); });
 }
 
-// y (1 - y) with 1 - y = sigmoid(-x): the difference would lose its digits where y is close to 1.
 Variable sigmoid(const Variable& x) {
-  return record("sigmoid", core::unary(UnaryOp::sigmoid, x.value()), {saved(x)},
-                [](const Context& c) { return c.grad * (sigmoid(c.input(0)) * sigmoid(-c.input(0))); });
+  return record("sigmoid", saved(core::unary(UnaryOp::sigmoid, x.value())), {x}, [](const Context& c) {
+    const Variable y = c.output();
+    return c.grad * (y * (1 - y));
+  });
 }
 
 Variable softplus(const Variable& x) {

@@ -33,6 +33,12 @@ struct Gemm {
   int64_t batch = 1, stride_a = 0, stride_b = 0;
 };
 
+/// A sliding window over images [batch, height, width, channels]; padding is the same on all four sides.
+struct Window {
+  int64_t kernel_h, kernel_w, stride = 1, padding = 0;
+  int64_t out_extent(int64_t in, int64_t kernel) const { return (in + 2 * padding - kernel) / stride + 1; }
+};
+
 /// A rectangular block of a row-major tensor: element (i, j, ...) lies at offset + i * strides[0] + j * strides[1] ...
 /// Strides may be 0 (repeat) or negative (flip).
 struct Block {
@@ -83,32 +89,34 @@ class Backend {
   // ---- linear algebra
   virtual void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tensor& out) = 0;
 
-  // ---- images: x [batch, in, height, width], weight [out, in, kernel_h, kernel_w], y [batch, out, ...]
-  virtual void conv2d(const Window& window, const Tensor& x, const Tensor& weight, Tensor& y) = 0;
+  // ---- images: x [batch, height, width, in], weight [out, kernel_h, kernel_w, in], y [batch, height', width', out]
+  /// `bias` is [out], or undefined where there is none.
+  virtual void conv2d(const core::Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                      Tensor& y) = 0;
   /// The transpose of conv2d in x: scatters y back to the input's shape.
-  virtual void conv2d_transpose(const Window& window, const Tensor& y, const Tensor& weight, Tensor& x) = 0;
+  virtual void conv2d_transpose(const core::Window& window, const Tensor& y, const Tensor& weight, Tensor& x) = 0;
   /// The transpose of conv2d in weight: correlates x with y.
-  virtual void conv2d_correlate(const Window& window, const Tensor& x, const Tensor& y, Tensor& weight) = 0;
-  /// y and the position (int32, height * width within the plane) of each maximum.
-  virtual void max_pool2d(const Window& window, const Tensor& x, Tensor& y, Tensor& positions) = 0;
-  /// y[plane, i] = x[plane, positions[plane, i]]
-  virtual void gather_planes(const Tensor& x, const Tensor& positions, Tensor& y) = 0;
-  /// x[plane, positions[plane, i]] += y[plane, i], x zeroed first.
-  virtual void scatter_planes(const Tensor& y, const Tensor& positions, Tensor& x) = 0;
+  virtual void conv2d_correlate(const core::Window& window, const Tensor& x, const Tensor& y, Tensor& weight) = 0;
+  /// y and the position (int32, an index into the elements of one image of x) of each maximum.
+  virtual void max_pool2d(const core::Window& window, const Tensor& x, Tensor& y, Tensor& positions) = 0;
+  /// y[image, i] = x[image, positions[image, i]]
+  virtual void gather_positions(const Tensor& x, const Tensor& positions, Tensor& y) = 0;
+  /// x[image, positions[image, i]] += y[image, i], x zeroed first.
+  virtual void scatter_positions(const Tensor& y, const Tensor& positions, Tensor& x) = 0;
   /// Means over windows, padding counted as zeros.
-  virtual void avg_pool2d(const Window& window, const Tensor& x, Tensor& y) = 0;
-  virtual void avg_pool2d_transpose(const Window& window, const Tensor& y, Tensor& x) = 0;
+  virtual void avg_pool2d(const core::Window& window, const Tensor& x, Tensor& y) = 0;
+  virtual void avg_pool2d_transpose(const core::Window& window, const Tensor& y, Tensor& x) = 0;
 
-  // ---- channels: x [batch, channels, ...]; mean, variance, a, b, c, sum_* are [channels]
-  /// Mean and biased variance of each channel, accumulated in double.
+  // ---- batch normalisation: x [..., channels]; mean and variance are float64 [channels], weight and bias [channels]
+  /// Mean and biased variance of each channel.
   virtual void channel_moments(const Tensor& x, Tensor& mean, Tensor& variance) = 0;
-  /// out = a * x + b
-  virtual void channel_affine(const Tensor& x, const Tensor& a, const Tensor& b, Tensor& out) = 0;
-  /// sum_x = sum of x, sum_xy = sum of x * y over everything but channels
-  virtual void channel_sums(const Tensor& x, const Tensor& y, Tensor& sum_x, Tensor& sum_xy) = 0;
-  /// out = a * x + b * y + c
-  virtual void channel_combine(const Tensor& x, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c,
-                               Tensor& out) = 0;
+  /// y = (x - mean) / sqrt(variance + epsilon) * weight + bias
+  virtual void normalise(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& weight,
+                         const Tensor& bias, double epsilon, Tensor& y) = 0;
+  /// From the gradient of that y those of x, weight and bias, where mean and variance are the moments of x.
+  virtual void normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& mean, const Tensor& variance,
+                                  const Tensor& weight, double epsilon, Tensor& grad_x, Tensor& grad_weight,
+                                  Tensor& grad_bias) = 0;
 
   // ---- optimizers: one pass over flat buffers; there are as many `states` as the rule takes
   virtual void update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) = 0;

@@ -29,7 +29,7 @@ namespace minima::core {
   f(softplus, softplus(x))                                                                          /* log(1 + e^x) */ \
   f(relu,     x < 0 ? T(0) : x)                                                                     /* NaN stays NaN */\
   f(erf,      erf(x))                                                                                                  \
-  f(gelu,     x < -100 ? T(0) : x * (1 + erf(x * T(0.70710678118654752440))) / 2)           /* 0 at -infinity too */
+  f(gelu,     x < -100 ? T(0) : x / 2 * (1 + erf(x * T(0.70710678118654752440))))           /* 0 at -infinity too */
 
 /// f(name, formula): functions of x and y. Comparisons give 1 or 0 in the operands' type.
 #define MINIMA_BINARY_FUNCTIONS(f)                                                                                     \

@@ -24,7 +24,8 @@ int64_t Shape::numel() const {
   bool too_many = false;
   for (int64_t extent : *this) {
     if (extent < 0) fail("Shape", to_string(), "extents that are not negative");
-    too_many = too_many || (extent > 0 && count > most / extent);
+    // (A division costs more than the rest: only where a product may be too large.)
+    too_many = too_many || (((count | extent) >> 29) != 0 && extent > 0 && count > most / extent);
     count = too_many && extent > 0 ? most : count * extent;
   }
   if (too_many && count != 0) fail("Shape", to_string(), "fewer than 2^60 elements");

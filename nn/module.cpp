@@ -20,6 +20,10 @@ void Visitor::operator()(const std::string& name, Variable& parameter) {
   if (parameter.defined()) on_parameter(path, parameter);
 }
 
+void Visitor::convolution_weight(const std::string& name, Variable& parameter) {
+  if (parameter.defined()) on_convolution_weight(path_to(name), parameter);
+}
+
 void Visitor::operator()(const std::string& name, Tensor& buffer) { on_buffer(path_to(name), buffer); }
 
 void Visitor::operator()(const std::string& name, Module& child) {
@@ -32,11 +36,11 @@ void Visitor::operator()(const std::string& name, Module& child) {
 }
 
 std::string Visitor::path_to(const std::string& name) {
-  const std::string where = path_.empty() ? "visit" : path_;
-  if (name.empty()) fail(where, "a member without a name", "a name for each member in visit()");
+  if (name.empty())
+    fail("visit", path_.empty() ? "a member without a name" : "a member of " + path_ + " without a name",
+         "a name for each member");
   std::string path = path_.empty() ? name : path_ + "." + name;
-  if (!taken_.insert(path).second)
-    fail(where, text("two members named ", path), "distinct names for the members in visit()");
+  if (!taken_.insert(path).second) fail("visit", text("two members named ", path), "distinct names in each visit()");
   return path;
 }
 

@@ -31,6 +31,7 @@ struct Module {
   virtual Variable forward(const Variable& x) = 0;
   /// Names the members, in the order in which parameters are to be listed:
   ///   visitor("weight", weight)   a Variable: a parameter; left out while it is undefined
+  ///   visitor.convolution_weight("weight", weight)   a parameter whose layout differs in PyTorch
   ///   visitor("mean", mean)       a Tensor: a buffer, saved but not trained
   ///   visitor("conv1", conv1)     a Module: a child
   virtual void visit(Visitor&) {}
@@ -69,11 +70,15 @@ class Visitor {
 
   // what a module's visit() calls
   void operator()(const std::string& name, Variable& parameter);
+  /// A parameter [out, kernel_h, kernel_w, in] that a checkpoint holds as PyTorch does, [out, in, kernel_h, kernel_w].
+  /// Every other parameter is saved as it is, one of four axes too.
+  void convolution_weight(const std::string& name, Variable& parameter);
   void operator()(const std::string& name, Tensor& buffer);
   void operator()(const std::string& name, Module& child);
 
  protected:
   virtual void on_parameter(const std::string& /*path*/, Variable&) {}
+  virtual void on_convolution_weight(const std::string& path, Variable& weight) { on_parameter(path, weight); }
   virtual void on_buffer(const std::string& /*path*/, Tensor&) {}
   /// Called before the module's own members are visited. The root's path is empty.
   virtual void on_module(const std::string& /*path*/, Module&) {}

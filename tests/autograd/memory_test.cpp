@@ -65,13 +65,13 @@ TEST_CASE("an op keeps no more than its rule needs") {
 }
 
 TEST_CASE("no gradient is computed for a constant input of linear, matmul and conv2d") {
-  const Variable x(Tensor::full({1000, 1000}, 0.5)), images(Tensor::full({10, 1, 160, 160}, 0.5));
-  Variable weight(Tensor::full({2, 1000}, 0.5), requires_grad), kernel(Tensor::full({1, 1, 3, 3}, 0.5), requires_grad);
+  const Variable x(Tensor::full({1000, 1000}, 0.5)), images(Tensor::full({10, 160, 160, 1}, 0.5));
+  Variable weight(Tensor::full({2, 1000}, 0.5), requires_grad), kernel(Tensor::full({1, 3, 3, 1}, 0.5), requires_grad);
   const std::function<Variable()> products[] = {
       [&] { return sum(linear(x, weight, Variable())); },
       [&] { return sum(matmul(x, weight, false, true)); },
       [&] { return sum(matmul(weight, x)); },
-      [&] { return sum(slice(conv2d(images, kernel, 16), 2, 0, 1)); },
+      [&] { return sum(slice(conv2d(images, kernel, Variable(), 16), 1, 0, 1)); },
   };
   for (const auto& product : products) {
     const Variable loss = product();

@@ -29,6 +29,7 @@ const UnaryRow unary_rows[] = {
                                                         : 0.0; }, -4, 4},
     {core::UnaryOp::exp, [](double x) { return std::exp(x); }, -20, 20},
     {core::UnaryOp::log, [](double x) { return std::log(x); }, 1e-6, 10},
+    {core::UnaryOp::log1p, [](double x) { return std::log1p(x); }, -0.9, 10},
     {core::UnaryOp::sqrt, [](double x) { return std::sqrt(x); }, 0, 10},
     {core::UnaryOp::sin, [](double x) { return std::sin(x); }, -10, 10},
     {core::UnaryOp::cos, [](double x) { return std::cos(x); }, -10, 10},
@@ -41,7 +42,7 @@ const UnaryRow unary_rows[] = {
 };
 
 struct BinaryRow {
-  BinaryOp op;
+  core::BinaryOp op;
   std::function<double(double, double)> expected;
 };
 
@@ -55,6 +56,10 @@ const BinaryRow binary_rows[] = {
     {core::BinaryOp::greater, [](double x, double y) { return x > y ? 1.0 : 0.0; }},
     {core::BinaryOp::equal, [](double x, double y) { return x == y ? 1.0 : 0.0; }},
     {core::BinaryOp::where_positive, [](double x, double y) { return y > 0 ? x : 0.0; }},
+    {core::BinaryOp::chain_multiply, [](double x, double y) { return x * y; }},
+    {core::BinaryOp::chain_divide, [](double x, double y) { return x / y; }},
+    {core::BinaryOp::binary_cross_entropy,
+     [](double x, double y) { return y * std::log1p(std::exp(-x)) + (1 - y) * std::log1p(std::exp(x)); }},
 };
 
 std::vector<double> broadcast_loop(const std::function<double(double, double)>& f, const Shape& out, const Tensor& x,
@@ -102,6 +107,29 @@ TEST_CASE("every binary op agrees with a scalar loop in both dtypes") {
         CAPTURE(static_cast<int>(row.op));
         CHECK_CLOSE(values(core::binary(row.op, x, y)), broadcast_loop(row.expected, x.shape(), x, y), rounding(dtype));
       }
+}
+
+TEST_CASE("chain_multiply and chain_divide are 0 where the gradient is 0, whatever the slope") {
+  const Tensor grad = Tensor::from<double>({0, -0.0, 0, 1}), slope = Tensor::from<double>({INFINITY, NAN, 0, INFINITY});
+  CHECK(values(core::binary(core::BinaryOp::chain_multiply, grad, slope)) == std::vector<double>{0, 0, 0, INFINITY});
+  CHECK(values(core::binary(core::BinaryOp::chain_divide, grad, slope)) == std::vector<double>{0, 0, 0, 0});
+}
+
+TEST_CASE("elementwise ops and reductions refuse operands under their own names") {
+  const Tensor integers = Tensor::zeros({2}, DType::int32), x = Tensor::zeros({2});
+  for (const UnaryRow& row : unary_rows)
+    CHECK_ERROR(core::unary(row.op, integers), text("[", core::name_of(row.op), "] got dtype int32"));
+  for (const BinaryRow& row : binary_rows) {
+    CHECK_ERROR(core::binary(row.op, integers, integers), text("[", core::name_of(row.op), "] got dtype int32"));
+    CHECK_ERROR(core::binary(row.op, x, Tensor::zeros({3})),
+                text("[", core::name_of(row.op), "] got shapes (2,) and (3,)"));
+    CHECK_ERROR(core::binary(row.op, x, x.to(DType::float64)), text("[", core::name_of(row.op), "] got dtypes"));
+  }
+  CHECK(std::string(core::name_of(core::UnaryOp::affine)) == "affine");
+  CHECK(std::string(core::name_of(core::BinaryOp::binary_cross_entropy)) == "binary_cross_entropy");
+  CHECK_ERROR(core::reduce(core::ReduceOp::sum, integers, 0), "[sum] got dtype int32");
+  CHECK_ERROR(core::reduce(core::ReduceOp::max, x, 1), "[max] got axis 1");
+  CHECK_ERROR(core::reduce(core::ReduceOp::max, Tensor::zeros({2, 0}), 1), "[max] got axis 1 of shape (2, 0)");
 }
 
 TEST_CASE("operands broadcast by NumPy's rule, over every pair of a grid of shapes, or are refused") {

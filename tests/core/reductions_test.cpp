@@ -8,7 +8,7 @@ using namespace minima::test;
 
 namespace {
 
-std::vector<double> reduce_loop(ReduceOp op, const Tensor& x, int axis) {
+std::vector<double> reduce_loop(core::ReduceOp op, const Tensor& x, int axis) {
   Shape kept = x.shape();
   kept[axis] = 1;
   std::vector<double> result(static_cast<size_t>(kept.numel()),
