@@ -37,6 +37,8 @@ Variable where_positive(const Variable& x, const Variable& y);
 // ---- functions of one element
 Variable exp(const Variable& x);
 Variable log(const Variable& x);
+/// log(1 + x), exact near 0
+Variable log1p(const Variable& x);
 Variable sqrt(const Variable& x);
 Variable pow(const Variable& x, double exponent);
 Variable square(const Variable& x);
@@ -55,9 +57,10 @@ Variable gelu(const Variable& x);
 // ---- reductions
 Variable sum(const Variable& x);
 Variable sum(const Variable& x, int axis, KeepDims keep = KeepDims::no);
+/// A mean over no elements is an error.
 Variable mean(const Variable& x);
 Variable mean(const Variable& x, int axis, KeepDims keep = KeepDims::no);
-/// Largest element along an axis; ties share the gradient equally.
+/// Largest element along an axis, which must have elements; ties share the gradient equally.
 Variable max(const Variable& x, int axis, KeepDims keep = KeepDims::no);
 /// Sums x over the axes along which `shape` was broadcast to x's shape.
 Variable sum_to(const Variable& x, const Shape& shape);
@@ -85,9 +88,15 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
 // ---- classification, along the last axis
 Variable softmax(const Variable& x);
 Variable log_softmax(const Variable& x);
-/// Mean over the batch of -sum(target * log_softmax(logits)), where target is 1 - smoothing at the label plus
-/// smoothing / classes everywhere. logits [batch, classes], labels int [batch].
+/// The loss of each sample, [batch]: -sum(target * log_softmax(logits)), where target is 1 - label_smoothing at the
+/// label plus label_smoothing / classes everywhere. logits [batch, classes], labels int32 or int64 [batch]. A class is
+/// masked by the logit -infinity: the loss and the gradient are those of the other classes. Where a masked class has a
+/// share in the target, the loss is infinite.
+Variable cross_entropies(const Variable& logits, const Tensor& labels, double label_smoothing = 0);
+/// Their mean.
 Variable cross_entropy(const Variable& logits, const Tensor& labels, double label_smoothing = 0);
+/// Elementwise -t log s(z) - (1 - t) log(1 - s(z)), with s the sigmoid, z a logit and t a target in [0, 1].
+Variable binary_cross_entropies(const Variable& logits, const Variable& targets);
 
 // ---- images [batch, height, width, channels]
 /// x [batch, h, w, in], weight [out, kh, kw, in], bias [out] or undefined -> [batch, h', w', out],

@@ -5,6 +5,9 @@
 
 namespace minima {
 
+using autograd::Context, autograd::Gradients, autograd::record, autograd::saved, autograd::vjp;
+using core::UnaryOp, core::BinaryOp;
+
 // --------------------------------------------------------------------------------------------- convolution
 // y = conv2d(x, weight), without its bias, is linear in x and in weight. With its transposes in each of them,
 //   x = conv2d_transpose(y, weight)    and    weight = conv2d_correlate(x, y),
@@ -19,8 +22,9 @@ Variable conv2d_correlate(const Variable& x, const Variable& y, const Shape& wei
 Variable conv2d_transpose(const Variable& y, const Variable& weight, const Shape& x_shape, int64_t stride,
                           int64_t padding) {
   return record(
-      "conv2d_transpose", core::conv2d_transpose(y.value(), weight.value(), x_shape, stride, padding), {y, weight},
-      saves_partners, [stride, padding](const Context& c) -> Gradients {
+      "conv2d_transpose", core::conv2d_transpose(y.value(), weight.value(), x_shape, stride, padding),
+      {saved(y, weight.requires_grad()), saved(weight, y.requires_grad())},
+      [stride, padding](const Context& c) -> Gradients {
         return {c.needs(0) ? conv2d(c.grad, c.input(1), Variable(), stride, padding) : Variable(),
                 c.needs(1) ? conv2d_correlate(c.grad, c.input(0), c.input_shape(1), stride, padding) : Variable()};
       });
@@ -28,24 +32,25 @@ Variable conv2d_transpose(const Variable& y, const Variable& weight, const Shape
 
 Variable conv2d_correlate(const Variable& x, const Variable& y, const Shape& weight_shape, int64_t stride,
                           int64_t padding) {
-  return record("conv2d_correlate", core::conv2d_correlate(x.value(), y.value(), weight_shape, stride, padding), {x, y},
-                saves_partners, [stride, padding](const Context& c) -> Gradients {
-                  return {
-                      c.needs(0) ? conv2d_transpose(c.input(1), c.grad, c.input_shape(0), stride, padding) : Variable(),
-                      c.needs(1) ? conv2d(c.input(0), c.grad, Variable(), stride, padding) : Variable()};
-                });
+  return record(
+      "conv2d_correlate", core::conv2d_correlate(x.value(), y.value(), weight_shape, stride, padding),
+      {saved(x, y.requires_grad()), saved(y, x.requires_grad())}, [stride, padding](const Context& c) -> Gradients {
+        return {c.needs(0) ? conv2d_transpose(c.input(1), c.grad, c.input_shape(0), stride, padding) : Variable(),
+                c.needs(1) ? conv2d(c.input(0), c.grad, Variable(), stride, padding) : Variable()};
+      });
 }
 
 }  // namespace
 
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, int64_t stride, int64_t padding) {
-  return record("conv2d", core::conv2d(x.value(), weight.value(), bias.value(), stride, padding), {x, weight, bias},
-                saves_partners, [stride, padding](const Context& c) -> Gradients {
-                  return {
-                      c.needs(0) ? conv2d_transpose(c.grad, c.input(1), c.input_shape(0), stride, padding) : Variable(),
-                      c.needs(1) ? conv2d_correlate(c.input(0), c.grad, c.input_shape(1), stride, padding) : Variable(),
-                      c.needs(2) ? sum_to(c.grad, c.input_shape(2)) : Variable()};
-                });
+  return record(
+      "conv2d", core::conv2d(x.value(), weight.value(), bias.value(), stride, padding),
+      {saved(x, weight.requires_grad()), saved(weight, x.requires_grad()), bias},
+      [stride, padding](const Context& c) -> Gradients {
+        return {c.needs(0) ? conv2d_transpose(c.grad, c.input(1), c.input_shape(0), stride, padding) : Variable(),
+                c.needs(1) ? conv2d_correlate(c.input(0), c.grad, c.input_shape(1), stride, padding) : Variable(),
+                c.needs(2) ? sum_to(c.grad, c.input_shape(2)) : Variable()};
+      });
 }
 
 // ------------------------------------------------------------------------------------------------- pooling
@@ -55,19 +60,19 @@ namespace {
 Variable scatter_positions(const Variable& y, const Tensor& positions, const Shape& x_shape);
 
 Variable gather_positions(const Variable& x, const Tensor& positions, Tensor value) {
-  return record("max_pool2d", std::move(value), {x}, saves_nothing,
+  return record("max_pool2d", std::move(value), {x},
                 [positions](const Context& c) { return scatter_positions(c.grad, positions, c.input_shape(0)); });
 }
 
 Variable scatter_positions(const Variable& y, const Tensor& positions, const Shape& x_shape) {
-  return record("max_pool2d_backward", core::scatter_positions(y.value(), positions, x_shape), {y}, saves_nothing,
+  return record("max_pool2d_backward", core::scatter_positions(y.value(), positions, x_shape), {y},
                 [positions](const Context& c) {
                   return gather_positions(c.grad, positions, core::gather_positions(c.grad.value(), positions));
                 });
 }
 
 Variable avg_pool2d_transpose(const Variable& y, const Shape& x_shape, const core::Window& window) {
-  return record("avg_pool2d_transpose", core::avg_pool2d_transpose(y.value(), x_shape, window), {y}, saves_nothing,
+  return record("avg_pool2d_transpose", core::avg_pool2d_transpose(y.value(), x_shape, window), {y},
                 [window](const Context& c) { return avg_pool2d(c.grad, window); });
 }
 
@@ -80,7 +85,7 @@ Variable max_pool2d(const Variable& x, const core::Window& window) {
 }
 
 Variable avg_pool2d(const Variable& x, const core::Window& window) {
-  return record("avg_pool2d", core::avg_pool2d(x.value(), window), {x}, saves_nothing,
+  return record("avg_pool2d", core::avg_pool2d(x.value(), window), {x},
                 [window](const Context& c) { return avg_pool2d_transpose(c.grad, c.input_shape(0), window); });
 }
 
@@ -106,7 +111,7 @@ std::pair<Variable, core::Moments> batch_norm(const Variable& x, const Variable&
   const core::Moments moments = core::channel_moments(x.value());
   Tensor value = core::normalise(x.value(), moments, weight.value(), bias.value(), epsilon);
   Variable y =
-      record("batch_norm", std::move(value), {x, weight, bias}, saves_inputs,
+      record("batch_norm", std::move(value), {saved(x), saved(weight), saved(bias)},
              [moments, epsilon](const Context& c) -> Gradients {
                if (grad_enabled())
                  return vjp([&](const auto& v) { return plain_batch_norm(v[0], moments.mean, v[1], v[2], epsilon); },
@@ -124,7 +129,7 @@ Variable normalise(const Variable& x, const core::Moments& moments, const Variab
                    double epsilon) {
   const Variable fixed_mean(moments.mean), fixed_variance(moments.variance);
   return record("normalise", core::normalise(x.value(), moments, weight.value(), bias.value(), epsilon),
-                {x, weight, bias, fixed_mean, fixed_variance}, saves_inputs, [epsilon](const Context& c) -> Gradients {
+                {saved(x), saved(weight), saved(bias), saved(fixed_mean), saved(fixed_variance)}, [epsilon](const Context& c) -> Gradients {
                   const DType dtype = c.grad.dtype();
                   const Tensor exact = c.input(3).value(), mean = exact.to(dtype);
                   const Tensor rest = core::binary(BinaryOp::subtract, exact, mean.to(exact.dtype()));

@@ -42,15 +42,17 @@ double bytes(double floats) { return 4 * floats; }
 void add_elementwise() {
   const int64_t n = 1 << 20;
   add("elementwise/add", "GB/s", bytes(3. * n),
-      [] { return [x = normal({n}), y = normal({n})] { core::binary(BinaryOp::add, x, y); }; });
-  add("elementwise/add_broadcast_row", "GB/s", bytes(2. * n),
-      [] { return [x = normal({n / 1024, 1024}), row = normal({1024})] { core::binary(BinaryOp::add, x, row); }; });
+      [] { return [x = normal({n}), y = normal({n})] { core::binary(core::BinaryOp::add, x, y); }; });
+  add("elementwise/add_broadcast_row", "GB/s", bytes(2. * n), [] {
+    return [x = normal({n / 1024, 1024}), row = normal({1024})] { core::binary(core::BinaryOp::add, x, row); };
+  });
   struct Function {
     const char* name;
-    UnaryOp op;
+    core::UnaryOp op;
   };
-  for (Function f : {Function{"relu", UnaryOp::relu}, Function{"exp", UnaryOp::exp}, Function{"tanh", UnaryOp::tanh},
-                     Function{"sigmoid", UnaryOp::sigmoid}, Function{"gelu", UnaryOp::gelu}})
+  for (Function f : {Function{"relu", core::UnaryOp::relu}, Function{"exp", core::UnaryOp::exp},
+                     Function{"tanh", core::UnaryOp::tanh}, Function{"sigmoid", core::UnaryOp::sigmoid},
+                     Function{"gelu", core::UnaryOp::gelu}})
     add(text("elementwise/", f.name), "GB/s", bytes(2. * n),
         [=] { return [=, x = normal({n})] { core::unary(f.op, x); }; });
 }
@@ -62,8 +64,8 @@ void add_reductions() {
     add(name, "GB/s", amount, [=] { return [=, x = normal(shape)] { op(x); }; });
   };
   on("reduce/sum", bytes(n), {1024, 1024}, [](const Tensor& x) { core::sum(x); });
-  on("reduce/sum_rows", bytes(n), {1024, 1024}, [](const Tensor& x) { core::reduce(ReduceOp::sum, x, 1); });
-  on("reduce/sum_columns", bytes(n), {1024, 1024}, [](const Tensor& x) { core::reduce(ReduceOp::sum, x, 0); });
+  on("reduce/sum_rows", bytes(n), {1024, 1024}, [](const Tensor& x) { core::reduce(core::ReduceOp::sum, x, 1); });
+  on("reduce/sum_columns", bytes(n), {1024, 1024}, [](const Tensor& x) { core::reduce(core::ReduceOp::sum, x, 0); });
   on("reduce/dot", bytes(2 * n), {1024, 1024}, [](const Tensor& x) { core::dot(x, x); });
   on("rows/softmax_4096x1000", bytes(2 * logits), {4096, 1000}, [](const Tensor& x) { core::softmax(x); });
   on("rows/log_softmax_4096x1000", bytes(2 * logits), {4096, 1000}, [](const Tensor& x) { core::log_softmax(x); });
@@ -167,7 +169,7 @@ void add_rule(const char* name, int64_t n, const UpdateRule& rule, int states) {
     std::vector<Tensor> state;
     for (int i = 0; i < states; ++i) state.push_back(Tensor::zeros({n}));
     return [=, weight = normal({n}), grad = Tensor::full({n}, 1e-3)]() mutable {
-      backend(Device::cpu).update(rule, weight, grad, state.data());
+      core::backend(Device::cpu).update(rule, weight, grad, state.data());
     };
   });
 }

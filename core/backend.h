@@ -13,6 +13,16 @@
 
 namespace minima {
 
+/// A sliding window over [batch, channels, height, width]; padding is the same on both sides.
+struct Window {
+  int64_t kernel_h, kernel_w, stride = 1, padding = 0;
+  int64_t out_extent(int64_t in, int64_t kernel) const { return (in + 2 * padding - kernel) / stride + 1; }
+};
+
+}  // namespace minima
+
+namespace minima::core {
+
 enum class ReduceOp : uint8_t { sum, max };
 
 /// out = a b (+ out when `accumulate`), for each of `batch` matrices; a is [m, k] or stored transposed as [k, m],
@@ -23,13 +33,11 @@ struct Gemm {
   int64_t batch = 1, stride_a = 0, stride_b = 0;
 };
 
-namespace core {
 /// A sliding window over images [batch, height, width, channels]; padding is the same on all four sides.
 struct Window {
   int64_t kernel_h, kernel_w, stride = 1, padding = 0;
   int64_t out_extent(int64_t in, int64_t kernel) const { return (in + 2 * padding - kernel) / stride + 1; }
 };
-}  // namespace core
 
 /// A rectangular block of a row-major tensor: element (i, j, ...) lies at offset + i * strides[0] + j * strides[1] ...
 /// Strides may be 0 (repeat) or negative (flip).
@@ -69,6 +77,12 @@ class Backend {
   /// out[indices[i]] += x[i], out zeroed first.
   virtual void scatter_rows(const Tensor& x, const Tensor& indices, Tensor& out) = 0;
   /// x [rows, columns] -> (log-)softmax of each row.
+  /// losses[i] = -sum of target * log(softmax(row i)), where the target is 1 - smoothing at the label plus
+  /// smoothing / classes everywhere. Labels are int64 [batch]; one that is no class of the logits is an error.
+  virtual void cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Tensor& losses) = 0;
+  /// out = the derivatives of losses . grad in the logits: grad[i] * (softmax(row i) - target)
+  virtual void cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad,
+                                      Tensor& out) = 0;
   virtual void softmax(bool log, const Tensor& x, Tensor& out) = 0;
 
   // ---- linear algebra
@@ -109,8 +123,13 @@ class Backend {
 
 /// The backend of a device. In a build without CUDA, asking for it is an error that says how to get it.
 Backend& backend(Device device);
+Backend& cuda_backend();
 
-/// Whether backend(Device::cuda) works, and if not, why (empty when it does).
+}  // namespace minima::core
+
+namespace minima {
+
+/// Why Device::cuda cannot be used in this build on this machine; empty when it can.
 std::string cuda_unavailable_reason();
 
 }  // namespace minima

@@ -57,6 +57,13 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 /// Along the last axis.
 Tensor softmax(const Tensor& x);
 Tensor log_softmax(const Tensor& x);
+/// The loss of each row, [batch]: -sum of target * log_softmax(row), where the target is 1 - smoothing at the label
+/// plus smoothing / classes everywhere. logits [batch, classes], labels int32 or int64 [batch]. A masked class has the
+/// logit -infinity: it counts for nothing unless it is the label or smoothing gives it a share; then the loss is
+/// infinite.
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing = 0);
+/// The derivatives of sum(grad * cross_entropy(...)) in the logits; grad [batch].
+Tensor cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad);
 
 // ---- images: x [batch, height, width, in], weight [out, kernel_h, kernel_w, in], y [batch, height', width', out]
 /// `bias` is [out], or undefined where there is none.

@@ -93,4 +93,38 @@ Tensor softmax_rows(const char* op, bool log, const Tensor& x) {
 Tensor softmax(const Tensor& x) { return softmax_rows("softmax", false, x); }
 Tensor log_softmax(const Tensor& x) { return softmax_rows("log_softmax", true, x); }
 
+namespace {
+// What the kernels may rely on, but for the range of the labels: a kernel looks at those on its own device.
+Tensor checked_labels(const Tensor& logits, const Tensor& labels, double smoothing) {
+  const char* op = "cross_entropy";
+  require_floating(op, logits);
+  if (logits.rank() != 2) fail(op, text("logits of shape ", logits.shape()), "[batch, classes]");
+  require_defined(op, labels);
+  if (labels.shape() != Shape{logits.size(0)})
+    fail(op, text("labels of shape ", labels.shape()), text(Shape{logits.size(0)}, ", one a row of logits"));
+  if (labels.dtype() != DType::int32 && labels.dtype() != DType::int64)
+    fail(op, text(name_of(labels.dtype()), " labels"), "int32 or int64 class numbers");
+  if (labels.device() != logits.device())
+    fail(op, text("labels on ", name_of(labels.device())), text("the logits' device ", name_of(logits.device())));
+  if (!(smoothing >= 0 && smoothing <= 1)) fail(op, text("label_smoothing ", smoothing), "0 to 1");
+  return labels.to(DType::int64);
+}
+}  // namespace
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing) {
+  const Tensor classes = checked_labels(logits, labels, smoothing);
+  Tensor losses = Tensor::empty(labels.shape(), logits.dtype(), logits.device());
+  backend(logits.device()).cross_entropy(logits, classes, smoothing, losses);
+  return losses;
+}
+
+Tensor cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad) {
+  const Tensor classes = checked_labels(logits, labels, smoothing);
+  require_same_type("cross_entropy", logits, grad);
+  if (grad.shape() != labels.shape()) fail("cross_entropy", text("grad of shape ", grad.shape()), text(labels.shape()));
+  Tensor out = logits.empty_like();
+  backend(logits.device()).cross_entropy_backward(logits, classes, smoothing, grad, out);
+  return out;
+}
+
 }  // namespace minima::core

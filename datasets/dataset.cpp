@@ -34,8 +34,8 @@ struct Dataset::View {
 namespace {
 
 /// Random words for one sample in one epoch; the top bit keeps them apart from the streams of a Generator.
-PhiloxBlock draw(uint64_t seed, int64_t sample, int64_t epoch) {
-  return philox(seed, static_cast<uint64_t>(sample), uint64_t{1} << 63 | static_cast<uint64_t>(epoch));
+core::PhiloxBlock draw(uint64_t seed, int64_t sample, int64_t epoch) {
+  return core::philox(seed, static_cast<uint64_t>(sample), uint64_t{1} << 63 | static_cast<uint64_t>(epoch));
 }
 
 /// A random integer in [0, bound) from 32 random bits.
@@ -93,7 +93,7 @@ void Dataset::View::gather_row(int64_t sample, int64_t epoch, float* out) const 
     thread_local std::vector<Stored> moved;
     if (flip || shift > 0) {
       const bool mirror = flip && (draw(flip_seed, sample, epoch).words[0] >> 31) != 0;
-      const PhiloxBlock random = draw(shift_seed, sample, epoch);
+      const core::PhiloxBlock random = draw(shift_seed, sample, epoch);
       const int down = scaled(random.words[1], 2 * shift + 1) - shift;
       const int right = scaled(random.words[2], 2 * shift + 1) - shift;
       moved.resize(static_cast<size_t>(count));

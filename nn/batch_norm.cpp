@@ -55,17 +55,17 @@ void BatchNorm::check(const Variable& x) const {
 namespace {
 // running = (1 - rate) * running + rate * batch
 void follow(Tensor& running, const Tensor& batch, double rate) {
-  core::add_scaled(running, rate, core::binary(BinaryOp::subtract, batch.to(running.dtype()), running));
+  core::add_scaled(running, rate, core::binary(core::BinaryOp::subtract, batch.to(running.dtype()), running));
 }
 }  // namespace
 
 void BatchNorm::track(const core::Moments& moments, int64_t count) {
   const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
   follow(running_mean, moments.mean, momentum);
-  follow(running_var, core::unary(UnaryOp::affine, moments.variance, unbiased, 0), momentum);
+  follow(running_var, core::unary(core::UnaryOp::affine, moments.variance, unbiased, 0), momentum);
   // Counted where it lies: reading it here would make every training step wait for the device.
   const Tensor tracked = num_batches_tracked.to(DType::float64);
-  num_batches_tracked.copy_from(core::unary(UnaryOp::affine, tracked, 1, 1));
+  num_batches_tracked.copy_from(core::unary(core::UnaryOp::affine, tracked, 1, 1));
 }
 
 // --------------------------------------------------------------------------------------------- recalibration

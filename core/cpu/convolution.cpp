@@ -10,7 +10,7 @@
 #include "core/cpu/cpu_backend.h"
 #include "core/gemm.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 constexpr int64_t strip_groups = 16;  // partial sums of a weight gradient: a function of the shape, not of the threads
@@ -216,4 +216,4 @@ void CpuBackend::conv2d_correlate(const core::Window& window, const Tensor& x, c
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

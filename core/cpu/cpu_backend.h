@@ -6,7 +6,7 @@
 #include "core/backend.h"
 #include "core/parallel.h"
 
-namespace minima {
+namespace minima::core {
 
 class CpuBackend final : public Backend {
  public:
@@ -36,6 +36,9 @@ class CpuBackend final : public Backend {
   void gather_rows(const Tensor& x, const Tensor& indices, Tensor& out) override;
   void scatter_rows(const Tensor& x, const Tensor& indices, Tensor& out) override;
   void softmax(bool log, const Tensor& x, Tensor& out) override;
+  void cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Tensor& losses) override;
+  void cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad,
+                              Tensor& out) override;
 
   // matrix.cpp
   void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tensor& out) override;
@@ -84,4 +87,4 @@ T* write(Tensor& tensor) {
 }
 
 }  // namespace cpu
-}  // namespace minima
+}  // namespace minima::core

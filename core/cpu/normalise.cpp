@@ -5,7 +5,7 @@
 
 #include "core/cpu/cpu_backend.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 constexpr int64_t block = 16;       // channels at a time
@@ -160,4 +160,4 @@ void CpuBackend::normalise_backward(const Tensor& grad, const Tensor& x, const T
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

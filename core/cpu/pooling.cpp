@@ -1,7 +1,7 @@
 // Pooling of images [batch, height, width, channels]: the elements of a pixel, its channels, go through one window.
 #include "core/cpu/cpu_backend.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 struct Pooling {
@@ -133,4 +133,4 @@ void CpuBackend::avg_pool2d_transpose(const core::Window& window, const Tensor& 
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

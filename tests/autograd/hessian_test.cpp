@@ -1,4 +1,5 @@
 // Exact Hessian-vector products against dense Hessians that are built in other ways.
+#include "autograd/hessian.h"
 #include "autograd/ops.h"
 #include "core/ops.h"
 #include "core/random.h"
@@ -175,14 +176,25 @@ TEST_CASE("the Hessian of a linear loss is zero, that of a half-linear one only 
   for (const Tensor& zero : hvp(sum(x * 2) + sum(y), {x, y, unused}, vector)) CHECK(core::norm(zero) == 0);
   const auto product = hvp(sum(x) + sum(square(y)), {x, y, unused}, vector);
   CHECK(core::norm(product[0]) == 0);
-  CHECK_CLOSE(product[1], core::unary(UnaryOp::affine, vector[1], 2, 0), {1e-14});
+  CHECK_CLOSE(product[1], core::unary(core::UnaryOp::affine, vector[1], 2, 0), {1e-14});
   CHECK(core::norm(product[2]) == 0);
+}
+
+TEST_CASE("one Hessian gives many products, each the one that hvp gives") {
+  const SmallNet net;
+  const Variable loss = net.loss();
+  const Hessian hessian(loss, net.parameters);
+  for (uint64_t seed : {70, 80, 70}) {
+    const auto vector = random_like(net.parameters, seed);
+    const auto product = hessian * vector, expected = hvp(loss, net.parameters, vector);
+    for (size_t i = 0; i < product.size(); ++i) CHECK_SAME_BITS(product[i], expected[i]);
+  }
 }
 
 TEST_CASE("hvp refuses a vector that does not match the parameters") {
   Variable x = parameter({3}, 1);
   const Variable loss = sum(square(x));
-  CHECK_ERROR(hvp(loss, {x}, {}), "[hvp] got a vector of 0 tensors, expected 1, one a parameter");
-  CHECK_ERROR(hvp(loss, {x}, {Tensor::zeros({2}, DType::float64)}), "[hvp] got vector[0] of float64 (2,)");
-  CHECK_ERROR(hvp(loss, {x}, {Tensor::zeros({3})}), "[hvp] got vector[0] of float32 (3,)");
+  CHECK_ERROR(hvp(loss, {x}, {}), "[Hessian] got a vector of 0 tensors, expected 1, one a parameter");
+  CHECK_ERROR(hvp(loss, {x}, {Tensor::zeros({2}, DType::float64)}), "[Hessian] got vector[0] of float64 (2,)");
+  CHECK_ERROR(hvp(loss, {x}, {Tensor::zeros({3})}), "[Hessian] got vector[0] of float32 (3,)");
 }

@@ -136,7 +136,7 @@ namespace {
 // x = noise + shift in float32, and in float64 the very same numbers.
 std::pair<Tensor, Tensor> shifted_noise(double shift) {
   const Tensor noise = Generator{3}.normal({64, 5, 5, 2}, 0, 1, DType::float64);
-  const Tensor x = core::unary(UnaryOp::affine, noise, 1, shift).to(DType::float32);
+  const Tensor x = core::unary(core::UnaryOp::affine, noise, 1, shift).to(DType::float32);
   return {x, x.to(DType::float64)};
 }
 }  // namespace
@@ -209,4 +209,45 @@ TEST_CASE("ops refuse shapes and dtypes that do not fit, by name") {
   CHECK_ERROR(sum_to(x, {2}), "[sum_to]");
   CHECK_ERROR(conv2d(x, x, Variable()), "[conv2d]");
   CHECK_ERROR(exp(Variable()), "undefined tensor");
+}
+
+TEST_CASE("a mean over nothing and a maximum over nothing are refused, and a sum over nothing is 0") {
+  const Variable none = matrix({}, {2, 0});
+  CHECK_ERROR(mean(none), "[mean] got no elements, of shape (2, 0), expected at least one element.");
+  CHECK_ERROR(mean(none, 1), "[mean] got no elements");
+  CHECK(mean(none, 0).shape() == Shape{0});
+  CHECK_ERROR(max(none, 1), "[max] got axis 1 of shape (2, 0), expected an axis with elements.");
+  CHECK(max(none, 0).shape() == Shape{0});
+  CHECK(sum(none).item() == 0);
+}
+
+TEST_CASE("no op takes operands of two dtypes, integers or an undefined tensor in silence") {
+  const Variable x = matrix({1, 2, 3, 4}, {2, 2}), narrow(Tensor::zeros({2, 2})), nothing;
+  const Variable integers(Tensor::zeros({2, 2}, DType::int64));
+  using Pair = Variable (*)(const Variable&, const Variable&);
+  const Pair pairs[] = {
+      [](const Variable& a, const Variable& b) { return a + b; },
+      [](const Variable& a, const Variable& b) { return a / b; },
+      maximum,
+      minimum,
+      where_positive,
+      binary_cross_entropies,
+      [](const Variable& a, const Variable& b) { return matmul(a, b); },
+      [](const Variable& a, const Variable& b) { return linear(a, b, Variable()); },
+      [](const Variable& a, const Variable& b) { return linear(a, a, slice(reshape(b, {4}), 0, 0, 2)); },
+      [](const Variable& a, const Variable& b) { return concatenate({a, b}, 0); },
+      [](const Variable& a, const Variable& b) { return cross_entropy(a, b.value()); }};
+  for (const Pair f : pairs)
+    for (const Variable& y : {narrow, integers, nothing}) CHECK(error_of([&] { f(x, y); }) != "(no error)");
+  using Single = Variable (*)(const Variable&);
+  for (const Single f : {Single{exp}, Single{sum}, Single{mean}, Single{softmax}, Single{log_softmax}, Single{gelu}})
+    for (const Variable& y : {integers, nothing}) CHECK(error_of([&] { f(y); }) != "(no error)");
+}
+
+TEST_CASE("labels that change between forward and backward are noticed") {
+  const Variable logits = matrix({1, 2, 3, 4}, {2, 2});
+  Tensor labels = Tensor::from<int64_t>({1, 1});
+  const Variable loss = cross_entropy(logits, labels);
+  labels.fill(0);
+  CHECK_ERROR(gradient(loss, logits), "[cross_entropy] got input 1 changed in place");
 }

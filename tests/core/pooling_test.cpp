@@ -52,7 +52,7 @@ TEST_CASE("max pooling finds the first maximum of each window and its position")
   for (const DType dtype : floating_types)
     for (const Case& c : cases(true)) {
       // Small integers: ties are common.
-      const Tensor x = core::unary(UnaryOp::affine, numbers(c.x, dtype), 2).to(DType::int32).to(dtype);
+      const Tensor x = core::unary(core::UnaryOp::affine, numbers(c.x, dtype), 2).to(DType::int32).to(dtype);
       const auto xs = values(x);
       std::vector<double> best(static_cast<size_t>(output(c).numel()), -infinity), at(best.size(), 0.0);
       for_each_seen(c, [&](size_t in_y, size_t in_x, int64_t in_image) {

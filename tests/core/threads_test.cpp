@@ -46,9 +46,9 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
     const Tensor images = numbers({37, 17, 15, 6}, dtype, 1), weight = numbers({9, 3, 3, 6}, dtype, 2);
     const Tensor out = core::conv2d(images, weight, Tensor(), 1, 1), per_channel = numbers({6}, dtype, 3);
     const Tensor indices = Tensor::from(Generator{1}.permutation(700));
-    check_same_bits("unary", [&] { return std::vector<Tensor>{core::unary(UnaryOp::tanh, x)}; });
+    check_same_bits("unary", [&] { return std::vector<Tensor>{core::unary(core::UnaryOp::tanh, x)}; });
     check_same_bits("binary", [&] {
-      return std::vector<Tensor>{core::binary(BinaryOp::divide, x, y), core::binary(BinaryOp::add, x, row)};
+      return std::vector<Tensor>{core::binary(core::BinaryOp::divide, x, y), core::binary(core::BinaryOp::add, x, row)};
     });
     check_same_bits("random", [&] {
       Generator g{1};
@@ -57,10 +57,10 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
     });
     check_same_bits("reduce", [&] {
       return std::vector<Tensor>{core::sum(x),
-                                 core::reduce(ReduceOp::sum, x, 0),
-                                 core::reduce(ReduceOp::sum, x, 1),
-                                 core::reduce(ReduceOp::max, x, 0),
-                                 core::reduce(ReduceOp::max, x, 1),
+                                 core::reduce(core::ReduceOp::sum, x, 0),
+                                 core::reduce(core::ReduceOp::sum, x, 1),
+                                 core::reduce(core::ReduceOp::max, x, 0),
+                                 core::reduce(core::ReduceOp::max, x, 1),
                                  core::sum_to(images, {15, 1}),
                                  core::sum_to(x, {1})};
     });
@@ -104,8 +104,8 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
                                  gbias};
     });
     check_same_bits("update", [&] {
-      Tensor w = x.flatten().clone(), states[2] = {y.flatten().clone(), core::unary(UnaryOp::abs, y.flatten())};
-      backend(Device::cpu).update(AdamRule{0.1, 0.9, 0.99, 1e-8, 0.1, 0.1, 0.1, false}, w, y, states);
+      Tensor w = x.flatten().clone(), states[2] = {y.flatten().clone(), core::unary(core::UnaryOp::abs, y.flatten())};
+      core::backend(Device::cpu).update(AdamRule{0.1, 0.9, 0.99, 1e-8, 0.1, 0.1, 0.1, false}, w, y, states);
       return std::vector<Tensor>{w, states[0], states[1]};
     });
   }

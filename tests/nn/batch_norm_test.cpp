@@ -71,8 +71,8 @@ TEST_CASE("images are normalised over batch, height and width") {
   CHECK_CLOSE(mean.to_vector<double>(), (std::vector<double>{0, 0, 0}), {0, 1e-6});
   CHECK_CLOSE(variance.to_vector<double>(), (std::vector<double>{1, 1, 1}), {1e-5});
   const auto [x_mean, x_variance] = core::channel_moments(x);
-  CHECK_CLOSE(layer.running_mean, core::unary(UnaryOp::affine, x_mean, 0.1, 0), {1e-6});
-  CHECK_CLOSE(layer.running_var, core::unary(UnaryOp::affine, x_variance, 0.1 * 120 / 119, 0.9), {1e-6});
+  CHECK_CLOSE(layer.running_mean, core::unary(core::UnaryOp::affine, x_mean, 0.1, 0), {1e-6});
+  CHECK_CLOSE(layer.running_var, core::unary(core::UnaryOp::affine, x_variance, 0.1 * 120 / 119, 0.9), {1e-6});
 }
 
 TEST_CASE("rows with a length, (batch, length, features), are normalised over batch and length together") {

@@ -177,5 +177,5 @@ TEST_CASE("two members of one name are an error, not a lost weight") {
     Variable forward(const Variable& x) override { return b(a(x)); }
     void visit(nn::Visitor& visitor) override { visitor("fc", a), visitor("fc", b); }
   } twice;
-  CHECK_ERROR(nn::state(twice), "[state] got two members named fc.weight, expected distinct names in each visit().");
+  CHECK_ERROR(nn::state(twice), "[visit] got two members named fc, expected distinct names in each visit().");
 }
