@@ -54,7 +54,8 @@ TEST_CASE("normalising, and its gradient through the moments, agree with scalar 
   constexpr double epsilon = 1e-3;
   for (const DType dtype : floating_types)
     for (const Shape& shape : shapes) {
-      const Tensor x = core::unary(core::UnaryOp::affine, numbers(shape, dtype, 1), 2, 1), grad = numbers(shape, dtype, 2);
+      const Tensor x = core::unary(core::UnaryOp::affine, numbers(shape, dtype, 1), 2, 1),
+                   grad = numbers(shape, dtype, 2);
       const Tensor weight = numbers({shape[-1]}, dtype, 3), bias = numbers({shape[-1]}, dtype, 4);
       const auto xs = values(x), gs = values(grad), ws = values(weight), bs = values(bias);
       const TwoPasses moments(x);
