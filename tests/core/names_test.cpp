@@ -41,8 +41,7 @@ const Names for_users = {
     "where_positive"};
 
 // Inner names that have not moved to an inner namespace yet.
-const Names to_move = {"AdamRule",   "GradientDescentRule", "NesterovRule", "SgdRule",
-                       "UpdateRule", "parallel_chunks",     "parallel_for", "thread_index"};
+const Names to_move = {"parallel_chunks", "parallel_for", "thread_index"};
 
 std::string contents(const fs::path& path) {
   std::ifstream file(path);
