@@ -183,6 +183,8 @@ class Pool {
 
 }  // namespace
 
+bool has_threads() { return true; }
+
 int num_threads() { return Pool::instance().threads(); }
 
 void set_num_threads(int n) {

@@ -1,5 +1,6 @@
 // The one thread pool. Work is cut into chunks by its size alone, never by the number of threads, so that results are
-// the same bits at any thread count. OpenBLAS runs single-threaded inside it.
+// the same bits at any thread count. OpenBLAS runs single-threaded inside it. A build without threads
+// (MINIMA_USE_THREADS=OFF) does the same work on the calling thread (parallel_off.cpp).
 #pragma once
 
 #include <algorithm>
@@ -8,9 +9,11 @@
 
 namespace minima {
 
+/// Whether this build has threads.
+bool has_threads();
 /// Threads that kernels use, the caller included. The default is MINIMA_THREADS, else the CPUs this process may use.
 int num_threads();
-/// Changes the number of threads; n >= 1. Not while a kernel runs.
+/// Changes the number of threads; n >= 1. Not while a kernel runs. Without threads, any n but 1 is an error.
 void set_num_threads(int n);
 /// A number in [0, num_threads()) that no other thread of the running parallel region has; 0 outside.
 int thread_index();
