@@ -105,7 +105,8 @@ bool CommandLine::parse(int argc, const char* const* argv) {
     }
     const size_t equals = is_dashed(word) ? word.find('=') : std::string::npos;
     const std::string name = word.substr(0, equals);
-    Option* option = find(name, is_dashed(word) ? 0 : alone++);
+    const bool wrong_dash = word.size() > 1 && word[0] == '-' && !is_dashed(word);
+    Option* option = wrong_dash ? nullptr : find(name, is_dashed(word) ? 0 : alone++);
     if (!option) refuse("\"" + name + "\"", "an option that it has");
     std::string value = word;
     if (option->kind.empty()) {
