@@ -107,7 +107,7 @@ bool CommandLine::parse(int argc, const char* const* argv) {
     const std::string name = word.substr(0, equals);
     const bool wrong_dash = word.size() > 1 && word[0] == '-' && !is_dashed(word);
     Option* option = wrong_dash ? nullptr : find(name, is_dashed(word) ? 0 : alone++);
-    if (!option) refuse("\"" + name + "\"", "an option that it has");
+    if (!option) refuse("\"" + name + "\"", "one of its options");
     std::string value = word;
     if (option->kind.empty()) {
       if (equals != std::string::npos) refuse(word, name + " without a value");
@@ -119,7 +119,7 @@ bool CommandLine::parse(int argc, const char* const* argv) {
       value = argv[i];
     }
     if (!option->read(value)) {
-      refuse(name + " \"" + value + "\"", name + (option->kind == "INT" ? " and a whole number" : " and a number"));
+      refuse(name + " \"" + value + "\"", option->kind == "INT" ? "a whole number" : "a number");
     }
     option->shown = value;
   }
