@@ -215,8 +215,9 @@ TEST_CASE("Fashion-MNIST as published has its known labels, pixel sums and check
   try {
     split = fashion_mnist({.normalise = false, .verify = true});
   } catch (const Error& error) {
-    if (!test::contains(error.what(), "no folder with all its files")) throw;
-    MESSAGE("SKIPPED: the Fashion-MNIST files are not on this machine");
+    const std::string reason = error.what();
+    if (!test::contains(reason, "no folder with all its files") && !test::contains(reason, "no zlib")) throw;
+    MESSAGE("SKIPPED: the Fashion-MNIST files are not on this machine, or cannot be unpacked");
     return;
   }
   CHECK(split.train.size() == 60000);
