@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-namespace minima {
+namespace minima::core {
 
 /// c [m, n] = op(a) [m, k] op(b) [k, n] + beta * c. a is stored [m, k] or, transposed, [k, m]; b as [k, n] or [n, k];
 /// lda, ldb, ldc are the distances between stored rows. With beta = 0, c is not read. Any extent may be 0.
@@ -23,4 +23,4 @@ void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, in
 /// What fills the seam in this build, for reports: "OpenBLAS 0.3.21 (Haswell)" or "plain loops".
 std::string gemm_description();
 
-}  // namespace minima
+}  // namespace minima::core

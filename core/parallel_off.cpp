@@ -29,9 +29,9 @@ void set_num_threads(int n) {
   if (n != 1) fail_without_threads("set_num_threads", text(n));
 }
 
-int thread_index() { return 0; }
+int core::thread_index() { return 0; }
 
-void detail::run_chunks(int64_t count, void (*run)(void*, int64_t), void* context) {
+void core::run_chunks(int64_t count, void (*run)(void*, int64_t), void* context) {
   num_threads();  // refuses a MINIMA_THREADS that this build cannot give
   for (int64_t i = 0; i < count; ++i) run(context, i);
 }

@@ -5,7 +5,7 @@
 
 #include "core/gemm.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 void multiply(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, const float* a, blasint lda,
@@ -71,4 +71,4 @@ std::string gemm_description() {
   return configuration.substr(0, end_of_version) + " (" + openblas_get_corename() + ")";
 }
 
-}  // namespace minima
+}  // namespace minima::core

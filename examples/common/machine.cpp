@@ -37,7 +37,7 @@ std::string machine_description() {
   utsname system{};
   uname(&system);
   return text(processor(), ", ", std::thread::hardware_concurrency(), " CPUs, ", system.sysname, " ", system.release,
-              "; ", compiler(), ", ", MINIMA_BUILD_TYPE, "; ", gemm_description());
+              "; ", compiler(), ", ", MINIMA_BUILD_TYPE, "; ", core::gemm_description());
 }
 
 void print_machine(Device device) {

@@ -9,7 +9,7 @@ using namespace minima;
 
 TEST_CASE("without threads the chunks of a region run in order, and another number of threads is refused") {
   std::vector<int64_t> chunks;
-  parallel_chunks(5, [&](int64_t chunk) { chunks.push_back(chunk); });
+  core::parallel_chunks(5, [&](int64_t chunk) { chunks.push_back(chunk); });
   CHECK(chunks == std::vector<int64_t>{0, 1, 2, 3, 4});
   CHECK(!has_threads());
   CHECK(num_threads() == 1);
