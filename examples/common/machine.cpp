@@ -1,6 +1,5 @@
 #include "examples/common/machine.h"
 
-#include <cblas.h>
 #include <sys/utsname.h>
 
 #include <cstdio>
@@ -8,6 +7,7 @@
 #include <thread>
 
 #include "core/backend.h"
+#include "core/gemm.h"
 #include "core/parallel.h"
 
 namespace minima::examples {
@@ -31,19 +31,13 @@ std::string compiler() {
 #endif
 }
 
-std::string blas() {
-  const std::string configuration = openblas_get_config();  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
-  const size_t end_of_version = configuration.find(' ', configuration.find(' ') + 1);
-  return configuration.substr(0, end_of_version) + " (" + openblas_get_corename() + ")";
-}
-
 }  // namespace
 
 std::string machine_description() {
   utsname system{};
   uname(&system);
   return text(processor(), ", ", std::thread::hardware_concurrency(), " CPUs, ", system.sysname, " ", system.release,
-              "; ", compiler(), ", ", MINIMA_BUILD_TYPE, "; ", blas());
+              "; ", compiler(), ", ", MINIMA_BUILD_TYPE, "; ", core::gemm_description());
 }
 
 void print_machine(Device device) {

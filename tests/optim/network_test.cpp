@@ -127,7 +127,7 @@ TEST_CASE("every optimizer trains to the same bits at one and at two threads, tw
       CAPTURE(base);
       std::vector<std::vector<Tensor>> ends;
       for (const int threads : {1, 2, 2}) {
-        set_num_threads(threads);
+        set_num_threads(has_threads() ? threads : 1);
         manual_seed(1);
         nn::Sequential model{nn::Linear{300, 256}, nn::ReLU{}, nn::Linear{256, 4}};  // several chunks of work
         const auto optimizer = wrap(wrapper, make_base(base, model.parameters(), 0.01), 0.1);
