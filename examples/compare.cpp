@@ -7,15 +7,15 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "examples/common/command_line.h"
-#include "examples/common/compare_options.h"
-#include "examples/common/comparison.h"
-#include "examples/common/figures.h"
-#include "examples/common/interrupt.h"
-#include "examples/common/machine.h"
-#include "examples/common/report.h"
-#include "examples/common/session.h"
-#include "examples/common/summary.h"
+#include "examples/kit/command_line.h"
+#include "examples/kit/compare_options.h"
+#include "examples/kit/comparison.h"
+#include "examples/kit/figures.h"
+#include "examples/kit/interrupt.h"
+#include "examples/kit/machine.h"
+#include "examples/kit/report.h"
+#include "examples/kit/session.h"
+#include "examples/kit/summary.h"
 
 using namespace minima;
 using namespace minima::examples;

@@ -7,11 +7,11 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "examples/common/command_line.h"
-#include "examples/common/interrupt.h"
-#include "examples/common/machine.h"
-#include "examples/common/report.h"
-#include "examples/common/summary.h"
+#include "examples/kit/command_line.h"
+#include "examples/kit/interrupt.h"
+#include "examples/kit/machine.h"
+#include "examples/kit/report.h"
+#include "examples/kit/summary.h"
 #include "examples/pilot/figures.h"
 #include "examples/pilot/report.h"
 #include "examples/pilot/warnings.h"

@@ -5,11 +5,11 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "examples/common/checkpoint.h"
-#include "examples/common/command_line.h"
-#include "examples/common/experiment.h"
-#include "examples/common/interrupt.h"
-#include "examples/common/machine.h"
+#include "examples/kit/checkpoint.h"
+#include "examples/kit/command_line.h"
+#include "examples/kit/experiment.h"
+#include "examples/kit/interrupt.h"
+#include "examples/kit/machine.h"
 #include "minima.h"
 
 using namespace minima;

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/lab_data.h"
-#include "examples/common/probed_runs.h"
+#include "examples/kit/lab_data.h"
+#include "examples/kit/probed_runs.h"
 #include "examples/labs/likeness.h"
 
 namespace minima::examples {

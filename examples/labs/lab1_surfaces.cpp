@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "examples/common/lab.h"
-#include "examples/common/surface.h"
+#include "examples/kit/lab.h"
+#include "examples/kit/surface.h"
 #include "examples/labs/valley.h"
 
 using namespace minima;

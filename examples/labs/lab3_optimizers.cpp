@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/arms.h"
-#include "examples/common/comparison.h"
-#include "examples/common/lab_data.h"
-#include "examples/common/tuning.h"
+#include "examples/kit/arms.h"
+#include "examples/kit/comparison.h"
+#include "examples/kit/lab_data.h"
+#include "examples/kit/tuning.h"
 #include "examples/labs/step_costs.h"
 
 using namespace minima;

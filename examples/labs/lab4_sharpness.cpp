@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/progress.h"
+#include "examples/kit/progress.h"
 #include "examples/labs/sharpness.h"
 
 using namespace minima;

@@ -6,10 +6,10 @@
 #include <cmath>
 #include <deque>
 
-#include "examples/common/arms.h"
-#include "examples/common/comparison.h"
-#include "examples/common/lab_data.h"
-#include "examples/common/tuning.h"
+#include "examples/kit/arms.h"
+#include "examples/kit/comparison.h"
+#include "examples/kit/lab_data.h"
+#include "examples/kit/tuning.h"
 #include "examples/labs/label_noise_report.h"
 
 using namespace minima;

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <set>
 
-#include "examples/common/lab.h"
+#include "examples/kit/lab.h"
 #include "examples/labs/fault_bench.h"
 
 using namespace minima;

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/arms.h"
-#include "examples/common/lab.h"
+#include "examples/kit/arms.h"
+#include "examples/kit/lab.h"
 
 namespace minima::examples {
 

@@ -12,11 +12,11 @@
 #include <thread>
 
 #include "core/error.h"
-#include "examples/common/command_line.h"
-#include "examples/common/interrupt.h"
-#include "examples/common/metrics.h"
-#include "examples/common/progress.h"
-#include "examples/common/table.h"
+#include "examples/kit/command_line.h"
+#include "examples/kit/interrupt.h"
+#include "examples/kit/metrics.h"
+#include "examples/kit/progress.h"
+#include "examples/kit/table.h"
 
 using namespace minima;
 using namespace minima::examples;

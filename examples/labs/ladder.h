@@ -7,8 +7,8 @@
 
 #include <vector>
 
-#include "examples/common/lab_data.h"
-#include "examples/common/probed_runs.h"
+#include "examples/kit/lab_data.h"
+#include "examples/kit/probed_runs.h"
 
 namespace minima::examples {
 

@@ -4,9 +4,9 @@
 
 #include "core/ops.h"
 #include "core/parallel.h"
-#include "examples/common/interrupt.h"
-#include "examples/common/progress.h"
-#include "examples/common/workers.h"
+#include "examples/kit/interrupt.h"
+#include "examples/kit/progress.h"
+#include "examples/kit/workers.h"
 
 namespace minima::examples {
 

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "examples/common/probed_runs.h"
+#include "examples/kit/probed_runs.h"
 
 namespace minima::examples {
 

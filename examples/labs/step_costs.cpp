@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "examples/common/table.h"
+#include "examples/kit/table.h"
 
 namespace minima::examples {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/lab.h"
+#include "examples/kit/lab.h"
 
 namespace minima::examples {
 

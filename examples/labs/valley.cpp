@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/statistics.h"
-#include "examples/common/surface.h"
+#include "examples/kit/statistics.h"
+#include "examples/kit/surface.h"
 
 namespace minima::examples {
 

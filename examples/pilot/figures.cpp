@@ -4,7 +4,7 @@
 #include <cmath>
 #include <map>
 
-#include "examples/common/plot.h"
+#include "examples/kit/plot.h"
 
 namespace minima::examples {
 

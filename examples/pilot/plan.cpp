@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/table.h"
+#include "examples/kit/table.h"
 
 namespace minima::examples {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/experiment.h"
-#include "examples/common/tuning.h"
+#include "examples/kit/experiment.h"
+#include "examples/kit/tuning.h"
 
 namespace minima::examples {
 

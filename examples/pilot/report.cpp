@@ -4,7 +4,7 @@
 #include <cmath>
 #include <tuple>
 
-#include "examples/common/command_line.h"
+#include "examples/kit/command_line.h"
 
 namespace minima::examples {
 

@@ -5,8 +5,8 @@
 #include <map>
 #include <memory>
 
-#include "examples/common/interrupt.h"
-#include "examples/common/table.h"
+#include "examples/kit/interrupt.h"
+#include "examples/kit/table.h"
 #include "examples/pilot/verdict.h"
 
 namespace minima::examples {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/experiment.h"
-#include "examples/common/metrics.h"
-#include "examples/common/progress.h"
+#include "examples/kit/experiment.h"
+#include "examples/kit/metrics.h"
+#include "examples/kit/progress.h"
 #include "examples/pilot/plan.h"
 
 namespace minima::examples {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/tuning.h"
+#include "examples/kit/tuning.h"
 
 namespace minima::examples {
 

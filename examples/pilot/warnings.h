@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/experiment.h"
-#include "examples/common/table.h"
+#include "examples/kit/experiment.h"
+#include "examples/kit/table.h"
 
 namespace minima::examples {
 

@@ -7,10 +7,10 @@
 #include <cstdio>
 
 #include "core/ops.h"
-#include "examples/common/command_line.h"
-#include "examples/common/metrics.h"
-#include "examples/common/plot.h"
-#include "examples/common/surface.h"
+#include "examples/kit/command_line.h"
+#include "examples/kit/metrics.h"
+#include "examples/kit/plot.h"
+#include "examples/kit/surface.h"
 #include "optim/make.h"
 
 namespace minima::examples {

@@ -1,8 +1,8 @@
 // walk9_comparison: chapter 9 of the walkthrough, a small comparison on real digits, and three ways to misread it.
 #include <cmath>
 
-#include "examples/common/experiment.h"
-#include "examples/common/statistics.h"
+#include "examples/kit/experiment.h"
+#include "examples/kit/statistics.h"
 #include "examples/walkthrough/walk.h"
 
 using namespace minima;

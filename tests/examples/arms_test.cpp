@@ -1,6 +1,6 @@
-#include "examples/common/arms.h"
+#include "examples/kit/arms.h"
 
-#include "examples/common/tuning.h"
+#include "examples/kit/tuning.h"
 #include "tests/check.h"
 
 using namespace minima;

@@ -1,8 +1,8 @@
-#include "examples/common/command_line.h"
+#include "examples/kit/command_line.h"
 
-#include "examples/common/compare_options.h"
-#include "examples/common/per_optimizer.h"
-#include "examples/common/progress.h"
+#include "examples/kit/compare_options.h"
+#include "examples/kit/per_optimizer.h"
+#include "examples/kit/progress.h"
 #include "tests/check.h"
 
 using namespace minima;

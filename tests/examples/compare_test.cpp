@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "examples/common/metrics.h"
+#include "examples/kit/metrics.h"
 #include "tests/check.h"
 #include "tests/examples/process.h"
 

@@ -1,8 +1,8 @@
-#include "examples/common/comparison.h"
+#include "examples/kit/comparison.h"
 
 #include <nlohmann/json.hpp>
 
-#include "examples/common/summary.h"
+#include "examples/kit/summary.h"
 #include "tests/check.h"
 
 using namespace minima;

@@ -1,4 +1,4 @@
-#include "examples/common/experiment.h"
+#include "examples/kit/experiment.h"
 
 #include "tests/check.h"
 #include "tests/temporary_folder.h"

@@ -1,4 +1,4 @@
-#include "examples/common/metrics.h"
+#include "examples/kit/metrics.h"
 
 #include <nlohmann/json.hpp>
 

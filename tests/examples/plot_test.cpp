@@ -1,9 +1,9 @@
-#include "examples/common/plot.h"
+#include "examples/kit/plot.h"
 
 #include <cmath>
 #include <filesystem>
 
-#include "examples/common/style.h"
+#include "examples/kit/style.h"
 #include "optim/make.h"
 #include "tests/check.h"
 #include "tests/examples/process.h"

@@ -1,5 +1,5 @@
 // Runs that are looked at from inside: looking changes nothing, and what is seen is what happened.
-#include "examples/common/probed_runs.h"
+#include "examples/kit/probed_runs.h"
 
 #include "core/ops.h"
 #include "tests/check.h"

@@ -1,4 +1,4 @@
-#include "examples/common/statistics.h"
+#include "examples/kit/statistics.h"
 
 #include "tests/check.h"
 

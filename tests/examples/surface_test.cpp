@@ -1,4 +1,4 @@
-#include "examples/common/surface.h"
+#include "examples/kit/surface.h"
 
 #include <cmath>
 

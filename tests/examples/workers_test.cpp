@@ -1,4 +1,4 @@
-#include "examples/common/workers.h"
+#include "examples/kit/workers.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -6,8 +6,8 @@
 #include <chrono>
 #include <thread>
 
-#include "examples/common/interrupt.h"
-#include "examples/common/session.h"
+#include "examples/kit/interrupt.h"
+#include "examples/kit/session.h"
 #include "tests/check.h"
 #include "tests/examples/process.h"
 

@@ -1,0 +1,48 @@
+// The options of compare: what they are, what they default to, and what they mean in words.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "examples/kit/comparison.h"
+
+namespace minima::examples {
+
+struct CompareOptions {
+  std::string data = "digits", label, model = "mlp", base = "sgd", budget = "epochs", device = "cpu";
+  std::string out;  ///< parse() fills in runs/compare-DATA-MODEL
+  std::vector<std::string> optimizers{"sgd", "nesterov", "adam", "sam", "msam"};
+  int64_t epochs = 30, seeds = 10, batch = 64, threads = 0, train_limit = 0;
+  int64_t curvature = -1;  ///< samples; -1: 1000 for fully connected models, 128 for convolutional ones
+  double momentum = 0.9, label_noise = 0;
+  bool tune = false, resume = false;
+  std::vector<RunSettings> settings;  ///< one for each optimizer; seed and steps are not set yet
+
+  /// False when --help was printed. A value that cannot work is an error that names the option.
+  bool parse(int argc, const char* const* argv);
+  /// Sets the threads, makes sure that `out` can be written, and loads the data.
+  Problem load() const;
+
+  /// The options that change results, as text.
+  std::map<std::string, std::string> configuration() const;
+  /// The comparison before its runs.
+  Comparison describe(const Problem& problem) const;
+  /// The command line with --resume.
+  std::string resume_command() const;
+
+  // in words, for the terminal and the report
+  std::string headline(const Comparison& comparison) const;
+  std::string how_measured(const Comparison& comparison) const;
+  std::string how_tuned(const Comparison& comparison) const;
+
+ private:
+  void check() const;
+  /// Whether all is exactly as it was when the defaults for the digits were tuned.
+  bool as_tuned() const;
+  std::string weight_decays() const;
+  std::vector<std::string> command_;
+  std::vector<std::string> lr_, rho_, weight_decay_;  ///< as typed
+};
+
+}  // namespace minima::examples

@@ -1,0 +1,133 @@
+#include "examples/kit/metrics.h"
+
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "core/error.h"
+#include "core/safetensors.h"
+
+namespace minima::examples {
+
+namespace {
+
+std::string csv_quoted(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string json_quoted(const std::string& text) {
+  std::string quoted = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') {
+      (quoted += '\\') += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\u%04x", c);
+      quoted += escape;
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "\"";
+}
+
+std::string value_text(const Value& value) {
+  if (const auto* whole = std::get_if<int64_t>(&value)) return std::to_string(*whole);
+  if (const auto* real = std::get_if<double>(&value)) return number_text(*real);
+  return std::get<std::string>(value);
+}
+
+std::string joined(const Row& row, std::string (*part)(const std::pair<std::string, Value>&)) {
+  std::string line;
+  for (const auto& field : row) line += (line.empty() ? "" : ",") + part(field);
+  return line;
+}
+
+}  // namespace
+
+std::string number_text(double value) {
+  if (std::isnan(value)) return "nan";
+  char buffer[40];
+  for (int digits : {6, 9, 15, 16, 17}) {
+    std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
+    if (std::strtod(buffer, nullptr) == value) break;
+  }
+  return buffer;
+}
+
+std::string csv_header(const Row& row) {
+  return joined(row, [](const auto& field) { return csv_quoted(field.first); });
+}
+
+std::string csv_line(const Row& row) {
+  return joined(row, [](const auto& field) { return csv_quoted(value_text(field.second)); });
+}
+
+std::string json_line(const Row& row) {
+  return "{" +
+         joined(row,
+                [](const auto& field) {
+                  const auto* real = std::get_if<double>(&field.second);
+                  const bool quote = std::holds_alternative<std::string>(field.second);
+                  const std::string value = value_text(field.second);
+                  return json_quoted(field.first) + ": " +
+                         (quote                           ? json_quoted(value)
+                          : real && !std::isfinite(*real) ? "null"
+                                                          : value);
+                }) +
+         "}";
+}
+
+MetricsWriter::MetricsWriter(const std::string& directory, const std::string& name)
+    : csv_path_(directory + "/" + name + ".csv") {
+  make_output_directory(directory);
+  csv_.open(csv_path_, std::ios::trunc);
+  jsonl_.open(directory + "/" + name + ".jsonl", std::ios::trunc);
+  if (!csv_ || !jsonl_) fail(csv_path_, std::strerror(errno), "a file that can be written", "Choose another --out.");
+}
+
+void MetricsWriter::write(const Row& row) {
+  const std::string header = csv_header(row);
+  if (header_.empty()) {
+    header_ = header;
+    csv_ << header << '\n';
+  } else if (header != header_) {
+    fail(csv_path_, "a row with columns " + header, "the columns " + header_);
+  }
+  csv_ << csv_line(row) << std::endl;
+  jsonl_ << json_line(row) << std::endl;
+  if (!csv_ || !jsonl_) fail(csv_path_, std::strerror(errno), "to append a row", "Is the disk full?");
+}
+
+void make_output_directory(const std::string& path) {
+  std::error_code problem;
+  std::filesystem::create_directories(path, problem);
+  const std::string probe = path + "/.writable.part";
+  if (!problem) {
+    std::ofstream file(probe);
+    if (!file) problem = std::error_code(errno, std::generic_category());
+  }
+  if (problem) fail("--out " + path, problem.message(), "a directory that can be written", "Choose another --out DIR.");
+  std::filesystem::remove(probe, problem);
+}
+
+void check_writable(const std::string& option, const std::string& path) {
+  const std::string probe = path + ".writable.part";
+  std::error_code problem;
+  if (std::filesystem::is_directory(path, problem)) fail(option + " " + path, "a directory", "a file to write");
+  if (!std::ofstream(probe))
+    fail(option + " " + path, std::strerror(errno), "a file that can be written", "Choose another " + option + ".");
+  std::filesystem::remove(probe, problem);
+}
+
+void write_text(const std::string& path, const std::string& contents) {
+  write_file_atomically(path, contents.data(), contents.size());
+}
+
+}  // namespace minima::examples
