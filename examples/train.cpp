@@ -7,9 +7,9 @@
 
 #include "examples/kit/checkpoint.h"
 #include "examples/kit/command_line.h"
-#include "examples/kit/experiment.h"
 #include "examples/kit/interrupt.h"
 #include "examples/kit/machine.h"
+#include "examples/kit/run.h"
 #include "minima.h"
 
 using namespace minima;

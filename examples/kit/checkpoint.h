@@ -1,6 +1,6 @@
 // One file that holds all of a training run: weights and buffers, optimizer state, random stream, and how far it got.
 // A run that continues from it is, bit for bit, the run that was never stopped.
-// Not here: weights alone (nn/checkpoint.h), the list of runs of a comparison (progress_file.h).
+// Not here: weights alone (nn/checkpoint.h), the list of runs of a comparison (session.h).
 #pragma once
 
 #include <map>

@@ -60,7 +60,6 @@ bool Lab::parse(int argc, const char* const* argv) {
 
 void Lab::print(const std::string& paragraph) {
   stop_if_interrupted();
-  if (session_) session_->clear_progress();
   std::printf("%s\n\n", wrapped(paragraph).c_str());
 }
 
@@ -76,23 +75,15 @@ void Lab::record(const std::string& table, const Row& row) {
   tables_.try_emplace(table, out_, table).first->second.write(complete);
 }
 
-void Lab::begin_runs(int64_t gradient_evaluations) {
-  if (session_) fail(about_.name, "begin_runs after a run", "it before the first run");
-  work_ = gradient_evaluations;
-}
-
-Session& Lab::session() {
+std::vector<Runs> Lab::run(const Experiment& experiment) {
+  stop_if_interrupted();
   if (!session_)
-    session_ = std::make_unique<Session>(Session::Options{
-        .directory = out_, .resumable = false, .gradient_evaluations = work_, .columns = {{"lab", about_.name}}});
-  return *session_;
+    session_.emplace(Session::Options{
+        .directory = out_, .configuration = {}, .resumable = false, .columns = {{"lab", about_.name}}});
+  std::vector<Runs> runs = session_->run(experiment);
+  session_->clear_progress();
+  return runs;
 }
-
-RunResult Lab::run(const Problem& problem, const RunSettings& settings, const Session::Measure& measure) {
-  return session().run(problem, settings, measure);
-}
-
-std::vector<RunResult> Lab::run_all(const std::vector<Session::Task>& tasks) { return session().run_all(tasks); }
 
 void Lab::heading(const std::string& text) {
   report_.heading(text);
@@ -108,7 +99,6 @@ void Lab::table(const std::string& caption, const Table& table) {
   report_.paragraph(caption);
   report_.table(table);
   stop_if_interrupted();
-  if (session_) session_->clear_progress();
   std::printf("%s\n%s\n", wrapped(caption).c_str(), aligned(table).c_str());
 }
 

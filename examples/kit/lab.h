@@ -4,12 +4,12 @@
 //     return run_lab(argc, argv, about, [](Lab& lab) { ... lab.expect("...", got, at_least(5)); });
 //   }
 // Exit status: 0; 1 with --check if a stated figure does not hold; 2 for an error; 130 after Ctrl-C.
-// Not here: single training runs (experiment.h), statistics (statistics.h), drawing (plot.h).
+// Not here: experiments (session.h), their statistics (runs.h), drawing (plot.h).
 #pragma once
 
 #include <functional>
 #include <map>
-#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,12 +61,9 @@ class Lab {
   void record(const std::string& table, const Row& row);
   void record(const Row& row) { record("measurements", row); }
 
-  /// Before the first run(): all gradient evaluations to come, for the time left.
-  void begin_runs(int64_t gradient_evaluations);
-  /// A training run with progress on the screen, written to metrics.csv and metrics.jsonl (except while tuning).
-  RunResult run(const Problem& problem, const RunSettings& settings, const Session::Measure& measure = {});
-  /// Several runs at once, one a processor: as Session::run_all.
-  std::vector<RunResult> run_all(const std::vector<Session::Task>& tasks);
+  /// Does the runs of an experiment, several at once, one a processor. Each is written to metrics.csv and
+  /// metrics.jsonl, unless it is measured at its end alone.
+  std::vector<Runs> run(const Experiment& experiment);
 
   // Each goes to the terminal and into the report, in this order.
   void heading(const std::string& text);
@@ -93,16 +90,14 @@ class Lab {
     bool holds, counts;
   };
   void print(const std::string& paragraph);
-  Session& session();
 
   LabAbout about_;
   CommandLine command_line_;
   bool quick_ = false, check_ = false, as_stated_ = true;
   std::string out_;
   int64_t threads_ = 0;
-  int64_t work_ = 0;
   std::map<std::string, MetricsWriter> tables_;
-  std::unique_ptr<Session> session_;
+  std::optional<Session> session_;
   Report report_;
   std::vector<Check> checks_;
   std::string no_figures_;

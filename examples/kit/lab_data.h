@@ -1,6 +1,6 @@
 // What the labs that train networks do it on: data, network, and how much of them, as options with the same names and
 // meanings in all of these labs. The figures that a lab states are those of its defaults.
-// Not here: the labs' own options, training (experiment.h, probed_runs.h).
+// Not here: the labs' own options, training (session.h).
 #pragma once
 
 #include <string>

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/safetensors.h"
@@ -21,32 +22,10 @@ std::string csv_quoted(const std::string& text) {
   return quoted + "\"";
 }
 
-std::string json_quoted(const std::string& text) {
-  std::string quoted = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') {
-      (quoted += '\\') += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", c);
-      quoted += escape;
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "\"";
-}
-
 std::string value_text(const Value& value) {
   if (const auto* whole = std::get_if<int64_t>(&value)) return std::to_string(*whole);
   if (const auto* real = std::get_if<double>(&value)) return number_text(*real);
   return std::get<std::string>(value);
-}
-
-std::string joined(const Row& row, std::string (*part)(const std::pair<std::string, Value>&)) {
-  std::string line;
-  for (const auto& field : row) line += (line.empty() ? "" : ",") + part(field);
-  return line;
 }
 
 }  // namespace
@@ -62,26 +41,26 @@ std::string number_text(double value) {
 }
 
 std::string csv_header(const Row& row) {
-  return joined(row, [](const auto& field) { return csv_quoted(field.first); });
+  std::vector<std::string> names;
+  for (const auto& [name, value] : row) names.push_back(csv_quoted(name));
+  return joined(names, ",");
 }
 
 std::string csv_line(const Row& row) {
-  return joined(row, [](const auto& field) { return csv_quoted(value_text(field.second)); });
+  std::vector<std::string> values;
+  for (const auto& [name, value] : row) values.push_back(csv_quoted(value_text(value)));
+  return joined(values, ",");
 }
 
-std::string json_line(const Row& row) {
-  return "{" +
-         joined(row,
-                [](const auto& field) {
-                  const auto* real = std::get_if<double>(&field.second);
-                  const bool quote = std::holds_alternative<std::string>(field.second);
-                  const std::string value = value_text(field.second);
-                  return json_quoted(field.first) + ": " +
-                         (quote                           ? json_quoted(value)
-                          : real && !std::isfinite(*real) ? "null"
-                                                          : value);
-                }) +
-         "}";
+nlohmann::ordered_json json_of(const Row& row) {
+  auto json = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : row) std::visit([&, &key = name](const auto& v) { json[key] = v; }, value);
+  return json;
+}
+
+std::string json_text(const nlohmann::ordered_json& json, int indent) {
+  // A number that is not finite becomes null, and a byte that is no UTF-8 (in a file's name) the replacement character.
+  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 MetricsWriter::MetricsWriter(const std::string& directory, const std::string& name)
@@ -101,7 +80,7 @@ void MetricsWriter::write(const Row& row) {
     fail(csv_path_, "a row with columns " + header, "the columns " + header_);
   }
   csv_ << csv_line(row) << std::endl;
-  jsonl_ << json_line(row) << std::endl;
+  jsonl_ << json_text(json_of(row)) << std::endl;
   if (!csv_ || !jsonl_) fail(csv_path_, std::strerror(errno), "to append a row", "Is the disk full?");
 }
 

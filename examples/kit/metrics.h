@@ -1,11 +1,12 @@
 // Metrics: one row a measurement, written at once to metrics.csv and metrics.jsonl, so that an interrupted program
 // keeps what it wrote. Every row repeats its configuration (schema version, seed, hyperparameters): rows of several
-// runs, or of a whole class of students, can be pooled by concatenation. Not here: what is measured (experiment.h),
+// runs, or of a whole class of students, can be pooled by concatenation. Not here: what is measured (run.h),
 // tables and figures.
 #pragma once
 
 #include <cstdint>
 #include <fstream>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
 #include <variant>
@@ -26,8 +27,9 @@ std::string number_text(double value);
 /// The header and a line of comma-separated values (RFC 4180: quoted where needed).
 std::string csv_header(const Row& row);
 std::string csv_line(const Row& row);
-/// The row as one JSON object; a number that is not finite becomes null.
-std::string json_line(const Row& row);
+/// The row as a JSON object, and JSON as text, in which a number that is not finite is null.
+nlohmann::ordered_json json_of(const Row& row);
+std::string json_text(const nlohmann::ordered_json& json, int indent = -1);
 
 class MetricsWriter {
  public:

@@ -2,6 +2,8 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "examples/kit/interrupt.h"
 #include "examples/kit/table.h"
@@ -9,182 +11,286 @@
 
 namespace minima::examples {
 
+using Json = nlohmann::json;
+
+struct Session::Task {
+  Problem problem;
+  Setting setting;
+  uint64_t seed;
+  Measures measures;
+  Observe observe;
+
+  std::string name() const { return text(setting.words(), " seed ", seed); }
+  int64_t gradients() const { return expected_gradients(setting); }
+  /// What must be the same for a result to be this task's.
+  Json identity() const {
+    return {setting.optimizer, setting.base, setting.hyperparameters, setting.steps, setting.label, seed};
+  }
+};
+
+// ---- results as JSON
+
 namespace {
 
-std::string run_name(const RunSettings& s) {
-  std::string name = s.optimizer + " lr " + number_text(s.lr);
-  if (optim::is_wrapper(s.optimizer)) name += " rho " + number_text(s.rho);
-  return name + text(" seed ", s.seed);
+/// JSON has no NaN: null stands for it.
+double number(const Json& json) { return json.is_null() ? NAN : json.get<double>(); }
+
+Json json_of(const RunResult& run) {
+  Json curve = Json::array();
+  for (const Measurement& m : run.curve)
+    curve.push_back({m.epoch, m.step, m.gradient_evaluations, m.seconds, m.peak_memory_bytes, m.train_loss,
+                     m.train_accuracy, m.test_loss, m.test_accuracy, m.clean_fit, m.corrupted_fit});
+  return {{"seed", run.seed}, {"parameters", run.parameters},
+          {"curve", curve},   {"lambda", {run.lambda_max, run.lambda_residual}},
+          {"seen", run.seen}, {"divergence", run.divergence}};
 }
 
-std::string measured(const Measurement& m, const Session::Measure& measure) {
-  const char* set = measure.every_epoch ? "test" : "validation";
+RunResult result_of(const Json& json) {
+  RunResult run{.seed = json.at("seed"), .parameters = json.at("parameters")};
+  for (const Json& m : json.at("curve"))
+    run.curve.push_back({m.at(0), m.at(1), m.at(2), m.at(3), m.at(4), number(m.at(5)), number(m.at(6)), number(m.at(7)),
+                         number(m.at(8)), number(m.at(9)), number(m.at(10))});
+  run.lambda_max = number(json.at("lambda").at(0)), run.lambda_residual = number(json.at("lambda").at(1));
+  for (const auto& [name, values] : json.at("seen").items())
+    for (const Json& value : values) run.seen[name].push_back(number(value));
+  run.divergence = json.at("divergence");
+  return run;
+}
+
+/// A result, and the identity of its task.
+Json entry_of(const Json& task, const RunResult& result) { return {{"task", task}, {"result", json_of(result)}}; }
+
+std::string state_path(const std::string& directory) { return directory + "/state.json"; }
+std::string checkpoint_path(const std::string& directory) { return directory + "/checkpoint.safetensors"; }
+
+/// What save_state wrote. A file that is missing, damaged or of another schema is an error.
+Json load_state(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) fail(path, "no such file", "the state of an interrupted comparison", "Run without --resume to start one.");
+  try {
+    Json state = Json::parse(file);
+    if (state.at("schema") != schema_version)
+      fail(path, "schema " + state.at("schema").dump(), text("schema ", schema_version));
+    for (const Json& run : state.at("finished")) result_of(run.at("result")), run.at("task");
+    if (!state.at("interrupted").is_null()) result_of(state.at("interrupted").at("result"));
+    state.at("configuration").get<std::map<std::string, std::string>>();
+    return state;
+  } catch (const Json::exception& error) {
+    fail(path, std::string("a damaged file (") + error.what() + ")", "the state of an interrupted comparison",
+         "Run without --resume to start anew.");
+  }
+}
+
+/// An error that names the first option in which the two differ.
+void check_same_configuration(const Json& saved, const std::map<std::string, std::string>& now,
+                              const std::string& path) {
+  for (const auto& [name, value] : now)
+    if (const std::string before = saved.value(name, "nothing"); before != value)
+      fail(path, name + " " + value, name + " " + before + ", as when it was interrupted",
+           "Give the same options, or run without --resume.");
+}
+
+int64_t gradients_in(const Json& state) {
+  int64_t total = 0;
+  for (const Json& run : state.at("finished")) total += result_of(run.at("result")).last().gradient_evaluations;
+  if (const Json& run = state.at("interrupted"); !run.is_null())
+    total += result_of(run.at("result")).last().gradient_evaluations;
+  return total;
+}
+
+std::string measured(const Measurement& m, const Measures& measures) {
+  const char* set = measures.every_epoch ? "test" : "validation";
   return text("train loss ", fixed(m.train_loss, 4), "  ", set, " loss ", fixed(m.test_loss, 4), "  ", set,
               " accuracy ", fixed(100 * m.test_accuracy, 2), "%");
 }
 
-bool same_settings(const RunSettings& a, const RunSettings& b) {
-  return a.optimizer == b.optimizer && a.base == b.base && a.seed == b.seed && a.lr == b.lr &&
-         a.momentum == b.momentum && a.rho == b.rho && a.weight_decay == b.weight_decay && a.steps == b.steps;
+/// Calls `more` after what is called already.
+void also(std::function<void(Run&)>& look, const std::function<void(Run&)>& more) {
+  look = [first = look, more](Run& run) {
+    if (first) first(run);
+    more(run);
+  };
 }
 
-ProgressFile read_earlier(const Session::Options& options) {
-  if (!options.resume) return {};
-  const std::string path = options.directory + "/state.json";
-  ProgressFile earlier = load_progress(path);
-  check_same_configuration(earlier, options.configuration, path);
-  return earlier;
-}
-
-int64_t gradients_of(const ProgressFile& progress) {
-  int64_t total = 0;
-  for (const RunResult& run : progress.finished) total += run.last().gradient_evaluations;
-  if (progress.interrupted) total += progress.interrupted->last().gradient_evaluations;
-  return total;
-}
-
-/// A whole run without progress lines or files.
-RunResult train_alone(const Session::Task& task, const Tick& tick) {
-  Run run(*task.problem, task.settings);
-  try {
-    for (int64_t before = 0; !run.finished(); before = run.gradient_evaluations()) {
-      run.step();
-      tick(run.gradient_evaluations() - before);
-      if (run.measurement_due() && (task.measure.every_epoch || run.finished())) run.measure();
-    }
-    if (task.measure.curvature_samples > 0) run.measure_curvature(task.measure.curvature_samples);
-  } catch (const Diverged& diverged) {
-    RunResult result = run.result();
-    result.divergence = diverged.what();
-    return result;
-  }
-  return run.result();
-}
+Observer observer_of(const Observe& observe, Run& run) { return observe ? observe(run) : Observer{}; }
 
 }  // namespace
 
-Session::Session(const Options& options)
-    : directory_(options.directory),
-      resumable_(options.resumable),
-      earlier_(read_earlier(options)),
-      columns_(options.columns),
-      metrics_(options.directory),
-      progress_(options.gradient_evaluations, gradients_of(earlier_)) {
-  state_.configuration = options.configuration;
+struct Session::State {
+  Json now, earlier;  ///< of this session; of the one that is resumed, or null
+};
+
+// ---- the session
+
+std::vector<uint64_t> seeds_from(uint64_t first, int64_t count) {
+  std::vector<uint64_t> seeds;
+  for (int64_t i = 0; i < count; ++i) seeds.push_back(first + static_cast<uint64_t>(i));
+  return seeds;
+}
+
+int64_t expected_gradients(const Experiment& experiment) {
+  int64_t total = 0;
+  for (const Setting& setting : experiment.settings) total += expected_gradients(setting);
+  return total * static_cast<int64_t>(experiment.seeds.size());
+}
+
+void check_resumable(const std::string& directory) { load_state(state_path(directory)); }
+
+Session::Session(const Options& options) : options_(options), state_(std::make_shared<State>()) {
+  state_->now = {{"schema", schema_version},
+                 {"configuration", options.configuration},
+                 {"finished", Json::array()},
+                 {"interrupted", nullptr}};
+  if (options.resume) {
+    const std::string path = state_path(options.directory);
+    state_->earlier = load_state(path);
+    check_same_configuration(state_->earlier.at("configuration"), options.configuration, path);
+  }
+  if (options.gradient_evaluations > 0)
+    progress_.emplace(options.gradient_evaluations, options.resume ? gradients_in(state_->earlier) : 0);
   catch_interrupts();
 }
 
-void Session::write_row(const Problem& problem, const RunSettings& settings, const Measurement& m) {
-  Row row = columns_;
-  for (const auto& column : metrics_row(problem, settings, m)) row.push_back(column);
-  metrics_.write(row);
-}
-
-void Session::write_rows(const Problem& problem, const RunResult& result, const Measure& measure) {
-  if (!measure.every_epoch) return;
-  for (const Measurement& m : result.curve) write_row(problem, result.settings, m);
-}
-
-RunResult Session::finish(RunResult result) {
-  gradients_done_ += expected_gradients(result.settings);
-  state_.finished.push_back(result);
-  return result;
-}
-
-RunResult Session::run(const Problem& problem, const RunSettings& settings, const Measure& measure) {
-  const size_t index = state_.finished.size();
-  if (index < earlier_.finished.size() && same_settings(earlier_.finished[index].settings, settings)) {
-    write_rows(problem, earlier_.finished[index], measure);
-    return finish(earlier_.finished[index]);
+std::vector<Runs> Session::run(const Experiment& experiment) {
+  std::vector<Runs> all;
+  for (const Setting& setting : experiment.settings) all.push_back({setting});
+  std::vector<Task> tasks;
+  for (const uint64_t seed : experiment.seeds) {
+    const Problem problem = experiment.problems.of_seed(seed);
+    for (const Setting& setting : experiment.settings)
+      tasks.push_back({problem, setting, seed, experiment.measures, experiment.observe});
   }
-  Run run(problem, settings);
-  if (earlier_.interrupted && same_settings(earlier_.interrupted->settings, settings)) {
-    run.load(checkpoint_path(), earlier_.interrupted->curve);
-    write_rows(problem, run.result(), measure);
-    earlier_.interrupted.reset();
-  }
-  RunResult result;
-  try {
-    train(problem, run, measure);
-    if (measure.curvature_samples > 0) run.measure_curvature(measure.curvature_samples);
-    result = run.result();
-  } catch (const Diverged& diverged) {
-    result = run.result();
-    result.divergence = diverged.what();
-  }
-  tell(result, measure);
-  finish(result);
-  save_state();
-  return result;
-}
+  if (options_.gradient_evaluations == 0) progress_.emplace(expected_gradients(experiment)), gradients_done_ = 0;
 
-void Session::tell(const RunResult& result, const Measure& measure) {
-  if (result.diverged()) return progress_.line(result.divergence);
-  if (measure.every_epoch)
-    progress_.plain_line(text(run_name(result.settings), "  ", measured(result.last(), measure), "  ",
-                              fixed(result.last().seconds, 2), " s"));
-}
-
-std::vector<RunResult> Session::run_all(const std::vector<Task>& tasks) {
+  bool at_once = !options_.resumable && num_threads() > 1;
+  for (const Task& task : tasks) at_once = at_once && task.problem.device == Device::cpu;
   std::vector<RunResult> results;
-  bool parallel = num_threads() > 1;
-  for (const Task& task : tasks) parallel = parallel && task.problem->device == Device::cpu;
-  if (!parallel) {
-    for (const Task& task : tasks) results.push_back(run(*task.problem, task.settings, task.measure));
-    return results;
+  if (at_once)
+    results = run_in_processes(tasks);
+  else
+    for (const Task& task : tasks) results.push_back(run_here(task));
+  for (size_t i = 0; i < results.size(); ++i) all[i % all.size()].results.push_back(results[i]);
+  return all;
+}
+
+RunResult Session::run_here(const Task& task) {
+  const size_t index = state_->now.at("finished").size();
+  Json& earlier = state_->earlier;
+  if (!earlier.is_null() && index < earlier.at("finished").size())
+    if (const Json& entry = earlier.at("finished").at(index); entry.at("task") == task.identity()) {
+      const RunResult result = result_of(entry.at("result"));
+      write_rows(task, result);
+      finish(task, result);
+      return result;
+    }
+  Run run(task.problem, task.setting, task.seed);
+  if (!earlier.is_null() && !earlier.at("interrupted").is_null() &&
+      earlier.at("interrupted").at("task") == task.identity()) {
+    run.load(checkpoint_path(options_.directory), result_of(earlier.at("interrupted").at("result")));
+    write_rows(task, run.result());
+    earlier.at("interrupted") = nullptr;
   }
+  const RunResult result = train_to_end(run, watched(observer_of(task.observe, run), task), task.measures);
+  tell(task, result);
+  finish(task, result);
+  if (options_.resumable) write_text(state_path(options_.directory), state_->now.dump() + "\n");
+  return result;
+}
+
+/// The observer, and what the session does at the same moments.
+Observer Session::watched(Observer observer, const Task& task) {
+  also(observer.before_step, [&](Run& run) {
+    if (interrupted()) interrupt(run, task);
+  });
+  also(observer.after_step, [&](Run& run) {
+    std::string note = task.name() + "  loss " + fixed(run.last_loss(), 4);
+    if (task.measures.every_epoch && !run.result().curve.empty())
+      note += "  test accuracy " + fixed(100 * run.result().last().test_accuracy, 1) + "%";
+    progress_->update(gradients_done_ + run.gradient_evaluations(), note);
+  });
+  also(observer.after_measurement, [&](Run& run) {
+    const Measurement& m = run.result().last();
+    if (task.measures.every_epoch) write_row(task, m);
+    progress_->plain_line(text(task.name(), "  epoch ", fixed(m.epoch, 0), "  ", measured(m, task.measures)));
+  });
+  return observer;
+}
+
+void Session::interrupt(Run& run, const Task& task) {
+  clear_progress();
+  if (options_.resumable) {
+    run.save(checkpoint_path(options_.directory));
+    state_->now["interrupted"] = entry_of(task.identity(), run.result());
+    write_text(state_path(options_.directory), state_->now.dump() + "\n");
+  }
+  throw Interrupted{};
+}
+
+std::vector<RunResult> Session::run_in_processes(const std::vector<Task>& tasks) {
+  std::vector<RunResult> results;
   Jobs jobs;
-  jobs.count = static_cast<int64_t>(tasks.size());
-  jobs.work = [&](int64_t index, const Tick& tick) { return run_text(train_alone(tasks[index], tick)); };
+  jobs.count = std::ssize(tasks);
+  jobs.work = [&](int64_t index, const Tick& tick) {
+    const Task& task = tasks[static_cast<size_t>(index)];
+    Run run(task.problem, task.setting, task.seed);
+    Observer observer = observer_of(task.observe, run);
+    also(observer.after_step, [&tick, before = int64_t{0}](Run& run) mutable {
+      tick(run.gradient_evaluations() - before);
+      before = run.gradient_evaluations();
+    });
+    return json_of(train_to_end(run, observer, task.measures)).dump();
+  };
   jobs.finished = [&](int64_t index, const std::string& result) {
-    const Task& task = tasks[index];
-    results.push_back(finish(run_from_text(result)));
-    write_rows(*task.problem, results.back(), task.measure);
-    tell(results.back(), task.measure);
+    const Task& task = tasks[static_cast<size_t>(index)];
+    results.push_back(result_of(Json::parse(result)));
+    finish(task, results.back());
+    write_rows(task, results.back());
+    tell(task, results.back());
   };
   const int64_t before = gradients_done_;
   jobs.progress = [&](int64_t gradients) {
-    const size_t done = results.size();
-    progress_.update(before + gradients, text(done, " of ", tasks.size(), " runs done"));
+    const std::string note = text(results.size(), " of ", tasks.size(), " runs done");
+    progress_->update(before + gradients, note);
+    progress_->plain_line(note);
   };
   const bool all_done = in_processes(num_threads(), jobs);
-  progress_.clear();
+  clear_progress();
   if (!all_done) throw Interrupted{};
   return results;
 }
 
-void Session::train(const Problem& problem, Run& run, const Measure& measure) {
-  const RunSettings& settings = run.result().settings;
-  while (!run.finished()) {
-    const double loss = run.step();
-    progress_.update(gradients_done_ + run.gradient_evaluations(),
-                     text(run_name(settings), "  loss ", fixed(loss, 4),
-                          measure.every_epoch && !run.result().curve.empty()
-                              ? "  test accuracy " + fixed(100 * run.result().last().test_accuracy, 1) + "%"
-                              : ""));
-    if (run.measurement_due() && (measure.every_epoch || run.finished())) {
-      const Measurement& m = run.measure();
-      if (measure.every_epoch) write_row(problem, settings, m);
-      progress_.plain_line(text(run_name(settings), "  epoch ", fixed(m.epoch, 0), "  ", measured(m, measure)));
-    }
-    if (interrupted() && !run.finished()) {
-      progress_.clear();
-      if (resumable_) run.save(checkpoint_path());
-      state_.interrupted = run.result();
-      save_state();
-      throw Interrupted{};
-    }
-  }
+void Session::finish(const Task& task, const RunResult& result) {
+  gradients_done_ += task.gradients();
+  if (options_.resumable) state_->now["finished"].push_back(entry_of(task.identity(), result));
 }
 
-void Session::save_state() {
-  if (resumable_) save_progress(state_, state_path());
+void Session::tell(const Task& task, const RunResult& result) {
+  if (result.diverged()) return progress_->line(result.divergence);
+  if (task.measures.every_epoch)
+    progress_->plain_line(
+        text(task.name(), "  ", measured(result.last(), task.measures), "  ", fixed(result.last().seconds, 2), " s"));
+}
+
+void Session::write_row(const Task& task, const Measurement& m) {
+  Row row = options_.columns;
+  for (const auto& column : metrics_row(task.problem, task.setting, task.seed, m)) row.push_back(column);
+  if (!metrics_) metrics_.emplace(options_.directory);
+  metrics_->write(row);
+}
+
+void Session::write_rows(const Task& task, const RunResult& result) {
+  if (!task.measures.every_epoch) return;
+  for (const Measurement& m : result.curve) write_row(task, m);
+}
+
+void Session::clear_progress() {
+  if (progress_) progress_->clear();
 }
 
 void Session::complete() {
-  progress_.clear();
-  std::filesystem::remove(state_path());
-  std::filesystem::remove(checkpoint_path());
+  clear_progress();
+  std::filesystem::remove(state_path(options_.directory));
+  std::filesystem::remove(checkpoint_path(options_.directory));
 }
 
 }  // namespace minima::examples

@@ -100,12 +100,14 @@ Surface valley() {
           .minima = [](double x) { return 1 / x; }};
 }
 
-MakeOptimizer optimizer_called(const std::string& name, const OptimizerSettings& settings) {
-  return [=](std::vector<Variable> weights) {
-    const std::string known = name == "gd" || name == "momentum" ? "sgd" : name;
-    optim::Settings made{.lr = settings.lr, .momentum = name == "gd" ? 0 : settings.momentum, .weight_decay = 0};
-    if (optim::is_wrapper(known)) made.rho = settings.rho;
-    return optim::make_optimizer(known, std::move(weights), made);
+MakeOptimizer optimizer_called(const std::string& name, Hyperparameters hyperparameters) {
+  Setting setting{.optimizer = name == "gd" || name == "momentum" ? "sgd" : name};
+  if (name == "gd") hyperparameters["momentum"] = 0;
+  if (!optim::is_wrapper(setting.optimizer)) hyperparameters.erase("rho");
+  hyperparameters["weight_decay"] = 0;
+  setting.hyperparameters = std::move(hyperparameters);
+  return [setting](std::vector<Variable> weights) {
+    return optimizer_of(setting, std::move(weights), setting.value("lr"), /*seed=*/0);
   };
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "examples/kit/plot.h"
+#include "examples/kit/setting.h"
 #include "examples/kit/table.h"
 #include "minima.h"
 
@@ -35,12 +36,9 @@ Surface valley();
 /// How an optimizer is made for the two weights.
 using MakeOptimizer = std::function<std::unique_ptr<optim::Optimizer>(std::vector<Variable> weights)>;
 
-struct OptimizerSettings {
-  double lr, momentum = 0.9;
-  double rho = 0;  ///< of those that perturb the weights
-};
-/// "gd", "momentum" (SGD with it) or an optimizer of optim/make.h, around SGD if it is a wrapper; no weight decay.
-MakeOptimizer optimizer_called(const std::string& name, const OptimizerSettings& settings);
+/// "gd", "momentum" (SGD with it) or an optimizer of optim/make.h, around SGD if it is a wrapper; no weight decay. A
+/// rho counts for wrappers alone.
+MakeOptimizer optimizer_called(const std::string& name, Hyperparameters hyperparameters);
 
 /// The loss that step number `step` (from 0) trains on, where it is not the surface's own: a noisy label.
 using StepLoss = std::function<Variable(const Variable& x, const Variable& y, int64_t step)>;

@@ -4,88 +4,117 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "examples/kit/command_line.h"
+
 namespace minima::examples {
 
 namespace {
 
-bool same_setting(const RunSettings& a, const RunSettings& b) {
-  return a.optimizer == b.optimizer && a.lr == b.lr && a.momentum == b.momentum && a.rho == b.rho;
+bool better(const Runs& a, const Runs& b, JudgedBy by) {
+  const double x = validation_accuracy(a).mean, y = validation_accuracy(b).mean;
+  if (by == JudgedBy::accuracy && x != y) return x > y;
+  return validation_loss(a).mean < validation_loss(b).mean;
 }
 
-bool better(const Trial& a, const Trial& b, JudgedBy what) {
-  if (what == JudgedBy::accuracy && a.accuracy.mean != b.accuracy.mean) return a.accuracy.mean > b.accuracy.mean;
-  return a.loss.mean < b.loss.mean;
+/// Whether a value is the smallest or largest of those tried, if they differ; learning rates are rounded to a percent.
+bool outermost(double value, const std::vector<double>& tried) {
+  const auto [low, high] = std::minmax_element(tried.begin(), tried.end());
+  const double same = 0.01 * std::abs(value);
+  return *low < *high && (value - same <= *low || value + same >= *high);
 }
 
 }  // namespace
 
-double three_digits(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.3g", value);
-  return std::strtod(buffer, nullptr);
-}
-
-std::vector<RunSettings> tuning_grid(const RunSettings& start) {
-  std::vector<RunSettings> grid;
-  const bool with_rho = optim::is_wrapper(start.optimizer);
-  for (int64_t i = 0; i < trials_per_optimizer; ++i) {
-    RunSettings settings = start;
-    if (with_rho) {
-      settings.lr = three_digits(start.lr * std::pow(2.0, 1.75 * static_cast<double>(i / 3 - 2)));
-      settings.rho = three_digits(start.rho * std::pow(4.0, static_cast<double>(i % 3 - 1)));
-    } else {
-      settings.lr = three_digits(start.lr * std::pow(2.0, static_cast<double>(i - trials_per_optimizer / 2) / 2));
-    }
-    grid.push_back(settings);
-  }
-  return grid;
-}
-
 Problem validation_problem(const Problem& problem) {
-  constexpr double validation_fraction = 0.2;
   Problem result = problem;
   const datasets::Split split = problem.train.split(validation_fraction, first_tuning_seed);
   result.train = split.train, result.test = split.test;
   return result;
 }
 
-std::vector<Trial> judge_trials(const std::vector<RunResult>& runs, JudgedBy what) {
-  std::vector<Trial> trials;
-  std::vector<std::vector<double>> losses, accuracies;
-  for (const RunResult& run : runs) {
-    const auto found = std::find_if(trials.begin(), trials.end(),
-                                    [&](const Trial& t) { return same_setting(t.settings, run.settings); });
-    const size_t at = found - trials.begin();
-    if (found == trials.end())
-      trials.push_back({.settings = run.settings}), losses.push_back({}), accuracies.push_back({});
-    if (run.diverged()) trials[at].diverged = true;
-    losses[at].push_back(run.last().test_loss), accuracies[at].push_back(run.last().test_accuracy);
-  }
-  for (size_t i = 0; i < trials.size(); ++i)
-    if (!trials[i].diverged) trials[i].loss = interval_95(losses[i]), trials[i].accuracy = interval_95(accuracies[i]);
-  for (Trial& trial : trials) {
-    bool lowest_loss = !trial.diverged, most_accurate = lowest_loss;
-    double low = trial.settings.lr, high = low, low_rho = trial.settings.rho, high_rho = low_rho;
-    for (const Trial& other : trials) {
-      if (other.settings.optimizer != trial.settings.optimizer) continue;
-      if (!other.diverged && better(other, trial, JudgedBy::loss)) lowest_loss = false;
-      if (!other.diverged && better(other, trial, JudgedBy::accuracy)) most_accurate = false;
-      low = std::min(low, other.settings.lr), high = std::max(high, other.settings.lr);
-      low_rho = std::min(low_rho, other.settings.rho), high_rho = std::max(high_rho, other.settings.rho);
+double three_digits(double value) { return std::strtod(short_text(value, 3).c_str(), nullptr); }
+
+std::vector<Setting> tuning_grid(const Setting& start) {
+  std::vector<Setting> grid;
+  const bool with_rho = start.has("rho");
+  for (int64_t i = 0; i < trials_per_optimizer; ++i) {
+    Setting trial = start;
+    double& lr = trial.hyperparameters["lr"] = start.value("lr");
+    if (with_rho) {
+      lr = three_digits(lr * std::pow(2.0, 1.75 * static_cast<double>(i / 3 - 2)));
+      trial.hyperparameters["rho"] = three_digits(start.value("rho") * std::pow(4.0, static_cast<double>(i % 3 - 1)));
+    } else {
+      lr = three_digits(lr * std::pow(2.0, static_cast<double>(i - trials_per_optimizer / 2) / 2));
     }
-    trial.lowest_loss = lowest_loss, trial.most_accurate = most_accurate;
-    trial.chosen = what == JudgedBy::loss ? lowest_loss : most_accurate;
-    trial.at_edge = (low < high && (trial.settings.lr == low || trial.settings.lr == high)) ||
-                    (low_rho < high_rho && (trial.settings.rho == low_rho || trial.settings.rho == high_rho));
+    grid.push_back(trial);
   }
-  return trials;
+  return grid;
 }
 
-const Trial& chosen_trial(const std::vector<Trial>& trials, const std::string& optimizer) {
-  for (const Trial& trial : trials)
-    if (trial.chosen && trial.settings.optimizer == optimizer) return trial;
+Interval validation_loss(const Runs& trial) { return trial.mean_of_all(at_end(&Measurement::test_loss)); }
+Interval validation_accuracy(const Runs& trial) { return trial.mean_of_all(at_end(&Measurement::test_accuracy)); }
+double step_length(const Setting& setting) { return setting.value("lr") / (1 - setting.value("momentum")); }
+
+const Runs* Tuning::best(const std::string& optimizer, JudgedBy by) const {
+  const Runs* best = nullptr;
+  for (const Runs& trial : trials)
+    if (trial.setting.optimizer == optimizer && trial.diverged() == 0 && (!best || better(trial, *best, by)))
+      best = &trial;
+  return best;
+}
+
+const Runs& Tuning::chosen(const std::string& optimizer) const {
+  if (const Runs* found = best(optimizer, judged_by)) return *found;
   fail("tuning", "no trial of " + optimizer + " that stayed finite", "one at least",
        "Even the lowest learning rate was too high: look for values in the data that are far too large.");
+}
+
+bool Tuning::at_edge(const Runs& trial) const {
+  std::vector<double> lengths, radii;
+  for (const Runs& other : trials) {
+    if (other.setting.optimizer != trial.setting.optimizer) continue;
+    lengths.push_back(step_length(other.setting)), radii.push_back(other.setting.value("rho"));
+  }
+  return outermost(step_length(trial.setting), lengths) || outermost(trial.setting.value("rho"), radii);
+}
+
+std::vector<std::string> Tuning::chosen_at_edge() const {
+  std::vector<std::string> names;
+  for (const Runs& trial : trials)
+    if (best(trial.setting.optimizer, judged_by) == &trial && at_edge(trial)) names.push_back(trial.setting.optimizer);
+  return names;
+}
+
+int64_t Tuning::trials_each() const {
+  return std::count_if(trials.begin(), trials.end(),
+                       [&](const Runs& trial) { return trial.setting.optimizer == trials.front().setting.optimizer; });
+}
+
+Table trial_table(const Tuning& tuning) {
+  Table table{{"optimizer", "lr", "rho", "validation loss", "validation acc %", ""}};
+  for (const Runs& trial : tuning.trials) {
+    const Setting& s = trial.setting;
+    std::string note;
+    if (&trial == tuning.best(s.optimizer, tuning.judged_by))
+      note = tuning.at_edge(trial) ? "chosen, at the edge of the grid" : "chosen";
+    else if (&trial == tuning.best(s.optimizer, JudgedBy::accuracy))
+      note = "most accurate";
+    else if (&trial == tuning.best(s.optimizer, JudgedBy::loss))
+      note = "lowest loss";
+    table.push_back({s.optimizer, s.value_text("lr"), s.value_text("rho"),
+                     trial.diverged() > 0 ? "diverged" : interval_text(validation_loss(trial)),
+                     interval_text(validation_accuracy(trial), 100), note});
+  }
+  return table;
+}
+
+std::string tuning_text(const Tuning& tuning) {
+  const auto edges = tuning.chosen_at_edge();
+  return text(tuning.trials_each(), " trials for each optimizer, on ", number_text(100 * (1 - validation_fraction)),
+              "% of the training data with ", tuning.seeds(), tuning.seeds() == 1 ? " seed" : " seeds",
+              " of their own; chosen by the mean ", tuning.judged_by == JudgedBy::loss ? "loss" : "accuracy",
+              " on the other ", number_text(100 * validation_fraction), "%. The test data took no part.",
+              edges.empty() ? "" : " At the edge of what was tried: " + listed(edges) + "; widen by --lr and --rho.");
 }
 
 }  // namespace minima::examples

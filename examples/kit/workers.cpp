@@ -11,10 +11,13 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <new>
+#include <thread>
 #include <vector>
 
 #include "core/error.h"
@@ -60,15 +63,53 @@ void send(int pipe, int64_t index, const std::string& text, bool is_error) {
 #endif
   signal(SIGINT, SIG_IGN), signal(SIGTERM, SIG_IGN);  // which reach all; the parent ends its workers
   for (int64_t index; (index = shared.next++) < jobs.count;) try {
-      set_num_threads(1);
       send(pipe, index, jobs.work(index, [&](int64_t more) { shared.ticks += more; }), false);
     } catch (const std::exception& error) { send(pipe, index, error.what(), true); }
   _exit(0);
 }
 
+/// The threads of this process, 1 where they cannot be counted. A thread that has been joined may be listed for a
+/// moment longer, so one look that finds more is not enough.
+int64_t threads_alive() {
+#if defined(__linux__) && !defined(__SANITIZE_THREAD__)  // which has a thread of its own, prepared for forks
+  int64_t threads = 0;
+  for (int look = 0; look < 200 && threads != 1; ++look) {
+    if (look > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::error_code problem;
+    const std::filesystem::directory_iterator listed("/proc/self/task", problem);
+    if (problem) return 1;
+    threads = std::distance(begin(listed), end(listed));
+  }
+  return threads;
+#else
+  return 1;
+#endif
+}
+
+/// No thread but this one, until the end of the scope.
+class Alone {
+ public:
+  Alone() {
+    set_num_threads(1);  // the others end
+    if (const int64_t threads = threads_alive(); threads != 1) {
+      set_num_threads(before_);
+      fail("in_processes", text(threads - 1, threads == 2 ? " other thread" : " other threads"),
+           "none while processes start",
+           "Let every Run and every Epoch of a Loader end first: their threads prepare batches.");
+    }
+  }
+  ~Alone() { set_num_threads(before_); }
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+
+ private:
+  int before_ = num_threads();
+};
+
 class Workers {
  public:
   Workers(int count, const Jobs& jobs) : jobs_(jobs) {
+    const Alone alone;
     void* memory =
         mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, /*fd=*/-1, /*offset=*/0);
     if (memory == MAP_FAILED) fail_in_system("mmap");

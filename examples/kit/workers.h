@@ -1,7 +1,6 @@
 // Independent jobs, done by several processes at once. Two processes of one thread each get through a list of training
 // runs almost twice as fast as one process of two threads, and to the same bits, as no kernel's result depends on the
-// number of threads. Not here: what a job is (Session::run_all in session.h), jobs on a GPU, whose driver does not
-// survive a fork.
+// number of threads. Not here: what a job is (session.h), jobs on a GPU, whose driver does not survive a fork.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +25,10 @@ struct Jobs {
 
 /// Does all jobs in `workers` processes. An error in a job is thrown here, and the other workers are stopped. False
 /// when Ctrl-C (caught by interrupt.h) stopped them, with the first results handed over.
+/// A forked process has the locks of all threads and none of the threads: a lock that another thread held would stay
+/// locked. So no other thread may be alive: the kernels' threads are ended here, and are started again when a kernel
+/// wants them; with any other, such as that of a datasets::Epoch or a Run which has not ended, this is an error (on
+/// Linux, where threads can be counted).
 bool in_processes(int workers, const Jobs& jobs);
 
 }  // namespace minima::examples

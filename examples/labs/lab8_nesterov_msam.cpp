@@ -185,8 +185,10 @@ void show_identities(Lab& lab) {
 // ---- rho = 0
 
 Tensor weights_after(const Problem& problem, const std::string& optimizer, int64_t steps) {
-  Run run(problem, {.optimizer = optimizer, .seed = 1, .lr = 0.05, .momentum = mu, .rho = 0, .steps = steps});
-  while (!run.finished()) run.step();
+  Setting setting{.optimizer = optimizer, .hyperparameters = {{"lr", 0.05}, {"momentum", mu}}, .steps = steps};
+  if (optim::is_wrapper(optimizer)) setting.hyperparameters["rho"] = 0;
+  Run run(problem, setting, /*seed=*/1);
+  train_to_end(run);
   return optim::flat_weights(run.model().parameters());
 }
 

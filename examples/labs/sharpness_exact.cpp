@@ -159,10 +159,10 @@ void compare_with_differences(Lab& lab, const Problem& problem, const Trained& t
     if (h == 1e-7) narrow = error;
     lab.record("differences", {{"h", h}, {"uhu", core::dot(u, differences)}, {"relative_difference", error}});
   }
-  lab.table(text("The weights of ", trained.method.name,
-                 " on 500 training images, in float64; u is the top eigenvector, u.Hu = ",
-                 fixed(core::dot(u, exact), 4), " by automatic differentiation."),
-            table);
+  lab.table(
+      text("The weights of ", trained.name(), " on 500 training images, in float64; u is the top eigenvector, u.Hu = ",
+           fixed(core::dot(u, exact), 4), " by automatic differentiation."),
+      table);
   lab.say(
       "Between its kinks a ReLU network is smooth, and there the two agree. But a step of h = 0.005 crosses many "
       "kinks, "

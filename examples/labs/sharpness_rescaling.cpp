@@ -139,7 +139,7 @@ void rescale_layers(Lab& lab, const Problem& problem, const Trained& trained) {
     const Measured& m = measured.back();
     table.push_back({number_text(a), fixed(m.loss, 6), short_number(m.largest_change), fixed(m.lambda, 3),
                      short_number(m.gradient_norm), short_number(m.sam), fixed(m.asam, 5), fixed(m.filtered, 5)});
-    lab.record("rescaling", {{"method", trained.method.name},
+    lab.record("rescaling", {{"method", trained.name()},
                              {"a", m.a},
                              {"loss", m.loss},
                              {"change_of_outputs", m.largest_change},
@@ -154,7 +154,7 @@ void rescale_layers(Lab& lab, const Problem& problem, const Trained& trained) {
   const Measured &smallest = measured.front(), &one = measured[3], &largest = measured.back();
   lab.table(text("ReLU(a x) = a ReLU(x) for a > 0, so layer 1 (weight and bias) times a and the weight of layer 2 "
                  "divided by a leave the network of ",
-                 trained.method.name, " as it is. 2,000 training images; SAM rise: at distance ", sam_radius,
+                 trained.name(), " as it is. 2,000 training images; SAM rise: at distance ", sam_radius,
                  " along the gradient; ASAM rise: at e = ", asam_radius,
                  " w^2 g / ||w| g|; filtered: alpha = ", slice_alpha, ", mean of five directions."),
             table);

@@ -11,7 +11,7 @@ namespace minima::examples {
 namespace {
 
 MakeOptimizer walker(const std::string& name, double rho) {
-  return optimizer_called(name, {.lr = 0.02, .momentum = 0.9, .rho = rho});
+  return optimizer_called(name, {{"lr", 0.02}, {"momentum", 0.9}, {"rho", rho}});
 }
 
 struct Walk {

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "examples/kit/figures.h"
 #include "examples/pilot/report.h"
 #include "examples/pilot/warnings.h"
 

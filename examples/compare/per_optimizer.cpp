@@ -1,4 +1,4 @@
-#include "examples/kit/per_optimizer.h"
+#include "examples/compare/per_optimizer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,26 +10,25 @@
 namespace minima::examples {
 
 namespace {
-double parse_number(const std::string& option, const std::string& word, PerOptimizer::Bound bound) {
-  const std::string expected =
-      text("a number ", bound.exclusive ? "above " : "of at least ", bound.minimum, ", or NAME=NUMBER");
+double parse_number(const std::string& option, const std::string& word, double minimum, bool exclusive) {
+  const std::string expected = text("a number ", exclusive ? "above " : "of at least ", minimum, ", or NAME=NUMBER");
   char* end = nullptr;
   const double value = std::strtod(word.c_str(), &end);
   const bool number = !word.empty() && *end == '\0' && std::isfinite(value);
-  if (!number || value < bound.minimum || (bound.exclusive && value == bound.minimum))
-    fail(option, "\"" + word + "\"", expected);
+  if (!number || value < minimum || (exclusive && value == minimum)) fail(option, "\"" + word + "\"", expected);
   return value;
 }
 }  // namespace
 
 PerOptimizer::PerOptimizer(const std::string& option, const std::vector<std::string>& words,
-                           const std::vector<std::string>& optimizers, Bound bound) {
+                           const std::vector<std::string>& optimizers, double minimum, bool exclusive) {
   for (const std::string& word : words) {
     const size_t equals = word.find('=');
     const std::string name = equals == std::string::npos ? "" : word.substr(0, equals);
     if (equals != std::string::npos && std::find(optimizers.begin(), optimizers.end(), name) == optimizers.end())
       fail(option, "a value for \"" + name + "\"", "a name among --optimizers: " + listed(optimizers));
-    const double value = parse_number(option, equals == std::string::npos ? word : word.substr(equals + 1), bound);
+    const double value =
+        parse_number(option, equals == std::string::npos ? word : word.substr(equals + 1), minimum, exclusive);
     if (!values_.emplace(name, value).second)
       fail(option, name.empty() ? "two plain numbers" : "two values for " + name, "one",
            "Write NAME=NUMBER for each optimizer.");

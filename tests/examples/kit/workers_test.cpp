@@ -3,11 +3,12 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 
 #include "examples/kit/interrupt.h"
-#include "examples/kit/session.h"
+#include "minima.h"
 #include "tests/check.h"
 #include "tests/examples/process.h"
 
@@ -29,26 +30,6 @@ struct Gathered {
     jobs.finished = [this](int64_t index, const std::string& result) { results.push_back(text(index, ":", result)); };
     jobs.progress = [this](int64_t sum) { ticks = sum; };
   }
-};
-
-Problem digits_problem(double noise = 0) {
-  auto [train, test] = datasets::digits();
-  return {.data = "digits", .model = "mlp:16", .train = train.take(200).label_noise(noise, 1), .test = test.take(100)};
-}
-
-std::vector<Session::Task> tasks_on(const Problem& problem) {
-  std::vector<Session::Task> tasks;
-  for (const char* optimizer : {"sam", "msam", "sgd"})
-    for (uint64_t seed : {1, 2})
-      tasks.push_back({&problem, {.optimizer = optimizer, .base = "sgd", .seed = seed, .rho = 0.1, .steps = 12}, {}});
-  return tasks;
-}
-
-/// The threads of a scope.
-struct Threads {
-  int before = num_threads();
-  explicit Threads(int n) { set_num_threads(n); }
-  ~Threads() { set_num_threads(before); }
 };
 
 }  // namespace
@@ -121,39 +102,47 @@ TEST_CASE("an interrupt of the parent alone stops the workers at once, and what 
     CHECK(kill(std::stoi(lines_of(folder.file(name))[0]), 0) == -1);  // gone
 }
 
-TEST_CASE("runs in two processes end with the bits of runs one after another, and write the same metrics") {
-  TemporaryFolder folder;
-  const Problem problem = digits_problem(0.25);
-  const auto tasks = tasks_on(problem);
-  std::vector<std::vector<RunResult>> results;
-  for (const int threads : {1, 2}) {
-    const Threads scope(threads);
-    Session session({.directory = folder.file(text(threads)), .gradient_evaluations = 100});
-    results.push_back(session.run_all(tasks));
+TEST_CASE("workers start after kernels on many threads, and the threads are there again afterwards") {
+  const int before = num_threads();
+  set_num_threads(3);
+  const Tensor x = Tensor::ones({300, 300});
+  const auto sum = [&] { return text(core::norm(core::matmul(x, x))); };
+  const std::string expected = sum();
+  for (int round = 0; round < 20; ++round) {  // a fork while a kernel's thread goes to sleep would hang now and then
+    Gathered gathered(2, [&](int64_t, const Tick&) { return text(num_threads(), " ", sum()); });
+    REQUIRE(in_processes(2, gathered.jobs));
+    CHECK(gathered.results[1] == "1:1 " + expected);
+    CHECK(num_threads() == 3);
+    CHECK(sum() == expected);
   }
-  REQUIRE(results[0].size() == tasks.size());
-  REQUIRE(results[1].size() == tasks.size());
-  for (size_t i = 0; i < tasks.size(); ++i) {
-    const RunResult &one = results[0][i], &two = results[1][i];
-    CHECK(one.settings.optimizer == two.settings.optimizer);
-    CHECK(one.settings.seed == two.settings.seed);
-    CHECK(one.last().test_loss == two.last().test_loss);
-    CHECK(one.last().corrupted_fit == two.last().corrupted_fit);
-  }
-  const auto rows = repeatable_cells(folder.file("1/metrics.csv"));
-  CHECK(rows.size() == 1 + 6 * 3);  // 4 steps an epoch
-  CHECK(repeatable_cells(folder.file("2/metrics.csv")) == rows);
+  set_num_threads(before);
 }
 
-TEST_CASE("a run that diverges in a worker is a result, as elsewhere") {
-  TemporaryFolder folder;
-  const Threads scope(2);
-  const Problem problem = digits_problem();
-  auto tasks = tasks_on(problem);
-  tasks[1].settings.lr = 1e9;
-  Session session({.directory = folder.file("out"), .gradient_evaluations = 100});
-  const auto results = session.run_all(tasks);
-  CHECK(results[1].diverged());
-  CHECK(contains(results[1].divergence, "[sam, seed 2] got"));
-  CHECK_FALSE(results[0].diverged());
+TEST_CASE("workers do not start while a loader's thread lives, whose locks they would inherit") {
+  const auto data = datasets::digits().train;
+  const datasets::Loader loader(data, {.batch_size = 32});
+  Gathered gathered(2, [&](int64_t index, const Tick&) {
+    return text(datasets::Loader(data, {.batch_size = 32}).epoch(index).begin().operator*().x.size(0));
+  });
+  {
+    datasets::Epoch epoch = loader.epoch(0);
+    epoch.begin();
+    CHECK_ERROR(
+        in_processes(2, gathered.jobs),
+        "[in_processes] got 1 other thread, expected none while processes start. Let every Run and every Epoch");
+  }
+  CHECK(in_processes(2, gathered.jobs));  // the epoch is over
+  CHECK(gathered.results == std::vector<std::string>{"0:32", "1:32"});
+}
+
+TEST_CASE("workers do not start while any other thread of the program lives") {
+  std::atomic<bool> stop = false;
+  std::thread other([&] {
+    while (!stop) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  });
+  Gathered gathered(1, [](int64_t, const Tick&) { return ""; });
+  const std::string message = error_of([&] { in_processes(1, gathered.jobs); });
+  stop = true;
+  other.join();
+  CHECK(contains(message, "got 1 other thread"));
 }

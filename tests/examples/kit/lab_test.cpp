@@ -92,7 +92,7 @@ TEST_CASE("each row of a lab's metrics names the lab") {
   CHECK(run_here(folder, [](Lab& lab) {
           const auto [train, test] = datasets::load("two-moons");
           const Problem problem{.data = "two-moons", .model = "mlp:4", .train = train, .test = test, .batch = 100};
-          lab.run(problem, {.optimizer = "sgd", .lr = 0.1, .steps = problem.steps_per_epoch()});
+          lab.run({.problems = problem, .settings = {{.steps = problem.steps_per_epoch()}}, .seeds = {1}});
         }) == 0);
   const std::vector<std::string> lines = lines_of(folder.file("out/metrics.csv"));
   REQUIRE(lines.size() == 2);

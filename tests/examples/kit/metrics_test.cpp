@@ -24,13 +24,17 @@ TEST_CASE("a CSV field with a comma, a quote or a line break is quoted") {
 }
 
 TEST_CASE("a row as JSON keeps strings, and numbers that are not finite become null") {
-  const auto json = nlohmann::json::parse(
-      json_line({{"name", "a \"b\" \\ \n\t\x01"}, {"loss", NAN}, {"x", 0.25}, {"n", int64_t{-7}}, {"i", INFINITY}}));
+  const auto json = nlohmann::json::parse(json_text(
+      json_of({{"name", "a \"b\" \\ \n\t\x01"}, {"loss", NAN}, {"x", 0.25}, {"n", int64_t{-7}}, {"i", INFINITY}})));
   CHECK(json.at("name") == "a \"b\" \\ \n\t\x01");
   CHECK(json.at("loss").is_null());
   CHECK(json.at("i").is_null());
   CHECK(json.at("x") == 0.25);
   CHECK(json.at("n") == -7);
+}
+
+TEST_CASE("a name that is no UTF-8 makes JSON that can be read all the same") {
+  CHECK(nlohmann::json::parse(json_text(json_of({{"data", "caf\xe9.csv"}}))).at("data") == "caf\xef\xbf\xbd.csv");
 }
 
 TEST_CASE("a row is on disk as soon as it is written") {
@@ -40,7 +44,7 @@ TEST_CASE("a row is on disk as soon as it is written") {
   metrics.write({{"step", int64_t{2}}, {"loss", 0.25}});
   CHECK(read_bytes(folder.file("deep/down/metrics.csv")) == "step,loss\n1,0.5\n2,0.25\n");
   CHECK(read_bytes(folder.file("deep/down/metrics.jsonl")) ==
-        "{\"step\": 1,\"loss\": 0.5}\n{\"step\": 2,\"loss\": 0.25}\n");
+        "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"loss\":0.25}\n");
 }
 
 TEST_CASE("a row with other columns than the first is refused") {

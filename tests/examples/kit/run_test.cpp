@@ -1,4 +1,4 @@
-#include "examples/kit/experiment.h"
+#include "examples/kit/run.h"
 
 #include "tests/check.h"
 #include "tests/temporary_folder.h"
@@ -14,11 +14,11 @@ Problem small_problem(const std::string& model = "mlp:16") {
   return {.data = "digits", .model = model, .train = train.take(150), .test = test.take(100), .batch = 32};
 }
 
-RunSettings settings_of(const std::string& optimizer, int64_t steps = 12) {
-  RunSettings s{.optimizer = optimizer, .base = optim::is_wrapper(optimizer) ? "sgd" : optimizer, .seed = 3};
-  s.lr = optimizer == "adam" ? 0.01 : 0.1;
-  s.rho = 0.3;
-  s.steps = steps;
+constexpr uint64_t seed = 3;
+
+Setting setting_of(const std::string& optimizer, int64_t steps = 12) {
+  Setting s{.optimizer = optimizer, .hyperparameters = {{"lr", optimizer == "adam" ? 0.01 : 0.1}}, .steps = steps};
+  if (optim::is_wrapper(optimizer)) s.hyperparameters["rho"] = 0.3;
   return s;
 }
 
@@ -27,13 +27,6 @@ std::vector<double> weights_of(Run& run) {
   for (const Variable& p : run.model().parameters())
     for (double w : p.value().to_vector<double>()) all.push_back(w);
   return all;
-}
-
-void finish(Run& run) {
-  while (!run.finished()) {
-    run.step();
-    if (run.measurement_due()) run.measure();
-  }
 }
 
 /// The measurements without time and memory.
@@ -54,16 +47,14 @@ TEST_CASE("with one seed every optimizer starts from the same weights and sees t
   double loss = 0;
   for (const char* optimizer : {"sgd", "nesterov", "adam", "adamw", "sam", "asam", "msam"}) {
     CAPTURE(std::string(optimizer));
-    Run run(problem, settings_of(optimizer));
+    Run run(problem, setting_of(optimizer), seed);
     if (weights.empty()) weights = weights_of(run);
     CHECK(weights_of(run) == weights);
     const double first = run.step();
     if (loss == 0) loss = first;
     CHECK(first == loss);
   }
-  RunSettings other = settings_of("sgd");
-  other.seed = 4;
-  Run run(problem, other);
+  Run run(problem, setting_of("sgd"), seed + 1);
   CHECK(weights_of(run) != weights);
 }
 
@@ -74,22 +65,22 @@ TEST_CASE("a run that is saved in the middle of an epoch and loaded ends with th
     for (const char* optimizer : {"sgd", "nesterov", "adam", "adamw", "sam", "asam", "msam"}) {
       CAPTURE(std::string(model));
       CAPTURE(std::string(optimizer));
-      Run whole(problem, settings_of(optimizer));
-      finish(whole);
-      std::vector<Measurement> curve;
+      Run whole(problem, setting_of(optimizer), seed);
+      train_to_end(whole);
+      RunResult before;
       {
-        Run first(problem, settings_of(optimizer));
+        Run first(problem, setting_of(optimizer), seed);
         for (int i = 0; i < 7; ++i) {
           first.step();
           if (first.measurement_due()) first.measure();
         }
         first.save(folder.file("run"));
-        curve = first.result().curve;
+        before = first.result();
       }
-      Run second(problem, settings_of(optimizer));
-      second.load(folder.file("run"), curve);
+      Run second(problem, setting_of(optimizer), seed);
+      second.load(folder.file("run"), before);
       CHECK(second.steps_done() == 7);
-      finish(second);
+      train_to_end(second);
       CHECK(weights_of(second) == weights_of(whole));
       CHECK(curve_of(second) == curve_of(whole));
     }
@@ -99,37 +90,78 @@ TEST_CASE("a run that is saved in the middle of an epoch and loaded ends with th
 TEST_CASE("a checkpoint of another run is refused") {
   TemporaryFolder folder;
   const Problem problem = small_problem();
-  Run run(problem, settings_of("sgd"));
+  Run run(problem, setting_of("sgd"), seed);
   run.step();
   run.save(folder.file("run"));
-  RunSettings other = settings_of("sgd");
-  other.seed = 9;
-  Run another(problem, other);
+  Run another(problem, setting_of("sgd"), 9);
   CHECK_ERROR(another.load(folder.file("run"), {}), "a run of \"sgd\", seed \"3\"");
-  Run wrapped(problem, settings_of("sam"));
+  Run wrapped(problem, setting_of("sam"), seed);
   CHECK_ERROR(wrapped.load(folder.file("run"), {}), "sgd");
 }
 
-TEST_CASE("a loss that is not a number stops the run and names optimizer, step and learning rate") {
+TEST_CASE("a loss that is not a number ends the run, and the result names optimizer, step and learning rate") {
   const Problem problem = small_problem();
-  RunSettings settings = settings_of("msam", 100);
-  settings.lr = 1e6;
-  Run run(problem, settings);
-  std::string message;
-  try {
-    finish(run);
-  } catch (const Diverged& diverged) { message = diverged.what(); }
-  CAPTURE(message);
-  CHECK(contains(message, "[msam, seed 3] got"));
-  CHECK(contains(message, "at step "));
-  CHECK(contains(message, "with learning rate "));
-  CHECK(contains(message, "at most 1e+06"));
-  CHECK_FALSE(contains(message, "-nan"));
+  Setting setting = setting_of("msam", 100);
+  setting.hyperparameters["lr"] = 1e6;
+  Run run(problem, setting, seed);
+  const RunResult result = train_to_end(run);
+  CHECK(result.diverged());
+  CAPTURE(result.divergence);
+  CHECK(contains(result.divergence, "[msam, seed 3] got"));
+  CHECK(contains(result.divergence, "at step "));
+  CHECK(contains(result.divergence, "with learning rate "));
+  CHECK(contains(result.divergence, "at most 1e+06"));
+  CHECK_FALSE(contains(result.divergence, "-nan"));
+}
+
+TEST_CASE(
+    "an observer is called before and after each step, after each measurement and at the end, with its notes kept") {
+  const Problem problem = small_problem();  // 5 steps an epoch
+  for (const bool every_epoch : {true, false}) {
+    Run run(problem, setting_of("sgd", 12), seed);
+    std::string calls;
+    Observer observer;
+    observer.before_step = [&](Run& r) { calls += r.steps_done() == 0 ? "b" : ""; };
+    observer.after_step = [&](Run& r) { r.note("loss", r.last_loss()), calls += "."; };
+    observer.after_measurement = [&](Run&) { calls += "m"; };
+    observer.at_end = [&](Run& r) { calls += r.finished() ? "e" : "early"; };
+    const RunResult result = train_to_end(run, observer, {.every_epoch = every_epoch});
+    CHECK(calls == (every_epoch ? "b.....m.....m..me" : "b............me"));
+    CHECK(result.seen.at("loss").size() == 12);
+    CHECK(result.curve.size() == (every_epoch ? 3 : 1));
+  }
+}
+
+TEST_CASE("a setting may change a run before its first step") {
+  Setting setting = setting_of("msam");
+  setting.prepare = [](Run& run) { run.optimizer().group(0).rho = 0; };
+  Run prepared(small_problem(), setting, seed), sgd(small_problem(), setting_of("sgd"), seed);
+  train_to_end(prepared), train_to_end(sgd);
+  CHECK(weights_of(prepared) == weights_of(sgd));
+}
+
+TEST_CASE("a hyperparameter that an optimizer does not read is refused") {
+  Setting setting = setting_of("sgd");
+  setting.hyperparameters["rho"] = 0.3;
+  CHECK_ERROR(Run(small_problem(), setting, seed), "rho");
+  setting.hyperparameters = {{"speed", 9}};
+  CHECK_ERROR(Run(small_problem(), setting, seed), "speed");
+}
+
+TEST_CASE("a setting's values are those given, else optim's, and 0 where its optimizer has none") {
+  const Setting sgd{.hyperparameters = {{"lr", 0.3}}}, msam{.optimizer = "msam", .base = "adamw"};
+  CHECK(sgd.value("lr") == 0.3);
+  CHECK(sgd.value("momentum") == 0.9);
+  CHECK(sgd.value("rho") == 0);
+  CHECK(sgd.value_text("rho") == "-");
+  CHECK(sgd.words() == "sgd lr 0.3");
+  CHECK(msam.value("weight_decay") == 0.01);
+  CHECK(msam.words() == "msam lr 0.001 rho 0.5");
 }
 
 TEST_CASE("a measurement that is not a number names the step just taken and its learning rate") {
   const Problem problem = small_problem();
-  Run run(problem, settings_of("sgd", 1));
+  Run run(problem, setting_of("sgd", 1), seed);
   run.step();
   for (const Variable& parameter : run.model().parameters()) Tensor(parameter.value()).fill(-NAN);
   CHECK_ERROR(run.measure(), "training loss nan at step 1 with learning rate 0.");
@@ -139,9 +171,9 @@ TEST_CASE("a measurement that is not a number names the step just taken and its 
 TEST_CASE("gradient evaluations are counted: one a step, two for sam and asam") {
   const Problem problem = small_problem();
   for (const char* optimizer : {"sgd", "nesterov", "adam", "adamw", "sam", "asam", "msam"}) {
-    Run run(problem, settings_of(optimizer, 4));
-    finish(run);
-    CHECK(run.gradient_evaluations() == expected_gradients(run.result().settings));
+    Run run(problem, setting_of(optimizer, 4), seed);
+    train_to_end(run);
+    CHECK(run.gradient_evaluations() == expected_gradients(run.setting()));
     CHECK(run.result().last().gradient_evaluations == run.gradient_evaluations());
   }
 }
@@ -150,10 +182,10 @@ TEST_CASE("every optimizer trains, ESAM on samples of its choice") {
   const Problem problem = small_problem();
   for (const std::string& optimizer : optim::optimizer_names()) {
     CAPTURE(optimizer);
-    RunSettings settings = settings_of(optimizer, 4);
-    if (optim::is_wrapper(optimizer)) settings.rho = optim::defaults_of(optimizer).rho;
-    Run run(problem, settings);
-    finish(run);
+    Setting setting = setting_of(optimizer, 4);
+    setting.hyperparameters.erase("rho");
+    Run run(problem, setting, seed);
+    train_to_end(run);
     CHECK(run.gradient_evaluations() >= 4);
     CHECK(run.gradient_evaluations() <= 8);
     CHECK(std::isfinite(run.result().last().test_loss));
@@ -162,7 +194,7 @@ TEST_CASE("every optimizer trains, ESAM on samples of its choice") {
 
 TEST_CASE("a measurement changes nothing: the run that is measured more often ends with the same weights") {
   const Problem problem = small_problem("cnn");
-  Run often(problem, settings_of("msam", 6)), once(problem, settings_of("msam", 6));
+  Run often(problem, setting_of("msam", 6), seed), once(problem, setting_of("msam", 6), seed);
   while (!often.finished()) often.step(), often.measure();
   while (!once.finished()) once.step();
   CHECK(weights_of(often) == weights_of(once));
@@ -172,7 +204,7 @@ TEST_CASE("a measurement changes nothing: the run that is measured more often en
 
 TEST_CASE("the learning rate rises for an epoch and falls to nearly nothing") {
   const Problem problem = small_problem();
-  Run run(problem, settings_of("sgd", 40));  // 5 steps an epoch
+  Run run(problem, setting_of("sgd", 40), seed);  // 5 steps an epoch
   std::vector<double> rates;
   while (!run.finished()) run.step(), rates.push_back(run.optimizer().last_step().lr);
   CHECK_CLOSE(rates[0], 0.1 / 5, {.rtol = 1e-12});
@@ -183,8 +215,8 @@ TEST_CASE("the learning rate rises for an epoch and falls to nearly nothing") {
 
 TEST_CASE("seconds and memory are those of training, and grow with it") {
   const Problem problem = small_problem();
-  Run run(problem, settings_of("sgd", 10));
-  finish(run);
+  Run run(problem, setting_of("sgd", 10), seed);
+  train_to_end(run);
   const auto& curve = run.result().curve;
   REQUIRE(curve.size() == 2);
   CHECK(curve[0].seconds > 0);

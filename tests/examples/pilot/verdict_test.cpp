@@ -13,34 +13,33 @@ using test::contains;
 namespace {
 
 /// One final run on `rows` test rows of which the first `correct` are right.
-PilotRun finished(const std::string& optimizer, uint64_t seed, int correct, int rows, double loss) {
-  PilotRun run;
-  run.result.settings = {.optimizer = optimizer, .base = "sgd", .seed = seed, .rho = optimizer == "sgd" ? 0 : 0.5};
-  run.result.parameters = 100;
+RunResult finished(uint64_t seed, int correct, int rows, double loss) {
+  RunResult run{.seed = seed, .parameters = 100};
   for (int epoch = 1; epoch <= 6; ++epoch)
-    run.result.curve.push_back({.epoch = 1.0 * epoch,
-                                .step = 10 * epoch,
-                                .seconds = 1.0 * epoch,
-                                .peak_memory_bytes = 1 << 20,
-                                .test_loss = loss + 6 - epoch,
-                                .test_accuracy = static_cast<double>(correct) / rows});
-  for (int i = 0; i < rows; ++i) run.row_correct.push_back(i < correct), run.row_loss.push_back(loss);
-  run.probes = {{.epoch = 0.5, .cosine = 0.9, .slope = 9}, {.epoch = 2, .cosine = -0.1 - 0.01 * seed, .slope = -2}};
+    run.curve.push_back({.epoch = 1.0 * epoch,
+                         .step = 10 * epoch,
+                         .seconds = 1.0 * epoch,
+                         .peak_memory_bytes = 1 << 20,
+                         .test_loss = loss + 6 - epoch,
+                         .test_accuracy = static_cast<double>(correct) / rows});
+  for (int i = 0; i < rows; ++i) run.seen["row_correct"].push_back(i < correct), run.seen["row_loss"].push_back(loss);
+  run.seen["epoch"] = {0.5, 2};
+  run.seen["cosine"] = {0.9, -0.1 - 0.01 * static_cast<double>(seed)};
+  run.seen["slope"] = {9, -2};
   return run;
 }
 
 /// As many seeds as there are numbers of right rows, of 10,000.
 Pilot pilot_of(const std::vector<int>& sgd, const std::vector<int>& msam) {
   Pilot pilot;
-  pilot.comparison.optimizers = pilot_optimizers();
   pilot.comparison.compared_with = "sgd";
   pilot.comparison.test_samples = 10000;
-  for (size_t i = 0; i < sgd.size(); ++i) {
-    pilot.runs.push_back(finished("sgd", i + 1, sgd[i], 10000, 0.3));
-    pilot.runs.push_back(finished("sam", i + 1, sgd[i], 10000, 0.3));
-    pilot.runs.push_back(finished("msam", i + 1, msam[i], 10000, 0.3));
+  for (const std::string& name : pilot_optimizers()) {
+    Runs runs{{.optimizer = name}};
+    for (size_t i = 0; i < sgd.size(); ++i)
+      runs.results.push_back(finished(i + 1, name == "msam" ? msam[i] : sgd[i], 10000, 0.3));
+    pilot.comparison.runs.push_back(runs);
   }
-  for (const PilotRun& run : pilot.runs) pilot.comparison.runs.push_back(run.result);
   return pilot;
 }
 
@@ -48,10 +47,7 @@ PilotVerdict verdict_of(const Pilot& pilot) { return judge(evidence_of(pilot), p
 
 Pilot swapped(const Pilot& pilot) {
   Pilot other = pilot;
-  for (PilotRun& run : other.runs) {
-    std::string& name = run.result.settings.optimizer;
-    if (name != "sam") name = name == "sgd" ? "msam" : "sgd";
-  }
+  std::swap(other.comparison.runs[0].results, other.comparison.runs[2].results);
   return other;
 }
 
@@ -223,11 +219,9 @@ TEST_CASE("diverged runs decide where they are more than luck, and leave it unde
 TEST_CASE(
     "where SGD diverged with one seed, the report's differences are still to SGD, over the seeds that it finished") {
   Pilot pilot = pilot_of({9000, 9020, 9010}, {9200, 9215, 9204});
-  PilotRun& first = pilot.runs.front();
-  first.result.divergence = "a loss of infinity";
-  pilot.comparison.runs.front() = first.result;
-  CHECK(pilot.comparison.reference() == "sgd");
-  const Interval gain = difference(pilot.comparison, "msam").test_accuracy;
+  pilot.comparison.runs[0].results[0].divergence = "a loss of infinity";
+  CHECK(pilot.comparison.reference().name() == "sgd");
+  const Interval gain = pilot.of("msam").minus(pilot.comparison.reference(), at_end(&Measurement::test_accuracy));
   CHECK(gain.count == 2);
   CHECK_CLOSE(gain.mean, (0.0195 + 0.0194) / 2);
 }
@@ -242,12 +236,11 @@ TEST_CASE("two seeds decide nothing") {
 TEST_CASE("judged by loss, a difference is in percent of SGD's loss, and lower is better") {
   Pilot pilot = pilot_of({9000, 9000, 9000}, {9000, 9000, 9000});
   pilot.rule = {.by_loss = true, .margin = 5};
-  for (PilotRun& run : pilot.runs)
-    if (run.result.settings.optimizer == "msam") {
-      const double lower = 0.06 + 0.001 * static_cast<double>(run.result.settings.seed);
-      run.result.curve.back().test_loss -= lower;
-      for (double& loss : run.row_loss) loss -= lower;
-    }
+  for (RunResult& run : pilot.comparison.runs[2].results) {
+    const double lower = 0.06 + 0.001 * static_cast<double>(run.seed);
+    run.curve.back().test_loss -= lower;
+    for (double& loss : run.seen["row_loss"]) loss -= lower;
+  }
   const PilotVerdict v = verdict_of(pilot);
   CHECK_CLOSE(v.seeds.mean, 100 * 0.062 / 0.3, {.rtol = 1e-9});
   CHECK(v.advice == Advice::adopt);
@@ -297,8 +290,8 @@ TEST_CASE("the report's sections hold the numbers of the runs, and pilot.json th
   CHECK(contains(sections.at("Sharpness").text, "Not measured"));
 
   Pilot no_sign = pilot;  // the mean over seeds is 0, and the interval reaches to 0.248
-  for (PilotRun& run : no_sign.runs)
-    run.probes.back().cosine = 0.1 * (static_cast<double>(run.result.settings.seed) - 2);
+  for (Runs& runs : no_sign.comparison.runs)
+    for (RunResult& run : runs.results) run.seen["cosine"].back() = 0.1 * (static_cast<double>(run.seed) - 2);
   for (const PilotSection& section : pilot_sections(no_sign))
     if (section.heading == momentum.heading)
       CHECK_MESSAGE(contains(section.remark,
@@ -315,10 +308,10 @@ TEST_CASE("the report's sections hold the numbers of the runs, and pilot.json th
 TEST_CASE("a test part on which SGD does otherwise than on the validation split is pointed out") {
   Pilot pilot = pilot_of({9000, 9020, 9010}, {9000, 9020, 9010});
   pilot.comparison.train_samples = 10000;
-  Trial trial{.settings = {.optimizer = "sgd"}, .chosen = true};
   const auto remark = [&](double accuracy) {
-    trial.accuracy = {accuracy, 0, 1};
-    pilot.comparison.trials = {trial};
+    RunResult run;
+    run.curve.push_back({.test_loss = 0.3, .test_accuracy = accuracy});
+    pilot.comparison.tuning.trials = {{{.optimizer = "sgd"}, {run}}};
     for (const PilotSection& section : pilot_sections(pilot))
       if (section.heading == "Two warnings") return section.remark;
     return std::string("no such section");
@@ -329,15 +322,17 @@ TEST_CASE("a test part on which SGD does otherwise than on the validation split 
 }
 
 TEST_CASE("a pilot's trials are chosen by the measure that decides, and the report says which") {
-  RunResult exact{.settings = {.lr = 0.1}}, confident{.settings = {.lr = 0.2}};
-  exact.curve.push_back({.test_loss = 0.4, .test_accuracy = 0.95});
-  confident.curve.push_back({.test_loss = 0.3, .test_accuracy = 0.9});
-  CHECK_CLOSE(chosen_trial(judge_pilot({exact, confident}, JudgedBy::accuracy), "sgd").settings.lr, 0.1, {});
-  CHECK_CLOSE(chosen_trial(judge_pilot({exact, confident}, JudgedBy::loss), "sgd").settings.lr, 0.2, {});
+  Runs exact{{.hyperparameters = {{"lr", 0.1}}}, {RunResult{}}},
+      confident{{.hyperparameters = {{"lr", 0.2}}}, {RunResult{}}};
+  exact.results[0].curve.push_back({.test_loss = 0.4, .test_accuracy = 0.95});
+  confident.results[0].curve.push_back({.test_loss = 0.3, .test_accuracy = 0.9});
+  CHECK(Tuning{{exact, confident}, JudgedBy::accuracy}.chosen("sgd").setting.value("lr") == 0.1);
+  CHECK(Tuning{{exact, confident}, JudgedBy::loss}.chosen("sgd").setting.value("lr") == 0.2);
   CHECK(PilotRule{}.tuned_by() == JudgedBy::accuracy);
   CHECK(PilotRule{.by_loss = true}.tuned_by() == JudgedBy::loss);
   Pilot pilot = pilot_of({9000, 9020, 9010}, {9200, 9215, 9204});
+  pilot.comparison.tuning.judged_by = JudgedBy::accuracy;
   CHECK(contains(pilot_sections(pilot).back().text, "chosen by the mean accuracy on the other 20%"));
-  pilot.rule.by_loss = true;
+  pilot.comparison.tuning.judged_by = JudgedBy::loss;
   CHECK(contains(pilot_sections(pilot).back().text, "chosen by the mean loss on the other 20%"));
 }

@@ -1,49 +1,53 @@
-#include "examples/kit/compare_options.h"
+#include "examples/compare/options.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
+#include "examples/compare/per_optimizer.h"
 #include "examples/kit/command_line.h"
 #include "examples/kit/machine.h"
-#include "examples/kit/per_optimizer.h"
-#include "examples/kit/progress_file.h"
+#include "examples/kit/session.h"
 
 namespace minima::examples {
 
 namespace {
 
-struct Default {
-  std::string optimizer;
-  double lr, rho;
-};
-
 /// What `compare --tune --optimizers sgd,nesterov,adam,adamw,sam,asam,msam` chose on the digits (model mlp, 30 epochs,
 /// 15 trials each on a validation split of the training data; sam, asam and msam at 3 learning rates a factor of 2
 /// apart and 5 radii). Flat optima: neighbours by a factor of 2 do about as
 /// well. asam's lay at the edge of its grid; the entry is the best setting inside, which did as well.
-const Default tuned_on_digits[] = {
-    {"sgd", 0.0707, 0}, {"nesterov", 0.141, 0}, {"adam", 0.008, 0}, {"adamw", 0.008, 0},
-    {"sam", 0.05, 0.2}, {"asam", 0.05, 1},      {"msam", 0.05, 1},
+const std::map<std::string, Hyperparameters> tuned_on_digits{
+    {"sgd", {{"lr", 0.0707}}},
+    {"nesterov", {{"lr", 0.141}}},
+    {"adam", {{"lr", 0.008}}},
+    {"adamw", {{"lr", 0.008}}},
+    {"sam", {{"lr", 0.05}, {"rho", 0.2}}},
+    {"asam", {{"lr", 0.05}, {"rho", 1}}},
+    {"msam", {{"lr", 0.05}, {"rho", 1}}},
 };
 
-/// Otherwise: optim's starting values, which come from Fashion-MNIST; --tune finds better ones. A wrapper takes
-/// the learning rate of another base than SGD.
-Default default_for(const std::string& optimizer, const std::string& base, const std::string& data,
-                    const std::string& model) {
-  const optim::Defaults start = optim::defaults_of(optimizer, base);
-  Default result{optimizer, start.lr, start.rho};
-  if (data != "digits" || model != "mlp") return result;
-  for (const Default& d : tuned_on_digits) {
-    if (d.optimizer == (base == "sgd" ? optimizer : base)) result.lr = d.lr;
-    if (d.optimizer == optimizer) result.rho = d.rho;
-  }
-  return result;
+/// The option of a hyperparameter: "--weight-decay".
+std::string option_of(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return "--" + name;
 }
 
-/// optim's, but for adam: with none it would minimise another objective than sgd and its wrappers do.
-double default_weight_decay(const std::string& base) {
-  return optim::defaults_of(base == "adam" ? "sgd" : base).weight_decay;
+/// An optimizer's own values: those tuned on the digits, and else optim's starting values, which come from
+/// Fashion-MNIST; --tune finds better ones. A wrapper takes the learning rate of another base than SGD.
+Hyperparameters defaults_for(const Setting& setting, const CompareOptions& options) {
+  Hyperparameters values{{"momentum", options.momentum}};
+  // optim's, but for adam: with none it would minimise another objective than sgd and its wrappers do
+  const std::string rule = optim::is_wrapper(setting.optimizer) ? setting.base : setting.optimizer;
+  values["weight_decay"] = Setting{.optimizer = rule == "adam" ? "sgd" : rule}.value("weight_decay");
+  for (const std::string& name : tuned_hyperparameters(setting.optimizer)) {
+    values[name] = setting.value(name);
+    if (options.data != "digits" || options.model != "mlp") continue;
+    const std::string source = name == "lr" && rule != "sgd" ? rule : setting.optimizer;
+    if (const auto tuned = tuned_on_digits.find(source); tuned != tuned_on_digits.end())
+      values[name] = tuned->second.at(name);
+  }
+  return values;
 }
 
 void at_least(const char* option, int64_t value, int64_t minimum) {
@@ -86,9 +90,9 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
   line.option("--seeds", seeds, "number of runs of each optimizer, with seeds 1, 2, ...");
   line.option("--budget", budget, "what is equal for all: epochs, or gradients (sam then gets half the epochs)");
   line.option("--batch", batch, "samples in a step");
-  line.option("--lr", lr_, "learning rate: 0.1, or sgd=0.05,adam=0.001 (default: each optimizer's own)");
-  line.option("--rho", rho_, "radius: 0.1, or sam=0.1,msam=0.5 (default: each optimizer's own)");
-  line.option("--weight-decay", weight_decay_, "likewise");
+  line.option("--lr", typed_["lr"], "learning rate: 0.1, or sgd=0.05,adam=0.001 (default: each optimizer's own)");
+  line.option("--rho", typed_["rho"], "radius: 0.1, or sam=0.1,msam=0.5 (default: each optimizer's own)");
+  line.option("--weight-decay", typed_["weight_decay"], "likewise");
   line.option("--momentum", momentum, "of sgd and nesterov; beta1 of adam and adamw");
   line.flag("--tune", tune, "first choose lr and rho on a part of the training data, 15 trials an optimizer");
   line.option("--train-limit", train_limit, "use the first N training samples only (0: all)");
@@ -106,18 +110,17 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
   for (const std::string& name : optimizers)
     if (std::find(known.begin(), known.end(), name) == known.end())
       fail("--optimizers", name, "one of " + listed(known));
-  const PerOptimizer lr("--lr", lr_, optimizers, {0, true}),
-      decay("--weight-decay", weight_decay_, optimizers, {0, false});
-  const PerOptimizer rho("--rho", rho_, optimizers, {-1e6, false});
+  for (const auto& [name, words] : typed_) {
+    const PerOptimizer typed(option_of(name), words, optimizers, name == "rho" ? -1e6 : 0, /*exclusive=*/name == "lr");
+    for (const std::string& optimizer : optimizers)
+      if (const auto value = typed.value(optimizer); value && (name != "rho" || optim::is_wrapper(optimizer)))
+        given_[optimizer][name] = *value;
+  }
   for (const std::string& name : optimizers) {
-    const std::string wrapped = optim::is_wrapper(name) ? base : name;
-    const Default d = default_for(name, wrapped, data, model);
-    settings.push_back({.optimizer = name,
-                        .base = wrapped,
-                        .lr = lr.value(name).value_or(d.lr),
-                        .momentum = momentum,
-                        .rho = optim::is_wrapper(name) ? rho.value(name).value_or(d.rho) : 0,
-                        .weight_decay = decay.value(name).value_or(default_weight_decay(wrapped))});
+    Setting setting{.optimizer = name, .base = base};
+    setting.hyperparameters = defaults_for(setting, *this);
+    for (const auto& [hyperparameter, value] : given_[name]) setting.hyperparameters[hyperparameter] = value;
+    settings.push_back(setting);
   }
   check();
   return true;
@@ -138,7 +141,13 @@ void CompareOptions::check() const {
   if (budget != "epochs" && budget != "gradients") fail("--budget", budget, "epochs or gradients");
 }
 
-Problem CompareOptions::load() const {
+int64_t CompareOptions::steps_for(const Problem& problem, const std::string& optimizer) const {
+  const int64_t steps = epochs * problem.steps_per_epoch();
+  if (budget != "gradients") return steps;
+  return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(steps) / optim::gradients_per_step(optimizer)));
+}
+
+Problem CompareOptions::load() {
   if (threads > 0) set_num_threads(static_cast<int>(threads));
   Problem problem{.data = data, .model = model, .batch = batch, .device = parse_device(device)};
   auto [train, test] = datasets::load(data, {.label = label, .train_limit = train_limit});
@@ -147,42 +156,36 @@ Problem CompareOptions::load() const {
   if (batch > problem.train.size())
     fail("--batch", std::to_string(batch), text("at most ", problem.train.size(), ", the number of training samples"),
          "Choose a smaller --batch.");
-  if (resume) load_progress(out + "/state.json");  // what is not there is an error, and makes no directory
+  if (resume) check_resumable(out);  // what is not there is an error, and makes no directory
   make_output_directory(out);
+  for (Setting& setting : settings) setting.steps = steps_for(problem, setting.optimizer);
   return problem;
 }
 
 std::map<std::string, std::string> CompareOptions::configuration() const {
-  return {{"--data", data},
-          {"--label", label},
-          {"--model", model},
-          {"--optimizers", joined(optimizers, ",")},
-          {"--base", base},
-          {"--epochs", std::to_string(epochs)},
-          {"--seeds", std::to_string(seeds)},
-          {"--budget", budget},
-          {"--batch", std::to_string(batch)},
-          {"--lr", lr_.empty() ? "each optimizer's own" : joined(lr_, ",")},
-          {"--rho", rho_.empty() ? "each optimizer's own" : joined(rho_, ",")},
-          {"--weight-decay", weight_decay_.empty() ? "each optimizer's own" : joined(weight_decay_, ",")},
-          {"--momentum", number_text(momentum)},
-          {"--tune", tune ? "yes" : "no"},
-          {"--train-limit", std::to_string(train_limit)},
-          {"--label-noise", number_text(label_noise)},
-          {"--curvature", std::to_string(curvature)},
-          {"--device", device}};
+  std::map<std::string, std::string> values{{"--data", data},
+                                            {"--label", label},
+                                            {"--model", model},
+                                            {"--optimizers", joined(optimizers, ",")},
+                                            {"--base", base},
+                                            {"--epochs", std::to_string(epochs)},
+                                            {"--seeds", std::to_string(seeds)},
+                                            {"--budget", budget},
+                                            {"--batch", std::to_string(batch)},
+                                            {"--momentum", number_text(momentum)},
+                                            {"--tune", tune ? "yes" : "no"},
+                                            {"--train-limit", std::to_string(train_limit)},
+                                            {"--label-noise", number_text(label_noise)},
+                                            {"--curvature", std::to_string(curvature)},
+                                            {"--device", device}};
+  for (const auto& [name, words] : typed_)
+    values[option_of(name)] = words.empty() ? "each optimizer's own" : joined(words, ",");
+  return values;
 }
 
-Comparison CompareOptions::describe(const Problem& problem) const {
-  Comparison comparison;
-  comparison.data = data, comparison.model = model;
-  comparison.machine = machine_description();
-  comparison.batch = batch, comparison.threads = num_threads();
-  comparison.train_samples = problem.train.size(), comparison.test_samples = problem.test.size();
+int64_t CompareOptions::curvature_samples(const Problem& problem) const {
   const int64_t wanted = curvature >= 0 ? curvature : convolutional(model) ? 128 : 1000;
-  comparison.curvature_samples = std::min(wanted, problem.train.size());
-  comparison.optimizers = optimizers;
-  return comparison;
+  return std::min(wanted, problem.train.size());
 }
 
 std::string CompareOptions::resume_command() const {
@@ -198,44 +201,55 @@ std::string CompareOptions::headline(const Comparison& c) const {
               ", ", limit, ", ", seeds, seeds == 1 ? " seed: " : " seeds: ", listed(optimizers));
 }
 
-bool CompareOptions::as_tuned() const {
+std::string CompareOptions::origin(const Setting& setting) const {
+  const auto found = given_.find(setting.optimizer);
+  const Hyperparameters given = found == given_.end() ? Hyperparameters{} : found->second;
+  for (const std::string& name : tuned_hyperparameters(setting.optimizer))
+    if (given.count(name) > 0) return " as given, else the defaults";
   const CompareOptions standard;
-  return data == standard.data && model == standard.model && base == standard.base && epochs == standard.epochs &&
-         batch == standard.batch && momentum == standard.momentum && budget == standard.budget && lr_.empty() &&
-         rho_.empty() && weight_decay_.empty() && label_noise == 0 && train_limit == 0;
+  const bool as_tuned = given.empty() && tuned_on_digits.count(setting.optimizer) > 0 && data == standard.data &&
+                        model == standard.model && epochs == standard.epochs && batch == standard.batch &&
+                        momentum == standard.momentum && budget == standard.budget && label_noise == 0 &&
+                        train_limit == 0 && (setting.base == standard.base || !optim::is_wrapper(setting.optimizer));
+  return as_tuned ? " were tuned on a validation split of this data"
+                  : " are starting values, --tune finds this data's own";
+}
+
+/// "lr and rho of sgd and sam were tuned on ...; those of esam are starting values ..."
+std::string CompareOptions::origins() const {
+  if (tune) return "lr and rho were tuned as listed";
+  std::vector<std::pair<std::string, std::vector<std::string>>> groups;
+  for (const Setting& setting : settings) {
+    const std::string from = origin(setting);
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == from; });
+    if (group == groups.end()) group = groups.insert(groups.end(), {from, {}});
+    group->second.push_back(setting.optimizer);
+  }
+  std::string words;
+  for (const auto& [from, names] : groups)
+    words += (words.empty() ? "lr and rho" : "; those") + (groups.size() > 1 ? " of " + listed(names) : "") + from;
+  return words;
 }
 
 std::string CompareOptions::weight_decays() const {
   std::map<double, std::vector<std::string>> having;
-  for (const RunSettings& s : settings) having[s.weight_decay].push_back(s.optimizer);
+  for (const Setting& s : settings) having[s.value("weight_decay")].push_back(s.optimizer);
   if (having.size() == 1) return number_text(having.begin()->first);
   std::vector<std::string> parts;
   for (const auto& [decay, names] : having) parts.push_back(number_text(decay) + " for " + listed(names));
   return joined(parts, ", ");
 }
 
-std::string CompareOptions::how_measured(const Comparison& c) const {
-  const std::string origin = tune                            ? "lr and rho were tuned as listed"
-                             : !lr_.empty() || !rho_.empty() ? "lr and rho as given, else the defaults"
-                             : as_tuned() ? "lr and rho were tuned on a validation split of this data"
-                                          : "lr and rho are starting values, --tune finds this data's own";
+std::string CompareOptions::how_measured(const Comparison& c, const Problem& problem) const {
   const std::string curvature_text = c.curvature_samples == 0 ? ""
                                                               : text(", lambda max (largest Hessian eigenvalue) on ",
                                                                      c.curvature_samples, " training samples");
   return text(
       c.seeds() < 2 ? "Values of one seed. " : text("Means over ", c.seeds(), " seeds +- half of a 95% interval. "),
-      "lr rises for an epoch, then falls along a cosine to 0; momentum ", number_text(momentum), "; weight decay ",
-      weight_decays(), "; ", origin, ". All is measured at the clean weights; training loss on at most 10,000 samples",
-      curvature_text, ". Seconds and memory are those of training; cost is seconds relative to ", c.reference(),
+      schedule_text(problem, settings), "; momentum ", number_text(momentum), "; weight decay ", weight_decays(), "; ",
+      origins(), ". All is measured at the clean weights; training loss on at most 10,000 samples", curvature_text,
+      ". Seconds and memory are those of training; cost is seconds relative to ", c.reference().name(),
       c.seeds() < 2 ? "." : ", the median over the seeds (and the range).");
-}
-
-std::string CompareOptions::how_tuned(const Comparison& comparison) const {
-  const auto edges = at_edge(comparison);
-  return text(trials_per_optimizer,
-              " trials for each optimizer, on 80% of the training data with 3 seeds of their own; "
-              "chosen by the mean loss on the other 20%. The test data took no part.",
-              edges.empty() ? "" : " At the edge of what was tried: " + listed(edges) + "; widen by --lr and --rho.");
 }
 
 }  // namespace minima::examples

@@ -1,4 +1,4 @@
-#include "examples/kit/experiment.h"
+#include "examples/kit/run.h"
 
 #include <algorithm>
 #include <chrono>
@@ -23,44 +23,34 @@ nn::AnyModule make_model_on(const Problem& problem, uint64_t seed) {
   return model;
 }
 
-optim::Schedule ramp_and_cosine(double lr, int64_t steps_per_epoch, int64_t steps) {
-  const int64_t ramp = std::min(steps_per_epoch, steps / 4);
-  if (ramp == 0) return optim::cosine(lr, steps);
-  const double first = 1 / static_cast<double>(ramp);  // not 0: no step is wasted
-  return optim::join({optim::linear_warmup(lr, ramp, first), optim::cosine(lr, steps - ramp)}, {ramp});
-}
+/// Steps in which lr rises.
+int64_t ramp_of(const Problem& problem, int64_t steps) { return std::min(problem.steps_per_epoch(), steps / 4); }
 
-std::unique_ptr<optim::Optimizer> make_optimizer_for(const Problem& problem, nn::Module& model, const RunSettings& s) {
-  optim::Settings settings;
-  settings.base = s.base;
-  settings.lr = ramp_and_cosine(s.lr, problem.steps_per_epoch(), s.steps);
-  settings.momentum = s.momentum;
-  if (optim::is_wrapper(s.optimizer)) settings.rho = s.rho;
-  settings.weight_decay = s.weight_decay;
-  settings.seed = s.seed;
-  return optim::make_optimizer(s.optimizer, model.parameters(), settings);
+optim::Schedule ramp_and_cosine(const Problem& problem, const Setting& setting) {
+  const double lr = setting.value("lr");
+  const int64_t ramp = ramp_of(problem, setting.steps);
+  if (ramp == 0) return optim::cosine(lr, setting.steps);
+  const double first = 1 / static_cast<double>(ramp);  // not 0: no step is wasted
+  return optim::join({optim::linear_warmup(lr, ramp, first), optim::cosine(lr, setting.steps - ramp)}, {ramp});
 }
 
 }  // namespace
-
-int64_t expected_gradients(const RunSettings& settings) {
-  return std::llround(static_cast<double>(settings.steps) * gradients_per_step(settings.optimizer));
-}
 
 const Measurement& RunResult::last() const {
   static const Measurement none;
   return curve.empty() ? none : curve.back();
 }
 
-Run::Run(const Problem& problem, const RunSettings& settings)
+Run::Run(const Problem& problem, const Setting& setting, uint64_t seed)
     : problem_(problem),
-      settings_(settings),
+      setting_(setting),
       memory_before_(memory_statistics(problem.device).bytes_in_use),
-      model_(make_model_on(problem, settings.seed)),
-      optimizer_(make_optimizer_for(problem, *model_, settings)),
-      loader_(problem.train, {.batch_size = problem.batch, .seed = settings.seed}) {
-  result_.settings = settings;
+      model_(make_model_on(problem, seed)),
+      optimizer_(optimizer_of(setting, model_->parameters(), ramp_and_cosine(problem, setting), seed)),
+      loader_(problem.train, {.batch_size = problem.batch, .seed = seed}) {
+  result_.seed = seed;
   result_.parameters = model_->parameter_count();
+  if (setting_.prepare) setting_.prepare(*this);
 }
 
 bool Run::measurement_due() const { return finished() || (step_ > 0 && step_ % loader_.steps_per_epoch() == 0); }
@@ -76,16 +66,16 @@ double Run::step() {
   const datasets::Batch& batch = **next_batch_;
   const Tensor x = batch.x.to(problem_.device), y = batch.y.to(problem_.device);
   model_->train();
-  const double value = guard(optimizer_step(x, y).item(), "batch", step_ + 1);
+  last_loss_ = guard(optimizer_step(x, y).item(), "batch", step_ + 1);
   ++*next_batch_;
   ++step_;
   if (measurement_due()) next_batch_.reset(), epoch_.reset();
   seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
-  return value;
+  return last_loss_;
 }
 
 Variable Run::optimizer_step(const Tensor& x, const Tensor& y) {
-  if (settings_.optimizer == "esam")  // which chooses among the samples
+  if (setting_.optimizer == "esam")  // which chooses among the samples
     return optimizer_->step([&](const Tensor& rows) {
       const auto of = [&](const Tensor& all) { return rows.defined() ? core::gather_rows(all, rows) : all; };
       return nn::cross_entropies((*model_)(of(x)), of(y));
@@ -99,10 +89,9 @@ Variable Run::optimizer_step(const Tensor& x, const Tensor& y) {
 
 double Run::guard(double loss, const char* what, int64_t step) const {
   if (std::isfinite(loss)) return loss;
-  throw Diverged(text("[", settings_.optimizer, ", seed ", settings_.seed, "] got ", what, " loss ", number_text(loss),
-                      " at step ", step, " with learning rate ",
-                      ramp_and_cosine(settings_.lr, problem_.steps_per_epoch(), settings_.steps)(step - 1),
-                      " (at most ", settings_.lr,
+  throw Diverged(text("[", setting_.optimizer, ", seed ", seed(), "] got ", what, " loss ", number_text(loss),
+                      " at step ", step, " with learning rate ", ramp_and_cosine(problem_, setting_)(step - 1),
+                      " (at most ", setting_.value("lr"),
                       "), expected a finite number. The run was stopped; try a smaller learning rate or rho."));
 }
 
@@ -138,20 +127,44 @@ void Run::measure_curvature(int64_t samples) {
 void Run::save(const std::string& path) {
   TrainingPosition position{.step = step_};
   position.notes = {
-      {"optimizer", settings_.optimizer}, {"seed", std::to_string(settings_.seed)}, {"seconds", number_text(seconds_)}};
+      {"optimizer", setting_.optimizer}, {"seed", std::to_string(seed())}, {"seconds", number_text(seconds_)}};
   save_training(path, *model_, *optimizer_, position);
 }
 
-void Run::load(const std::string& path, const std::vector<Measurement>& curve) {
+void Run::load(const std::string& path, const RunResult& before) {
   TrainingPosition position = load_training(path, *model_, *optimizer_);
-  if (position.notes["optimizer"] != settings_.optimizer || position.notes["seed"] != std::to_string(settings_.seed))
+  if (position.notes["optimizer"] != setting_.optimizer || position.notes["seed"] != std::to_string(seed()))
     fail(path, "a run of \"" + position.notes["optimizer"] + "\", seed \"" + position.notes["seed"] + "\"",
-         text(settings_.optimizer, ", seed ", settings_.seed));
-  if (position.step > settings_.steps)
-    fail(path, text("a run at step ", position.step), text("at most ", settings_.steps, " steps"));
+         text(setting_.optimizer, ", seed ", seed()));
+  if (position.step > setting_.steps)
+    fail(path, text("a run at step ", position.step), text("at most ", setting_.steps, " steps"));
   step_ = position.step;
   seconds_ = std::strtod(position.notes["seconds"].c_str(), nullptr);
-  result_.curve = curve;
+  result_.curve = before.curve, result_.seen = before.seen;
+}
+
+RunResult train_to_end(Run& run, const Observer& observer, const Measures& measures) {
+  const auto call = [&](const std::function<void(Run&)>& look) {
+    if (look) look(run);
+  };
+  try {
+    while (!run.finished()) {
+      call(observer.before_step);
+      run.step();
+      call(observer.after_step);
+      if (run.measurement_due() && (measures.every_epoch || run.finished())) {
+        run.measure();
+        call(observer.after_measurement);
+      }
+    }
+    call(observer.at_end);
+    if (measures.curvature_samples > 0) run.measure_curvature(measures.curvature_samples);
+    return run.result();
+  } catch (const Diverged& diverged) {
+    RunResult result = run.result();
+    result.divergence = diverged.what();
+    return result;
+  }
 }
 
 Evaluation evaluate(nn::Module& model, const datasets::Dataset& data, Device device) {
@@ -213,32 +226,42 @@ double label_noise_of(const datasets::Dataset& data) {
   return corrupted / static_cast<double>(labels.size());
 }
 
-Row metrics_row(const Problem& problem, const RunSettings& s, const Measurement& m) {
-  return {{"schema", schema_version},
+std::string schedule_text(const Problem& problem, const std::vector<Setting>& settings) {
+  const bool an_epoch = std::all_of(settings.begin(), settings.end(), [&](const Setting& s) {
+    return ramp_of(problem, s.steps) == problem.steps_per_epoch();
+  });
+  return std::string("lr rises for ") +
+         (an_epoch ? "an epoch" : "an epoch or a quarter of the steps, if that is less") +
+         ", then falls along a cosine to 0";
+}
+
+Row metrics_row(const Problem& problem, const Setting& s, uint64_t seed, const Measurement& m) {
+  Row row{{"schema", schema_version},
           {"data", problem.data},
           {"train_samples", problem.train.size()},
           {"label_noise", label_noise_of(problem.train)},
           {"model", problem.model},
           {"optimizer", s.optimizer},
-          {"base", s.base},
-          {"seed", static_cast<int64_t>(s.seed)},
-          {"lr", s.lr},
-          {"momentum", s.momentum},
-          {"rho", s.rho},
-          {"weight_decay", s.weight_decay},
-          {"batch", problem.batch},
-          {"steps", s.steps},
-          {"epoch", m.epoch},
-          {"step", m.step},
-          {"gradient_evaluations", m.gradient_evaluations},
-          {"seconds", m.seconds},
-          {"peak_memory_bytes", m.peak_memory_bytes},
-          {"train_loss", m.train_loss},
-          {"train_accuracy", m.train_accuracy},
-          {"test_loss", m.test_loss},
-          {"test_accuracy", m.test_accuracy},
-          {"clean_fit", m.clean_fit},
-          {"corrupted_fit", m.corrupted_fit}};
+          {"base", optim::is_wrapper(s.optimizer) ? s.base : s.optimizer},
+          {"seed", static_cast<int64_t>(seed)}};
+  for (const std::string& name : hyperparameter_options()) row.push_back({name, s.value(name)});
+  for (const auto& [name, value] : s.hyperparameters)
+    if (const auto& known = hyperparameter_options(); std::find(known.begin(), known.end(), name) == known.end())
+      row.push_back({name, value});
+  row.insert(row.end(), {{"batch", problem.batch},
+                         {"steps", s.steps},
+                         {"epoch", m.epoch},
+                         {"step", m.step},
+                         {"gradient_evaluations", m.gradient_evaluations},
+                         {"seconds", m.seconds},
+                         {"peak_memory_bytes", m.peak_memory_bytes},
+                         {"train_loss", m.train_loss},
+                         {"train_accuracy", m.train_accuracy},
+                         {"test_loss", m.test_loss},
+                         {"test_accuracy", m.test_accuracy},
+                         {"clean_fit", m.clean_fit},
+                         {"corrupted_fit", m.corrupted_fit}});
+  return row;
 }
 
 }  // namespace minima::examples

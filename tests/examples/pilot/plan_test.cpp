@@ -2,7 +2,6 @@
 #include <cmath>
 #include <map>
 #include <set>
-#include <tuple>
 
 #include "examples/pilot/runs.h"
 #include "examples/pilot/verdict.h"
@@ -20,11 +19,11 @@ TEST_CASE("all three optimizers get equally many different trials over the same 
     for (const std::string& name : pilot_optimizers()) {
       const auto trials = pilot_trials(name, grid);
       CHECK(trials.size() == static_cast<size_t>(grid.trials()));
-      std::set<std::tuple<double, double, double>> different;
+      std::set<Hyperparameters> different;
       double low = INFINITY, high = 0;
-      for (const RunSettings& t : trials) {
-        different.insert({t.momentum, t.lr, t.rho});
-        low = std::min(low, t.lr / (1 - t.momentum)), high = std::max(high, t.lr / (1 - t.momentum));
+      for (const Setting& t : trials) {
+        different.insert(t.hyperparameters);
+        low = std::min(low, step_length(t)), high = std::max(high, step_length(t));
       }
       CHECK(different.size() == trials.size());
       ranges[name] = {low, high};
@@ -66,12 +65,8 @@ TEST_CASE("data on which the usual learning rate diverges do not end a pilot bef
   for (int i = 0; i < 80; ++i) labels.push_back(i % 2);
   const auto data = datasets::Dataset::from_values(values, {4}, labels, {"a", "b"});
   const Problem problem{.data = "large", .model = "mlp:8", .train = data, .test = data, .batch = 8};
-  CHECK_THROWS_AS(
-      [&] {
-        Run run(problem, {.steps = 1000});
-        while (!run.finished()) run.step();
-      }(),
-      Diverged);
+  Run usual(problem, {.hyperparameters = {{"lr", 0.1}}, .steps = 1000}, /*seed=*/1);
+  CHECK(train_to_end(usual).diverged());
   test::TemporaryFolder folder;
   const PilotClock clock(20);
   const PilotCosts costs = PilotSession(clock, folder.file("out")).measure_costs(problem, 20);
@@ -81,22 +76,21 @@ TEST_CASE("data on which the usual learning rate diverges do not end a pilot bef
 }
 
 TEST_CASE("of a pilot's trials the edge is among step lengths and radii, not among momenta") {
-  std::vector<RunResult> runs;
-  for (const RunSettings& settings : pilot_trials("msam", {2, 3, 3})) {
-    RunResult run{.settings = settings};
-    const double length = settings.lr / (1 - settings.momentum);
-    const bool centre = std::abs(length - 0.5) < 0.01 && settings.rho == 1 && settings.momentum == 0.95;
-    run.curve.push_back({.test_loss = centre ? 0.1 : 0.2 + 0.01 * length, .test_accuracy = 0.9});
-    runs.push_back(run);
+  Tuning tuning;
+  for (const Setting& setting : pilot_trials("msam", {2, 3, 3})) {
+    const bool centre =
+        std::abs(step_length(setting) - 0.5) < 0.01 && setting.value("rho") == 1 && setting.value("momentum") == 0.95;
+    RunResult run;
+    run.curve.push_back({.test_loss = centre ? 0.1 : 0.2 + 0.01 * step_length(setting), .test_accuracy = 0.9});
+    tuning.trials.push_back({setting, {run}});
   }
-  const std::vector<Trial> trials = judge_pilot(runs, JudgedBy::loss);
-  CHECK(trials.size() == 18);
-  const Trial& best = chosen_trial(trials, "msam");
-  CHECK(best.settings.rho == 1);
-  CHECK(best.settings.momentum == 0.95);
-  CHECK_FALSE(best.at_edge);
-  for (const Trial& trial : trials)
-    if (trial.settings.rho != 1) CHECK(trial.at_edge);
+  CHECK(tuning.trials_each() == 18);
+  const Runs& best = tuning.chosen("msam");
+  CHECK(best.setting.value("rho") == 1);
+  CHECK(best.setting.value("momentum") == 0.95);
+  CHECK_FALSE(tuning.at_edge(best));
+  for (const Runs& trial : tuning.trials)
+    if (trial.setting.value("rho") != 1) CHECK(tuning.at_edge(trial));
 }
 
 TEST_CASE("what became of an advantage is read from how the difference changed, seed by seed") {
@@ -128,13 +122,18 @@ TEST_CASE("clusters: a rare group is of the next class, and draws differ while c
   CHECK_FALSE(a.to_vector<double>() == b.to_vector<double>());
 }
 
-TEST_CASE("the warnings train every run they announce and tell what the intervals say") {
+TEST_CASE("the warnings have a case for each setting, and tell what the intervals say") {
   const WarningOptions tiny{.seeds = 2, .tuning_seeds = 1, .epochs = 1};
-  int64_t runs = 0;
-  const Warning shift = shift_warning(tiny, [&] { ++runs; }), variance = variance_warning(tiny, [&] { ++runs; });
-  CHECK(runs == warning_runs(tiny));
+  test::TemporaryFolder folder;
+  Session session({.directory = folder.file("out"), .configuration = {}, .resumable = false});
+  const Warning shift = shift_warning(tiny, session), variance = variance_warning(tiny, session);
   CHECK(shift.cases.size() == 4);
   CHECK(variance.cases.size() == 5);
+  for (const Warning& warning : {shift, variance})
+    for (const WarningCase& c : warning.cases) {
+      CHECK(c.differences.size() == 2);
+      CHECK(c.sgd_accuracy.count == 2);
+    }
   CHECK(warning_table(variance).size() == 6);
   CHECK(contains(shift.reading, "MSAM minus SGD in points of test accuracy: "));
 }

@@ -11,15 +11,10 @@ namespace minima::examples {
 
 class PerOptimizer {
  public:
-  PerOptimizer() = default;
   /// `option` ("--lr") is for errors: text that is no number, NaN or infinity, a name that is not among `optimizers`, a
   /// value given twice, or one below `minimum` (or equal to it, if `exclusive`).
-  struct Bound {
-    double minimum;
-    bool exclusive;
-  };
   PerOptimizer(const std::string& option, const std::vector<std::string>& words,
-               const std::vector<std::string>& optimizers, Bound bound);
+               const std::vector<std::string>& optimizers, double minimum, bool exclusive);
 
   /// The value for an optimizer, if one was given.
   std::optional<double> value(const std::string& optimizer) const;
