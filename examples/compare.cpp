@@ -6,11 +6,9 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "examples/compare/comparison.h"
 #include "examples/compare/options.h"
-#include "examples/kit/command_line.h"
-#include "examples/kit/comparison.h"
-#include "examples/kit/interrupt.h"
-#include "examples/kit/machine.h"
+#include "examples/kit/program.h"
 #include "examples/kit/report.h"
 #include "examples/kit/session.h"
 

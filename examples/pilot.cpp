@@ -7,9 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "examples/kit/command_line.h"
-#include "examples/kit/interrupt.h"
-#include "examples/kit/machine.h"
+#include "examples/kit/program.h"
 #include "examples/kit/report.h"
 #include "examples/pilot/figures.h"
 #include "examples/pilot/report.h"

@@ -6,9 +6,7 @@
 #include <filesystem>
 
 #include "examples/kit/checkpoint.h"
-#include "examples/kit/command_line.h"
-#include "examples/kit/interrupt.h"
-#include "examples/kit/machine.h"
+#include "examples/kit/program.h"
 #include "examples/kit/run.h"
 #include "minima.h"
 
@@ -70,7 +68,11 @@ int train(int argc, char** argv) {
         return loss;
       });
       ++step;
-      check_finite(loss.item(), method, step, optim::cosine(lr, steps)(step - 1));
+      if (!std::isfinite(loss.item()))
+        fail(method,
+             text("loss ", number_text(loss.item()), " at step ", step, " with learning rate ",
+                  optim::cosine(lr, steps)(step - 1)),
+             "a finite loss", "Try a smaller --lr.");
     }
     refresh_batch_norm(*model, train_set, batch_size);
     const Evaluation on_test = evaluate(*model, test_set);

@@ -5,8 +5,7 @@
 #include <cstdlib>
 
 #include "examples/compare/per_optimizer.h"
-#include "examples/kit/command_line.h"
-#include "examples/kit/machine.h"
+#include "examples/kit/program.h"
 #include "examples/kit/session.h"
 
 namespace minima::examples {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/kit/comparison.h"
+#include "examples/compare/comparison.h"
 
 namespace minima::examples {
 

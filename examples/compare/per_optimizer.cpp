@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "core/error.h"
-#include "examples/kit/command_line.h"
+#include "examples/kit/program.h"
 
 namespace minima::examples {
 

@@ -4,6 +4,7 @@ namespace minima::examples {
 
 namespace {
 const std::string note_prefix = "note.";
+}  // namespace
 
 void check_notes(const std::string& path, const Notes& notes, const Notes& expected) {
   for (const auto& [name, value] : expected) {
@@ -15,7 +16,6 @@ void check_notes(const std::string& path, const Notes& notes, const Notes& expec
            "Give the same options, or run without --resume.");
   }
 }
-}  // namespace
 
 void save_training(const std::string& path, nn::Module& model, const optim::Optimizer& optimizer,
                    const TrainingPosition& position) {

@@ -18,6 +18,9 @@ struct TrainingPosition {
   Notes notes;
 };
 
+/// An error that names the file and the first note in which it differs from what is expected.
+void check_notes(const std::string& path, const Notes& notes, const Notes& expected);
+
 /// Writes beside `path` and renames, so that a killed program leaves the old file or the new one.
 void save_training(const std::string& path, nn::Module& model, const optim::Optimizer& optimizer,
                    const TrainingPosition& position);

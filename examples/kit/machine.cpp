@@ -1,5 +1,4 @@
-#include "examples/kit/machine.h"
-
+// The machine, of program.h.
 #include <cblas.h>
 #include <sys/utsname.h>
 
@@ -9,6 +8,7 @@
 
 #include "core/backend.h"
 #include "core/parallel.h"
+#include "examples/kit/program.h"
 
 namespace minima::examples {
 

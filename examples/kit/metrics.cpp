@@ -22,6 +22,13 @@ std::string csv_quoted(const std::string& text) {
   return quoted + "\"";
 }
 
+template <class Part>
+std::string csv(const Row& row, const Part& part) {
+  std::string line;
+  for (const auto& field : row) line += (line.empty() ? "" : ",") + csv_quoted(part(field));
+  return line;
+}
+
 std::string value_text(const Value& value) {
   if (const auto* whole = std::get_if<int64_t>(&value)) return std::to_string(*whole);
   if (const auto* real = std::get_if<double>(&value)) return number_text(*real);
@@ -41,15 +48,11 @@ std::string number_text(double value) {
 }
 
 std::string csv_header(const Row& row) {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : row) names.push_back(csv_quoted(name));
-  return joined(names, ",");
+  return csv(row, [](const auto& field) { return field.first; });
 }
 
 std::string csv_line(const Row& row) {
-  std::vector<std::string> values;
-  for (const auto& [name, value] : row) values.push_back(csv_quoted(value_text(value)));
-  return joined(values, ",");
+  return csv(row, [](const auto& field) { return value_text(field.second); });
 }
 
 nlohmann::ordered_json json_of(const Row& row) {

@@ -1,7 +1,7 @@
 // Figures from data: line panels with bands, contour maps with paths, heat maps. Each becomes a gnuplot script with its
 // data inside, which a student can edit and rerun, and an svg made by it. What is drawn looks alike in every program:
-// one font, one colour and dash per optimizer (style.h), bands and marks explained in the figure.
-// Not here: what a comparison draws (figures.h), running gnuplot (gnuplot.h).
+// one font, one colour and dash per optimizer (line_style), bands and marks explained in the figure.
+// Not here: what a comparison draws (compare/comparison.h).
 #pragma once
 
 #include <optional>
@@ -10,6 +10,17 @@
 
 namespace minima::examples {
 
+struct LineStyle {
+  const char* colour;  ///< RRGGBB, safe for colour-blind readers
+  const char* dash;    ///< a second cue, gnuplot's: pairs of drawn and blank lengths; "solid" for none
+};
+
+/// How optimizers look in every figure of every program: those of optim/make.h, and two more: "gd" is gradient descent
+/// and "momentum" is SGD with momentum where the two are shown together; elsewhere "sgd" is SGD with momentum, as
+/// everywhere in minima. "black" and "grey" are for what is no optimizer: theory, limits. A second and third look of
+/// the same colour, for another rho say: "sam'", "sam''". Another name is an error.
+LineStyle line_style(const std::string& name);
+
 struct Span {
   double low, high;
 };
@@ -17,7 +28,7 @@ struct Span {
 /// One curve. Points that are not finite break it (and on a logarithmic axis those that are not positive).
 struct Series {
   std::string label;              ///< empty: not in the key
-  std::string style;              ///< a name of style.h, an optimizer's mostly
+  std::string style;              ///< a name that line_style knows, an optimizer's mostly
   std::vector<double> x, y;       ///< of equal length
   std::vector<double> low, high;  ///< a band around it, or error bars of `points`; empty: none
   enum class Draw { line, points, line_and_points, dashed } draw = Draw::line;
@@ -66,13 +77,14 @@ struct Map {
 
 /// Panels side by side in `columns`, then below; one key for all at the foot. `note` says in small print what bands are
 /// (a map says by itself what its marks are). Returns the gnuplot script that writes NAME.svg. Errors: vectors of
-/// unequal length, a style that style.h does not know.
+/// unequal length, a style that line_style does not know.
 std::string line_figure(const std::string& name, const std::string& headline, const std::vector<Panel>& panels,
                         int columns, const std::string& note = "");
 std::string map_figure(const std::string& name, const std::string& headline, const std::vector<Map>& maps, int columns,
                        const std::string& note = "");
 
-/// Writes DIRECTORY/NAME.gp and runs it. Returns an empty text, or why there is no svg and how to get it.
+/// Writes DIRECTORY/NAME.gp and runs gnuplot on it, a program of its own that may be absent. Returns an empty text, or
+/// why there is no svg and how to get it.
 std::string draw(const std::string& directory, const std::string& name, const std::string& script);
 
 }  // namespace minima::examples

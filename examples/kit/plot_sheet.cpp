@@ -3,12 +3,43 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <sstream>
 
-#include "examples/kit/style.h"
+#include "core/error.h"
 #include "examples/kit/table.h"
 
-namespace minima::examples::plotting {
+namespace minima::examples {
+
+LineStyle line_style(const std::string& name) {
+  static const std::map<std::string, LineStyle> styles{{"black", {"000000", "solid"}},
+                                                       {"grey", {"999999", "solid"}},
+                                                       {"gd", {"7F7F7F", "solid"}},
+                                                       {"momentum", {"0072B2", "solid"}},
+                                                       {"sgd", {"0072B2", "solid"}},
+                                                       {"nesterov", {"E69F00", "(12,4)"}},
+                                                       {"adam", {"009E73", "(4,3)"}},
+                                                       {"sam", {"D55E00", "(14,4,3,4)"}},
+                                                       {"msam", {"CC79A7", "solid"}},
+                                                       {"adamw", {"56B4E9", "(4,3,12,3)"}},
+                                                       {"asam", {"000000", "(2,3)"}},
+                                                       {"looksam", {"D55E00", "(3,3)"}},
+                                                       {"esam", {"000000", "(10,3,2,3)"}},
+                                                       // directions: SAM's and MSAM's own keep their colour
+                                                       {"along-gradient", {"D55E00", "(14,4,3,4)"}},
+                                                       {"along-momentum", {"CC79A7", "solid"}},
+                                                       {"along-last-gradient", {"56B4E9", "(8,3)"}},
+                                                       {"along-random", {"7F7F7F", "(2,3)"}},
+                                                       {"along-lr-momentum", {"E69F00", "(12,4)"}}};
+  if (name.size() > 2 && name.ends_with("''"))
+    return {line_style(name.substr(0, name.size() - 2)).colour, "(2,4,2,10)"};
+  if (name.size() > 1 && name.ends_with("'")) return {line_style(name.substr(0, name.size() - 1)).colour, "(7,5)"};
+  if (const auto found = styles.find(name); found != styles.end()) return found->second;
+  fail("line_style", name, "an optimizer of optim/make.h, gd, momentum, black or grey",
+       "Give it a line in examples/kit/plot_sheet.cpp.");
+}
+
+namespace plotting {
 
 namespace {
 
@@ -60,11 +91,7 @@ std::string quoted(const std::string& text) {
   return result + "'";
 }
 
-std::string number(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.7g", value);
-  return buffer;
-}
+std::string number(double value) { return short_text(value, 7); }
 
 Span range_of(const std::vector<double>& values, bool logarithmic) {
   Span range{INFINITY, -INFINITY};
@@ -224,4 +251,6 @@ std::string Sheet::script(const std::string& panels) const {
   return out.str();
 }
 
-}  // namespace minima::examples::plotting
+}  // namespace plotting
+
+}  // namespace minima::examples

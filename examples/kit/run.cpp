@@ -125,17 +125,13 @@ void Run::measure_curvature(int64_t samples) {
 }
 
 void Run::save(const std::string& path) {
-  TrainingPosition position{.step = step_};
-  position.notes = {
-      {"optimizer", setting_.optimizer}, {"seed", std::to_string(seed())}, {"seconds", number_text(seconds_)}};
-  save_training(path, *model_, *optimizer_, position);
+  Notes notes = identity();
+  notes["seconds"] = number_text(seconds_);
+  save_training(path, *model_, *optimizer_, {.step = step_, .notes = notes});
 }
 
 void Run::load(const std::string& path, const RunResult& before) {
-  TrainingPosition position = load_training(path, *model_, *optimizer_);
-  if (position.notes["optimizer"] != setting_.optimizer || position.notes["seed"] != std::to_string(seed()))
-    fail(path, "a run of \"" + position.notes["optimizer"] + "\", seed \"" + position.notes["seed"] + "\"",
-         text(setting_.optimizer, ", seed ", seed()));
+  TrainingPosition position = load_training(path, *model_, *optimizer_, identity());
   if (position.step > setting_.steps)
     fail(path, text("a run at step ", position.step), text("at most ", setting_.steps, " steps"));
   step_ = position.step;
@@ -197,12 +193,6 @@ void refresh_batch_norm(nn::Module& model, const datasets::Dataset& train, int64
   std::vector<Tensor> batches;
   for (const auto& [x, y] : loader.epoch(0)) batches.push_back(x.to(device));
   nn::recalibrate_batch_norm(model, batches);
-}
-
-void check_finite(double loss, const std::string& optimizer, int64_t step, double lr) {
-  if (!std::isfinite(loss))
-    fail(optimizer, text("loss ", number_text(loss), " at step ", step, " with learning rate ", lr), "a finite loss",
-         "Try a smaller --lr.");
 }
 
 void check_label(const std::string& data, const std::string& label) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "examples/kit/checkpoint.h"
 #include "examples/kit/metrics.h"
 #include "examples/kit/setting.h"
 #include "minima.h"
@@ -88,6 +89,7 @@ class Run {
   optim::Optimizer& optimizer() { return *optimizer_; }
 
  private:
+  Notes identity() const { return {{"optimizer", setting_.optimizer}, {"seed", std::to_string(seed())}}; }
   Variable optimizer_step(const Tensor& x, const Tensor& y);
   /// The loss, or Diverged; `step` counts from 1.
   double guard(double loss, const char* what, int64_t step) const;
@@ -135,10 +137,6 @@ Evaluation evaluate(nn::Module& model, const datasets::Dataset& data, Device dev
 /// Gathers batch-norm statistics anew at the present weights, on up to 2048 evenly spaced training samples in batches
 /// of the training's size: while training they may have been gathered elsewhere (MSAM). Before every evaluation.
 void refresh_batch_norm(nn::Module& model, const datasets::Dataset& train, int64_t batch, Device device = Device::cpu);
-
-/// For a loop of one's own: an error that names optimizer, step (counted from 1) and learning rate, if the loss is not
-/// finite.
-void check_finite(double loss, const std::string& optimizer, int64_t step, double lr);
 
 /// A label column beside the name of a built-in data set, which knows its labels, is an error.
 void check_label(const std::string& data, const std::string& label);

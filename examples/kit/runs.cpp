@@ -57,12 +57,6 @@ OfRun at_end(double Measurement::* quantity) {
 
 double gradients_at_end(const RunResult& run) { return static_cast<double>(run.last().gradient_evaluations); }
 
-double best_test_accuracy(const RunResult& run) {
-  double best = NAN;
-  for (const Measurement& m : run.curve) best = std::fmax(best, m.test_accuracy);
-  return best;
-}
-
 OfRun mean_seen(const std::string& name) {
   return [name](const RunResult& run) {
     double sum = 0, count = 0;

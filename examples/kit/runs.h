@@ -1,5 +1,5 @@
 // The results of a setting, one a seed: means over seeds with 95% intervals, differences paired by seed, curves with
-// bands. Not here: doing the runs (session.h), the tables of compare and pilot (comparison.h).
+// bands. Not here: doing the runs (session.h), the tables of compare and pilot (compare/comparison.h).
 #pragma once
 
 #include <functional>
@@ -41,8 +41,6 @@ bool has_name(const std::vector<Runs>& all, const std::string& name);
 OfRun at_end(double Measurement::* quantity);
 /// Gradient evaluations at the end.
 double gradients_at_end(const RunResult& run);
-/// The highest test accuracy of all measurements. It is read off the test set, so that it flatters.
-double best_test_accuracy(const RunResult& run);
 /// The mean of what an observer noted under this name. NaN is left out; NaN if nothing else is there.
 OfRun mean_seen(const std::string& name);
 

@@ -5,7 +5,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "examples/kit/interrupt.h"
+#include "examples/kit/checkpoint.h"
+#include "examples/kit/program.h"
 #include "examples/kit/table.h"
 #include "examples/kit/workers.h"
 
@@ -73,21 +74,12 @@ Json load_state(const std::string& path) {
       fail(path, "schema " + state.at("schema").dump(), text("schema ", schema_version));
     for (const Json& run : state.at("finished")) result_of(run.at("result")), run.at("task");
     if (!state.at("interrupted").is_null()) result_of(state.at("interrupted").at("result"));
-    state.at("configuration").get<std::map<std::string, std::string>>();
+    state.at("configuration").get<Notes>();
     return state;
   } catch (const Json::exception& error) {
     fail(path, std::string("a damaged file (") + error.what() + ")", "the state of an interrupted comparison",
          "Run without --resume to start anew.");
   }
-}
-
-/// An error that names the first option in which the two differ.
-void check_same_configuration(const Json& saved, const std::map<std::string, std::string>& now,
-                              const std::string& path) {
-  for (const auto& [name, value] : now)
-    if (const std::string before = saved.value(name, "nothing"); before != value)
-      fail(path, name + " " + value, name + " " + before + ", as when it was interrupted",
-           "Give the same options, or run without --resume.");
 }
 
 int64_t gradients_in(const Json& state) {
@@ -144,7 +136,7 @@ Session::Session(const Options& options) : options_(options), state_(std::make_s
   if (options.resume) {
     const std::string path = state_path(options.directory);
     state_->earlier = load_state(path);
-    check_same_configuration(state_->earlier.at("configuration"), options.configuration, path);
+    check_notes(path, state_->earlier.at("configuration").get<Notes>(), options.configuration);
   }
   if (options.gradient_evaluations > 0)
     progress_.emplace(options.gradient_evaluations, options.resume ? gradients_in(state_->earlier) : 0);

@@ -4,13 +4,13 @@
 // Not here: one run (run.h), what the results say (runs.h, comparison.h).
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "examples/kit/checkpoint.h"
 #include "examples/kit/progress.h"
 #include "examples/kit/runs.h"
 
@@ -43,8 +43,8 @@ int64_t expected_gradients(const Experiment& experiment);
 class Session {
  public:
   struct Options {
-    std::string directory;                             ///< for metrics.csv, metrics.jsonl, and what resuming needs
-    std::map<std::string, std::string> configuration;  ///< what must be the same when resumed
+    std::string directory;  ///< for metrics.csv, metrics.jsonl, and what resuming needs
+    Notes configuration;    ///< what must be the same when resumed
     bool resume = false;
     bool resumable = true;  ///< false: an interrupt keeps the metrics alone, and runs may be done several at once
     int64_t gradient_evaluations = 0;  ///< of all experiments, for the time left; 0: of each experiment for itself

@@ -37,10 +37,6 @@ std::string Setting::words() const {
   return words;
 }
 
-bool trains_alike(const Setting& a, const Setting& b) {
-  return a.optimizer == b.optimizer && a.base == b.base && a.hyperparameters == b.hyperparameters && a.steps == b.steps;
-}
-
 const std::vector<std::string>& hyperparameter_options() {
   static const std::vector<std::string> names{"lr", "momentum", "rho", "weight_decay"};
   return names;

@@ -38,9 +38,6 @@ struct Setting {
   std::string words() const;
 };
 
-/// Whether both train alike: all but label and look. What `prepare` does is not compared.
-bool trains_alike(const Setting& a, const Setting& b);
-
 /// The hyperparameters that programs have options for; each is a column of the metrics.
 const std::vector<std::string>& hyperparameter_options();
 /// Those of them that tuning chooses for an optimizer: the learning rate, and the radius where there is one.

@@ -26,24 +26,14 @@ struct Surface {
   std::function<double(double x)> minima{};  ///< y of the minimum at x, where the minima are a curve
 };
 
-/// ellipse10, ellipse100, rosenbrock, beale, saddle, valley
-std::vector<Surface> surfaces();
-/// One of them by name; another name is an error.
-Surface surface(const std::string& name);
 /// (xy - 1)^2 / 2: every point of xy = 1 is a minimum of loss 0 with curvature x^2 + y^2, the flattest at (1, 1).
 Surface valley();
 
 /// How an optimizer is made for the two weights.
 using MakeOptimizer = std::function<std::unique_ptr<optim::Optimizer>(std::vector<Variable> weights)>;
 
-/// "gd", "momentum" (SGD with it) or an optimizer of optim/make.h, around SGD if it is a wrapper; no weight decay. A
-/// rho counts for wrappers alone.
-MakeOptimizer optimizer_called(const std::string& name, Hyperparameters hyperparameters);
-
 /// The loss that step number `step` (from 0) trains on, where it is not the surface's own: a noisy label.
 using StepLoss = std::function<Variable(const Variable& x, const Variable& y, int64_t step)>;
-/// The valley's, when each step sees another label: (xy - 1 - n)^2 / 2, n normal with this standard deviation.
-StepLoss valley_with_noisy_label(double deviation, uint64_t seed);
 
 /// One step: where the weights were, where the gradient that moved them was taken, and the surface's loss at the
 /// weights.

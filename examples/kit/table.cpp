@@ -11,16 +11,16 @@ namespace minima::examples {
 
 namespace {
 
-std::string formatted(const char* format, double value) {
+std::string formatted(const char* format, int digits, double value) {
   char buffer[64];
-  std::snprintf(buffer, sizeof buffer, format, value);
+  std::snprintf(buffer, sizeof buffer, format, digits, value);
   return buffer;
 }
 
 /// A value without a spread: whole numbers in full, others with four digits.
 std::string lone_text(double value) {
   const double whole = std::round(value);
-  return std::abs(value - whole) < 1e-9 * std::abs(value) ? fixed(whole, 0) : formatted("%.4g", value);
+  return std::abs(value - whole) < 1e-9 * std::abs(value) ? fixed(whole, 0) : formatted("%.*g", 4, value);
 }
 
 /// Decimals that show two significant digits of this size.
@@ -31,17 +31,8 @@ int decimals_for(double size) {
 
 }  // namespace
 
-std::string short_text(double value, int digits) {
-  char buffer[64];
-  std::snprintf(buffer, sizeof buffer, "%.*g", digits, value);
-  return buffer;
-}
-
-std::string fixed(double value, int decimals) {
-  char buffer[64];
-  std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
-  return buffer;
-}
+std::string short_text(double value, int digits) { return formatted("%.*g", digits, value); }
+std::string fixed(double value, int decimals) { return formatted("%.*f", decimals, value); }
 
 std::string interval_text(const Interval& interval, double scale) {
   if (interval.count == 0) return "-";
@@ -52,7 +43,7 @@ std::string interval_text(const Interval& interval, double scale) {
 }
 
 std::string signed_text(const Interval& d, double scale) {
-  if (d.count < 2 || d.half_width == 0) return formatted("%+.3g", d.mean * scale);
+  if (d.count < 2 || d.half_width == 0) return formatted("%+.*g", 3, d.mean * scale);
   return (d.mean * scale < 0 ? "" : "+") + fixed(d.mean * scale, decimals_for(d.half_width * scale));
 }
 

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "examples/kit/command_line.h"
-
 namespace minima::examples {
 
 namespace {
@@ -106,15 +104,6 @@ Table trial_table(const Tuning& tuning) {
                      interval_text(validation_accuracy(trial), 100), note});
   }
   return table;
-}
-
-std::string tuning_text(const Tuning& tuning) {
-  const auto edges = tuning.chosen_at_edge();
-  return text(tuning.trials_each(), " trials for each optimizer, on ", number_text(100 * (1 - validation_fraction)),
-              "% of the training data with ", tuning.seeds(), tuning.seeds() == 1 ? " seed" : " seeds",
-              " of their own; chosen by the mean ", tuning.judged_by == JudgedBy::loss ? "loss" : "accuracy",
-              " on the other ", number_text(100 * validation_fraction), "%. The test data took no part.",
-              edges.empty() ? "" : " At the edge of what was tried: " + listed(edges) + "; widen by --lr and --rho.");
 }
 
 }  // namespace minima::examples

@@ -58,7 +58,4 @@ Interval validation_accuracy(const Runs& trial);
 double step_length(const Setting& setting);
 
 Table trial_table(const Tuning& tuning);
-/// What was done, in words: how many trials, on how much of the data, and what lies at the edge.
-std::string tuning_text(const Tuning& tuning);
-
 }  // namespace minima::examples

@@ -22,7 +22,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
-#include "examples/kit/interrupt.h"
+#include "examples/kit/program.h"
 
 namespace minima::examples {
 

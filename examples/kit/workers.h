@@ -24,7 +24,7 @@ struct Jobs {
 };
 
 /// Does all jobs in `workers` processes. An error in a job is thrown here, and the other workers are stopped. False
-/// when Ctrl-C (caught by interrupt.h) stopped them, with the first results handed over.
+/// when Ctrl-C (caught by program.h) stopped them, with the first results handed over.
 /// A forked process has the locks of all threads and none of the threads: a lock that another thread held would stay
 /// locked. So no other thread may be alive: the kernels' threads are ended here, and are started again when a kernel
 /// wants them; with any other, such as that of a datasets::Epoch or a Run which has not ended, this is an error (on

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/kit/lab_data.h"
+#include "examples/labs/lab_data.h"
 #include "examples/labs/likeness.h"
 #include "examples/labs/probes.h"
 

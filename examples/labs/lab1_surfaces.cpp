@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "examples/kit/lab.h"
-#include "examples/kit/surface.h"
+#include "examples/labs/lab.h"
+#include "examples/labs/surfaces.h"
 #include "examples/labs/valley.h"
 
 using namespace minima;

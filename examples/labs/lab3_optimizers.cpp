@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/kit/lab_data.h"
 #include "examples/kit/tuning.h"
+#include "examples/labs/lab_data.h"
 #include "examples/labs/step_costs.h"
 
 using namespace minima;

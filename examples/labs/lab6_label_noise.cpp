@@ -4,8 +4,8 @@
 //   lab6_label_noise --seeds 5 --seeds-elsewhere 3 --out runs/lab6-long
 #include <algorithm>
 
-#include "examples/kit/lab_data.h"
 #include "examples/kit/tuning.h"
+#include "examples/labs/lab_data.h"
 #include "examples/labs/label_noise_report.h"
 
 using namespace minima;

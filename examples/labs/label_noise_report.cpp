@@ -34,6 +34,12 @@ Series radius_series(const std::vector<Runs>& all, const std::string& optimizer,
 double last_accuracy(const RunResult& run) { return run.last().test_accuracy; }
 double corrupted_fit(const RunResult& run) { return run.last().corrupted_fit; }
 
+double best_test_accuracy(const RunResult& run) {
+  double best = NAN;
+  for (const Measurement& m : run.curve) best = std::fmax(best, m.test_accuracy);
+  return best;
+}
+
 std::string radius_label(const std::string& optimizer, double rho) { return text(optimizer, " ", rho); }
 
 Table outcome_table(const std::vector<Runs>& all) {

@@ -6,13 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "examples/kit/lab.h"
+#include "examples/labs/lab.h"
 
 namespace minima::examples {
 
 /// Of the last epoch: accuracy on clean test data, and the share of the wrong training labels that has been learnt.
 double last_accuracy(const RunResult& run);
 double corrupted_fit(const RunResult& run);
+/// The highest test accuracy of all measurements. It is read off the test set, so that it flatters.
+double best_test_accuracy(const RunResult& run);
 
 /// "sam 0.2": a setting with a radius and lr 0.05.
 std::string radius_label(const std::string& optimizer, double rho);

@@ -12,9 +12,8 @@
 #include <thread>
 
 #include "core/error.h"
-#include "examples/kit/command_line.h"
-#include "examples/kit/interrupt.h"
 #include "examples/kit/metrics.h"
+#include "examples/kit/program.h"
 #include "examples/kit/progress.h"
 #include "examples/kit/table.h"
 

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "examples/kit/lab_data.h"
+#include "examples/labs/lab_data.h"
 #include "examples/labs/probes.h"
 
 namespace minima::examples {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "examples/kit/lab.h"
+#include "examples/labs/lab.h"
 
 namespace minima::examples {
 

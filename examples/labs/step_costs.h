@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/kit/lab.h"
+#include "examples/labs/lab.h"
 
 namespace minima::examples {
 

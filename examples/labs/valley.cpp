@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "examples/kit/statistics.h"
-#include "examples/kit/surface.h"
+#include "examples/labs/surfaces.h"
 
 namespace minima::examples {
 

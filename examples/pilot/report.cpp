@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
-#include "examples/kit/command_line.h"
+#include "examples/kit/program.h"
 
 namespace minima::examples {
 

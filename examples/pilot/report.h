@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/kit/comparison.h"
+#include "examples/compare/comparison.h"
 #include "examples/pilot/plan.h"
 #include "examples/pilot/runs.h"
 #include "examples/pilot/verdict.h"

@@ -5,7 +5,7 @@
 #include <map>
 #include <memory>
 
-#include "examples/kit/interrupt.h"
+#include "examples/kit/program.h"
 #include "examples/kit/table.h"
 #include "examples/pilot/verdict.h"
 

@@ -7,9 +7,9 @@
 #include <cstdio>
 
 #include "core/ops.h"
-#include "examples/kit/command_line.h"
 #include "examples/kit/metrics.h"
 #include "examples/kit/plot.h"
+#include "examples/kit/program.h"
 #include "examples/kit/surface.h"
 #include "optim/make.h"
 

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <filesystem>
 
-#include "examples/kit/style.h"
 #include "optim/make.h"
 #include "tests/check.h"
 #include "tests/examples/process.h"

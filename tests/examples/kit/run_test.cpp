@@ -94,9 +94,9 @@ TEST_CASE("a checkpoint of another run is refused") {
   run.step();
   run.save(folder.file("run"));
   Run another(problem, setting_of("sgd"), 9);
-  CHECK_ERROR(another.load(folder.file("run"), {}), "a run of \"sgd\", seed \"3\"");
+  CHECK_ERROR(another.load(folder.file("run"), {}), "got seed 9, expected seed 3, as when it was interrupted");
   Run wrapped(problem, setting_of("sam"), seed);
-  CHECK_ERROR(wrapped.load(folder.file("run"), {}), "sgd");
+  CHECK_ERROR(wrapped.load(folder.file("run"), {}), "got optimizer sam, expected optimizer sgd");
 }
 
 TEST_CASE("a loss that is not a number ends the run, and the result names optimizer, step and learning rate") {
@@ -165,7 +165,6 @@ TEST_CASE("a measurement that is not a number names the step just taken and its 
   run.step();
   for (const Variable& parameter : run.model().parameters()) Tensor(parameter.value()).fill(-NAN);
   CHECK_ERROR(run.measure(), "training loss nan at step 1 with learning rate 0.");
-  CHECK_ERROR(check_finite(-NAN, "adam", 7, 0.5), "[adam] got loss nan at step 7 with learning rate 0.5");
 }
 
 TEST_CASE("gradient evaluations are counted: one a step, two for sam and asam") {

@@ -86,10 +86,6 @@ TEST_CASE("a panel shows the range of the later means") {
   CHECK_FALSE(curve_panel("loss", epoch_axis(), {"nat", loss}, all, /*log_y=*/true).y_range);
 }
 
-TEST_CASE("the best accuracy is that of the best epoch, not of the last") {
-  CHECK(best_test_accuracy(result_of(1, 1)) == 0.9);
-}
-
 TEST_CASE("a mean of what was seen leaves out NaN, and is NaN where nothing else is left") {
   RunResult run;
   CHECK(std::isnan(mean_seen("cosine")(run)));

@@ -72,15 +72,6 @@ TEST_CASE("a quantity that was not varied has no edge") {
   CHECK(tuning.at_edge(tuning.trials[2]));
 }
 
-TEST_CASE("the words about tuning count the trials and seeds that there were") {
-  Tuning tuning{{trial("sgd", {{"lr", 0.1}}, 0.5, 0.9, 4), trial("sgd", {{"lr", 0.2}}, 0.4, 0.9, 4),
-                 trial("sgd", {{"lr", 0.3}}, 0.6, 0.9, 4), trial("sam", {{"lr", 0.1}}, 0.5, 0.9, 4)}};
-  CHECK(contains(tuning_text(tuning), "3 trials for each optimizer, on 80% of the training data with 4 seeds"));
-  CHECK(contains(tuning_text(tuning), "chosen by the mean loss on the other 20%"));
-  tuning.judged_by = JudgedBy::accuracy;
-  CHECK(contains(tuning_text(tuning), "chosen by the mean accuracy on the other 20%"));
-}
-
 TEST_CASE("the validation split is a fifth of the training set and leaves the test set alone") {
   auto [train, test] = datasets::digits();
   const Problem problem{.data = "digits", .model = "mlp", .train = train.take(500), .test = test};

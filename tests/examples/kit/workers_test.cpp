@@ -7,7 +7,7 @@
 #include <chrono>
 #include <thread>
 
-#include "examples/kit/interrupt.h"
+#include "examples/kit/program.h"
 #include "minima.h"
 #include "tests/check.h"
 #include "tests/examples/process.h"

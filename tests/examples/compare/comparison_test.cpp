@@ -1,4 +1,4 @@
-#include "examples/kit/comparison.h"
+#include "examples/compare/comparison.h"
 
 #include <nlohmann/json.hpp>
 
@@ -172,4 +172,15 @@ TEST_CASE("summary.json has exactly the keys of its schema, and null where a div
   CHECK(json.at("runs").at(1).at("gradient_evaluations") == 20);
   CHECK(json.at("runs").at(9).at("test_loss").is_null());
   CHECK(json.at("runs").at(9).at("steps") == 0);
+}
+
+TEST_CASE("the words about tuning count the trials and seeds that there were") {
+  Tuning tuning;
+  for (const double lr : {0.1, 0.2, 0.3})
+    tuning.trials.push_back(
+        {{.hyperparameters = {{"lr", lr}}}, std::vector<RunResult>(4, finished("sgd", 1001, 0.9, lr, 1))});
+  CHECK(contains(tuning_text(tuning), "3 trials for each optimizer, on 80% of the training data with 4 seeds"));
+  CHECK(contains(tuning_text(tuning), "chosen by the mean loss on the other 20%"));
+  tuning.judged_by = JudgedBy::accuracy;
+  CHECK(contains(tuning_text(tuning), "chosen by the mean accuracy on the other 20%"));
 }

@@ -1,11 +1,10 @@
-#include "examples/kit/comparison.h"
+#include "examples/compare/comparison.h"
 
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "examples/kit/command_line.h"
-#include "examples/kit/machine.h"
+#include "examples/kit/program.h"
 
 namespace minima::examples {
 
@@ -187,6 +186,15 @@ std::string verdict(const Comparison& comparison) {
               " seeds: ", separated(comparison, &Measurement::test_accuracy, 100),
               ". Test loss: ", separated(comparison, &Measurement::test_loss, 1), cost_clause(comparison),
               edges.empty() ? "" : "; at the edge of what tuning tried: " + listed(edges) + ": widen", ".");
+}
+
+std::string tuning_text(const Tuning& tuning) {
+  const auto edges = tuning.chosen_at_edge();
+  return text(tuning.trials_each(), " trials for each optimizer, on ", number_text(100 * (1 - validation_fraction)),
+              "% of the training data with ", tuning.seeds(), tuning.seeds() == 1 ? " seed" : " seeds",
+              " of their own; chosen by the mean ", tuning.judged_by == JudgedBy::loss ? "loss" : "accuracy",
+              " on the other ", number_text(100 * validation_fraction), "%. The test data took no part.",
+              edges.empty() ? "" : " At the edge of what was tried: " + listed(edges) + "; widen by --lr and --rho.");
 }
 
 std::string summary_json(const Comparison& c) {

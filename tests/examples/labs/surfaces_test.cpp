@@ -1,8 +1,7 @@
-#include "examples/kit/surface.h"
+#include "examples/labs/surfaces.h"
 
 #include <cmath>
 
-#include "optim/make.h"
 #include "tests/check.h"
 
 using namespace minima;
@@ -24,11 +23,7 @@ double loss_at(const Surface& surface, double x, double y) {
 }
 
 MakeOptimizer maker(const std::string& name, double lr, double rho = 0) {
-  return [=](std::vector<Variable> weights) {
-    optim::Settings settings{.lr = lr, .momentum = 0.9, .weight_decay = 0};
-    if (optim::is_wrapper(name)) settings.rho = rho;
-    return optim::make_optimizer(name, std::move(weights), settings);
-  };
+  return optimizer_called(name, {{"lr", lr}, {"rho", rho}});
 }
 
 }  // namespace

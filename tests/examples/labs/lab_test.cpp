@@ -1,5 +1,5 @@
 // What labs share: options, tables, verdicts, exit status; and the program that runs them all.
-#include "examples/kit/lab.h"
+#include "examples/labs/lab.h"
 
 #include <filesystem>
 

@@ -45,6 +45,9 @@ Table difference_table(const Comparison& comparison);
 /// the paired difference includes 0.
 std::string verdict(const Comparison& comparison);
 
+/// What was done, in words: how many trials, on how much of the data, and what lies at the edge.
+std::string tuning_text(const Tuning& tuning);
+
 /// {"schema": 2, "data", "model", "parameters", "batch", "threads", "machine", "runs": [{"optimizer", "base", "seed",
 /// "lr", "momentum", "rho", "weight_decay", "epochs", "steps", "gradient_evaluations", "seconds", "peak_memory_bytes",
 /// "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lambda_max", "lambda_residual"}]}

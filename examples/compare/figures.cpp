@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/kit/comparison.h"
+#include "examples/compare/comparison.h"
 #include "examples/kit/plot.h"
 
 namespace minima::examples {

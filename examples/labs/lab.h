@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "examples/kit/command_line.h"
 #include "examples/kit/metrics.h"
 #include "examples/kit/plot.h"
+#include "examples/kit/program.h"
 #include "examples/kit/report.h"
 #include "examples/kit/session.h"
 #include "examples/kit/table.h"

@@ -1,7 +1,8 @@
-#include "examples/kit/command_line.h"
+#include "examples/kit/program.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -84,5 +85,21 @@ std::string listed(const std::vector<std::string>& words) {
   for (size_t i = 0; i < words.size(); ++i) result += (i == 0 ? "" : i + 1 == words.size() ? " and " : ", ") + words[i];
   return result;
 }
+
+namespace {
+volatile std::sig_atomic_t arrived = 0;
+
+void note_interrupt(int signal) {
+  arrived = 1;
+  std::signal(signal, SIG_DFL);  // the next one ends the process
+}
+}  // namespace
+
+void catch_interrupts() {
+  std::signal(SIGINT, note_interrupt);
+  std::signal(SIGTERM, note_interrupt);
+}
+
+bool interrupted() { return arrived != 0; }
 
 }  // namespace minima::examples

@@ -1,5 +1,5 @@
 // What labs train on: which options are refused, what is kept for validation, and for what the stated figures count.
-#include "examples/kit/lab_data.h"
+#include "examples/labs/lab_data.h"
 
 #include "tests/check.h"
 #include "tests/examples/process.h"

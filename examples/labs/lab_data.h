@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "examples/kit/lab.h"
+#include "examples/labs/lab.h"
 
 namespace minima::examples {
 

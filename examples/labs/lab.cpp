@@ -1,11 +1,10 @@
-#include "examples/kit/lab.h"
+#include "examples/labs/lab.h"
 
 #include <cmath>
 #include <cstdio>
 
 #include "core/parallel.h"
-#include "examples/kit/interrupt.h"
-#include "examples/kit/machine.h"
+#include "examples/kit/program.h"
 
 namespace minima::examples {
 

@@ -1,4 +1,4 @@
-#include "examples/kit/lab_data.h"
+#include "examples/labs/lab_data.h"
 
 #include <algorithm>
 #include <numeric>

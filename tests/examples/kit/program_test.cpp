@@ -1,4 +1,4 @@
-#include "examples/kit/command_line.h"
+#include "examples/kit/program.h"
 
 #include "examples/kit/progress.h"
 #include "tests/check.h"

@@ -1,5 +1,6 @@
-// The command line of the example programs: options with defaults, one help text, errors that say what to do.
-// CLI11 does the parsing, in command_line.cpp alone.
+// What every program starts with: its command line (options with defaults, one help text, errors that say what to do),
+// the machine it runs on, and Ctrl-C, handled between two training steps: the first asks the program to save and stop,
+// a second one kills it. CLI11 does the parsing, in program.cpp alone.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "core/dtype.h"
 
 namespace minima::examples {
 
@@ -44,5 +47,27 @@ int run_program(const std::function<int()>& program);
 
 /// "a, b and c"
 std::string listed(const std::vector<std::string>& words);
+
+// ---- the machine
+
+/// "AMD EPYC 9R14, 2 CPUs, Linux 6.1; g++ 12.2.0, Release; OpenBLAS 0.3.21 (Haswell)"
+std::string machine_description();
+
+/// Prints machine, device and threads, as every program does first; warns about a build that is slow by intent.
+void print_machine(Device device);
+
+/// "cpu" or "cuda" as a Device; anything else, or a GPU that cannot be used, is an error.
+Device parse_device(const std::string& name);
+
+// ---- Ctrl-C
+
+/// From now on SIGINT and SIGTERM set a flag instead of ending the process.
+void catch_interrupts();
+
+/// Whether one has arrived.
+bool interrupted();
+
+/// The exit status of a program that was interrupted and has saved its state, as shells expect it.
+inline constexpr int exit_interrupted = 130;
 
 }  // namespace minima::examples
