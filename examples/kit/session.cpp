@@ -238,12 +238,11 @@ std::vector<RunResult> Session::run_in_processes(const std::vector<Task>& tasks)
     finish(task, results.back());
     write_rows(task, results.back());
     tell(task, results.back());
+    progress_->plain_line(text(results.size(), " of ", tasks.size(), " runs done"));
   };
   const int64_t before = gradients_done_;
   jobs.progress = [&](int64_t gradients) {
-    const std::string note = text(results.size(), " of ", tasks.size(), " runs done");
-    progress_->update(before + gradients, note);
-    progress_->plain_line(note);
+    progress_->update(before + gradients, text(results.size(), " of ", tasks.size(), " runs done"));
   };
   const bool all_done = in_processes(num_threads(), jobs);
   clear_progress();

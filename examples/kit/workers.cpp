@@ -7,8 +7,10 @@
 #include <unistd.h>
 #if defined(__linux__)
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -17,6 +19,7 @@
 #include <filesystem>
 #include <map>
 #include <new>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -68,32 +71,43 @@ void send(int pipe, int64_t index, const std::string& text, bool is_error) {
   _exit(0);
 }
 
-/// The threads of this process, 1 where they cannot be counted. A thread that has been joined may be listed for a
-/// moment longer, so one look that finds more is not enough.
-int64_t threads_alive() {
+/// The threads of this process but for the calling one; none where they cannot be listed.
+std::set<std::string> other_threads() {
+  std::set<std::string> others;
 #if defined(__linux__) && !defined(__SANITIZE_THREAD__)  // which has a thread of its own, prepared for forks
-  int64_t threads = 0;
-  for (int look = 0; look < 200 && threads != 1; ++look) {
-    if (look > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    std::error_code problem;
-    const std::filesystem::directory_iterator listed("/proc/self/task", problem);
-    if (problem) return 1;
-    threads = std::distance(begin(listed), end(listed));
-  }
-  return threads;
-#else
-  return 1;
+  std::error_code problem;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task", problem))
+    others.insert(entry.path().filename().string());
+  others.erase(std::to_string(syscall(SYS_gettid)));
 #endif
+  return others;
 }
 
-/// No thread but this one, until the end of the scope.
+/// Those that run before main(): OpenBLAS has some, which it ends itself when the process forks.
+const std::set<std::string> from_the_start = other_threads();
+
+/// How many have come since. A thread that has been joined may be listed for a moment longer, so one look that finds
+/// some is not enough.
+int64_t threads_alive() {
+  int64_t alive = 0;
+  for (int look = 0; look < 200; ++look) {
+    const std::set<std::string> others = other_threads();
+    alive = std::count_if(others.begin(), others.end(),
+                          [](const std::string& thread) { return from_the_start.count(thread) == 0; });
+    if (alive == 0) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return alive;
+}
+
+/// No thread of ours but this one, until the end of the scope.
 class Alone {
  public:
   Alone() {
     set_num_threads(1);  // the others end
-    if (const int64_t threads = threads_alive(); threads != 1) {
+    if (const int64_t threads = threads_alive(); threads > 0) {
       set_num_threads(before_);
-      fail("in_processes", text(threads - 1, threads == 2 ? " other thread" : " other threads"),
+      fail("in_processes", text(threads, threads == 1 ? " other thread" : " other threads"),
            "none while processes start",
            "Let every Run and every Epoch of a Loader end first: their threads prepare batches.");
     }

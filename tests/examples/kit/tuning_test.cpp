@@ -1,5 +1,7 @@
 #include "examples/kit/tuning.h"
 
+#include <set>
+
 #include "tests/check.h"
 
 using namespace minima;
