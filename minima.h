@@ -1,6 +1,7 @@
 // All of minima, for programs that use it. One header instead of a dozen; nothing is defined here.
 #pragma once
 
+#include "autograd/hessian.h"
 #include "autograd/mode.h"
 #include "autograd/ops.h"
 #include "autograd/record.h"

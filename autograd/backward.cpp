@@ -9,8 +9,7 @@
 
 namespace minima {
 
-using detail::Node;
-using Role = Node::Role;
+using autograd::Context, autograd::Edge, autograd::Gradients, autograd::Leaf, autograd::Node, autograd::Op;
 
 namespace {
 
@@ -20,52 +19,7 @@ struct Pass {
   bool retain_graph = false;
 };
 
-// Nodes that lie between the outputs and what is asked for, outputs first. An op's id is larger than its inputs' ids:
-// descending ids are a topological order, and nothing below the smallest target can lead to one.
-std::vector<Shared<Node>> reachable(const std::vector<Variable>& outputs, const Pass& pass) {
-  static std::atomic<uint64_t> traversals{0};
-  const uint64_t traversal = ++traversals;
-  uint64_t lowest = 0;
-  if (pass.inputs) {
-    lowest = ~uint64_t{0};
-    for (const Variable& input : *pass.inputs) lowest = std::min(lowest, input.node()->id);
-  }
-  std::vector<Shared<Node>> found;
-  auto visit = [&](const Shared<Node>& node) {
-    if (!node || node->traversal == traversal || node->id < lowest) return;
-    node->traversal = traversal;
-    node->role = pass.inputs ? Role::passed : node->is_leaf() ? Role::target : Role::wanted;
-    found.push_back(node);
-  };
-  for (const Variable& output : outputs) visit(output.node());
-  for (size_t i = 0; i < found.size(); ++i) {
-    const Node* node = found[i].get();
-    if (node->freed)
-      fail(node->op, "a second backward pass through a graph that the first one freed", "a graph that is still whole",
-           "Use retain_graph on every pass but the last.");
-    for (const detail::Edge& edge : node->inputs) visit(edge.node);
-  }
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a->id > b->id; });
-  if (!pass.inputs) return found;
-
-  for (const Variable& input : *pass.inputs)
-    if (input.node()->traversal == traversal) input.node()->role = Role::target;
-  for (auto node = found.rbegin(); node != found.rend(); ++node)
-    for (const detail::Edge& edge : (*node)->inputs)
-      if ((*node)->role == Role::passed && edge.node && edge.node->traversal == traversal &&
-          edge.node->role != Role::passed)
-        (*node)->role = Role::wanted;
-  found.erase(std::remove_if(found.begin(), found.end(), [](const auto& node) { return node->role == Role::passed; }),
-              found.end());
-  return found;
-}
-
-// Adds to what a node has gathered. Always a new tensor: two nodes may hold the same gradient.
-void gather(Node& node, Variable grad) {
-  node.pending = node.pending.defined() ? node.pending + grad : std::move(grad);
-}
-
-void accumulate(Node& leaf, const Tensor& grad) {
+void accumulate(Leaf& leaf, const Tensor& grad) {
   if (!leaf.requires_grad) return;
   if (leaf.grad_bound)
     if (leaf.grad_empty)
@@ -73,72 +27,164 @@ void accumulate(Node& leaf, const Tensor& grad) {
     else
       core::add_scaled(leaf.grad, 1.0, grad);
   else
-    leaf.grad = leaf.grad_empty ? grad.clone() : core::binary(BinaryOp::add, leaf.grad, grad);
+    leaf.grad = leaf.grad_empty ? grad.clone() : core::binary(core::BinaryOp::add, leaf.grad, grad);
   leaf.grad_empty = false;
 }
 
-// Runs a node's rule and hands its gradients on to the inputs that want one.
-void propagate(const Shared<Node>& node, const Variable& grad) {
-  const Context context(grad, node);
-  Gradients gradients = node->rule(context);
-  if (gradients.size() != node->inputs.size())
-    fail(node->op, text(gradients.size(), " gradients from its rule"), text(node->inputs.size(), ", one an input"));
+Op& op_of(const core::Shared<Node>& node) { return static_cast<Op&>(*node); }
+
+}  // namespace
+
+namespace autograd {
+
+/// One walk over the graph, outputs first. What it knows about a node is in notes_, at the node's mark.place.
+class Traversal {
+ public:
+  Traversal(const std::vector<Variable>& outputs, const Pass& pass);
+
+  /// Whether the node's gradient is asked for, or leads to one that is.
+  bool wants(const core::Shared<Node>& node) const {
+    return node && node->mark.traversal == id_ && notes_[node->mark.place].role != Role::passed;
+  }
+  /// Runs the rules. Returns the gradients of pass.inputs, undefined where the outputs do not depend on one.
+  std::vector<Variable> run(const std::vector<Variable>& outputs, const std::vector<Variable>& seeds);
+
+ private:
+  enum class Role : uint8_t {
+    passed,  // leads to nothing whose gradient is asked for
+    wanted,  // lies between the outputs and what is asked for
+    target,  // is itself asked for
+  };
+  struct Note {
+    Role role;
+    Variable gradient = {};  // gathered so far
+  };
+
+  void find(const std::vector<Variable>& outputs);
+  void assign_roles();
+  bool leads_on(const Op& op) const;
+  void propagate(Op& op, const Variable& grad);
+  // Adds to what a node has gathered. Always a new tensor: two nodes may hold the same gradient.
+  void gather(const Node& node, Variable grad) {
+    Variable& sum = notes_[node.mark.place].gradient;
+    sum = sum.defined() ? sum + grad : std::move(grad);
+  }
+
+  const Pass pass_;
+  const uint64_t id_;
+  std::vector<core::Shared<Node>> order_;  // descending ids
+  std::vector<Note> notes_;                // of the nodes of order_
+};
+
+namespace {
+uint64_t next_traversal() {
+  static std::atomic<uint64_t> traversals{0};
+  return ++traversals;
+}
+}  // namespace
+
+Traversal::Traversal(const std::vector<Variable>& outputs, const Pass& pass) : pass_(pass), id_(next_traversal()) {
+  find(outputs);
+  assign_roles();
+}
+
+// The nodes that the outputs depend on. An op's id is larger than its inputs' ids: descending ids are a topological
+// order, and nothing below the smallest target can lead to one.
+void Traversal::find(const std::vector<Variable>& outputs) {
+  uint64_t lowest = 0;
+  if (pass_.inputs) {
+    lowest = ~uint64_t{0};
+    for (const Variable& input : *pass_.inputs) lowest = std::min(lowest, input.node()->id);
+  }
+  const auto visit = [&](const core::Shared<Node>& node) {
+    if (!node || node->mark.traversal == id_ || node->id < lowest) return;
+    node->mark.traversal = id_;
+    order_.push_back(node);
+  };
+  for (const Variable& output : outputs) visit(output.node());
+  for (size_t i = 0; i < order_.size(); ++i) {
+    if (order_[i]->is_leaf) continue;
+    const Op& op = op_of(order_[i]);
+    if (op.freed)
+      fail(op.name, "a second backward pass through a graph that the first one freed", "a graph that is still whole",
+           "Use retain_graph on every pass but the last.");
+    for (const Edge& edge : op.inputs) visit(edge.node);
+  }
+  std::sort(order_.begin(), order_.end(), [](const auto& a, const auto& b) { return a->id > b->id; });
+}
+
+void Traversal::assign_roles() {
+  notes_.reserve(order_.size());
+  for (const auto& node : order_) {
+    node->mark.place = notes_.size();
+    notes_.push_back({pass_.inputs ? Role::passed : node->is_leaf ? Role::target : Role::wanted});
+  }
+  if (!pass_.inputs) return;
+  for (const Variable& input : *pass_.inputs)
+    if (input.node()->mark.traversal == id_) notes_[input.node()->mark.place].role = Role::target;
+  for (size_t i = order_.size(); i-- > 0;)
+    if (!order_[i]->is_leaf && notes_[i].role == Role::passed && leads_on(op_of(order_[i])))
+      notes_[i].role = Role::wanted;
+}
+
+bool Traversal::leads_on(const Op& op) const {
+  for (const Edge& edge : op.inputs)
+    if (wants(edge.node)) return true;
+  return false;
+}
+
+std::vector<Variable> Traversal::run(const std::vector<Variable>& outputs, const std::vector<Variable>& seeds) {
+  EnableGrad mode(pass_.create_graph);
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (wants(outputs[i].node())) gather(*outputs[i].node(), seeds[i]);
+  for (size_t i = 0; i < order_.size(); ++i) {
+    Note& note = notes_[i];
+    if (!note.gradient.defined()) continue;
+    if (order_[i]->is_leaf) {
+      if (!pass_.inputs) accumulate(static_cast<Leaf&>(*order_[i]), note.gradient.value());
+      continue;
+    }
+    Op& op = op_of(order_[i]);
+    if (!leads_on(op)) continue;
+    const bool is_target = note.role == Role::target;
+    propagate(op, is_target ? note.gradient : std::exchange(note.gradient, Variable()));
+    if (pass_.retain_graph || pass_.create_graph) continue;
+    op.free_graph();
+    if (!is_target) order_[i] = core::Shared<Node>();  // lets the activations behind it go at once
+  }
+  std::vector<Variable> gradients;
+  if (pass_.inputs)
+    for (const Variable& input : *pass_.inputs)
+      gradients.push_back(wants(input.node()) ? notes_[input.node()->mark.place].gradient : Variable());
+  return gradients;
+}
+
+// Runs an op's rule and hands its gradients on to the inputs that want one.
+void Traversal::propagate(Op& op, const Variable& grad) {
+  Gradients gradients = op.backward(Context(grad, op, *this));
+  if (gradients.size() != op.inputs.size())
+    fail(op.name, text(gradients.size(), " gradients from its rule"), text(op.inputs.size(), ", one an input"));
   for (int i = 0; i < gradients.size(); ++i) {
     Variable& wanted = gradients[i];
-    if (!wanted.defined() || !context.needs(i)) continue;
-    const detail::Edge& edge = node->inputs[i];
+    const Edge& edge = op.inputs[i];
+    if (!wanted.defined() || !wants(edge.node)) continue;
     if (wanted.shape() != edge.shape) {
-      if (broadcast_shapes(node->op, wanted.shape(), edge.shape) != wanted.shape())
-        fail(node->op, text("a gradient of shape ", wanted.shape(), " for input ", i), text(edge.shape));
+      if (core::broadcast_shapes(op.name, wanted.shape(), edge.shape) != wanted.shape())
+        fail(op.name, text("a gradient of shape ", wanted.shape(), " for input ", i), text(edge.shape));
       wanted = sum_to(wanted, edge.shape);
     }
     gather(*edge.node, std::move(wanted));
   }
 }
 
-bool leads_on(const Node& node) {
-  if (node.role == Role::wanted) return true;
-  for (const detail::Edge& edge : node.inputs)
-    if (edge.node && edge.node->traversal == node.traversal && edge.node->role != Role::passed) return true;
-  return false;
-}
+bool Context::needs(int i) const { return traversal_.wants(op_.inputs[i].node); }
 
-// One traversal. Returns the gradients of pass.inputs, undefined where the outputs do not depend on one.
+}  // namespace autograd
+
+namespace {
+
 std::vector<Variable> run(const std::vector<Variable>& outputs, const std::vector<Variable>& seeds, const Pass& pass) {
-  std::vector<Shared<Node>> order = reachable(outputs, pass);
-  struct Cleaner {  // also when a rule throws
-    std::vector<Shared<Node>>& order;
-    ~Cleaner() {
-      for (const auto& node : order)
-        if (node) node->pending = Variable();
-    }
-  } cleaner{order};
-  const uint64_t traversal = order.empty() ? 0 : order[0]->traversal;
-  auto takes_part = [&](const Shared<Node>& node) {
-    return node && node->traversal == traversal && node->role != Role::passed;
-  };
-  EnableGrad mode(pass.create_graph);
-  for (size_t i = 0; i < outputs.size(); ++i)
-    if (takes_part(outputs[i].node())) gather(*outputs[i].node(), seeds[i]);
-  for (Shared<Node>& node : order) {
-    if (!node->pending.defined()) continue;
-    if (node->is_leaf()) {
-      if (!pass.inputs) accumulate(*node, node->pending.value());
-      continue;
-    }
-    if (!leads_on(*node)) continue;
-    const bool is_target = node->role == Role::target;
-    const Variable grad = is_target ? node->pending : std::move(node->pending);
-    propagate(node, grad);
-    if (pass.retain_graph || pass.create_graph) continue;
-    node->free_graph();
-    if (!is_target) node = Shared<Node>();  // lets the activations behind it go at once
-  }
-  std::vector<Variable> gradients;
-  if (pass.inputs)
-    for (const Variable& input : *pass.inputs)
-      gradients.push_back(takes_part(input.node()) ? input.node()->pending : Variable());
-  return gradients;
+  return autograd::Traversal(outputs, pass).run(outputs, seeds);
 }
 
 void check_seed(const Variable& seed, const Variable& output, const char* where, const std::string& name) {
@@ -200,27 +246,7 @@ std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& 
   return grad(std::vector<Variable>{output}, inputs, options);
 }
 
-std::vector<Tensor> hvp(const Variable& loss, const std::vector<Variable>& parameters,
-                        const std::vector<Tensor>& vector) {
-  if (vector.size() != parameters.size())
-    fail("hvp", text("a vector of ", vector.size(), " tensors"), text(parameters.size(), ", one a parameter"));
-  for (size_t i = 0; i < vector.size(); ++i) check_seed(vector[i], parameters[i], "hvp", text("vector[", i, "]"));
-  const std::vector<Variable> gradients = grad(loss, parameters, {.create_graph = true});
-  std::vector<Variable> reached, seeds;
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    if (!gradients[i].requires_grad()) continue;  // the loss is linear in this parameter
-    reached.push_back(gradients[i]);
-    seeds.push_back(Variable(vector[i]));
-  }
-  std::vector<Variable> rows;
-  if (reached.empty())
-    for (const Variable& parameter : parameters) rows.push_back(zeros_like(parameter));
-  else
-    rows = grad(reached, parameters, {.retain_graph = true, .grad_outputs = seeds});
-  std::vector<Tensor> product;
-  for (const Variable& row : rows) product.push_back(row.value());
-  return product;
-}
+namespace autograd {
 
 Gradients vjp(const std::function<Variable(const std::vector<Variable>&)>& formula, const std::vector<Variable>& inputs,
               const Variable& seed) {
@@ -235,7 +261,7 @@ Gradients vjp(const std::function<Variable(const std::vector<Variable>&)>& formu
     else if (!create_graph)
       fresh.push_back(Variable(input.value(), requires_grad));
     else
-      fresh.push_back(record("vjp", input.value(), {input}, saves_nothing, [](const Context& c) { return c.grad; }));
+      fresh.push_back(record("vjp", input.value(), {input}, [](const Context& c) { return c.grad; }));
     if (input.requires_grad()) wanted.push_back(fresh.back());
   }
   std::vector<Variable> found = grad(formula(fresh), wanted, {.create_graph = create_graph, .grad_outputs = {seed}});
@@ -245,4 +271,5 @@ Gradients vjp(const std::function<Variable(const std::vector<Variable>&)>& formu
   return gradients;
 }
 
+}  // namespace autograd
 }  // namespace minima

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
-#include "core/backend.h"
+#include "core/ops.h"
 
 namespace minima {
 
@@ -37,6 +37,8 @@ Variable where_positive(const Variable& x, const Variable& y);
 // ---- functions of one element
 Variable exp(const Variable& x);
 Variable log(const Variable& x);
+/// log(1 + x), exact near 0
+Variable log1p(const Variable& x);
 Variable sqrt(const Variable& x);
 Variable pow(const Variable& x, double exponent);
 Variable square(const Variable& x);
@@ -55,9 +57,10 @@ Variable gelu(const Variable& x);
 // ---- reductions
 Variable sum(const Variable& x);
 Variable sum(const Variable& x, int axis, KeepDims keep = KeepDims::no);
+/// A mean over no elements is an error.
 Variable mean(const Variable& x);
 Variable mean(const Variable& x, int axis, KeepDims keep = KeepDims::no);
-/// Largest element along an axis; ties share the gradient equally.
+/// Largest element along an axis, which must have elements; ties share the gradient equally.
 Variable max(const Variable& x, int axis, KeepDims keep = KeepDims::no);
 /// Sums x over the axes along which `shape` was broadcast to x's shape.
 Variable sum_to(const Variable& x, const Shape& shape);
@@ -85,21 +88,36 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
 // ---- classification, along the last axis
 Variable softmax(const Variable& x);
 Variable log_softmax(const Variable& x);
-/// Mean over the batch of -sum(target * log_softmax(logits)), where target is 1 - smoothing at the label plus
-/// smoothing / classes everywhere. logits [batch, classes], labels int [batch].
+/// The loss of each sample, [batch]: -sum(target * log_softmax(logits)), where target is 1 - label_smoothing at the
+/// label plus label_smoothing / classes everywhere. logits [batch, classes], labels int32 or int64 [batch]. A class is
+/// masked by the logit -infinity: the loss and the gradient are those of the other classes. Where a masked class has a
+/// share in the target, the loss is infinite.
+Variable cross_entropies(const Variable& logits, const Tensor& labels, double label_smoothing = 0);
+/// Their mean.
 Variable cross_entropy(const Variable& logits, const Tensor& labels, double label_smoothing = 0);
+/// Elementwise -t log s(z) - (1 - t) log(1 - s(z)), with s the sigmoid, z a logit and t a target in [0, 1].
+Variable binary_cross_entropies(const Variable& logits, const Variable& targets);
 
-// ---- images [batch, channels, height, width]
-/// x [batch, in, h, w], weight [out, in, kh, kw] -> [batch, out, h', w'], h' = (h + 2 padding - kh) / stride + 1.
-Variable conv2d(const Variable& x, const Variable& weight, int64_t stride = 1, int64_t padding = 0);
-Variable max_pool2d(const Variable& x, const Window& window);
-Variable avg_pool2d(const Variable& x, const Window& window);
+// ---- images [batch, height, width, channels]
+/// x [batch, h, w, in], weight [out, kh, kw, in], bias [out] or undefined -> [batch, h', w', out],
+/// h' = (h + 2 padding - kh) / stride + 1, rounded down. Padding is zeros on all four sides.
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, int64_t stride = 1,
+                int64_t padding = 0);
+/// The largest of each window, for each channel; h' as above. max_pool2d(x, {.kernel_h = 2, .kernel_w = 2, .stride =
+/// 2})
+Variable max_pool2d(const Variable& x, const core::Window& window);
+/// The mean of each window, padding counted as zeros.
+Variable avg_pool2d(const Variable& x, const core::Window& window);
 
-// ---- normalisation and noise
-/// Batch normalisation of axis 1 with the moments (core::channel_moments) of x itself:
-/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias. Gradients flow through the moments.
-Variable batch_norm(const Variable& x, const Variable& weight, const Variable& bias, const Tensor& mean,
-                    const Tensor& variance, double epsilon);
+// ---- normalisation of the last axis, channels, and noise
+/// Batch normalisation (Ioffe & Szegedy, 2015): y = (x - mean) / sqrt(variance + epsilon) * weight + bias with the mean
+/// and biased variance of each channel of x itself, which it also returns. Gradients flow through them.
+/// x [batch, ..., channels], weight and bias [channels].
+std::pair<Variable, core::Moments> batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
+                                              double epsilon);
+/// The same formula with given moments, which are constants: no gradient flows through them.
+Variable normalise(const Variable& x, const core::Moments& moments, const Variable& weight, const Variable& bias,
+                   double epsilon);
 /// Zeroes elements with this probability and scales the rest by 1 / (1 - probability). Draws from default_generator().
 Variable dropout(const Variable& x, double probability);
 

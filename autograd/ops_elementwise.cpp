@@ -5,6 +5,9 @@
 
 namespace minima {
 
+using autograd::Context, autograd::Gradients, autograd::record, autograd::saved;
+using core::UnaryOp, core::BinaryOp;
+
 namespace {
 constexpr double pi = 3.14159265358979323846;
 
@@ -12,42 +15,63 @@ Variable constant(double value, const Variable& like) {
   return Variable(Tensor::full({}, value, like.dtype(), like.device()));
 }
 
-// A number that does not depend on x: no gradient flows through comparisons.
-Variable compare(BinaryOp op, const Variable& x, const Variable& y) {
-  return Variable(core::binary(op, x.value(), y.value()));
+// Where x > y, as 1 and 0. It does not depend on x or y as far as gradients go.
+Variable is_greater(const Variable& x, const Variable& y) {
+  return Variable(core::binary(BinaryOp::greater, x.value(), y.value()));
+}
+
+// The chain rule where a slope may be infinite: gradient * slope and gradient / inverse slope, but 0 where the gradient
+// is 0. Nothing depends on that element then, and 0 * infinity would be NaN: sqrt at 0 behind a maximum that took its
+// other operand.
+Variable chain_divide(const Variable& grad, const Variable& inverse);
+
+Variable chain_multiply(const Variable& grad, const Variable& slope) {
+  return record("chain_multiply", core::binary(BinaryOp::chain_multiply, grad.value(), slope.value()),
+                {saved(grad, slope.requires_grad()), saved(slope, grad.requires_grad())},
+                [](const Context& c) -> Gradients {
+                  return {c.needs(0) ? chain_multiply(c.grad, c.input(1)) : Variable(),
+                          c.needs(1) ? chain_multiply(c.grad, c.input(0)) : Variable()};
+                });
+}
+
+Variable chain_divide(const Variable& grad, const Variable& inverse) {
+  return record("chain_divide", saved(core::binary(BinaryOp::chain_divide, grad.value(), inverse.value())),
+                {grad, saved(inverse)}, [](const Context& c) -> Gradients {
+                  const Variable slope = chain_divide(c.grad, c.input(1));
+                  return {slope, c.needs(1) ? -chain_multiply(slope, c.output()) : Variable()};
+                });
 }
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------- arithmetic
 
 Variable operator+(const Variable& x, const Variable& y) {
-  return record("add", core::binary(BinaryOp::add, x.value(), y.value()), {x, y}, saves_nothing,
+  return record("add", core::binary(BinaryOp::add, x.value(), y.value()), {x, y},
                 [](const Context& c) -> Gradients { return {c.grad, c.grad}; });
 }
 
 Variable operator-(const Variable& x, const Variable& y) {
-  return record("subtract", core::binary(BinaryOp::subtract, x.value(), y.value()), {x, y}, saves_nothing,
+  return record("subtract", core::binary(BinaryOp::subtract, x.value(), y.value()), {x, y},
                 [](const Context& c) -> Gradients { return {c.grad, c.needs(1) ? -c.grad : Variable()}; });
 }
 
 Variable operator*(const Variable& x, const Variable& y) {
-  return record("multiply", core::binary(BinaryOp::multiply, x.value(), y.value()), {x, y}, saves_partners,
-                [](const Context& c) -> Gradients {
+  return record("multiply", core::binary(BinaryOp::multiply, x.value(), y.value()),
+                {saved(x, y.requires_grad()), saved(y, x.requires_grad())}, [](const Context& c) -> Gradients {
                   return {c.needs(0) ? c.grad * c.input(1) : Variable(), c.needs(1) ? c.grad * c.input(0) : Variable()};
                 });
 }
 
 Variable operator/(const Variable& x, const Variable& y) {
-  const Saves saves = y.requires_grad() ? saves_second | saves_output : saves_second;
-  return record("divide", core::binary(BinaryOp::divide, x.value(), y.value()), {x, y}, saves,
+  return record("divide", saved(core::binary(BinaryOp::divide, x.value(), y.value()), y.requires_grad()), {x, saved(y)},
                 [](const Context& c) -> Gradients {
-                  const Variable dx = c.grad / c.input(1);
-                  return {dx, c.needs(1) ? -dx * c.output() : Variable()};
+                  const Variable dx = chain_divide(c.grad, c.input(1));
+                  return {dx, c.needs(1) ? -chain_multiply(dx, c.output()) : Variable()};
                 });
 }
 
 Variable affine(const Variable& x, double a, double b) {
-  return record("affine", core::unary(UnaryOp::affine, x.value(), a, b), {x}, saves_nothing,
+  return record("affine", core::unary(UnaryOp::affine, x.value(), a, b), {x},
                 [a](const Context& c) { return a == 1 ? c.grad : affine(c.grad, a, 0); });
 }
 
@@ -61,107 +85,123 @@ Variable operator*(double x, const Variable& y) { return affine(y, x, 0); }
 Variable operator/(double x, const Variable& y) { return constant(x, y) / y; }
 Variable operator-(const Variable& x) { return affine(x, -1, 0); }
 
+// The gradient is handed to one side by selection, not by a product with 0, which would turn infinity into NaN.
 Variable maximum(const Variable& x, const Variable& y) {
-  return record("maximum", core::binary(BinaryOp::maximum, x.value(), y.value()), {x, y}, saves_inputs,
+  return record("maximum", core::binary(BinaryOp::maximum, x.value(), y.value()), {saved(x), saved(y)},
                 [](const Context& c) -> Gradients {
-                  const Variable y_is_larger = compare(BinaryOp::greater, c.input(1), c.input(0));
-                  return {c.grad * (1 - y_is_larger), c.grad * y_is_larger};
+                  const Variable takes_y = is_greater(c.input(1), c.input(0));
+                  return {where_positive(c.grad, 1 - takes_y), where_positive(c.grad, takes_y)};
                 });
 }
 
 Variable minimum(const Variable& x, const Variable& y) {
-  return record("minimum", core::binary(BinaryOp::minimum, x.value(), y.value()), {x, y}, saves_inputs,
+  return record("minimum", core::binary(BinaryOp::minimum, x.value(), y.value()), {saved(x), saved(y)},
                 [](const Context& c) -> Gradients {
-                  const Variable x_is_larger = compare(BinaryOp::greater, c.input(0), c.input(1));
-                  return {c.grad * (1 - x_is_larger), c.grad * x_is_larger};
+                  const Variable takes_y = is_greater(c.input(0), c.input(1));
+                  return {where_positive(c.grad, 1 - takes_y), where_positive(c.grad, takes_y)};
                 });
 }
 
 Variable where_positive(const Variable& x, const Variable& y) {
-  return record("where_positive", core::binary(BinaryOp::where_positive, x.value(), y.value()), {x, y}, saves_second,
+  return record("where_positive", core::binary(BinaryOp::where_positive, x.value(), y.value()), {x, saved(y)},
                 [](const Context& c) -> Gradients {
                   return {c.needs(0) ? where_positive(c.grad, c.input(1).detach()) : Variable(), Variable()};
+                });
+}
+
+// The slope in the logit, sigmoid(logit) - target, without the difference: it would lose its digits where both are
+// close to 1.
+Variable binary_cross_entropies(const Variable& logits, const Variable& targets) {
+  return record("binary_cross_entropies", core::binary(BinaryOp::binary_cross_entropy, logits.value(), targets.value()),
+                {saved(logits), saved(targets)}, [](const Context& c) -> Gradients {
+                  const Variable z = c.input(0), t = c.input(1);
+                  return {c.needs(0) ? c.grad * ((1 - t) * sigmoid(z) - t * sigmoid(-z)) : Variable(),
+                          c.needs(1) ? c.grad * -z : Variable()};
                 });
 }
 
 // ---------------------------------------------------------------------------------- functions of one element
 
 Variable exp(const Variable& x) {
-  return record("exp", core::unary(UnaryOp::exp, x.value()), {x}, saves_output,
-                [](const Context& c) { return c.grad * c.output(); });
+  return record("exp", saved(core::unary(UnaryOp::exp, x.value())), {x},
+                [](const Context& c) { return chain_multiply(c.grad, c.output()); });
 }
 
 Variable log(const Variable& x) {
-  return record("log", core::unary(UnaryOp::log, x.value()), {x}, saves_inputs,
-                [](const Context& c) { return c.grad / c.input(0); });
+  return record("log", core::unary(UnaryOp::log, x.value()), {saved(x)},
+                [](const Context& c) { return chain_divide(c.grad, c.input(0)); });
+}
+
+Variable log1p(const Variable& x) {
+  return record("log1p", core::unary(UnaryOp::log1p, x.value()), {saved(x)},
+                [](const Context& c) { return chain_divide(c.grad, 1 + c.input(0)); });
 }
 
 Variable sqrt(const Variable& x) {
-  return record("sqrt", core::unary(UnaryOp::sqrt, x.value()), {x}, saves_output,
-                [](const Context& c) { return c.grad * 0.5 / c.output(); });
+  return record("sqrt", saved(core::unary(UnaryOp::sqrt, x.value())), {x},
+                [](const Context& c) { return chain_divide(c.grad * 0.5, c.output()); });
 }
 
 // The derivative of x^0 is 0 everywhere: written out, it would be 0 * x^-1, which is NaN at 0.
 Variable pow(const Variable& x, double exponent) {
-  return record("pow", core::unary(UnaryOp::power, x.value(), exponent), {x}, saves_inputs,
-                [exponent](const Context& c) {
-                  return exponent == 0 ? c.grad * 0 : c.grad * (exponent * pow(c.input(0), exponent - 1));
-                });
+  return record("pow", core::unary(UnaryOp::power, x.value(), exponent), {saved(x)}, [exponent](const Context& c) {
+    return exponent == 0 ? Variable() : chain_multiply(c.grad, exponent * pow(c.input(0), exponent - 1));
+  });
 }
 
 Variable square(const Variable& x) {
-  return record("square", core::unary(UnaryOp::power, x.value(), 2), {x}, saves_inputs,
+  return record("square", core::unary(UnaryOp::power, x.value(), 2), {saved(x)},
                 [](const Context& c) { return c.grad * (2 * c.input(0)); });
 }
 
 Variable abs(const Variable& x) {
-  return record("abs", core::unary(UnaryOp::abs, x.value()), {x}, saves_inputs,
+  return record("abs", core::unary(UnaryOp::abs, x.value()), {saved(x)},
                 [](const Context& c) { return c.grad * Variable(core::unary(UnaryOp::sign, c.input(0).value())); });
 }
 
 Variable sin(const Variable& x) {
-  return record("sin", core::unary(UnaryOp::sin, x.value()), {x}, saves_inputs,
+  return record("sin", core::unary(UnaryOp::sin, x.value()), {saved(x)},
                 [](const Context& c) { return c.grad * cos(c.input(0)); });
 }
 
 Variable cos(const Variable& x) {
-  return record("cos", core::unary(UnaryOp::cos, x.value()), {x}, saves_inputs,
+  return record("cos", core::unary(UnaryOp::cos, x.value()), {saved(x)},
                 [](const Context& c) { return -c.grad * sin(c.input(0)); });
 }
 
 Variable tanh(const Variable& x) {
-  return record("tanh", core::unary(UnaryOp::tanh, x.value()), {x}, saves_output,
+  return record("tanh", saved(core::unary(UnaryOp::tanh, x.value())), {x},
                 [](const Context& c) { return c.grad * (1 - square(c.output())); });
 }
 
 Variable sigmoid(const Variable& x) {
-  return record("sigmoid", core::unary(UnaryOp::sigmoid, x.value()), {x}, saves_output, [](const Context& c) {
+  return record("sigmoid", saved(core::unary(UnaryOp::sigmoid, x.value())), {x}, [](const Context& c) {
     const Variable y = c.output();
     return c.grad * (y * (1 - y));
   });
 }
 
 Variable softplus(const Variable& x) {
-  return record("softplus", core::unary(UnaryOp::softplus, x.value()), {x}, saves_inputs,
+  return record("softplus", core::unary(UnaryOp::softplus, x.value()), {saved(x)},
                 [](const Context& c) { return c.grad * sigmoid(c.input(0)); });
 }
 
 Variable relu(const Variable& x) {
-  return record("relu", core::unary(UnaryOp::relu, x.value()), {x}, saves_output,
+  return record("relu", saved(core::unary(UnaryOp::relu, x.value())), {x},
                 [](const Context& c) { return where_positive(c.grad, c.output().detach()); });
 }
 
 Variable erf(const Variable& x) {
-  return record("erf", core::unary(UnaryOp::erf, x.value()), {x}, saves_inputs,
+  return record("erf", core::unary(UnaryOp::erf, x.value()), {saved(x)},
                 [](const Context& c) { return c.grad * (2 / std::sqrt(pi) * exp(-square(c.input(0)))); });
 }
 
 Variable gelu(const Variable& x) {
-  return record("gelu", core::unary(UnaryOp::gelu, x.value()), {x}, saves_inputs, [](const Context& c) {
+  return record("gelu", core::unary(UnaryOp::gelu, x.value()), {saved(x)}, [](const Context& c) {
     const Variable x = c.input(0);
     const Variable distribution = 0.5 + 0.5 * erf(x / std::sqrt(2.0));
     const Variable density = exp(-0.5 * square(x)) / std::sqrt(2 * pi);
-    return c.grad * (distribution + x * density);
+    return c.grad * (distribution + chain_multiply(density, x));  // x may be infinite
   });
 }
 

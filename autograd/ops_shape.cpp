@@ -7,6 +7,9 @@
 
 namespace minima {
 
+using autograd::Context, autograd::Gradients, autograd::record, autograd::saved;
+using core::normalise_axis;
+
 namespace {
 // The shape of a reduction over one axis whose extent is kept as 1.
 Shape kept_shape(const Shape& shape, int axis) {
@@ -19,61 +22,68 @@ Shape kept_shape(const Shape& shape, int axis) {
 // ---------------------------------------------------------------------------------------------- reductions
 
 Variable sum(const Variable& x) {
-  return record("sum", core::sum(x.value()), {x}, saves_nothing,
+  return record("sum", core::sum(x.value()), {x},
                 [](const Context& c) { return broadcast_to(c.grad, c.input_shape(0)); });
 }
 
 Variable sum(const Variable& x, int axis, KeepDims keep) {
   axis = normalise_axis("sum", axis, x.shape().rank());
-  return record("sum", core::reduce(ReduceOp::sum, x.value(), axis, keep == KeepDims::yes), {x}, saves_nothing,
+  return record("sum", core::reduce(core::ReduceOp::sum, x.value(), axis, keep == KeepDims::yes), {x},
                 [axis](const Context& c) {
                   const Shape& shape = c.input_shape(0);
                   return broadcast_to(reshape(c.grad, kept_shape(shape, axis)), shape);
                 });
 }
 
-Variable mean(const Variable& x) { return sum(x) * (1.0 / static_cast<double>(x.numel())); }
+namespace {
+// One part of a mean over `count` elements. The mean of nothing is no number.
+double one_of(int64_t count, const Shape& shape) {
+  if (count == 0) fail("mean", text("no elements, of shape ", shape), "at least one element");
+  return 1 / static_cast<double>(count);
+}
+}  // namespace
+
+Variable mean(const Variable& x) { return sum(x) * one_of(x.numel(), x.shape()); }
 
 Variable mean(const Variable& x, int axis, KeepDims keep) {
   axis = normalise_axis("mean", axis, x.shape().rank());
-  return sum(x, axis, keep) * (1.0 / static_cast<double>(x.size(axis)));
+  return sum(x, axis, keep) * one_of(x.size(axis), x.shape());
 }
 
+// Selects where the gradient goes: a product with 0 would turn an infinite gradient into NaN elsewhere.
 Variable max(const Variable& x, int axis, KeepDims keep) {
   axis = normalise_axis("max", axis, x.shape().rank());
-  return record("max", core::reduce(ReduceOp::max, x.value(), axis, keep == KeepDims::yes), {x}, saves_both,
+  return record("max", saved(core::reduce(core::ReduceOp::max, x.value(), axis, keep == KeepDims::yes)), {saved(x)},
                 [axis](const Context& c) {
                   const Shape kept = kept_shape(c.input_shape(0), axis);
                   const Tensor is_max =
-                      core::binary(BinaryOp::equal, c.input(0).value(), c.output().value().reshape(kept));
-                  const Tensor ties = core::reduce(ReduceOp::sum, is_max, axis, true);
-                  const Variable share(core::binary(BinaryOp::divide, is_max, ties));
-                  return reshape(c.grad, kept) * share;
+                      core::binary(core::BinaryOp::equal, c.input(0).value(), c.output().value().reshape(kept));
+                  const Variable ties(core::reduce(core::ReduceOp::sum, is_max, axis, true));
+                  return where_positive(reshape(c.grad, kept) / ties, Variable(is_max));
                 });
 }
 
 Variable sum_to(const Variable& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  return record("sum_to", core::sum_to(x.value(), shape), {x}, saves_nothing,
+  return record("sum_to", core::sum_to(x.value(), shape), {x},
                 [](const Context& c) { return broadcast_to(c.grad, c.input_shape(0)); });
 }
 
 // --------------------------------------------------------------------------------------------------- shape
 
 Variable reshape(const Variable& x, const Shape& shape) {
-  return record("reshape", x.value().reshape(shape), {x}, saves_nothing,
+  return record("reshape", x.value().reshape(shape), {x},
                 [](const Context& c) { return reshape(c.grad, c.input_shape(0)); });
 }
 
 // The driver sums over the axes along which an input was broadcast.
 Variable broadcast_to(const Variable& x, const Shape& shape) {
   if (x.shape() == shape) return x;
-  return record("broadcast_to", core::broadcast_to(x.value(), shape), {x}, saves_nothing,
-                [](const Context& c) { return c.grad; });
+  return record("broadcast_to", core::broadcast_to(x.value(), shape), {x}, [](const Context& c) { return c.grad; });
 }
 
 Variable permute(const Variable& x, const std::vector<int>& order) {
-  return record("permute", core::permute(x.value(), order), {x}, saves_nothing, [order](const Context& c) {
+  return record("permute", core::permute(x.value(), order), {x}, [order](const Context& c) {
     const int rank = static_cast<int>(order.size());
     std::vector<int> inverse(order.size());
     for (int i = 0; i < rank; ++i) inverse[normalise_axis("permute", order[i], rank)] = i;
@@ -92,14 +102,14 @@ Variable transpose(const Variable& x) {
 
 Variable slice(const Variable& x, int axis, int64_t begin, int64_t end, int64_t step) {
   axis = normalise_axis("slice", axis, x.shape().rank());
-  return record(
-      "slice", core::slice(x.value(), axis, begin, end, step), {x}, saves_nothing,
-      [axis, begin, step](const Context& c) { return unslice(c.grad, axis, c.input_shape(0)[axis], begin, step); });
+  return record("slice", core::slice(x.value(), axis, begin, end, step), {x}, [axis, begin, step](const Context& c) {
+    return unslice(c.grad, axis, c.input_shape(0)[axis], begin, step);
+  });
 }
 
 Variable unslice(const Variable& x, int axis, int64_t size, int64_t begin, int64_t step) {
   axis = normalise_axis("unslice", axis, x.shape().rank());
-  return record("unslice", core::unslice(x.value(), axis, size, begin, step), {x}, saves_nothing,
+  return record("unslice", core::unslice(x.value(), axis, size, begin, step), {x},
                 [axis, begin, step](const Context& c) {
                   const int64_t count = c.input_shape(0)[axis];
                   const int64_t end = count == 0 ? begin : begin + (count - 1) * step + 1;
@@ -112,17 +122,17 @@ Variable concatenate(const std::vector<Variable>& parts, int axis) {
   axis = normalise_axis("concatenate", axis, parts[0].shape().rank());
   std::vector<Tensor> values;
   for (const Variable& part : parts) values.push_back(part.value());
-  return record_list("concatenate", core::concatenate(values, axis), parts, saves_nothing,
-                     [axis, count = static_cast<int>(parts.size())](const Context& c) {
-                       Gradients gradients;
-                       int64_t begin = 0;
-                       for (int i = 0; i < count; ++i) {
-                         const int64_t end = begin + c.input_shape(i)[axis];
-                         gradients.push_back(c.needs(i) ? slice(c.grad, axis, begin, end) : Variable());
-                         begin = end;
-                       }
-                       return gradients;
-                     });
+  return autograd::record_list("concatenate", core::concatenate(values, axis), parts,
+                               [axis, count = static_cast<int>(parts.size())](const Context& c) {
+                                 Gradients gradients;
+                                 int64_t begin = 0;
+                                 for (int i = 0; i < count; ++i) {
+                                   const int64_t end = begin + c.input_shape(i)[axis];
+                                   gradients.push_back(c.needs(i) ? slice(c.grad, axis, begin, end) : Variable());
+                                   begin = end;
+                                 }
+                                 return gradients;
+                               });
 }
 
 // ---------------------------------------------------------------------------------------------------- rows
@@ -130,7 +140,7 @@ Variable concatenate(const std::vector<Variable>& parts, int axis) {
 // The indices are recorded as an input, a constant one, so that changing them in place is noticed.
 Variable gather_rows(const Variable& x, const Tensor& indices) {
   const Variable rows(indices);
-  return record("gather_rows", core::gather_rows(x.value(), indices), {x, rows}, saves_second,
+  return record("gather_rows", core::gather_rows(x.value(), indices), {x, saved(rows)},
                 [](const Context& c) -> Gradients {
                   return {scatter_rows(c.grad, c.input(1).value(), c.input_shape(0)[0]), Variable()};
                 });
@@ -138,7 +148,7 @@ Variable gather_rows(const Variable& x, const Tensor& indices) {
 
 Variable scatter_rows(const Variable& x, const Tensor& indices, int64_t rows) {
   const Variable at(indices);
-  return record("scatter_rows", core::scatter_rows(x.value(), indices, rows), {x, at}, saves_second,
+  return record("scatter_rows", core::scatter_rows(x.value(), indices, rows), {x, saved(at)},
                 [](const Context& c) -> Gradients { return {gather_rows(c.grad, c.input(1).value()), Variable()}; });
 }
 

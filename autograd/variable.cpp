@@ -5,37 +5,45 @@
 
 namespace minima {
 
+using autograd::Leaf, autograd::Node;
+
 Variable::Variable(Tensor value, RequiresGrad mode) : value_(std::move(value)) {
   if (mode == RequiresGrad::no) return;
+  if (!value_.defined()) fail("Variable", "requires_grad on an undefined tensor", "a tensor");
   if (!is_floating(value_.dtype()))
     fail("Variable", text("requires_grad on a ", name_of(value_.dtype()), " tensor"), "float32 or float64");
-  node_ = Shared<detail::Node>(new detail::Node);
-  node_->shape = value_.shape();
-  node_->value = std::move(value_);
+  auto* leaf = new Leaf;
+  node_ = core::Shared<Node>(leaf);
+  leaf->shape = value_.shape();
+  leaf->value = std::move(value_);
 }
 
-Variable::Variable(Tensor value, Shared<detail::Node> node) : value_(std::move(value)), node_(std::move(node)) {}
+Variable::Variable(Tensor value, core::Shared<Node> node) : value_(std::move(value)), node_(std::move(node)) {}
 
 // A leaf's value lives in its node, so that set_value reaches every handle. A rule's view of a saved leaf has its own.
-const Tensor& Variable::value() const { return value_.defined() || !node_ ? value_ : node_->value; }
+const Tensor& Variable::value() const {
+  return value_.defined() || !node_ || !node_->is_leaf ? value_ : static_cast<const Leaf&>(*node_).value;
+}
 
-bool Variable::requires_grad() const { return node_ && (!node_->is_leaf() || node_->requires_grad); }
+bool Variable::requires_grad() const {
+  return node_ && (!node_->is_leaf || static_cast<const Leaf&>(*node_).requires_grad);
+}
 
-bool Variable::is_leaf() const { return !node_ || node_->is_leaf(); }
+bool Variable::is_leaf() const { return !node_ || node_->is_leaf; }
 
 namespace {
-detail::Node& parameter(const Variable& variable, const char* what) {
-  if (!variable.node() || !variable.is_leaf())
-    fail(what, variable.node() ? text("the result of ", variable.node()->op) : std::string("a constant"),
-         "a leaf made with requires_grad");
-  return *variable.node();
+Leaf& parameter(const Variable& variable, const char* what) {
+  const auto& node = variable.node();
+  if (!node || !node->is_leaf)
+    fail(what, node ? text("the result of ", node->name) : std::string("a constant"), "a leaf made with requires_grad");
+  return static_cast<Leaf&>(*node);
 }
 }  // namespace
 
 void Variable::set_requires_grad(bool on) { parameter(*this, "set_requires_grad").requires_grad = on; }
 
 void Variable::set_value(Tensor value) {
-  detail::Node& leaf = parameter(*this, "set_value");
+  Leaf& leaf = parameter(*this, "set_value");
   if (value.shape() != leaf.shape)
     fail("set_value", text("shape ", value.shape()), text("the parameter's shape ", leaf.shape));
   if (value.dtype() != leaf.value.dtype() || value.device() != leaf.value.device()) {
@@ -47,7 +55,7 @@ void Variable::set_value(Tensor value) {
 }
 
 Tensor Variable::grad() const {
-  detail::Node& leaf = parameter(*this, "grad");
+  Leaf& leaf = parameter(*this, "grad");
   if (leaf.grad_empty && leaf.grad_bound) {
     leaf.grad.fill(0);
     leaf.grad_empty = false;
@@ -55,8 +63,10 @@ Tensor Variable::grad() const {
   return leaf.grad_empty ? Tensor() : leaf.grad;
 }
 
+bool Variable::has_grad() const { return !parameter(*this, "has_grad").grad_empty; }
+
 void Variable::set_grad(Tensor grad) {
-  detail::Node& leaf = parameter(*this, "set_grad");
+  Leaf& leaf = parameter(*this, "set_grad");
   if (grad.shape() != leaf.shape)
     fail("set_grad", text("shape ", grad.shape()), text("the parameter's shape ", leaf.shape));
   if (leaf.grad_bound)
@@ -67,13 +77,13 @@ void Variable::set_grad(Tensor grad) {
 }
 
 void Variable::zero_grad() {
-  detail::Node& leaf = parameter(*this, "zero_grad");
+  Leaf& leaf = parameter(*this, "zero_grad");
   leaf.grad_empty = true;
   if (!leaf.grad_bound) leaf.grad = Tensor();
 }
 
 void Variable::bind_grad(Tensor memory) {
-  detail::Node& leaf = parameter(*this, "bind_grad");
+  Leaf& leaf = parameter(*this, "bind_grad");
   if (memory.shape() != leaf.shape || memory.dtype() != leaf.value.dtype())
     fail("bind_grad", text(name_of(memory.dtype()), " ", memory.shape()),
          text(name_of(leaf.value.dtype()), " ", leaf.shape));
@@ -84,7 +94,7 @@ void Variable::bind_grad(Tensor memory) {
 
 // ---------------------------------------------------------------------------------------------------- nodes
 
-namespace detail {
+namespace autograd {
 
 uint64_t Node::next_id() {
   static std::atomic<uint64_t> counter{1};
@@ -97,64 +107,59 @@ void Node::release() {
   if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   thread_local Node* to_free = nullptr;
   thread_local bool freeing = false;
-  next_to_free = std::exchange(to_free, this);
+  next_to_free_ = std::exchange(to_free, this);
   if (freeing) return;
   freeing = true;
   while (to_free) {
-    Node* node = std::exchange(to_free, to_free->next_to_free);
+    Node* node = std::exchange(to_free, to_free->next_to_free_);
     delete node;
   }
   freeing = false;
 }
 
-void Node::free_graph() {
+void Op::free_graph() {
   freed = true;
-  rule.reset();
   inputs.clear();
   output = Saved();
 }
 
-void link(Node& node, const Variable& input, bool save) {
-  const bool wanted = input.requires_grad();
-  node.inputs.push_back(Edge{wanted ? input.node() : Shared<Node>(), input.shape(),
-                             save ? Saved{input.value(), input.value().version()} : Saved{}});
+void add_input(Op& op, const Input& input) {
+  const Variable& x = input.variable;
+  op.inputs.push_back(Edge{x.requires_grad() ? x.node() : core::Shared<Node>(), x.shape(),
+                           input.save ? Saved{x.value(), x.value().version()} : Saved{}});
 }
 
-Variable finish(Tensor value, Shared<Node> node, bool save_output) {
-  node->shape = value.shape();
-  if (save_output) node->output = Saved{value, value.version()};
-  return Variable(std::move(value), std::move(node));
+Variable finish(core::Shared<Node> node, Op& op, Output output) {
+  op.shape = output.value.shape();
+  if (output.save) op.output = Saved{output.value, output.value.version()};
+  return Variable(std::move(output.value), std::move(node));
 }
-
-}  // namespace detail
 
 // -------------------------------------------------------------------------------------------------- context
 
 namespace {
-void check_saved(const detail::Saved& saved, const char* op, const std::string& which) {
+// `input` is the operand's number, or -1 for the output. (A message is put together only when there is one.)
+void check_saved(const Saved& saved, const char* op, int input) {
+  if (saved.value.defined() && saved.version == saved.value.version()) return;
+  const std::string which = input < 0 ? "its output" : text("input ", input);
   if (!saved.value.defined()) fail(op, text("a rule that reads ", which), "an operand that record() was told to save");
-  if (saved.version != saved.value.version())
-    fail(op, text(which, " changed in place ", saved.value.version() - saved.version, " time(s) since the op ran"),
-         "the tensor that the backward pass needs, unchanged", "Change a clone, or change it after backward().");
+  fail(op, text(which, " changed in place ", saved.value.version() - saved.version, " time(s) since the op ran"),
+       "the tensor that the backward pass needs, unchanged", "Change a clone, or change it after backward().");
 }
 }  // namespace
 
 Variable Context::input(int i) const {
-  const detail::Edge& edge = node_->inputs[i];
-  check_saved(edge.saved, node_->op, text("input ", i));
+  const Edge& edge = op_.inputs[i];
+  check_saved(edge.saved, op_.name, i);
   return edge.node ? Variable(edge.saved.value, edge.node) : Variable(edge.saved.value);
 }
 
 Variable Context::output() const {
-  check_saved(node_->output, node_->op, "its output");
-  return Variable(node_->output.value, node_);
+  check_saved(op_.output, op_.name, -1);
+  return Variable(op_.output.value, core::Shared<Node>(&op_));
 }
 
-const Shape& Context::input_shape(int i) const { return node_->inputs[i].shape; }
+const Shape& Context::input_shape(int i) const { return op_.inputs[i].shape; }
 
-bool Context::needs(int i) const {
-  const detail::Node* input = node_->inputs[i].node.get();
-  return input && input->traversal == node_->traversal && input->role != detail::Node::Role::passed;
-}
-
+}  // namespace autograd
 }  // namespace minima

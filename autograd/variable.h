@@ -3,21 +3,16 @@
 //   Variable loss = sum(w * w);
 //   loss.backward();                    // w.grad() is 2 w
 // A Variable is a handle: copies of a leaf share its value and its gradient.
-// Not here: the ops themselves (ops.h), how they are recorded (record.h).
+// Not here: the ops themselves (ops.h), how they are recorded (record.h), Hessian-vector products (hessian.h).
 #pragma once
 
 #include <initializer_list>
 #include <vector>
 
 #include "autograd/mode.h"
-#include "core/pool.h"
-#include "core/tensor.h"
+#include "autograd/node.h"
 
 namespace minima {
-
-namespace detail {
-class Node;
-}
 
 enum class RequiresGrad : bool { no, yes };
 inline constexpr RequiresGrad requires_grad = RequiresGrad::yes;
@@ -49,6 +44,8 @@ class Variable {
   void set_value(Tensor value);
   /// The accumulated gradient: the value's shape; zeros if bound and nothing was accumulated; else undefined.
   Tensor grad() const;
+  /// Whether anything was accumulated since the last zero_grad().
+  bool has_grad() const;
   void set_grad(Tensor grad);
   /// Forgets the gradient: the next backward() overwrites instead of adding.
   void zero_grad();
@@ -61,12 +58,13 @@ class Variable {
   void backward(const Tensor& seed, bool retain_graph = false) const;
 
   // ---- for record.h and the driver
-  Variable(Tensor value, Shared<detail::Node> node);
-  const Shared<detail::Node>& node() const { return node_; }
+  Variable(Tensor value, core::Shared<autograd::Node> node);
+  /// The place in the graph, null for a constant. Two Variables are one parameter when their nodes are equal.
+  const core::Shared<autograd::Node>& node() const { return node_; }
 
  private:
-  Tensor value_;
-  Shared<detail::Node> node_;  // null: a constant
+  Tensor value_;  // a leaf's is in its node
+  core::Shared<autograd::Node> node_;
 };
 
 struct GradOptions {
@@ -82,11 +80,4 @@ std::vector<Variable> grad(const std::vector<Variable>& outputs, const std::vect
 std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& inputs,
                            const GradOptions& options = {});
 
-/// Exact Hessian-vector product: H v, where H is the Hessian of `loss` (one element) in `parameters` and v has one
-/// tensor per parameter. The loss's graph is kept, so that several products may follow.
-std::vector<Tensor> hvp(const Variable& loss, const std::vector<Variable>& parameters,
-                        const std::vector<Tensor>& vector);
-
 }  // namespace minima
-
-#include "autograd/record.h"  // completes detail::Node, which copying and destroying a Variable needs

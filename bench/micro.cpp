@@ -42,15 +42,17 @@ double bytes(double floats) { return 4 * floats; }
 void add_elementwise() {
   const int64_t n = 1 << 20;
   add("elementwise/add", "GB/s", bytes(3. * n),
-      [] { return [x = normal({n}), y = normal({n})] { core::binary(BinaryOp::add, x, y); }; });
-  add("elementwise/add_broadcast_row", "GB/s", bytes(2. * n),
-      [] { return [x = normal({n / 1024, 1024}), row = normal({1024})] { core::binary(BinaryOp::add, x, row); }; });
+      [] { return [x = normal({n}), y = normal({n})] { core::binary(core::BinaryOp::add, x, y); }; });
+  add("elementwise/add_broadcast_row", "GB/s", bytes(2. * n), [] {
+    return [x = normal({n / 1024, 1024}), row = normal({1024})] { core::binary(core::BinaryOp::add, x, row); };
+  });
   struct Function {
     const char* name;
-    UnaryOp op;
+    core::UnaryOp op;
   };
-  for (Function f : {Function{"relu", UnaryOp::relu}, Function{"exp", UnaryOp::exp}, Function{"tanh", UnaryOp::tanh},
-                     Function{"sigmoid", UnaryOp::sigmoid}, Function{"gelu", UnaryOp::gelu}})
+  for (Function f : {Function{"relu", core::UnaryOp::relu}, Function{"exp", core::UnaryOp::exp},
+                     Function{"tanh", core::UnaryOp::tanh}, Function{"sigmoid", core::UnaryOp::sigmoid},
+                     Function{"gelu", core::UnaryOp::gelu}})
     add(text("elementwise/", f.name), "GB/s", bytes(2. * n),
         [=] { return [=, x = normal({n})] { core::unary(f.op, x); }; });
 }
@@ -62,14 +64,14 @@ void add_reductions() {
     add(name, "GB/s", amount, [=] { return [=, x = normal(shape)] { op(x); }; });
   };
   on("reduce/sum", bytes(n), {1024, 1024}, [](const Tensor& x) { core::sum(x); });
-  on("reduce/sum_rows", bytes(n), {1024, 1024}, [](const Tensor& x) { core::reduce(ReduceOp::sum, x, 1); });
-  on("reduce/sum_columns", bytes(n), {1024, 1024}, [](const Tensor& x) { core::reduce(ReduceOp::sum, x, 0); });
+  on("reduce/sum_rows", bytes(n), {1024, 1024}, [](const Tensor& x) { core::reduce(core::ReduceOp::sum, x, 1); });
+  on("reduce/sum_columns", bytes(n), {1024, 1024}, [](const Tensor& x) { core::reduce(core::ReduceOp::sum, x, 0); });
   on("reduce/dot", bytes(2 * n), {1024, 1024}, [](const Tensor& x) { core::dot(x, x); });
   on("rows/softmax_4096x1000", bytes(2 * logits), {4096, 1000}, [](const Tensor& x) { core::softmax(x); });
   on("rows/log_softmax_4096x1000", bytes(2 * logits), {4096, 1000}, [](const Tensor& x) { core::log_softmax(x); });
   on("move/transpose_1024", bytes(2 * n), {1024, 1024}, [](const Tensor& x) { core::permute(x, {1, 0}); });
-  on("image/max_pool_2", bytes(1.5 * n), {128, 8, 32, 32}, [](const Tensor& x) { core::max_pool2d(x, {2, 2, 2, 0}); });
-  on("image/avg_pool_2", bytes(1.25 * n), {128, 8, 32, 32}, [](const Tensor& x) { core::avg_pool2d(x, {2, 2, 2, 0}); });
+  on("image/max_pool_2", bytes(1.5 * n), {128, 32, 32, 8}, [](const Tensor& x) { core::max_pool2d(x, {2, 2, 2, 0}); });
+  on("image/avg_pool_2", bytes(1.25 * n), {128, 32, 32, 8}, [](const Tensor& x) { core::avg_pool2d(x, {2, 2, 2, 0}); });
 }
 
 // ---- matrix products: the shapes of the training workloads
@@ -123,9 +125,9 @@ struct Operands {
   Tensor x, weight, y;
 
   explicit Operands(const Layer& l)
-      : x(normal({l.batch, l.in, l.size, l.size})),
-        weight(normal({l.out, l.in, l.kernel, l.kernel})),
-        y(core::conv2d(x, weight, l.stride, l.padding)) {}
+      : x(normal({l.batch, l.size, l.size, l.in})),
+        weight(normal({l.out, l.kernel, l.kernel, l.in})),
+        y(core::conv2d(x, weight, Tensor(), l.stride, l.padding)) {}
 };
 
 void add_convolutions() {
@@ -133,7 +135,7 @@ void add_convolutions() {
     const int64_t side = (l.size + 2 * l.padding - l.kernel) / l.stride + 1;
     const double flops = 2. * static_cast<double>(l.batch * l.out * side * side * l.in * l.kernel * l.kernel);
     add(text("conv/", l.name, "/forward"), "GFLOP/s", flops,
-        [l] { return [l, o = Operands(l)] { core::conv2d(o.x, o.weight, l.stride, l.padding); }; });
+        [l] { return [l, o = Operands(l)] { core::conv2d(o.x, o.weight, Tensor(), l.stride, l.padding); }; });
     add(text("conv/", l.name, "/data"), "GFLOP/s", flops, [l] {
       return [l, o = Operands(l)] { core::conv2d_transpose(o.y, o.weight, o.x.shape(), l.stride, l.padding); };
     });
@@ -143,19 +145,20 @@ void add_convolutions() {
   }
 }
 
-void add_channels() {
+void add_batch_norm() {
   struct Data {
-    Tensor x = normal({128, 32, 28, 28}), channel = normal({32});
+    Tensor x = normal({128, 28, 28, 32}), channel = normal({32});
+    core::Moments moments = core::channel_moments(x);
   };
   const double n = 128 * 32 * 28 * 28;
   auto on = [](const char* name, double amount, void (*op)(const Data&)) {
     add(name, "GB/s", amount, [=] { return [=, data = Data()] { op(data); }; });
   };
-  on("channels/moments", bytes(n), [](const Data& d) { core::channel_moments(d.x); });
-  on("channels/affine", bytes(2 * n), [](const Data& d) { core::channel_affine(d.x, d.channel, d.channel); });
-  on("channels/sums", bytes(2 * n), [](const Data& d) { core::channel_sums(d.x, d.x); });
-  on("channels/combine", bytes(3 * n),
-     [](const Data& d) { core::channel_combine(d.x, d.x, d.channel, d.channel, d.channel); });
+  on("batch_norm/moments", bytes(n), [](const Data& d) { core::channel_moments(d.x); });
+  on("batch_norm/forward", bytes(2 * n),
+     [](const Data& d) { core::normalise(d.x, d.moments, d.channel, d.channel, 1e-5); });
+  on("batch_norm/backward", bytes(5 * n),
+     [](const Data& d) { core::normalise_backward(d.x, d.x, d.moments, d.channel, 1e-5); });
 }
 
 // ---- optimizer rules over flat buffers: 235,146 parameters is the MLP, 2,748,890 the wide residual network
@@ -166,7 +169,7 @@ void add_rule(const char* name, int64_t n, const UpdateRule& rule, int states) {
     std::vector<Tensor> state;
     for (int i = 0; i < states; ++i) state.push_back(Tensor::zeros({n}));
     return [=, weight = normal({n}), grad = Tensor::full({n}, 1e-3)]() mutable {
-      backend(Device::cpu).update(rule, weight, grad, state.data());
+      core::backend(Device::cpu).update(rule, weight, grad, state.data());
     };
   });
 }
@@ -232,7 +235,7 @@ int main(int argc, char** argv) {
   add_reductions();
   add_products();
   add_convolutions();
-  add_channels();
+  add_batch_norm();
   add_rules();
   add_overheads();
   benchmark::Initialize(&argc, argv);

@@ -2,9 +2,7 @@
 
 #include "core/cpu/cpu_backend.h"
 
-namespace minima {
-
-Backend& cuda_backend();  // core/cuda
+namespace minima::core {
 
 Backend& backend(Device device) {
   // Never destroyed: tensors with static lifetime return their memory after main.
@@ -12,4 +10,4 @@ Backend& backend(Device device) {
   return device == Device::cpu ? cpu : cuda_backend();
 }
 
-}  // namespace minima
+}  // namespace minima::core

@@ -13,6 +13,16 @@
 
 namespace minima {
 
+/// A sliding window over [batch, channels, height, width]; padding is the same on both sides.
+struct Window {
+  int64_t kernel_h, kernel_w, stride = 1, padding = 0;
+  int64_t out_extent(int64_t in, int64_t kernel) const { return (in + 2 * padding - kernel) / stride + 1; }
+};
+
+}  // namespace minima
+
+namespace minima::core {
+
 enum class ReduceOp : uint8_t { sum, max };
 
 /// out = a b (+ out when `accumulate`), for each of `batch` matrices; a is [m, k] or stored transposed as [k, m],
@@ -23,7 +33,7 @@ struct Gemm {
   int64_t batch = 1, stride_a = 0, stride_b = 0;
 };
 
-/// A sliding window over [batch, channels, height, width]; padding is the same on both sides.
+/// A sliding window over images [batch, height, width, channels]; padding is the same on all four sides.
 struct Window {
   int64_t kernel_h, kernel_w, stride = 1, padding = 0;
   int64_t out_extent(int64_t in, int64_t kernel) const { return (in + 2 * padding - kernel) / stride + 1; }
@@ -67,37 +77,45 @@ class Backend {
   /// out[indices[i]] += x[i], out zeroed first.
   virtual void scatter_rows(const Tensor& x, const Tensor& indices, Tensor& out) = 0;
   /// x [rows, columns] -> (log-)softmax of each row.
+  /// losses[i] = -sum of target * log(softmax(row i)), where the target is 1 - smoothing at the label plus
+  /// smoothing / classes everywhere. Labels are int64 [batch]; one that is no class of the logits is an error.
+  virtual void cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Tensor& losses) = 0;
+  /// out = the derivatives of losses . grad in the logits: grad[i] * (softmax(row i) - target)
+  virtual void cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad,
+                                      Tensor& out) = 0;
   virtual void softmax(bool log, const Tensor& x, Tensor& out) = 0;
 
   // ---- linear algebra
   virtual void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tensor& out) = 0;
 
-  // ---- images: x [batch, in, height, width], weight [out, in, kernel_h, kernel_w], y [batch, out, ...]
-  virtual void conv2d(const Window& window, const Tensor& x, const Tensor& weight, Tensor& y) = 0;
+  // ---- images: x [batch, height, width, in], weight [out, kernel_h, kernel_w, in], y [batch, height', width', out]
+  /// `bias` is [out], or undefined where there is none.
+  virtual void conv2d(const core::Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                      Tensor& y) = 0;
   /// The transpose of conv2d in x: scatters y back to the input's shape.
-  virtual void conv2d_transpose(const Window& window, const Tensor& y, const Tensor& weight, Tensor& x) = 0;
+  virtual void conv2d_transpose(const core::Window& window, const Tensor& y, const Tensor& weight, Tensor& x) = 0;
   /// The transpose of conv2d in weight: correlates x with y.
-  virtual void conv2d_correlate(const Window& window, const Tensor& x, const Tensor& y, Tensor& weight) = 0;
-  /// y and the position (int32, height * width within the plane) of each maximum.
-  virtual void max_pool2d(const Window& window, const Tensor& x, Tensor& y, Tensor& positions) = 0;
-  /// y[plane, i] = x[plane, positions[plane, i]]
-  virtual void gather_planes(const Tensor& x, const Tensor& positions, Tensor& y) = 0;
-  /// x[plane, positions[plane, i]] += y[plane, i], x zeroed first.
-  virtual void scatter_planes(const Tensor& y, const Tensor& positions, Tensor& x) = 0;
+  virtual void conv2d_correlate(const core::Window& window, const Tensor& x, const Tensor& y, Tensor& weight) = 0;
+  /// y and the position (int32, an index into the elements of one image of x) of each maximum.
+  virtual void max_pool2d(const core::Window& window, const Tensor& x, Tensor& y, Tensor& positions) = 0;
+  /// y[image, i] = x[image, positions[image, i]]
+  virtual void gather_positions(const Tensor& x, const Tensor& positions, Tensor& y) = 0;
+  /// x[image, positions[image, i]] += y[image, i], x zeroed first.
+  virtual void scatter_positions(const Tensor& y, const Tensor& positions, Tensor& x) = 0;
   /// Means over windows, padding counted as zeros.
-  virtual void avg_pool2d(const Window& window, const Tensor& x, Tensor& y) = 0;
-  virtual void avg_pool2d_transpose(const Window& window, const Tensor& y, Tensor& x) = 0;
+  virtual void avg_pool2d(const core::Window& window, const Tensor& x, Tensor& y) = 0;
+  virtual void avg_pool2d_transpose(const core::Window& window, const Tensor& y, Tensor& x) = 0;
 
-  // ---- channels: x [batch, channels, ...]; mean, variance, a, b, c, sum_* are [channels]
-  /// Mean and biased variance of each channel, accumulated in double.
+  // ---- batch normalisation: x [..., channels]; mean and variance are float64 [channels], weight and bias [channels]
+  /// Mean and biased variance of each channel.
   virtual void channel_moments(const Tensor& x, Tensor& mean, Tensor& variance) = 0;
-  /// out = a * x + b
-  virtual void channel_affine(const Tensor& x, const Tensor& a, const Tensor& b, Tensor& out) = 0;
-  /// sum_x = sum of x, sum_xy = sum of x * y over everything but channels
-  virtual void channel_sums(const Tensor& x, const Tensor& y, Tensor& sum_x, Tensor& sum_xy) = 0;
-  /// out = a * x + b * y + c
-  virtual void channel_combine(const Tensor& x, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c,
-                               Tensor& out) = 0;
+  /// y = (x - mean) / sqrt(variance + epsilon) * weight + bias
+  virtual void normalise(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& weight,
+                         const Tensor& bias, double epsilon, Tensor& y) = 0;
+  /// From the gradient of that y those of x, weight and bias, where mean and variance are the moments of x.
+  virtual void normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& mean, const Tensor& variance,
+                                  const Tensor& weight, double epsilon, Tensor& grad_x, Tensor& grad_weight,
+                                  Tensor& grad_bias) = 0;
 
   // ---- optimizers: one pass over flat buffers; `states` are those the rule names, in its order
   virtual void update(const UpdateRule& rule, Tensor& weight, const Tensor& grad, Tensor* states) = 0;
@@ -105,8 +123,13 @@ class Backend {
 
 /// The backend of a device. In a build without CUDA, asking for it is an error that says how to get it.
 Backend& backend(Device device);
+Backend& cuda_backend();
 
-/// Whether backend(Device::cuda) works, and if not, why (empty when it does).
+}  // namespace minima::core
+
+namespace minima {
+
+/// Why Device::cuda cannot be used in this build on this machine; empty when it can.
 std::string cuda_unavailable_reason();
 
 }  // namespace minima

@@ -7,7 +7,7 @@
 
 #include "core/random.h"
 
-namespace minima {
+namespace minima::core {
 
 /// Numbers of type T that one block gives.
 template <class T>
@@ -61,4 +61,4 @@ MINIMA_HOST_DEVICE void draw(Distribution distribution, const PhiloxBlock& block
   }
 }
 
-}  // namespace minima
+}  // namespace minima::core

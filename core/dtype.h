@@ -37,6 +37,8 @@ inline constexpr DType dtype_of = [] {
   if constexpr (std::is_same_v<T, uint8_t>) return DType::uint8;
 }();
 
+namespace core {
+
 /// Calls f(T{}) with the C++ type of a floating dtype; anything else is an error in the name of `where`.
 template <class F>
 decltype(auto) dispatch_floating(const char* where, DType dtype, F&& f) {
@@ -60,4 +62,5 @@ decltype(auto) dispatch_any(DType dtype, F&& f) {
   }
 }
 
+}  // namespace core
 }  // namespace minima

@@ -1,6 +1,6 @@
-// Elementwise functions, each written once for CPU and GPU: the scalar formula, its op code, and the switch that
-// leads from one to the other. A new function is three lines here, its derivative in autograd/ops.h and .cpp, and one
-// row in the op table of tests/.
+// Functions of one element and of two, each written once for CPU and GPU: a line of the tables below gives the op code,
+// the name in messages and the formula. The rest of the file is made from the tables: nothing else lists the functions.
+// Not here: the loops over elements (cpu/elementwise.cpp), derivatives (autograd/ops_elementwise.cpp).
 #pragma once
 
 #include <cmath>
@@ -8,109 +8,116 @@
 
 #include "core/host_device.h"
 
-namespace minima {
+namespace minima::core {
 
-/// Functions of one element. `a` and `b` are the op's parameters where it has any.
-enum class UnaryOp : uint8_t {
-  affine,  ///< a * x + b
-  power,   ///< x ^ a
-  abs,     ///< |x|
-  sign,    ///< -1, 0 or 1
-  exp,
-  log,
-  sqrt,
-  sin,
-  cos,
-  tanh,
-  sigmoid,   ///< 1 / (1 + exp(-x))
-  softplus,  ///< log(1 + exp(x)), without overflow
-  relu,      ///< max(x, 0)
-  erf,
-  gelu,  ///< x * (1 + erf(x / sqrt 2)) / 2
-};
+// clang-format off
 
-/// Functions of two elements; comparisons give 1 or 0 in the operands' dtype.
-enum class BinaryOp : uint8_t {
-  add,
-  subtract,
-  multiply,
-  divide,
-  maximum,
-  minimum,
-  greater,
-  equal,
-  where_positive,  ///< x where y > 0, else 0
-};
+/// f(name, formula): functions of x. T is x's type; a and b are the op's parameters where it has any.
+#define MINIMA_UNARY_FUNCTIONS(f)                                                                                      \
+  f(affine,   a * x + b)                                                                                               \
+  f(power,    a == T(2) ? x * x : pow(x, a))                                                                           \
+  f(abs,      abs(x))                                                                                                  \
+  f(sign,     T(x > 0) - T(x < 0))                                                                                     \
+  f(exp,      exp(x))                                                                                                  \
+  f(log,      log(x))                                                                                                  \
+  f(log1p,    log1p(x))                                                                /* log(1 + x), exact near 0 */  \
+  f(sqrt,     sqrt(x))                                                                                                 \
+  f(sin,      sin(x))                                                                                                  \
+  f(cos,      cos(x))                                                                                                  \
+  f(tanh,     tanh(x))                                                                                                 \
+  f(sigmoid,  1 / (1 + exp(-x)))                                                                                       \
+  f(softplus, softplus(x))                                                                          /* log(1 + e^x) */ \
+  f(relu,     x < 0 ? T(0) : x)                                                                     /* NaN stays NaN */\
+  f(erf,      erf(x))                                                                                                  \
+  f(gelu,     x < -100 ? T(0) : x / 2 * (1 + erf(x * T(0.70710678118654752440))))           /* 0 at -infinity too */
+
+/// f(name, formula): functions of x and y. Comparisons give 1 or 0 in the operands' type.
+#define MINIMA_BINARY_FUNCTIONS(f)                                                                                     \
+  f(add,            x + y)                                                                                             \
+  f(subtract,       x - y)                                                                                             \
+  f(multiply,       x * y)                                                                                             \
+  f(divide,         x / y)                                                                                             \
+  f(maximum,        x > y || x != x ? x : y)                                                                           \
+  f(minimum,        x < y || x != x ? x : y)                                                                           \
+  f(greater,        T(x > y))                                                                                          \
+  f(equal,          T(x == y))                                                                                         \
+  f(where_positive, y > 0 ? x : T(0))                                                                                  \
+  f(chain_multiply, x == 0 ? T(0) : x * y)             /* a gradient x times a slope y, which may be infinite */       \
+  f(chain_divide,   x == 0 ? T(0) : x / y)                                                                             \
+  f(binary_cross_entropy, (y == 0 ? T(0) : y * softplus(-x)) + (y == 1 ? T(0) : (1 - y) * softplus(x)))
+
+// clang-format on
+
+#define MINIMA_CODE(name, formula) name,
+enum class UnaryOp : uint8_t { MINIMA_UNARY_FUNCTIONS(MINIMA_CODE) };
+enum class BinaryOp : uint8_t { MINIMA_BINARY_FUNCTIONS(MINIMA_CODE) };
+#undef MINIMA_CODE
+
+/// "exp", for messages.
+#define MINIMA_NAME(name, formula) #name,
+constexpr const char* name_of(UnaryOp op) {
+  constexpr const char* names[] = {MINIMA_UNARY_FUNCTIONS(MINIMA_NAME)};
+  return names[static_cast<int>(op)];
+}
+constexpr const char* name_of(BinaryOp op) {
+  constexpr const char* names[] = {MINIMA_BINARY_FUNCTIONS(MINIMA_NAME)};
+  return names[static_cast<int>(op)];
+}
+#undef MINIMA_NAME
 
 namespace scalar {
 
 using std::abs, std::cos, std::erf, std::exp, std::log, std::log1p, std::pow, std::sin, std::sqrt, std::tanh;
 
-// clang-format off
-template <class T> struct Affine { T a, b; MINIMA_HOST_DEVICE T operator()(T x) const { return a * x + b; } };
-template <class T> struct Power { T a; MINIMA_HOST_DEVICE T operator()(T x) const { return a == T(2) ? x * x : pow(x, a); } };
-template <class T> struct Abs { MINIMA_HOST_DEVICE T operator()(T x) const { return x < 0 ? -x : x; } };
-template <class T> struct Sign { MINIMA_HOST_DEVICE T operator()(T x) const { return T(x > 0) - T(x < 0); } };
-template <class T> struct Exp { MINIMA_HOST_DEVICE T operator()(T x) const { return exp(x); } };
-template <class T> struct Log { MINIMA_HOST_DEVICE T operator()(T x) const { return log(x); } };
-template <class T> struct Sqrt { MINIMA_HOST_DEVICE T operator()(T x) const { return sqrt(x); } };
-template <class T> struct Sin { MINIMA_HOST_DEVICE T operator()(T x) const { return sin(x); } };
-template <class T> struct Cos { MINIMA_HOST_DEVICE T operator()(T x) const { return cos(x); } };
-template <class T> struct Tanh { MINIMA_HOST_DEVICE T operator()(T x) const { return tanh(x); } };
-template <class T> struct Sigmoid { MINIMA_HOST_DEVICE T operator()(T x) const { return 1 / (1 + exp(-x)); } };
-template <class T> struct Softplus { MINIMA_HOST_DEVICE T operator()(T x) const { return (x > 0 ? x : T(0)) + log1p(exp(x > 0 ? -x : x)); } };
-template <class T> struct Relu { MINIMA_HOST_DEVICE T operator()(T x) const { return x < 0 ? T(0) : x; } };  // NaN stays NaN
-template <class T> struct Erf { MINIMA_HOST_DEVICE T operator()(T x) const { return erf(x); } };
-template <class T> struct Gelu { MINIMA_HOST_DEVICE T operator()(T x) const { return x * (1 + erf(x * T(0.70710678118654752440))) / 2; } };
+/// log(1 + exp(x)), without overflow.
+template <class T>
+MINIMA_HOST_DEVICE T softplus(T x) {
+  return (x > 0 ? x : T(0)) + log1p(exp(x > 0 ? -x : x));
+}
 
-template <class T> struct Add { MINIMA_HOST_DEVICE T operator()(T x, T y) const { return x + y; } };
-template <class T> struct Subtract { MINIMA_HOST_DEVICE T operator()(T x, T y) const { return x - y; } };
-template <class T> struct Multiply { MINIMA_HOST_DEVICE T operator()(T x, T y) const { return x * y; } };
-template <class T> struct Divide { MINIMA_HOST_DEVICE T operator()(T x, T y) const { return x / y; } };
-template <class T> struct Maximum { MINIMA_HOST_DEVICE T operator()(T x, T y) const { return x > y || x != x ? x : y; } };
-template <class T> struct Minimum { MINIMA_HOST_DEVICE T operator()(T x, T y) const { return x < y || x != x ? x : y; } };
-template <class T> struct Greater { MINIMA_HOST_DEVICE T operator()(T x, T y) const { return T(x > y); } };
-template <class T> struct Equal { MINIMA_HOST_DEVICE T operator()(T x, T y) const { return T(x == y); } };
-template <class T> struct WherePositive { MINIMA_HOST_DEVICE T operator()(T x, T y) const { return y > 0 ? x : T(0); } };
-// clang-format on
+/// The function of an op code, as a type that a kernel is compiled for: Unary<UnaryOp::exp, float>.
+template <UnaryOp op, class T>
+struct Unary;
+template <BinaryOp op, class T>
+struct Binary;
+
+#define MINIMA_FUNCTION(name, formula)                             \
+  template <class T>                                               \
+  struct Unary<UnaryOp::name, T> {                                 \
+    T a, b;                                                        \
+    MINIMA_HOST_DEVICE T operator()(T x) const { return formula; } \
+  };
+MINIMA_UNARY_FUNCTIONS(MINIMA_FUNCTION)
+#undef MINIMA_FUNCTION
+
+#define MINIMA_FUNCTION(name, formula)                                  \
+  template <class T>                                                    \
+  struct Binary<BinaryOp::name, T> {                                    \
+    MINIMA_HOST_DEVICE T operator()(T x, T y) const { return formula; } \
+  };
+MINIMA_BINARY_FUNCTIONS(MINIMA_FUNCTION)
+#undef MINIMA_FUNCTION
 
 }  // namespace scalar
 
-/// Calls f with the scalar function of `op`.
+/// Calls f with the scalar function of `op`: the one step from a code known at run time to a type.
+#define MINIMA_CASE(name, formula) \
+  case UnaryOp::name: return f(scalar::Unary<UnaryOp::name, T>{T(a), T(b)});
 template <class T, class F>
 void visit(UnaryOp op, double a, double b, F&& f) {
-  switch (op) {
-    case UnaryOp::affine: return f(scalar::Affine<T>{T(a), T(b)});
-    case UnaryOp::power: return f(scalar::Power<T>{T(a)});
-    case UnaryOp::abs: return f(scalar::Abs<T>{});
-    case UnaryOp::sign: return f(scalar::Sign<T>{});
-    case UnaryOp::exp: return f(scalar::Exp<T>{});
-    case UnaryOp::log: return f(scalar::Log<T>{});
-    case UnaryOp::sqrt: return f(scalar::Sqrt<T>{});
-    case UnaryOp::sin: return f(scalar::Sin<T>{});
-    case UnaryOp::cos: return f(scalar::Cos<T>{});
-    case UnaryOp::tanh: return f(scalar::Tanh<T>{});
-    case UnaryOp::sigmoid: return f(scalar::Sigmoid<T>{});
-    case UnaryOp::softplus: return f(scalar::Softplus<T>{});
-    case UnaryOp::relu: return f(scalar::Relu<T>{});
-    case UnaryOp::erf: return f(scalar::Erf<T>{});
-    case UnaryOp::gelu: return f(scalar::Gelu<T>{});
-  }
+  switch (op) { MINIMA_UNARY_FUNCTIONS(MINIMA_CASE) }
 }
+#undef MINIMA_CASE
 
+#define MINIMA_CASE(name, formula) \
+  case BinaryOp::name: return f(scalar::Binary<BinaryOp::name, T>{});
 template <class T, class F>
 void visit(BinaryOp op, F&& f) {
-  switch (op) {
-    case BinaryOp::add: return f(scalar::Add<T>{});
-    case BinaryOp::subtract: return f(scalar::Subtract<T>{});
-    case BinaryOp::multiply: return f(scalar::Multiply<T>{});
-    case BinaryOp::divide: return f(scalar::Divide<T>{});
-    case BinaryOp::maximum: return f(scalar::Maximum<T>{});
-    case BinaryOp::minimum: return f(scalar::Minimum<T>{});
-    case BinaryOp::greater: return f(scalar::Greater<T>{});
-    case BinaryOp::equal: return f(scalar::Equal<T>{});
-    case BinaryOp::where_positive: return f(scalar::WherePositive<T>{});
-  }
+  switch (op) { MINIMA_BINARY_FUNCTIONS(MINIMA_CASE) }
 }
+#undef MINIMA_CASE
 
-}  // namespace minima
+#undef MINIMA_UNARY_FUNCTIONS
+#undef MINIMA_BINARY_FUNCTIONS
+
+}  // namespace minima::core

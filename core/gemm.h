@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace minima {
+namespace minima::core {
 
 /// c [m, n] = op(a) [m, k] op(b) [k, n] + beta * c. a is stored [m, k] or, transposed, [k, m]; b as [k, n] or [n, k];
 /// lda, ldb, ldc are the distances between stored rows. With beta = 0, c is not read. Any extent may be 0.
@@ -19,4 +19,4 @@ template <class T>
 void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda,
                     const T* b, int64_t ldb, T beta, T* c, int64_t ldc);
 
-}  // namespace minima
+}  // namespace minima::core

@@ -24,26 +24,20 @@ Fold fold_axis(const Shape& shape, int axis) {
   return fold;
 }
 
-const char* name_of_op(BinaryOp op) {
-  constexpr const char* names[] = {"add",     "subtract", "multiply", "divide",        "maximum",
-                                   "minimum", "greater",  "equal",    "where_positive"};
-  return names[static_cast<int>(op)];
-}
-
 }  // namespace
 
 // ---------------------------------------------------------------------------------------------- elementwise
 
 Tensor unary(UnaryOp op, const Tensor& x, double a, double b) {
-  require_floating("unary", x);
+  require_floating(name_of(op), x);
   Tensor out = x.empty_like();
   backend(x.device()).unary(op, a, b, x, out);
   return out;
 }
 
 Tensor binary(BinaryOp op, const Tensor& x, const Tensor& y) {
-  require_alike(name_of_op(op), x, y);
-  const Shape shape = broadcast_shapes(name_of_op(op), x.shape(), y.shape());
+  require_alike(name_of(op), x, y);
+  const Shape shape = broadcast_shapes(name_of(op), x.shape(), y.shape());
   Tensor out = Tensor::empty(shape, x.dtype(), x.device());
   backend(x.device()).binary(op, plan_broadcast(shape, x.shape(), y.shape()), x, y, out);
   return out;
@@ -59,10 +53,12 @@ void add_scaled(Tensor& y, double alpha, const Tensor& x) {
 // ------------------------------------------------------------------------------------------------ reductions
 
 Tensor reduce(ReduceOp op, const Tensor& x, int axis, bool keep_dim) {
-  require_floating("reduce", x);
-  axis = normalise_axis("reduce", axis, x.rank());
+  const char* name = op == ReduceOp::sum ? "sum" : "max";
+  require_floating(name, x);
+  axis = normalise_axis(name, axis, x.rank());
   const Fold fold = fold_axis(x.shape(), axis);
-  if (op == ReduceOp::max && fold.folded == 0) fail("max", text("shape ", x.shape()), "an axis with elements");
+  if (op == ReduceOp::max && fold.folded == 0)
+    fail(name, text("axis ", axis, " of shape ", x.shape()), "an axis with elements");
   Shape shape;
   for (int i = 0; i < x.rank(); ++i)
     if (i != axis)
@@ -180,7 +176,7 @@ Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end, int64_t step
     fail("slice", text("[", begin, ":", end, ":", step, "] of axis ", axis, " of ", x.shape()),
          text("0 <= begin <= end <= ", x.shape()[axis], " and step >= 1"));
   Shape shape = x.shape();
-  shape[axis] = (end - begin + step - 1) / step;
+  shape[axis] = begin == end ? 0 : (end - begin - 1) / step + 1;
   Tensor out = Tensor::empty(shape, x.dtype(), x.device());
   Block from, to;
   row_major_strides(x.shape(), from.strides);
@@ -195,7 +191,7 @@ Tensor unslice(const Tensor& x, int axis, int64_t size, int64_t begin, int64_t s
   require_defined("unslice", x);
   axis = normalise_axis("unslice", axis, x.rank());
   const int64_t extent = x.shape()[axis];
-  if (begin < 0 || step < 1 || (extent > 0 && begin + (extent - 1) * step >= size))
+  if (begin < 0 || step < 1 || size < 0 || (extent > 0 && (begin >= size || (extent - 1) > (size - 1 - begin) / step)))
     fail("unslice", text(extent, " indices from ", begin, " by ", step, " into an axis of ", size),
          "indices that fit the axis");
   Shape shape = x.shape();

@@ -57,23 +57,44 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 /// Along the last axis.
 Tensor softmax(const Tensor& x);
 Tensor log_softmax(const Tensor& x);
+/// The loss of each row, [batch]: -sum of target * log_softmax(row), where the target is 1 - smoothing at the label
+/// plus smoothing / classes everywhere. logits [batch, classes], labels int32 or int64 [batch]. A masked class has the
+/// logit -infinity: it counts for nothing unless it is the label or smoothing gives it a share; then the loss is
+/// infinite.
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing = 0);
+/// The derivatives of sum(grad * cross_entropy(...)) in the logits; grad [batch].
+Tensor cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad);
 
-// ---- images
-Tensor conv2d(const Tensor& x, const Tensor& weight, int64_t stride = 1, int64_t padding = 0);
+// ---- images: x [batch, height, width, in], weight [out, kernel_h, kernel_w, in], y [batch, height', width', out]
+/// `bias` is [out], or undefined where there is none.
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride = 1, int64_t padding = 0);
 Tensor conv2d_transpose(const Tensor& y, const Tensor& weight, const Shape& x_shape, int64_t stride, int64_t padding);
 Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_shape, int64_t stride, int64_t padding);
-/// Values and positions; a position is an index into the input plane.
+/// Values and positions; a position is an index into the elements of its image.
 std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window);
-Tensor gather_planes(const Tensor& x, const Tensor& positions);
-Tensor scatter_planes(const Tensor& y, const Tensor& positions, const Shape& x_shape);
+/// The elements of each image of x at these positions, and the transpose of that, which adds them back.
+Tensor gather_positions(const Tensor& x, const Tensor& positions);
+Tensor scatter_positions(const Tensor& y, const Tensor& positions, const Shape& x_shape);
 Tensor avg_pool2d(const Tensor& x, const Window& window);
 Tensor avg_pool2d_transpose(const Tensor& y, const Shape& x_shape, const Window& window);
+/// What to tell a user whose images have another number of channels than `channels`: if they lie as [batch, channels,
+/// height, width], both readings of their shape and how to permute them; else nothing.
+std::string layout_hint(const Shape& images, int64_t channels);
 
-// ---- channels (axis 1)
-std::pair<Tensor, Tensor> channel_moments(const Tensor& x);
-Tensor channel_affine(const Tensor& x, const Tensor& a, const Tensor& b);
-/// sum of x and sum of x * y over everything but channels
-std::pair<Tensor, Tensor> channel_sums(const Tensor& x, const Tensor& y);
-Tensor channel_combine(const Tensor& x, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c);
+// ---- batch normalisation of the last axis, channels
+/// Mean and biased variance of each channel, in float64 for either dtype: rounded to float32, they could not tell data
+/// far from zero from their mean.
+struct Moments {
+  Tensor mean, variance;  ///< [channels]
+};
+Moments channel_moments(const Tensor& x);
+/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias
+Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, const Tensor& bias, double epsilon);
+struct NormaliseGradients {
+  Tensor x, weight, bias;
+};
+/// The gradients of normalise(x, channel_moments(x), weight, bias), with those that flow through the moments.
+NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const Moments& moments, const Tensor& weight,
+                                      double epsilon);
 
 }  // namespace minima::core

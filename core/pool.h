@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace minima {
+namespace minima::core {
 
 template <class T>
 class Pooled {
@@ -69,4 +69,4 @@ class Shared {
   T* object_ = nullptr;
 };
 
-}  // namespace minima
+}  // namespace minima::core

@@ -9,6 +9,8 @@
 
 namespace minima {
 
+namespace core {
+
 struct PhiloxBlock {
   uint32_t words[4];
 };
@@ -36,6 +38,8 @@ enum class Distribution : uint8_t {
   normal,     ///< mean a, standard deviation b
   bernoulli,  ///< 1 with probability a, else 0
 };
+
+}  // namespace core
 
 /// A stream of random numbers. Copying it copies the state: the copy repeats the same numbers.
 struct Generator {

@@ -178,8 +178,8 @@ class HeaderParser {
     }
     const DType dtype = read_dtype(name, value);
     const std::vector<uint64_t> extents = read_integers(name, value, "shape");
-    if (extents.size() > size_t{max_rank})
-      refuse(length_bytes, text("tensor \"", name, "\" of rank ", extents.size()), text("at most ", max_rank));
+    if (extents.size() > size_t{core::max_rank})
+      refuse(length_bytes, text("tensor \"", name, "\" of rank ", extents.size()), text("at most ", core::max_rank));
     Shape shape;
     bool zero_size = false;
     uint64_t bytes = size_of(dtype);

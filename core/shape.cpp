@@ -13,14 +13,27 @@ Shape::Shape(const std::vector<int64_t>& extents) {
 }
 
 void Shape::push_back(int64_t extent) {
-  if (rank_ == max_rank) fail("Shape", text("more than ", max_rank, " axes"), text("at most ", max_rank));
+  if (rank_ == core::max_rank)
+    fail("Shape", text("more than ", core::max_rank, " axes"), text("at most ", core::max_rank));
   extents_[rank_++] = extent;
 }
 
 int64_t Shape::numel() const {
+  constexpr int64_t most = INT64_MAX / 8;  // bytes are counted in int64_t, too
   int64_t count = 1;
-  for (int64_t extent : *this) count *= extent;
+  bool too_many = false;
+  for (int64_t extent : *this) {
+    if (extent < 0) fail("Shape", to_string(), "extents that are not negative");
+    // (A division costs more than the rest: only where a product may be too large.)
+    too_many = too_many || (((count | extent) >> 29) != 0 && extent > 0 && count > most / extent);
+    count = too_many && extent > 0 ? most : count * extent;
+  }
+  if (too_many && count != 0) fail("Shape", to_string(), "fewer than 2^60 elements");
   return count;
+}
+
+void Shape::no_such_axis(int axis) const {
+  fail("Shape", text("axis ", axis, " of ", *this), text("an axis in [", -rank_, ", ", rank_, ")"));
 }
 
 bool Shape::operator==(const Shape& other) const {
@@ -35,6 +48,8 @@ std::string Shape::to_string() const {
   for (int i = 0; i < rank_; ++i) result += (i ? ", " : "") + std::to_string(extents_[i]);
   return result + (rank_ == 1 ? ",)" : ")");
 }
+
+namespace core {
 
 int normalise_axis(const char* op, int axis, int rank) {
   if (axis < -rank || axis >= rank)
@@ -102,4 +117,5 @@ Broadcast plan_broadcast(const Shape& out, const Shape& a, const Shape& b) {
   return plan;
 }
 
+}  // namespace core
 }  // namespace minima

@@ -10,7 +10,9 @@
 
 namespace minima {
 
+namespace core {
 inline constexpr int max_rank = 8;
+}
 
 /// Up to 8 extents, outermost first. Shape{} is a scalar (rank 0, one element).
 class Shape {
@@ -20,10 +22,11 @@ class Shape {
   explicit Shape(const std::vector<int64_t>& extents);
 
   int rank() const { return rank_; }
+  /// The product of the extents. A negative extent or 2^60 elements and more are errors.
   int64_t numel() const;
-  /// The extent of an axis; negative axes count from the end.
-  int64_t operator[](int axis) const { return extents_[axis < 0 ? axis + rank_ : axis]; }
-  int64_t& operator[](int axis) { return extents_[axis < 0 ? axis + rank_ : axis]; }
+  /// The extent of an axis; negative axes count from the end. An axis that is not there is an error.
+  int64_t operator[](int axis) const { return extents_[position(axis)]; }
+  int64_t& operator[](int axis) { return extents_[position(axis)]; }
   const int64_t* begin() const { return extents_; }
   const int64_t* end() const { return extents_ + rank_; }
   void push_back(int64_t extent);
@@ -32,11 +35,19 @@ class Shape {
   std::string to_string() const;
 
  private:
-  int64_t extents_[max_rank] = {};
+  int position(int axis) const {
+    if (axis < -rank_ || axis >= rank_) no_such_axis(axis);
+    return axis < 0 ? axis + rank_ : axis;
+  }
+  [[noreturn]] void no_such_axis(int axis) const;
+
+  int64_t extents_[core::max_rank] = {};
   int rank_ = 0;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.to_string(); }
+
+namespace core {
 
 /// The axis as a number in [0, rank), or an error in the name of `op`.
 int normalise_axis(const char* op, int axis, int rank);
@@ -60,4 +71,5 @@ struct Fold {
   int64_t outer = 1, folded = 1, inner = 1;
 };
 
+}  // namespace core
 }  // namespace minima

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace minima {
+namespace minima::core {
 
 template <class T, int N>
 class SmallVector {
@@ -73,4 +73,4 @@ class SmallVector {
   std::vector<T> spilled_;
 };
 
-}  // namespace minima
+}  // namespace minima::core

@@ -53,7 +53,7 @@ class CachingAllocator {
   void release_cached() {
     std::lock_guard lock(mutex_);
     for (auto& [size, blocks] : free_) {
-      for (void* block : blocks) backend(device_).deallocate(block);
+      for (void* block : blocks) core::backend(device_).deallocate(block);
       statistics_.bytes_reserved -= static_cast<int64_t>(size * blocks.size());
       blocks.clear();
     }
@@ -79,10 +79,10 @@ class CachingAllocator {
   // When the device is full, what other size classes hold in reserve may be enough.
   void* allocate_from_system(size_t size) {
     try {
-      return backend(device_).allocate(size);
+      return core::backend(device_).allocate(size);
     } catch (const Error&) {
       release_cached();
-      return backend(device_).allocate(size);
+      return core::backend(device_).allocate(size);
     }
   }
 
@@ -110,9 +110,9 @@ MemoryStatistics memory_statistics(Device device) { return allocator(device).sta
 void reset_peak_memory(Device device) { allocator(device).reset_peak(); }
 void release_cached_memory(Device device) { allocator(device).release_cached(); }
 
-Storage::Storage(size_t bytes, Device device)
+core::Storage::Storage(size_t bytes, Device device)
     : data_(static_cast<std::byte*>(allocator(device).allocate(bytes))), bytes_(bytes), device_(device) {}
 
-Storage::~Storage() { allocator(device_).deallocate(data_, bytes_); }
+core::Storage::~Storage() { allocator(device_).deallocate(data_, bytes_); }
 
 }  // namespace minima

@@ -25,6 +25,8 @@ void reset_peak_memory(Device device = Device::cpu);
 /// Returns every cached block to the system.
 void release_cached_memory(Device device = Device::cpu);
 
+namespace core {
+
 /// One block of memory. Tensors share it; `version` counts in-place changes, by which autograd notices that a
 /// saved tensor was changed.
 class Storage : public Pooled<Storage> {
@@ -53,4 +55,5 @@ class Storage : public Pooled<Storage> {
   Device device_;
 };
 
+}  // namespace core
 }  // namespace minima

@@ -6,25 +6,13 @@
 
 namespace minima {
 
-namespace {
-int64_t checked_numel(const Shape& shape, DType dtype) {
-  int64_t count = 1;
-  for (int64_t extent : shape) {
-    if (extent < 0) fail("Tensor", text("shape ", shape), "extents that are not negative");
-    if (extent != 0 && count > INT64_MAX / extent / 8)
-      fail("Tensor", text("shape ", shape, " of ", name_of(dtype)), "fewer than 2^60 elements");
-    count *= extent;
-  }
-  return count;
-}
-}  // namespace
-
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
   Tensor result;
-  result.numel_ = checked_numel(shape, dtype);
+  result.numel_ = shape.numel();
   result.shape_ = shape;
   result.dtype_ = dtype;
-  result.storage_ = Shared<Storage>(new Storage(static_cast<size_t>(result.numel_) * size_of(dtype), device));
+  result.storage_ =
+      core::Shared<core::Storage>(new core::Storage(static_cast<size_t>(result.numel_) * size_of(dtype), device));
   return result;
 }
 
@@ -32,31 +20,32 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) { return fu
 
 Tensor Tensor::full(const Shape& shape, double value, DType dtype, Device device) {
   Tensor result = empty(shape, dtype, device);
-  backend(device).fill(result, value);
+  core::backend(device).fill(result, value);
   return result;
 }
 
 Tensor Tensor::from_bytes(const void* values, size_t count, const Shape& shape, DType dtype) {
-  if (static_cast<int64_t>(count) != checked_numel(shape, dtype))
+  if (static_cast<int64_t>(count) != shape.numel())
     fail("Tensor::from", text(count, " values for shape ", shape), text(shape.numel(), " values"));
   Tensor result = empty(shape, dtype);
   if (count > 0) std::memcpy(result.raw(), values, count * size_of(dtype));
   return result;
 }
 
-int64_t Tensor::size(int axis) const { return shape_[normalise_axis("Tensor::size", axis, rank())]; }
+int64_t Tensor::size(int axis) const { return shape_[core::normalise_axis("Tensor::size", axis, rank())]; }
 
 Tensor Tensor::reshape(const Shape& shape) const {
-  Shape wanted = shape;
-  int64_t known = 1;
+  Shape wanted = shape, known;
   int unknown = -1;
-  for (int i = 0; i < wanted.rank(); ++i)
-    if (wanted[i] == -1 && unknown < 0)
+  for (int i = 0; i < wanted.rank(); ++i) {
+    if (wanted[i] < -1 || (wanted[i] == -1 && unknown >= 0))
+      fail("reshape", text(shape_, " to ", shape), "extents that are not negative, at most one of them -1");
+    if (wanted[i] == -1)
       unknown = i;
     else
-      known *= wanted[i];
-  if (unknown >= 0 && known > 0) wanted[unknown] = numel_ / known;
-  if (unknown >= 0 && known == 0) wanted[unknown] = 0;
+      known.push_back(wanted[i]);
+  }
+  if (unknown >= 0) wanted[unknown] = known.numel() > 0 ? numel_ / known.numel() : 0;
   if (wanted.numel() != numel_)
     fail("reshape", text(shape_, " (", numel_, " elements) to ", shape), "shapes with the same number of elements");
   Tensor result = *this;
@@ -79,14 +68,14 @@ Tensor Tensor::slice(int64_t begin, int64_t end) const {
 Tensor Tensor::clone() const {
   if (!defined()) return {};
   Tensor result = empty_like();
-  backend(device()).cast(*this, result);
+  core::backend(device()).cast(*this, result);
   return result;
 }
 
 Tensor Tensor::to(DType dtype) const {
   if (dtype == dtype_ || !defined()) return *this;
   Tensor result = empty(shape_, dtype, device());
-  backend(device()).cast(*this, result);
+  core::backend(device()).cast(*this, result);
   return result;
 }
 
@@ -95,9 +84,9 @@ Tensor Tensor::to(Device target) const {
   Tensor result = empty(shape_, dtype_, target);
   const size_t bytes = static_cast<size_t>(numel_) * size_of(dtype_);
   if (target == Device::cpu)
-    backend(device()).copy_to_host(raw(), result.raw(), bytes);
+    core::backend(device()).copy_to_host(raw(), result.raw(), bytes);
   else
-    backend(target).copy_from_host(raw(), result.raw(), bytes);
+    core::backend(target).copy_from_host(raw(), result.raw(), bytes);
   return result;
 }
 
@@ -124,22 +113,27 @@ double Tensor::at(int64_t i) const {
   if (i < 0 || i >= numel_) fail("at", text("element ", i, " of ", numel_), text("an index in [0, ", numel_, ")"));
   const Tensor host = device() == Device::cpu ? *this : flatten().slice(i, i + 1).to(Device::cpu);
   const int64_t position = device() == Device::cpu ? i : 0;
-  return dispatch_any(dtype_, [&](auto zero) {
+  return core::dispatch_any(dtype_, [&](auto zero) {
     using T = decltype(zero);
     return static_cast<double>(reinterpret_cast<const T*>(host.raw())[position]);
   });
 }
 
+void Tensor::bump_version() {
+  if (!defined()) fail("Tensor", "a change in place of an undefined tensor", "a tensor with elements");
+  storage_->bump_version();
+}
+
 void Tensor::fill(double value) {
   bump_version();
-  backend(device()).fill(*this, value);
+  core::backend(device()).fill(*this, value);
 }
 
 void Tensor::copy_from(const Tensor& source) {
   if (source.shape() != shape_) fail("copy_from", text("shape ", source.shape()), text(shape_));
   const Tensor here = source.to(device());
   bump_version();
-  backend(device()).cast(here, *this);
+  core::backend(device()).cast(here, *this);
 }
 
 std::byte* Tensor::checked_data(DType requested) const {

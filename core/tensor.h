@@ -47,7 +47,7 @@ class Tensor {
   bool shares_storage_with(const Tensor& other) const { return storage_ == other.storage_; }
 
   // ---- views: the same memory under another shape
-  /// One extent may be -1: it is worked out from the others.
+  /// One extent may be -1: it is worked out from the others (0 where another one is 0).
   Tensor reshape(const Shape& shape) const;
   Tensor flatten() const { return reshape({-1}); }
   /// Rows [begin, end) of the leading axis.
@@ -79,18 +79,18 @@ class Tensor {
   }
   template <class T>
   T* mutable_data() {
-    storage_->bump_version();
+    bump_version();
     return reinterpret_cast<T*>(checked_data(dtype_of<T>));
   }
   /// Device memory of the elements, unchecked and without a version bump: for backends only.
   std::byte* raw() const { return storage_->data() + offset_; }
-  void bump_version() { storage_->bump_version(); }
+  void bump_version();
 
  private:
   static Tensor from_bytes(const void* values, size_t count, const Shape& shape, DType dtype);
   std::byte* checked_data(DType requested) const;
 
-  Shared<Storage> storage_;
+  core::Shared<core::Storage> storage_;
   size_t offset_ = 0;  // bytes
   int64_t numel_ = 0;
   Shape shape_;

@@ -34,8 +34,8 @@ struct Dataset::View {
 namespace {
 
 /// Random words for one sample in one epoch; the top bit keeps them apart from the streams of a Generator.
-PhiloxBlock draw(uint64_t seed, int64_t sample, int64_t epoch) {
-  return philox(seed, static_cast<uint64_t>(sample), uint64_t{1} << 63 | static_cast<uint64_t>(epoch));
+core::PhiloxBlock draw(uint64_t seed, int64_t sample, int64_t epoch) {
+  return core::philox(seed, static_cast<uint64_t>(sample), uint64_t{1} << 63 | static_cast<uint64_t>(epoch));
 }
 
 /// A random integer in [0, bound) from 32 random bits.
@@ -49,17 +49,17 @@ void copy_scaled(const Stored* in, int64_t count, float scale, float offset, flo
 /// out(y, x) = in(y + down, x + right), mirrored if asked; 0 where that lies outside.
 template <class Stored>
 void copy_moved(const Stored* in, const Shape& image, int down, int right, bool mirror, Stored* out) {
-  const int64_t channels = image[0], height = image[1], width = image[2];
+  const int64_t height = image[0], width = image[1], channels = image[2], line = width * channels;
   const int64_t begin = std::max<int64_t>(0, -right), end = std::min<int64_t>(width, width - right);
-  for (int64_t c = 0; c < channels; ++c) {
-    for (int64_t y = 0; y < height; ++y, out += width) {
-      std::fill(out, out + width, Stored{0});
-      const int64_t from_y = y + down;
-      if (from_y < 0 || from_y >= height) continue;
-      const Stored* line = in + (c * height + from_y) * width;
-      std::copy(line + (begin + right), line + (end + right), out + begin);
-      if (mirror) std::reverse(out, out + width);
-    }
+  for (int64_t y = 0; y < height; ++y, out += line) {
+    std::fill(out, out + line, Stored{0});
+    const int64_t from_y = y + down;
+    if (from_y < 0 || from_y >= height) continue;
+    const Stored* from = in + from_y * line;
+    std::copy(from + (begin + right) * channels, from + (end + right) * channels, out + begin * channels);
+    if (mirror)
+      for (int64_t x = 0; x < width / 2; ++x)
+        std::swap_ranges(out + x * channels, out + (x + 1) * channels, out + (width - 1 - x) * channels);
   }
 }
 
@@ -93,7 +93,7 @@ void Dataset::View::gather_row(int64_t sample, int64_t epoch, float* out) const 
     thread_local std::vector<Stored> moved;
     if (flip || shift > 0) {
       const bool mirror = flip && (draw(flip_seed, sample, epoch).words[0] >> 31) != 0;
-      const PhiloxBlock random = draw(shift_seed, sample, epoch);
+      const core::PhiloxBlock random = draw(shift_seed, sample, epoch);
       const int down = scaled(random.words[1], 2 * shift + 1) - shift;
       const int right = scaled(random.words[2], 2 * shift + 1) - shift;
       moved.resize(static_cast<size_t>(count));
@@ -115,7 +115,7 @@ Dataset::Dataset(std::shared_ptr<const View> view) : view_(std::move(view)) {}
 
 Dataset Dataset::from_pixels(std::vector<uint8_t> pixels, const Shape& image, int white, std::vector<int32_t> labels,
                              std::vector<std::string> class_names) {
-  if (image.rank() != 3) fail("Dataset::from_pixels", text("images of shape ", image), "(channels, height, width)");
+  if (image.rank() != 3) fail("Dataset::from_pixels", text("images of shape ", image), "(height, width, channels)");
   if (white < 1 || white > 255) fail("Dataset::from_pixels", text("white = ", white), "1 to 255");
   check_labels("Dataset::from_pixels", labels, class_names.size(), pixels.size(), image);
   auto view = std::make_shared<View>();
@@ -246,7 +246,7 @@ Dataset Dataset::random_flip(uint64_t seed) const {
 
 Dataset Dataset::random_shift(int pixels, uint64_t seed) const {
   if (input_shape().rank() != 3) fail("Dataset::random_shift", text("samples of shape ", input_shape()), "images");
-  const int64_t most = std::min(input_shape()[1], input_shape()[2]);
+  const int64_t most = std::min(input_shape()[0], input_shape()[1]);
   if (pixels < 0 || pixels >= most) {
     fail("Dataset::random_shift", text(pixels, " pixels"), text("0 to ", most - 1),
          "A larger shift could leave nothing.");

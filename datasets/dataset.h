@@ -25,7 +25,7 @@ class Dataset {
  public:
   /// No samples at all.
   Dataset();
-  /// Images of 8-bit pixels, sample after sample in row-major order; image is {channels, height, width}. A pixel p
+  /// Images of 8-bit pixels, sample after sample in row-major order; image is {height, width, channels}. A value p
   /// becomes p / white in a batch. One class name per class.
   static Dataset from_pixels(std::vector<uint8_t> pixels, const Shape& image, int white, std::vector<int32_t> labels,
                              std::vector<std::string> class_names);
@@ -34,7 +34,7 @@ class Dataset {
                              std::vector<std::string> class_names);
 
   int64_t size() const;
-  /// The shape of one sample: (channels, height, width) of an image, (features) of a table row.
+  /// The shape of one sample: (height, width, channels) of an image, (features) of a table row.
   const Shape& input_shape() const;
   int64_t classes() const;
   const std::vector<std::string>& class_names() const;

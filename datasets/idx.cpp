@@ -67,7 +67,7 @@ Dataset read_part(const Published& published, const std::string& image_path, con
     }
     labels.push_back(label);
   }
-  const Shape image{1, image_header.shape[1], image_header.shape[2]};
+  const Shape image{image_header.shape[1], image_header.shape[2], 1};
   images.erase(images.begin(), images.begin() + static_cast<std::ptrdiff_t>(image_header.size));
   images.resize(static_cast<size_t>(kept * image.numel()));
   if (kept < count) images.shrink_to_fit();

@@ -19,13 +19,13 @@ namespace {
 bool is_png(const std::vector<uint8_t>& bytes) { return bytes.size() >= 8 && png_sig_cmp(bytes.data(), 0, 8) == 0; }
 bool is_jpeg(const std::vector<uint8_t>& bytes) { return bytes.size() >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8; }
 
-/// Interleaved pixels of `channels` bytes, of which the first one or three are kept, as planes.
-std::vector<uint8_t> planes(const std::vector<uint8_t>& pixels, size_t channels, bool colour) {
-  const size_t kept = colour ? 3 : 1, area = pixels.size() / channels;
-  std::vector<uint8_t> out(kept * area);
-  for (size_t i = 0; i < area; ++i)
-    for (size_t c = 0; c < kept; ++c) out[c * area + i] = pixels[i * channels + c];
-  return out;
+/// Drops the last byte, the opacity, of each pixel of `channels` bytes.
+std::vector<uint8_t> without_opacity(std::vector<uint8_t> pixels, size_t channels) {
+  size_t kept = 0;
+  for (size_t i = 0; i < pixels.size(); ++i)
+    if (i % channels != channels - 1) pixels[kept++] = pixels[i];
+  pixels.resize(kept);
+  return pixels;
 }
 
 class Png {
@@ -48,7 +48,7 @@ class Png {
     image_.format = colour ? PNG_FORMAT_RGBA : PNG_FORMAT_GA;
     std::vector<uint8_t> pixels(PNG_IMAGE_SIZE(image_));
     if (!png_image_finish_read(&image_, nullptr, pixels.data(), 0, nullptr)) fail_image(path_, image_.message);
-    return planes(pixels, colour ? 4 : 2, colour);
+    return without_opacity(std::move(pixels), colour ? 4 : 2);
   }
 
  private:
@@ -73,12 +73,11 @@ class Jpeg {
 
   std::vector<uint8_t> decode(bool colour) {
     const int layout = colour ? TJPF_RGB : TJPF_GRAY;
-    const size_t channels = colour ? 3 : 1;
-    std::vector<uint8_t> pixels(channels * format_.width * format_.height);
+    std::vector<uint8_t> pixels(size_t{colour ? 3u : 1u} * format_.width * format_.height);
     // The scans of a progressive file are limited, as a small one could ask for hours of decoding.
     check(tjDecompress2(handle_.get(), bytes_.data(), bytes_.size(), pixels.data(), format_.width, 0, format_.height,
                         layout, TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS));
-    return planes(pixels, channels, colour);
+    return pixels;
   }
 
  private:

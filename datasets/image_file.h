@@ -17,7 +17,7 @@ struct ImageFormat {
 /// PNG nor JPEG, damaged ones, and colours of print (CMYK).
 ImageFormat image_format(const std::string& path, const std::vector<uint8_t>& bytes);
 
-/// All pixels as planes (channel, height, width): one channel, or three if `colour`, for which a gray image has the
+/// All pixels as (height, width, channel): one channel, or three if `colour`, for which a gray image has the
 /// same values in each; a colour image must be read in colour. Transparency is dropped, 16 bits are rounded to 8.
 std::vector<uint8_t> decode_image(const std::string& path, const std::vector<uint8_t>& bytes, bool colour);
 

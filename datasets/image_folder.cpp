@@ -155,7 +155,7 @@ Split image_folder(const std::string& path, const ImageFolderOptions& options) {
   const auto positions = detail::split_positions(path, labels, class_names, options.test_fraction, options.seed);
 
   const ImageFormat format = common_format(images);
-  const Shape shape{format.colour ? 3 : 1, format.height, format.width};
+  const Shape shape{format.height, format.width, format.colour ? 3 : 1};
   const size_t image_size = static_cast<size_t>(shape.numel());
   if (images.size() > largest_total / image_size) {
     fail(path, text(images.size(), " images of shape ", shape), text("at most ", largest_total / image_size),

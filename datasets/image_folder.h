@@ -14,7 +14,7 @@ struct ImageFolderOptions {
   uint64_t seed = 1;           ///< of the split
 };
 
-/// Images (channels, height, width), normalised by the training part's mean and deviation over all pixels. Classes are
+/// Images (height, width, channels), normalised by the training part's mean and deviation over all pixels. Classes are
 /// the folders' names, sorted. If all images are gray there is one channel; if any has colour there are three, and a
 /// gray image has the same values in each. Transparency is dropped, 16 bits are rounded to 8, and the note of a camera
 /// which way is up (EXIF) is not read. At most 1024 pixels a side and 4 GiB of pixels in all. Hidden files are passed

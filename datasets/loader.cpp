@@ -144,7 +144,7 @@ std::vector<int64_t> Loader::order(int64_t epoch) const {
     return order;
   }
   // A seed of its own for every epoch; the counter's high word keeps this draw apart from a Generator's.
-  const PhiloxBlock block = philox(options_.seed, static_cast<uint64_t>(epoch), uint64_t{1} << 62);
+  const core::PhiloxBlock block = core::philox(options_.seed, static_cast<uint64_t>(epoch), uint64_t{1} << 62);
   Generator generator{uint64_t{block.words[0]} << 32 | block.words[1], 0};
   return generator.permutation(dataset_.size());
 }

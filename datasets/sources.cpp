@@ -37,7 +37,7 @@ Split decode_digits() {
   const double mean = sum / static_cast<double>(count);
   const double deviation = std::sqrt(squares / static_cast<double>(count) - mean * mean);
 
-  const Dataset all = Dataset::from_pixels(std::move(pixels), {1, 8, 8}, digits_white, std::move(labels),
+  const Dataset all = Dataset::from_pixels(std::move(pixels), {8, 8, 1}, digits_white, std::move(labels),
                                            {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"})
                           .normalise(mean, deviation);
   std::vector<int64_t> for_test;

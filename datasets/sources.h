@@ -10,7 +10,7 @@
 
 namespace minima::datasets {
 
-/// Handwritten digits, 1797 images (1, 8, 8) in 10 classes, part of the library: needs no file. The first 1437 in the
+/// Handwritten digits, 1797 images (8, 8, 1) in 10 classes, part of the library: needs no file. The first 1437 in the
 /// published order are for training, the last 360 for testing. Normalised by the training images' mean and deviation.
 /// Source: Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI Machine Learning Repository.
 Split digits();
@@ -22,7 +22,7 @@ struct ImageOptions {
   bool verify = false;      ///< compare the SHA-256 of the decompressed files with the published bytes (Fashion-MNIST)
 };
 
-/// 60,000 + 10,000 images (1, 28, 28) in 10 classes, from the four published IDX files, gz or not.
+/// 60,000 + 10,000 images (28, 28, 1) in 10 classes, from the four published IDX files, gz or not.
 /// Looked for in `directory`, else in MINIMA_DATA, ./data, $XDG_DATA_HOME/minima (~/.local/share/minima) and
 /// /usr/share/datasets; in each both directly, in fashion-mnist/ or mnist/, and in torchvision's FashionMNIST/raw/ or
 /// MNIST/raw/. A missing, damaged or surprising file is an error that says where and what.

@@ -1,8 +1,6 @@
 #include "nn/batch_norm.h"
 
 #include "autograd/ops.h"
-#include "core/error.h"
-#include "core/ops.h"
 
 namespace minima::nn {
 
@@ -34,44 +32,40 @@ void BatchNorm::reset_running_statistics() {
 
 Variable BatchNorm::forward(const Variable& x) {
   check(x);
-  if (!training) return normalise_by_running_statistics(x);
-  const int64_t count = x.numel() / x.size(1);
+  if (!training) return normalise(x, {running_mean, running_var}, weight, bias, epsilon);
+  const int64_t count = x.numel() / weight.numel();
   if (count < 2)
     fail(describe(), text(count, " value per channel in a training batch of shape ", x.shape()), "at least 2",
          "Use a larger batch, or call eval() to use the running statistics.");
-  auto [mean, variance] = core::channel_moments(x.value());
-  if (!BatchStatisticsFrozen::active()) track(mean, variance, count);
-  return batch_norm(x, weight, bias, mean, variance, epsilon);
+  const auto [y, moments] = batch_norm(x, weight, bias, epsilon);
+  if (!BatchStatisticsFrozen::active()) track(moments, count);
+  return y;
 }
 
 void BatchNorm::check(const Variable& x) const {
   const int rank = x.shape().rank();
-  if (rank >= min_rank_ && rank <= max_rank_ && x.size(1) == weight.numel()) return;
+  const int64_t features = weight.numel();
+  if (rank >= min_rank_ && rank <= max_rank_ && x.size(-1) == features) return;
   fail(describe(), text("an input of shape ", x.shape()),
-       text("(batch, ", weight.numel(), min_rank_ == 4 ? ", height, width)" : ") or with a length after it"));
+       min_rank_ == 4 ? text("images (batch, height, width, ", features, ")")
+                      : text("(batch, ", features, ") or (batch, length, ", features, ")"),
+       core::layout_hint(x.shape(), features));
 }
 
 namespace {
 // running = (1 - rate) * running + rate * batch
 void follow(Tensor& running, const Tensor& batch, double rate) {
-  core::add_scaled(running, rate, core::binary(BinaryOp::subtract, batch, running));
+  core::add_scaled(running, rate, core::binary(core::BinaryOp::subtract, batch.to(running.dtype()), running));
 }
 }  // namespace
 
-void BatchNorm::track(const Tensor& mean, const Tensor& variance, int64_t count) {
+void BatchNorm::track(const core::Moments& moments, int64_t count) {
   const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-  follow(running_mean, mean, momentum);
-  follow(running_var, core::unary(UnaryOp::affine, variance, unbiased, 0), momentum);
-  num_batches_tracked.fill(num_batches_tracked.item() + 1);
-}
-
-Variable BatchNorm::normalise_by_running_statistics(const Variable& x) const {
-  Shape per_channel{1, weight.numel()};
-  for (int axis = 2; axis < x.shape().rank(); ++axis) per_channel.push_back(1);
-  const Variable deviation(core::unary(UnaryOp::sqrt, core::unary(UnaryOp::affine, running_var, 1, epsilon)));
-  const Variable scale = weight / deviation;
-  const Variable shift = bias - scale * Variable(running_mean);
-  return x * reshape(scale, per_channel) + reshape(shift, per_channel);
+  follow(running_mean, moments.mean, momentum);
+  follow(running_var, core::unary(core::UnaryOp::affine, moments.variance, unbiased, 0), momentum);
+  // Counted where it lies: reading it here would make every training step wait for the device.
+  const Tensor tracked = num_batches_tracked.to(DType::float64);
+  num_batches_tracked.copy_from(core::unary(core::UnaryOp::affine, tracked, 1, 1));
 }
 
 // --------------------------------------------------------------------------------------------- recalibration
@@ -89,7 +83,8 @@ std::vector<BatchNorm*> batch_norm_layers(Module& model) {
   return std::move(collect.found);
 }
 
-// Puts the modes, the layers' momentum and the random stream back when it goes out of scope, also after an error.
+// Puts the modes, the layers' momentum and the random stream back when it goes out of scope, and the statistics too
+// unless they were kept.
 class Restore {
  public:
   Restore(Module& model, const std::vector<BatchNorm*>& layers) : layers_(layers), generator_(default_generator()) {
@@ -99,21 +94,35 @@ class Restore {
       void on_module(const std::string&, Module& module) override { modes.emplace_back(&module, module.training); }
     } collect(modes_);
     collect.walk(model);
-    for (const BatchNorm* layer : layers) momenta_.push_back(layer->momentum);
+    for (const BatchNorm* layer : layers)
+      saved_.push_back({layer->momentum, layer->running_mean.clone(), layer->running_var.clone(),
+                        layer->num_batches_tracked.clone()});
   }
   Restore(const Restore&) = delete;
   Restore& operator=(const Restore&) = delete;
   ~Restore() {
     for (auto& [module, training] : modes_) module->training = training;
-    for (size_t i = 0; i < layers_.size(); ++i) layers_[i]->momentum = momenta_[i];
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      layers_[i]->momentum = saved_[i].momentum;
+      if (kept_) continue;
+      layers_[i]->running_mean.copy_from(saved_[i].mean);
+      layers_[i]->running_var.copy_from(saved_[i].variance);
+      layers_[i]->num_batches_tracked.copy_from(saved_[i].tracked);
+    }
     default_generator() = generator_;
   }
+  void keep_statistics() { kept_ = true; }
 
  private:
+  struct Saved {
+    double momentum;
+    Tensor mean, variance, tracked;
+  };
   const std::vector<BatchNorm*>& layers_;
   std::vector<std::pair<Module*, bool>> modes_;
-  std::vector<double> momenta_;
+  std::vector<Saved> saved_;
   Generator generator_;
+  bool kept_ = false;
 };
 
 }  // namespace
@@ -136,6 +145,7 @@ void recalibrate_batch_norm(Module& model, const std::vector<Tensor>& batches) {
     for (BatchNorm* layer : layers) layer->momentum = 1 / seen;  // a running average over all batches so far
     model(batch);
   }
+  restore.keep_statistics();
 }
 
 }  // namespace minima::nn

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "core/ops.h"
 #include "nn/module.h"
 
 namespace minima::nn {
@@ -14,9 +15,9 @@ struct BatchNormOptions {
 };
 
 /// What BatchNorm1d and BatchNorm2d share: y = (x - mean) / sqrt(variance + epsilon) * weight + bias for each channel
-/// (axis 1). While training, mean and biased variance are the batch's own, and running_mean, running_var (unbiased) and
-/// num_batches_tracked follow them unless BatchStatisticsFrozen is active; in eval mode the running ones are used.
-/// A training batch with one value per channel has no variance and is an error.
+/// (the last axis), over everything else. While training, mean and biased variance are the batch's own, and
+/// running_mean, running_var (unbiased) and num_batches_tracked follow them unless BatchStatisticsFrozen is active; in
+/// eval mode the running ones are used. A training batch with one value per channel has no variance and is an error.
 struct BatchNorm : Module {
   Variable weight, bias;             ///< [features], starting at 1 and 0
   Tensor running_mean, running_var;  ///< [features], starting at 0 and 1
@@ -34,20 +35,20 @@ struct BatchNorm : Module {
 
  private:
   void check(const Variable& x) const;
-  void track(const Tensor& mean, const Tensor& variance, int64_t count);
-  Variable normalise_by_running_statistics(const Variable& x) const;
+  void track(const core::Moments& moments, int64_t count);
 
   const char* name_;
   int min_rank_, max_rank_;
 };
 
-/// x [batch, features] or [batch, features, length]
+/// x [batch, features], or [batch, length, features] whose features are normalised over batch and length together.
+/// (PyTorch's BatchNorm1d takes the latter as [batch, features, length].)
 struct BatchNorm1d : BatchNorm {
   explicit BatchNorm1d(int64_t features, const BatchNormOptions& options = {})
       : BatchNorm("BatchNorm1d", 2, 3, features, options) {}
 };
 
-/// x [batch, features, height, width]
+/// x [batch, height, width, features]
 struct BatchNorm2d : BatchNorm {
   explicit BatchNorm2d(int64_t features, const BatchNormOptions& options = {})
       : BatchNorm("BatchNorm2d", 4, 4, features, options) {}
@@ -57,7 +58,8 @@ struct BatchNorm2d : BatchNorm {
 bool has_batch_norm(Module& model);
 
 /// Replaces all running statistics by their plain averages over these batches (inputs of the model), gathered at the
-/// present weights in training mode without gradients. Weights, modes, and the random stream are as before afterwards.
+/// present weights in training mode without gradients. Weights, modes, and the random stream are as before afterwards;
+/// after an error, in the model or here, so are the statistics.
 /// Nothing to do without batch norm. No batches, or a BatchStatisticsFrozen scope around, is an error.
 void recalibrate_batch_norm(Module& model, const std::vector<Tensor>& batches);
 

@@ -2,19 +2,40 @@
 
 #include <map>
 
-#include "core/error.h"
+#include "core/ops.h"
 
 namespace minima::nn {
 namespace {
 
+// A tensor of the model, and whether the archive holds it in PyTorch's order of a convolution weight's axes.
+struct Member {
+  Tensor tensor;
+  bool convolution;
+
+  Shape archived_shape() const {
+    const Shape& s = tensor.shape();
+    return convolution ? Shape{s[0], s[3], s[1], s[2]} : s;
+  }
+  Tensor to_archive() const { return convolution ? core::permute(tensor, {0, 3, 1, 2}) : tensor; }
+  void copy_from_archive(const Tensor& archived) {
+    tensor.copy_from(convolution ? core::permute(archived, {0, 2, 3, 1}) : archived);
+  }
+};
+using Members = std::map<std::string, Member>;
+
 // Every parameter and buffer by name; here a shared parameter appears under each of its names, as in PyTorch.
-std::map<std::string, Tensor> tensors_of(Module& model) {
+Members members_of(Module& model) {
   struct Collect : Visitor {
-    std::map<std::string, Tensor> found;
-    void on_parameter(const std::string& path, Variable& parameter) override { keep(path, parameter.value()); }
-    void on_buffer(const std::string& path, Tensor& buffer) override { keep(path, buffer); }
-    void keep(const std::string& path, const Tensor& tensor) {
-      if (!found.emplace(path, tensor).second)
+    Members found;
+    void on_parameter(const std::string& path, Variable& parameter) override { keep(path, {parameter.value(), false}); }
+    void on_convolution_weight(const std::string& path, Variable& weight) override {
+      if (weight.shape().rank() != 4)
+        fail(path, text("a convolution weight of shape ", weight.shape()), "(out, kernel_h, kernel_w, in)");
+      keep(path, {weight.value(), true});
+    }
+    void on_buffer(const std::string& path, Tensor& buffer) override { keep(path, {buffer, false}); }
+    void keep(const std::string& path, const Member& member) {
+      if (!found.emplace(path, member).second)
         fail("state", text("two members named ", path), "distinct names in each visit()");
     }
   } collect;
@@ -22,17 +43,20 @@ std::map<std::string, Tensor> tensors_of(Module& model) {
   return std::move(collect.found);
 }
 
-std::string typed_shape(const Tensor& tensor) { return text(name_of(tensor.dtype()), " ", tensor.shape()); }
+std::string typed_shape(DType dtype, const Shape& shape) { return text(name_of(dtype), " ", shape); }
 
 // What keeps the archive from fitting the model, in words; empty when it fits.
-std::string mismatch(const std::map<std::string, Tensor>& model, const Archive& archive) {
+std::string mismatch(const Members& model, const Archive& archive) {
   std::vector<std::string> missing, unexpected, problems;
-  for (const auto& [name, tensor] : model) {
+  for (const auto& [name, member] : model) {
     const auto found = archive.tensors.find(name);
-    if (found == archive.tensors.end())
+    if (found == archive.tensors.end()) {
       missing.push_back(name);
-    else if (found->second.shape() != tensor.shape() || found->second.dtype() != tensor.dtype())
-      problems.push_back(text(name, " is ", typed_shape(found->second), " where the model has ", typed_shape(tensor)));
+      continue;
+    }
+    const std::string got = typed_shape(found->second.dtype(), found->second.shape());
+    const std::string expected = typed_shape(member.tensor.dtype(), member.archived_shape());
+    if (got != expected) problems.push_back(text(name, " is ", got, " where the model has ", expected));
   }
   for (const auto& [name, tensor] : archive.tensors)
     if (!model.count(name)) unexpected.push_back(name);
@@ -42,20 +66,22 @@ std::string mismatch(const std::map<std::string, Tensor>& model, const Archive& 
 }
 
 void load_from(const std::string& where, Module& model, const Archive& archive) {
-  std::map<std::string, Tensor> tensors = tensors_of(model);
-  const std::string problem = mismatch(tensors, archive);
+  Members members = members_of(model);
+  const std::string problem = mismatch(members, archive);
   if (!problem.empty())
     fail(where, "weights that do not fit the model: " + problem, "the model's own names, shapes and dtypes",
          "Nothing was loaded. Build the same model; for another dtype call model.to(dtype) before loading.");
-  for (auto& [name, tensor] : tensors) tensor.copy_from(archive.tensors.at(name));
+  for (auto& [name, member] : members) member.copy_from_archive(archive.tensors.at(name));
 }
 
 }  // namespace
 
 Archive state(Module& model) {
   Archive archive;
-  for (const auto& [name, tensor] : tensors_of(model))
-    archive.tensors[name] = tensor.device() == Device::cpu ? tensor.clone() : tensor.to(Device::cpu);
+  for (const auto& [name, member] : members_of(model)) {
+    const Tensor host = member.to_archive().to(Device::cpu);
+    archive.tensors[name] = host.shares_storage_with(member.tensor) ? host.clone() : host;
+  }
   return archive;
 }
 

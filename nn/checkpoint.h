@@ -1,4 +1,6 @@
-// Weights in and out: a model's parameters and buffers under PyTorch's names and layouts, as safetensors.
+// Weights in and out: a model's parameters and buffers under PyTorch's names and layouts, as safetensors. Convolution
+// weights, [out, kernel_h, kernel_w, in] in memory, are [out, in, kernel_h, kernel_w] there: these functions permute
+// what a module visits with visitor.convolution_weight(), and nothing else does.
 //   nn::save(model, "model.safetensors");          // load there with safetensors.torch.load_file
 //   nn::load(model, "model.safetensors");
 // Not here: optimizer state (optim/), the file format (core/safetensors.h).

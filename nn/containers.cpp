@@ -5,24 +5,28 @@
 
 namespace minima::nn {
 
-Sequential& Sequential::add(AnyModule child) {
-  if (!child) fail("Sequential", "an empty AnyModule", "a module");
+ModuleList& ModuleList::add(AnyModule child) {
+  if (!child) fail(describe(), "an empty AnyModule", "a module");
   children_.push_back(std::move(child));
   return *this;
 }
 
-Module& Sequential::operator[](int64_t i) {
-  if (i < 0 || i >= size()) fail("Sequential", text("child ", i), text("an index below ", size()));
+Module& ModuleList::operator[](int64_t i) {
+  if (i < 0 || i >= size()) fail(describe(), text("child ", i), text("an index below ", size()));
   return *children_[static_cast<size_t>(i)];
+}
+
+Variable ModuleList::forward(const Variable&) {
+  fail("ModuleList", "a call of forward()", "a call of one of its items", "Use Sequential to apply them in order.");
 }
 
 Variable Sequential::forward(const Variable& x) {
   Variable y = x;
-  for (AnyModule& child : children_) y = (*child)(y);
+  for (AnyModule& child : *this) y = (*child)(y);
   return y;
 }
 
-void Sequential::visit(Visitor& visitor) {
+void ModuleList::visit(Visitor& visitor) {
   for (size_t i = 0; i < children_.size(); ++i) visitor(std::to_string(i), *children_[i]);
 }
 

@@ -1,13 +1,41 @@
-// Modules made of modules: one after the other, and around a shortcut. They hold their children by value.
+// Modules made of modules: lists, one after the other, and around a shortcut. They hold their children by value.
 #pragma once
 
 #include "nn/module.h"
 
 namespace minima::nn {
 
-/// Applies its children in order. Children are named "0", "1", ... as in PyTorch, so that
-/// Sequential{Linear{64, 32}, ReLU{}, Linear{32, 10}} has the parameters 0.weight, 0.bias, 2.weight, 2.bias.
-class Sequential : public Module {
+/// A list of modules without a forward of its own: the module that holds it says what happens to its items. They are
+/// named "0", "1", ... as in PyTorch, so that a list named "blocks" has the parameters blocks.0.weight and so on.
+class ModuleList : public Module {
+ public:
+  template <class... Modules,
+            class = std::enable_if_t<(std::is_convertible_v<Modules, AnyModule> && ...) &&
+                                     !(sizeof...(Modules) == 1 && (std::is_same_v<ModuleList, Modules> && ...))>>
+  explicit ModuleList(Modules... modules) {
+    (add(std::move(modules)), ...);
+  }
+
+  ModuleList& add(AnyModule child);
+  int64_t size() const { return static_cast<int64_t>(children_.size()); }
+  /// Child i; an index out of range is an error.
+  Module& operator[](int64_t i);
+  /// For loops: for (nn::AnyModule& block : blocks) y = (*block)(y);
+  std::vector<AnyModule>::iterator begin() { return children_.begin(); }
+  std::vector<AnyModule>::iterator end() { return children_.end(); }
+
+  /// An error: a list does not say what its items do.
+  Variable forward(const Variable& x) override;
+  void visit(Visitor& visitor) override;
+  std::string describe() const override { return "ModuleList"; }
+
+ private:
+  std::vector<AnyModule> children_;
+};
+
+/// Applies its children in order: Sequential{Linear{64, 32}, ReLU{}, Linear{32, 10}} has the parameters 0.weight,
+/// 0.bias, 2.weight, 2.bias.
+class Sequential : public ModuleList {
  public:
   template <class... Modules,
             class = std::enable_if_t<(std::is_convertible_v<Modules, AnyModule> && ...) &&
@@ -16,17 +44,8 @@ class Sequential : public Module {
     (add(std::move(modules)), ...);
   }
 
-  Sequential& add(AnyModule child);
-  int64_t size() const { return static_cast<int64_t>(children_.size()); }
-  /// Child i; an index out of range is an error.
-  Module& operator[](int64_t i);
-
   Variable forward(const Variable& x) override;
-  void visit(Visitor& visitor) override;
   std::string describe() const override { return "Sequential"; }
-
- private:
-  std::vector<AnyModule> children_;
 };
 
 /// y = x

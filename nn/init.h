@@ -1,7 +1,8 @@
 // Initialisers: small callables that make the first value of a weight from its shape.
 //   nn::Linear{784, 128, {.init = nn::xavier_uniform()}}
-// Numbers come from default_generator(): manual_seed() makes them repeatable. A weight is [out, in] or
-// [out, in, kernel_h, kernel_w]; fan_in = in * kernel_h * kernel_w, fan_out = out * kernel_h * kernel_w.
+// Numbers come from default_generator(): manual_seed() makes them repeatable. A weight is drawn as [out, in] or, in
+// PyTorch's order, as [out, in, kernel_h, kernel_w], which Conv2d then permutes; fan_in = in * kernel_h * kernel_w,
+// fan_out = out * kernel_h * kernel_w.
 #pragma once
 
 #include <functional>

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/error.h"
+#include "core/ops.h"
 
 namespace minima::nn {
 namespace {
@@ -11,19 +11,20 @@ void check_extent(const char* layer, const char* what, int64_t value, int64_t le
   if (value < least) fail(layer, text(what, " ", value), text("at least ", least));
 }
 
-// [batch, channels, h, w] with this many channels (any number when channels is 0).
+// [batch, h, w, channels] with this many channels (any number when channels is 0).
 void check_image(const std::string& layer, const Variable& x, int64_t channels) {
-  if (x.shape().rank() == 4 && (channels == 0 || x.size(1) == channels)) return;
+  if (x.shape().rank() == 4 && (channels == 0 || x.size(3) == channels)) return;
   fail(layer, text("an input of shape ", x.shape()),
-       text("images (batch, ", channels ? std::to_string(channels) : "channels", ", height, width)"));
+       text("images (batch, height, width, ", channels ? std::to_string(channels) : "channels", ")"),
+       core::layout_hint(x.shape(), channels));
 }
 
 // A draw of this initialiser, which may be the user's own, with the shape checked.
-Variable parameter(const char* layer, const Init& init, const Shape& shape) {
+Tensor draw(const char* layer, const Init& init, const Shape& shape) {
   if (!init) fail(layer, "an empty initialiser", "one such as nn::kaiming_uniform()");
   Tensor value = init(shape);
   if (value.shape() != shape) fail(layer, text("an initialiser that returns ", value.shape()), text("shape ", shape));
-  return Variable(std::move(value), requires_grad);
+  return value;
 }
 
 // PyTorch's default bias of Linear and Conv2d.
@@ -39,7 +40,7 @@ Variable default_bias(int64_t out, int64_t fan_in) {
 Linear::Linear(int64_t in, int64_t out, const LinearOptions& options) {
   check_extent("Linear", "in", in, 1);
   check_extent("Linear", "out", out, 1);
-  weight = parameter("Linear", options.init, {out, in});
+  weight = Variable(draw("Linear", options.init, {out, in}), requires_grad);
   if (options.bias) bias = default_bias(out, in);
 }
 
@@ -66,18 +67,18 @@ Conv2d::Conv2d(int64_t in, int64_t out, int64_t kernel, const ConvOptions& optio
   check_extent("Conv2d", "kernel", kernel, 1);
   check_extent("Conv2d", "stride", stride, 1);
   check_extent("Conv2d", "padding", padding, 0);
-  weight = parameter("Conv2d", options.init, {out, in, kernel, kernel});
+  const Tensor drawn = draw("Conv2d", options.init, {out, in, kernel, kernel});
+  weight = Variable(core::permute(drawn, {0, 2, 3, 1}), requires_grad);
   if (options.bias) bias = default_bias(out, in * kernel * kernel);
 }
 
 Variable Conv2d::forward(const Variable& x) {
-  check_image(describe(), x, weight.size(1));
-  Variable y = conv2d(x, weight, stride, padding);
-  return bias.defined() ? y + reshape(bias, {1, bias.numel(), 1, 1}) : y;
+  check_image(describe(), x, weight.size(3));
+  return conv2d(x, weight, bias, stride, padding);
 }
 
 std::string Conv2d::describe() const {
-  std::string out = text("Conv2d(", weight.size(1), ", ", weight.size(0), ", ", weight.size(2));
+  std::string out = text("Conv2d(", weight.size(3), ", ", weight.size(0), ", ", weight.size(1));
   if (stride != 1) out += text(", stride ", stride);
   if (padding != 0) out += text(", padding ", padding);
   return out + ")";
@@ -94,7 +95,10 @@ LayerNorm::LayerNorm(int64_t features, double epsilon) : epsilon(epsilon) {
 Variable LayerNorm::forward(const Variable& x) {
   if (x.shape().rank() < 1 || x.size(-1) != weight.numel())
     fail(describe(), text("an input of shape ", x.shape()), text("a last axis of ", weight.numel()));
-  Variable centred = x - mean(x, -1, keep_dims);
+  // Far from zero, a mean in float32 is too coarse: what is left after it is taken off has a mean of its own. The first
+  // one is a constant; the result does not depend on it.
+  Variable shifted = x - mean(x.detach(), -1, keep_dims);
+  Variable centred = shifted - mean(shifted, -1, keep_dims);
   Variable variance = mean(square(centred), -1, keep_dims);
   return centred / sqrt(variance + epsilon) * weight + bias;
 }
@@ -111,13 +115,15 @@ Variable Flatten::forward(const Variable& x) {
   if (x.shape().rank() < 1) fail("Flatten", text("an input of shape ", x.shape()), "(batch, ...)");
   int64_t features = 1;
   for (int axis = 1; axis < x.shape().rank(); ++axis) features *= x.size(axis);
-  return x.shape().rank() == 2 ? x : reshape(x, {x.size(0), features});
+  if (x.shape().rank() == 2) return x;
+  const bool is_image = x.shape().rank() == 4, in_order = !is_image || x.size(3) == 1 || x.size(1) * x.size(2) == 1;
+  return reshape(in_order ? x : permute(x, {0, 3, 1, 2}), {x.size(0), features});
 }
 
 // -------------------------------------------------------------------------------------------------- pooling
 
 namespace {
-Window pool_window(const char* layer, int64_t kernel, const PoolOptions& options) {
+core::Window pool_window(const char* layer, int64_t kernel, const PoolOptions& options) {
   check_extent(layer, "kernel", kernel, 1);
   check_extent(layer, "stride", options.stride, 0);
   check_extent(layer, "padding", options.padding, 0);
@@ -127,7 +133,7 @@ Window pool_window(const char* layer, int64_t kernel, const PoolOptions& options
   return {kernel, kernel, options.stride ? options.stride : kernel, options.padding};
 }
 
-std::string describe_pool(const char* layer, const Window& window) {
+std::string describe_pool(const char* layer, const core::Window& window) {
   std::string out = text(layer, "(", window.kernel_h);
   if (window.stride != window.kernel_h) out += text(", stride ", window.stride);
   if (window.padding != 0) out += text(", padding ", window.padding);
@@ -143,7 +149,7 @@ std::string AvgPool2d::describe() const { return describe_pool("AvgPool2d", wind
 
 Variable GlobalAvgPool::forward(const Variable& x) {
   check_image("GlobalAvgPool", x, 0);
-  return mean(reshape(x, {x.size(0), x.size(1), x.size(2) * x.size(3)}), -1);
+  return mean(reshape(x, {x.size(0), x.size(1) * x.size(2), x.size(3)}), 1);
 }
 
 }  // namespace minima::nn

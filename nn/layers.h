@@ -1,5 +1,6 @@
 // Layers without running state: linear maps, convolution, layer norm, dropout, activations, pooling.
-// Parameters carry PyTorch's names, layouts and default initialisation.
+// Images are [batch, height, width, channels]. Parameters carry PyTorch's names and default initialisation, and its
+// layouts but for Conv2d's weight, which a checkpoint permutes.
 // Not here: batch norm (batch_norm.h), layers made of layers (containers.h).
 #pragma once
 
@@ -28,19 +29,20 @@ struct Linear : Module {
 struct ConvOptions {
   int64_t stride = 1, padding = 0;
   bool bias = true;
-  Init init = kaiming_uniform();  ///< of the weight; the bias is uniform within +-1 / sqrt(in * kernel * kernel)
+  Init init = kaiming_uniform();  ///< of the weight, drawn as [out, in, kernel, kernel] and then permuted; the bias is
+                                  ///< uniform within +-1 / sqrt(in * kernel * kernel)
 };
 
 /// 2-D convolution (cross-correlation) with a square kernel; padding is zeros on all four sides.
-/// x [batch, in, h, w] -> y [batch, out, h', w'], h' = (h + 2 padding - kernel) / stride + 1, rounded down.
-/// weight [out, in, kernel, kernel], bias [out].
+/// x [batch, h, w, in] -> y [batch, h', w', out], h' = (h + 2 padding - kernel) / stride + 1, rounded down.
+/// weight [out, kernel, kernel, in], bias [out].
 struct Conv2d : Module {
   Variable weight, bias;
   int64_t stride, padding;
 
   Conv2d(int64_t in, int64_t out, int64_t kernel, const ConvOptions& options = {});
   Variable forward(const Variable& x) override;
-  void visit(Visitor& visitor) override { visitor("weight", weight), visitor("bias", bias); }
+  void visit(Visitor& visitor) override { visitor.convolution_weight("weight", weight), visitor("bias", bias); }
   std::string describe() const override;
 };
 
@@ -67,7 +69,8 @@ struct Dropout : Module {
   std::string describe() const override;
 };
 
-/// [batch, ...] -> [batch, everything else]
+/// [batch, ...] -> [batch, everything else]. The numbers of an image [batch, height, width, channels] are put in
+/// PyTorch's order first, channel by channel, so that the weights of a linear layer after it mean the same there.
 struct Flatten : Module {
   Variable forward(const Variable& x) override;
   std::string describe() const override { return "Flatten"; }
@@ -96,7 +99,7 @@ struct Sigmoid : Module {
   std::string describe() const override { return "Sigmoid"; }
 };
 
-// ---- pooling: x [batch, channels, h, w] -> [batch, channels, h', w'], h' as in Conv2d
+// ---- pooling: x [batch, h, w, channels] -> [batch, h', w', channels], h' as in Conv2d
 
 struct PoolOptions {
   int64_t stride = 0;   ///< 0: the kernel, so that windows do not overlap
@@ -104,7 +107,7 @@ struct PoolOptions {
 };
 
 struct MaxPool2d : Module {
-  Window window;
+  core::Window window;
 
   explicit MaxPool2d(int64_t kernel, const PoolOptions& options = {});
   Variable forward(const Variable& x) override { return max_pool2d(x, window); }
@@ -113,14 +116,14 @@ struct MaxPool2d : Module {
 
 /// Means over windows; padding counts as zeros.
 struct AvgPool2d : Module {
-  Window window;
+  core::Window window;
 
   explicit AvgPool2d(int64_t kernel, const PoolOptions& options = {});
   Variable forward(const Variable& x) override { return avg_pool2d(x, window); }
   std::string describe() const override;
 };
 
-/// The mean of each channel: [batch, channels, h, w] -> [batch, channels].
+/// The mean of each channel: [batch, h, w, channels] -> [batch, channels].
 struct GlobalAvgPool : Module {
   Variable forward(const Variable& x) override;
   std::string describe() const override { return "GlobalAvgPool"; }

@@ -28,10 +28,8 @@ Variable cross_entropy(const Variable& logits, const Tensor& labels, const Cross
   return minima::cross_entropy(logits, labels, options.label_smoothing);
 }
 
-Variable cross_entropies(const Variable& logits, const Tensor& labels) {
-  check_classification("cross_entropies", logits, labels);
-  const Variable target(core::one_hot(labels, logits.size(1), logits.dtype()));
-  return -sum(log_softmax(logits) * target, 1);
+Variable cross_entropies(const Variable& logits, const Tensor& labels, const CrossEntropyOptions& options) {
+  return minima::cross_entropies(logits, labels, options.label_smoothing);
 }
 
 Variable mse(const Variable& prediction, const Variable& target) {
@@ -41,8 +39,7 @@ Variable mse(const Variable& prediction, const Variable& target) {
 
 Variable binary_cross_entropy(const Variable& logits, const Tensor& targets) {
   check_same("binary_cross_entropy", logits.shape(), targets.shape());
-  // -t log s(z) - (1 - t) log(1 - s(z)) with s the sigmoid, written so that nothing overflows
-  return mean(softplus(logits) - logits * Variable(targets.to(logits.dtype())));
+  return mean(binary_cross_entropies(logits, Variable(targets.to(logits.dtype()))));
 }
 
 double accuracy(const Variable& logits, const Tensor& labels) {

@@ -11,11 +11,13 @@ struct CrossEntropyOptions {
       0;  ///< in [0, 1]: the share of the target spread evenly over all classes (Szegedy et al., 2016)
 };
 
-/// Cross entropy of softmax(logits) against class labels. logits [batch, classes], labels int32 or int64 [batch].
+/// Cross entropy of softmax(logits) against class labels. logits [batch, classes], labels int32 or int64 [batch]. A
+/// class that a sample cannot have is masked by the logit -infinity: it takes no part in that sample's loss and
+/// gradient. With the mask at the label, or with label smoothing, the loss is infinite.
 Variable cross_entropy(const Variable& logits, const Tensor& labels, const CrossEntropyOptions& options = {});
 
-/// The same for each sample of the batch instead of their mean, without label smoothing: [batch].
-Variable cross_entropies(const Variable& logits, const Tensor& labels);
+/// The same for each sample of the batch instead of their mean: [batch].
+Variable cross_entropies(const Variable& logits, const Tensor& labels, const CrossEntropyOptions& options = {});
 
 /// Mean of (prediction - target)^2 over all elements; equal shapes.
 Variable mse(const Variable& prediction, const Variable& target);

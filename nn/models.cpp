@@ -11,11 +11,13 @@ namespace {
 
 void check_image(const char* model, const Shape& input, int64_t least) {
   if (input.rank() != 3)
-    fail(model, text("an input of shape ", input), "an image (channels, height, width)",
+    fail(model, text("an input of shape ", input), "an image (height, width, channels)",
          input.rank() == 1 ? "It is a convolutional network; use an mlp for a table." : "");
-  if (input[1] < least || input[2] < least)
-    fail(model, text("images of ", input[1], " x ", input[2]), text("at least ", least, " x ", least),
-         "resnet20 and mlp take images of any size.");
+  if (input[0] < least || input[1] < least)
+    fail(model, text("images of ", input[0], " x ", input[1], " with ", input[2], " channels"),
+         text("at least ", least, " x ", least),
+         input[0] < input[2] ? "If the shape was meant as (channels, height, width), put the channels last."
+                             : "resnet20 and mlp take images of any size.");
 }
 
 }  // namespace
@@ -33,14 +35,14 @@ Sequential mlp(const std::vector<int64_t>& sizes) {
 Sequential lenet(const Shape& input, int64_t classes) {
   check_image("lenet", input, 12);
   const auto after = [](int64_t extent) { return (extent / 2 - 4) / 2; };  // the padded convolution keeps the size
-  return Sequential{Conv2d{input[0], 6, 5, {.padding = 2}},
+  return Sequential{Conv2d{input[2], 6, 5, {.padding = 2}},
                     ReLU{},
                     MaxPool2d{2},
                     Conv2d{6, 16, 5},
                     ReLU{},
                     MaxPool2d{2},
                     Flatten{},
-                    Linear{16 * after(input[1]) * after(input[2]), 120},
+                    Linear{16 * after(input[0]) * after(input[1]), 120},
                     ReLU{},
                     Linear{120, 84},
                     ReLU{},
@@ -53,13 +55,13 @@ Sequential cnn(const Shape& input, int64_t classes) {
   const auto add_conv = [&](int64_t in, int64_t out) {
     model.add(Conv2d{in, out, 3, {.padding = 1}}).add(BatchNorm2d{out}).add(ReLU{});
   };
-  add_conv(input[0], 32);
+  add_conv(input[2], 32);
   add_conv(32, 32);
   model.add(MaxPool2d{2});
   add_conv(32, 64);
   add_conv(64, 64);
   model.add(MaxPool2d{2});
-  model.add(Flatten{}).add(Linear{64 * (input[1] / 4) * (input[2] / 4), classes});
+  model.add(Flatten{}).add(Linear{64 * (input[0] / 4) * (input[1] / 4), classes});
   return model;
 }
 
@@ -102,7 +104,7 @@ std::vector<std::string> model_names() {
 
 AnyModule make_model(const std::string& name, const Shape& input, int64_t classes) {
   if ((input.rank() != 1 && input.rank() != 3) || input.numel() < 1)
-    fail("make_model", text("an input of shape ", input), "(features,) or (channels, height, width), nothing empty");
+    fail("make_model", text("an input of shape ", input), "(features,) or (height, width, channels), nothing empty");
   if (classes < 1) fail("make_model", text(classes, " classes"), "at least 1");
 
   if (name == "mlp") return mlp_with_hidden(input, {256, 128}, classes);
@@ -117,13 +119,13 @@ AnyModule make_model(const std::string& name, const Shape& input, int64_t classe
   if (name == "cnn") return cnn(input, classes);
   if (name == "resnet20") {
     check_image("resnet20", input, 1);
-    return ResNet{input[0], classes};
+    return ResNet{input[2], classes};
   }
   if (starts_with(name, "wrn")) {
     const std::vector<int64_t> size = numbers(name.substr(3), '-');
     if (size.size() != 2) fail("make_model", '"' + name + '"', "a depth and a width, as in wrn16-4");
     check_image(name.c_str(), input, 1);
-    return WideResNet{size[0], size[1], input[0], classes};
+    return WideResNet{size[0], size[1], input[2], classes};
   }
   std::string known;
   for (const std::string& other : model_names()) known += (known.empty() ? "" : ", ") + other;

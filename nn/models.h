@@ -15,17 +15,17 @@ namespace minima::nn {
 Sequential mlp(const std::vector<int64_t>& sizes);
 
 /// LeCun et al., 1998, in today's form: two 5x5 convolutions with ReLU and max pooling, three linear layers.
-/// `input` is one image [channels, height, width] of at least 12 x 12.
+/// `input` is one image [height, width, channels] of at least 12 x 12.
 Sequential lenet(const Shape& input, int64_t classes);
 
 /// Four 3x3 convolutions (32, 32, 64, 64) with batch norm and ReLU, max pooling after the second and fourth, one linear
-/// layer. `input` is one image [channels, height, width] of at least 4 x 4.
+/// layer. `input` is one image [height, width, channels] of at least 4 x 4.
 Sequential cnn(const Shape& input, int64_t classes);
 
 /// The names that make_model knows, with examples for those that carry numbers.
 std::vector<std::string> model_names();
 
-/// A model for inputs of this shape (one sample: [features], or an image [channels, height, width]) by name:
+/// A model for inputs of this shape (one sample: [features], or an image [height, width, channels]) by name:
 ///   mlp        hidden layers of 256 and 128        lenet      see above
 ///   mlp_big    hidden layers of 1024 and 1024      cnn        see above
 ///   mlp:A,B,.. hidden layers of A, B, ...          resnet20   ResNet with 3 blocks a stage

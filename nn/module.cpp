@@ -10,31 +10,46 @@ namespace minima::nn {
 // -------------------------------------------------------------------------------------------------- Visitor
 
 void Visitor::walk(Module& root) {
+  taken_.clear();
   on_module(path_, root);
   root.visit(*this);
 }
 
 void Visitor::operator()(const std::string& name, Variable& parameter) {
-  if (parameter.defined()) on_parameter(path_to(name), parameter);
+  const std::string path = path_to(name);
+  if (parameter.defined()) on_parameter(path, parameter);
+}
+
+void Visitor::convolution_weight(const std::string& name, Variable& parameter) {
+  if (parameter.defined()) on_convolution_weight(path_to(name), parameter);
 }
 
 void Visitor::operator()(const std::string& name, Tensor& buffer) { on_buffer(path_to(name), buffer); }
 
 void Visitor::operator()(const std::string& name, Module& child) {
-  const std::string parent = path_;
-  path_ = path_to(name);
-  walk(child);
-  path_ = parent;
+  std::string parent = std::exchange(path_, path_to(name));
+  ++depth_;
+  on_module(path_, child);
+  child.visit(*this);
+  --depth_;
+  path_ = std::move(parent);
 }
 
-std::string Visitor::path_to(const std::string& name) const { return path_.empty() ? name : path_ + "." + name; }
+std::string Visitor::path_to(const std::string& name) {
+  if (name.empty())
+    fail("visit", path_.empty() ? "a member without a name" : "a member of " + path_ + " without a name",
+         "a name for each member");
+  std::string path = path_.empty() ? name : path_ + "." + name;
+  if (!taken_.insert(path).second) fail("visit", text("two members named ", path), "distinct names in each visit()");
+  return path;
+}
 
 // --------------------------------------------------------------------------------------------------- Module
 
 std::vector<std::pair<std::string, Variable>> Module::named_parameters() {
   struct Collect : Visitor {
     std::vector<std::pair<std::string, Variable>> found;
-    std::set<const minima::detail::Node*> seen;
+    std::set<const autograd::Node*> seen;
     void on_parameter(const std::string& path, Variable& parameter) override {
       if (!parameter.node()) fail(path, "a constant", "a parameter", "Make it with Variable(tensor, requires_grad).");
       if (seen.insert(parameter.node().get()).second) found.emplace_back(path, parameter);
@@ -75,28 +90,44 @@ void Module::train(bool on) {
 }
 
 namespace {
-// Replaces every parameter and floating buffer by convert(it).
-template <class Convert>
-void convert_all(Module& module, Convert convert) {
-  struct ConvertAll : Visitor {
-    Convert convert;
-    explicit ConvertAll(Convert f) : convert(f) {}
+// Gives every parameter and buffer the tensor replace(it); a parameter whose tensor changes becomes a new leaf. Leaves
+// that were shared stay shared.
+template <class Replace>
+void replace_all(Module& module, Replace replace) {
+  struct ReplaceAll : Visitor {
+    Replace replace;
+    struct Change {
+      Variable before, after;  // `before` keeps its node alive: the key is not given to another leaf
+    };
+    std::map<const autograd::Node*, Change> changes;
+
+    explicit ReplaceAll(Replace f) : replace(f) {}
     void on_parameter(const std::string&, Variable& parameter) override {
-      parameter.set_value(convert(parameter.value()));
+      const auto [found, is_new] = changes.try_emplace(parameter.node().get());
+      Change& change = found->second;
+      if (is_new) {
+        const Tensor value = replace(parameter.value());
+        change.before = change.after = parameter;
+        if (!value.shares_storage_with(parameter.value())) {
+          change.after = Variable(value, requires_grad);
+          change.after.set_requires_grad(parameter.requires_grad());
+        }
+      }
+      parameter = change.after;
     }
-    void on_buffer(const std::string&, Tensor& buffer) override { buffer = convert(buffer); }
-  } all(convert);
+    void on_buffer(const std::string&, Tensor& buffer) override { buffer = replace(buffer); }
+  } all(replace);
   all.walk(module);
 }
 }  // namespace
 
 void Module::to(Device device) {
-  convert_all(*this, [device](const Tensor& x) { return x.to(device); });
+  replace_all(*this, [device](const Tensor& x) { return x.to(device); });
 }
 
 void Module::to(DType dtype) {
   if (!is_floating(dtype)) fail("Module::to", text("dtype ", name_of(dtype)), "float32 or float64");
-  convert_all(*this, [dtype](const Tensor& x) { return is_floating(x.dtype()) ? x.to(dtype) : x; });
+  replace_all(*this, [dtype](const Tensor& x) { return is_floating(x.dtype()) ? x.to(dtype) : x; });
 }
 
 // ------------------------------------------------------------------------------------------ AnyModule, clone
@@ -107,19 +138,7 @@ Module& AnyModule::operator*() {
 }
 
 void detail::own_memory(Module& module) {
-  struct OwnMemory : Visitor {
-    std::map<const minima::detail::Node*, Variable> owned;  // keeps shared parameters shared
-    void on_parameter(const std::string&, Variable& parameter) override {
-      Variable& own = owned[parameter.node().get()];
-      if (!own.defined()) {
-        own = Variable(parameter.value().clone(), requires_grad);
-        own.set_requires_grad(parameter.requires_grad());
-      }
-      parameter = own;
-    }
-    void on_buffer(const std::string&, Tensor& buffer) override { buffer = buffer.clone(); }
-  } own;
-  own.walk(module);
+  replace_all(module, [](const Tensor& x) { return x.clone(); });
 }
 
 AnyModule clone(const AnyModule& model) {

@@ -6,10 +6,13 @@
 //     void visit(nn::Visitor& visitor) override { visitor("fc1", fc1), visitor("fc2", fc2); }
 //   };
 // A module is copyable; a copy shares its parameters and buffers with the original, a clone() shares nothing.
-// Not here: the layers (layers.h, batch_norm.h, containers.h), saving (checkpoint.h), training (optim/).
+// Names are joined by dots ("layer1.0.weight"). A name may have dots of its own; it may not be empty, and no two
+// members may have the same full name. Not here: the layers (layers.h, batch_norm.h, containers.h), saving
+// (checkpoint.h), training (optim/).
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -28,6 +31,7 @@ struct Module {
   virtual Variable forward(const Variable& x) = 0;
   /// Names the members, in the order in which parameters are to be listed:
   ///   visitor("weight", weight)   a Variable: a parameter; left out while it is undefined
+  ///   visitor.convolution_weight("weight", weight)   a parameter whose layout differs in PyTorch
   ///   visitor("mean", mean)       a Tensor: a buffer, saved but not trained
   ///   visitor("conv1", conv1)     a Module: a child
   virtual void visit(Visitor&) {}
@@ -48,8 +52,9 @@ struct Module {
   void train(bool on = true);
   void eval() { train(false); }
 
-  /// Moves or converts parameters and floating buffers; gradients are forgotten. An optimizer made before still holds
-  /// the old memory: make it afterwards.
+  /// Moves or converts this module's parameters and floating buffers. Those that change are replaced by new ones
+  /// without a gradient: a copy of the module keeps the old ones and stays as it was, and so does an optimizer, which
+  /// must therefore be made afterwards. Parameters that are shared within the module stay shared.
   void to(Device device);
   void to(DType dtype);  ///< float32 or float64
 
@@ -65,18 +70,27 @@ class Visitor {
 
   // what a module's visit() calls
   void operator()(const std::string& name, Variable& parameter);
+  /// A parameter [out, kernel_h, kernel_w, in] that a checkpoint holds as PyTorch does, [out, in, kernel_h, kernel_w].
+  /// Every other parameter is saved as it is, one of four axes too.
+  void convolution_weight(const std::string& name, Variable& parameter);
   void operator()(const std::string& name, Tensor& buffer);
   void operator()(const std::string& name, Module& child);
 
  protected:
   virtual void on_parameter(const std::string& /*path*/, Variable&) {}
+  virtual void on_convolution_weight(const std::string& path, Variable& weight) { on_parameter(path, weight); }
   virtual void on_buffer(const std::string& /*path*/, Tensor&) {}
   /// Called before the module's own members are visited. The root's path is empty.
   virtual void on_module(const std::string& /*path*/, Module&) {}
 
+  /// How many modules contain the one that is being visited: 0 in the root.
+  size_t depth() const { return depth_; }
+
  private:
-  std::string path_to(const std::string& name) const;
+  std::string path_to(const std::string& name);
   std::string path_;
+  size_t depth_ = 0;
+  std::set<std::string> taken_;  // full names seen in this walk
 };
 
 /// A module of any type, held by value: copying it copies the module. Reached like a pointer: model->eval(),

@@ -31,8 +31,8 @@ Variable BasicBlock::forward(const Variable& x) {
 
 Variable BasicBlock::shortcut(const Variable& x) const {
   Variable y = x;
-  if (stride != 1) y = slice(slice(y, 2, 0, y.size(2), stride), 3, 0, y.size(3), stride);
-  return in == out ? y : unslice(y, 1, out, (out - in) / 2);
+  if (stride != 1) y = slice(slice(y, 1, 0, y.size(1), stride), 2, 0, y.size(2), stride);
+  return in == out ? y : unslice(y, 3, out, (out - in) / 2);
 }
 
 void BasicBlock::visit(Visitor& visitor) {

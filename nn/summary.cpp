@@ -17,8 +17,8 @@ std::string with_thousands(int64_t number) {
 
 struct Row {
   std::string path, kind, shapes;
+  size_t depth;
   int64_t count = 0;
-  bool has_children = false;
 };
 
 // One row per module, in the order of visits; a parent precedes its children.
@@ -26,23 +26,20 @@ struct CollectRows : Visitor {
   std::vector<Row> rows;
 
   void on_module(const std::string& path, Module& module) override {
-    if (Row* parent = owner(path)) parent->has_children = true;
-    rows.push_back({path, module.describe(), "", 0, false});
+    open.resize(depth());
+    open.push_back(rows.size());
+    rows.push_back({path, module.describe(), "", depth()});
   }
   void on_parameter(const std::string& path, Variable& parameter) override {
-    Row* row = owner(path);
-    const std::string name = path.substr(path.rfind('.') + 1);
-    row->shapes += (row->shapes.empty() ? "" : ", ") + name + " " + parameter.shape().to_string();
-    row->count += parameter.numel();
+    Row& row = rows[open[depth()]];
+    const std::string name = row.path.empty() ? path : path.substr(row.path.size() + 1);
+    row.shapes += (row.shapes.empty() ? "" : ", ") + name + " " + parameter.shape().to_string();
+    row.count += parameter.numel();
   }
+  bool has_children(size_t i) const { return i + 1 < rows.size() && rows[i + 1].depth > rows[i].depth; }
 
-  Row* owner(const std::string& path) {
-    if (path.empty()) return nullptr;
-    const size_t dot = path.rfind('.');
-    const std::string parent = dot == std::string::npos ? "" : path.substr(0, dot);
-    auto found = std::find_if(rows.rbegin(), rows.rend(), [&](const Row& row) { return row.path == parent; });
-    return &*found;
-  }
+ private:
+  std::vector<size_t> open;  // the rows of the modules that are being visited, outermost first
 };
 
 }  // namespace
@@ -52,8 +49,9 @@ std::string Module::summary() {
   collect.walk(*this);
 
   std::vector<std::array<std::string, 4>> table = {{"layer", "kind", "parameters", "count"}};
-  for (const Row& row : collect.rows) {
-    if (row.has_children && row.count == 0) continue;  // a container says nothing that its children do not
+  for (size_t i = 0; i < collect.rows.size(); ++i) {
+    const Row& row = collect.rows[i];
+    if (collect.has_children(i) && row.count == 0) continue;  // a container says nothing that its children do not
     table.push_back({row.path, row.kind, row.shapes, row.count ? with_thousands(row.count) : ""});
   }
   table.push_back({"total", "", "", with_thousands(parameter_count())});

@@ -167,7 +167,7 @@ TraceEstimate hessian_trace(const LossFunction& loss, const std::vector<Variable
   std::vector<std::vector<double>> parts(layout.trainable().size(), std::vector<double>(count));
   for (size_t sample = 0; sample < count; ++sample) {
     const Tensor coins = random.bernoulli({layout.numel()}, 0.5, layout.dtype(), layout.device());
-    const Tensor signs = core::unary(UnaryOp::affine, coins, 2, -1);
+    const Tensor signs = core::unary(core::UnaryOp::affine, coins, 2, -1);
     const Tensor product = hessian * signs;
     for (size_t i = 0; i < parts.size(); ++i) {
       parts[i][sample] = core::dot(layout.part(signs, i), layout.part(product, i));

@@ -70,7 +70,7 @@ Variable ESAM::step_with(const Closure& at_weights, const Closure& perturbed) {
 Perturbation ESAM::ascent() const {
   Tensor masked = gradients().clone();
   const auto chosen = [&](uint64_t i) {
-    return philox(seed_, static_cast<uint64_t>(steps()), 1 + i).words[0] < beta_ * 4294967296.0;  // 2^32
+    return core::philox(seed_, static_cast<uint64_t>(steps()), 1 + i).words[0] < beta_ * 4294967296.0;  // 2^32
   };
   bool any = false;
   int64_t begin = 0;

@@ -3,14 +3,14 @@
 #include <cmath>
 #include <unordered_set>
 
-#include "autograd/record.h"
+#include "autograd/variable.h"
 #include "core/ops.h"
 
 namespace minima::optim {
 
 FlatParameters::FlatParameters(const char* where, const std::vector<std::vector<Variable>>& groups) : where_(where) {
   int64_t numel = 0;
-  std::unordered_set<const minima::detail::Node*> seen;
+  std::unordered_set<const minima::autograd::Node*> seen;
   for (size_t group = 0; group < groups.size(); ++group) {
     for (const Variable& parameter : groups[group]) {
       const std::string which = text("parameter ", parameters_.size(), " (group ", group, ")");
@@ -71,7 +71,7 @@ void FlatParameters::zero_gradients() {
 void FlatParameters::complete_gradients() {
   bool reached = false;
   for (const Variable& parameter : parameters_)
-    reached = reached || (parameter.requires_grad() && !parameter.node()->grad_empty);
+    reached = reached || (parameter.requires_grad() && parameter.has_grad());
   if (!reached)
     fail(where_, "a closure that gave no parameter a gradient", "one that computes the loss and calls loss.backward()",
          "Was the loss computed from this optimizer's parameters?");

@@ -82,7 +82,8 @@ void set_weights(const std::vector<Variable>& parameters, const Tensor& flat) {
 Tensor filter_normalised_direction(const std::vector<Variable>& parameters, uint64_t seed) {
   const Layout layout("filter_normalised_direction", parameters);
   const auto norms = [](const Tensor& rows) {
-    return core::unary(UnaryOp::sqrt, core::reduce(ReduceOp::sum, core::unary(UnaryOp::power, rows, 2), 1, true));
+    return core::unary(core::UnaryOp::sqrt,
+                       core::reduce(core::ReduceOp::sum, core::unary(core::UnaryOp::power, rows, 2), 1, true));
   };
   Generator random{seed};
   std::vector<Tensor> parts;
@@ -94,8 +95,8 @@ Tensor filter_normalised_direction(const std::vector<Variable>& parameters, uint
     }
     const Tensor filters = parameter.value().reshape({shape[0], -1});
     const Tensor noise = random.normal(filters.shape(), 0, 1, layout.dtype(), layout.device());
-    const Tensor scale = core::binary(BinaryOp::divide, norms(filters), norms(noise));
-    parts.push_back(core::binary(BinaryOp::multiply, noise, scale).reshape(shape));
+    const Tensor scale = core::binary(core::BinaryOp::divide, norms(filters), norms(noise));
+    parts.push_back(core::binary(core::BinaryOp::multiply, noise, scale).reshape(shape));
   }
   return layout.join(parts);
 }

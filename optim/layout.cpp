@@ -61,6 +61,6 @@ double finite_loss(const char* where, const Variable& loss, const std::string& p
   return value;
 }
 
-Tensor scaled(const Tensor& x, double factor) { return core::unary(UnaryOp::affine, x, factor, 0); }
+Tensor scaled(const Tensor& x, double factor) { return core::unary(core::UnaryOp::affine, x, factor, 0); }
 
 }  // namespace minima::optim::detail

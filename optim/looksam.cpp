@@ -38,7 +38,7 @@ void LookSAM::remember_orthogonal_part(const Tensor& g, const Tensor& g2) {
   core::add_scaled(u_, -parallel, g);
   const double length = norm(u_), rounding = g.dtype() == DType::float64 ? 1e-14 : 1e-6;
   if (length > rounding * norm(g2))
-    u_.copy_from(core::unary(UnaryOp::affine, u_, 1 / length, 0));
+    u_.copy_from(core::unary(core::UnaryOp::affine, u_, 1 / length, 0));
   else
     u_.fill(0);
 }

@@ -203,7 +203,7 @@ void BaseOptimizer::update(const Tensor& gradient) {
     Tensor weight = cut(weights), states[2];
     for (size_t i = 0; i < states_.size(); ++i) states[i] = cut(states_[i]);
     const size_t group = static_cast<size_t>(run.group);
-    backend(weights.device()).update(rule(groups_[group], values_[group]), weight, cut(g), states);
+    core::backend(weights.device()).update(rule(groups_[group], values_[group]), weight, cut(g), states);
   }
   weights.bump_version();
   ++steps_;
@@ -213,7 +213,7 @@ Tensor BaseOptimizer::clipped(const Tensor& gradient) const {
   if (std::isinf(max_gradient_norm_)) return gradient;
   const double norm = flat_.norm(gradient);
   if (!(norm > max_gradient_norm_)) return gradient;
-  return core::unary(UnaryOp::affine, gradient, max_gradient_norm_ / norm, 0);
+  return core::unary(core::UnaryOp::affine, gradient, max_gradient_norm_ / norm, 0);
 }
 
 }  // namespace minima::optim

@@ -31,9 +31,10 @@ Variable ASAM::step(const Closure& closure) {
 }
 
 Perturbation ASAM::ascent() const {
-  const Tensor size = core::unary(UnaryOp::affine, core::unary(UnaryOp::abs, base().flat().weights()), 1, eta_);
-  const Tensor scaled_gradient = core::binary(BinaryOp::multiply, size, gradients());
-  return along(core::binary(BinaryOp::multiply, size, scaled_gradient), +1, norm(scaled_gradient));
+  const Tensor size =
+      core::unary(core::UnaryOp::affine, core::unary(core::UnaryOp::abs, base().flat().weights()), 1, eta_);
+  const Tensor scaled_gradient = core::binary(core::BinaryOp::multiply, size, gradients());
+  return along(core::binary(core::BinaryOp::multiply, size, scaled_gradient), +1, norm(scaled_gradient));
 }
 
 }  // namespace minima::optim

@@ -3,7 +3,7 @@
 
 #include "core/cpu/cpu_backend.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 /// One axis of a copy: how many, and how far apart in the source and in the target.
@@ -134,4 +134,4 @@ void CpuBackend::copy_block(const Shape& shape, const Tensor& x, const Block& fr
   }
 }
 
-}  // namespace minima
+}  // namespace minima::core

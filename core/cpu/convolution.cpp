@@ -1,209 +1,187 @@
-// Convolution by im2col and gemm, image by image, in parallel over the images.
-// The patches of one image form a matrix, columns [in * kernel_h * kernel_w, out_h * out_w]; then
-//   conv2d            y       = weight columns(x)
-//   conv2d_transpose  x       = columns^-T(weight^T y)        (col2im: patches are added back to where they came from)
-//   conv2d_correlate  weight  = sum over images of y columns(x)^T
-// The matrix is never whole: it is made and used in strips of a few output rows that stay in the cache.
+// Convolution by im2col and gemm, in strips of a few output rows that stay in the cache.
+// An output position sees one patch of the image, as many numbers as one filter has, in the same order (row, column,
+// channel). With the patches of a strip as a matrix [positions, patch] and the weight as [out, patch],
+//   conv2d            y       = patches(x) weight^T + bias
+//   conv2d_transpose  x       = patches^-T(y weight)      (col2im: each patch is added back to where it came from)
+//   conv2d_correlate  weight  = sum over strips of y^T patches(x)
+// Within a patch, the numbers of one kernel row lie side by side in the image too: they are copied as one run.
+#include <cstring>
+
 #include "core/cpu/cpu_backend.h"
-#include "core/cpu/window.h"
 #include "core/gemm.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
-constexpr int64_t image_groups = 16;  // partial sums of a weight gradient: a function of the batch, not of the threads
-// A strip of the patches' matrix should fit in the cache beside the weights, but be wide enough to pay for the packing
-// of the weights that each product begins with.
-constexpr int64_t strip_elements = 65536, strip_positions_per_channel = 8;
+constexpr int64_t strip_groups = 16;  // partial sums of a weight gradient: a function of the shape, not of the threads
+// The patches of a strip should fit in the cache beside the weights, but be many enough to pay for the packing of the
+// weights that each product begins with.
+constexpr int64_t strip_elements = 65536, least_positions = 128;
 
 struct Convolution {
-  int64_t batch, in, height, width, out, out_h, out_w;
-  Window window;
+  int64_t batch, height, width, in, out_h, out_w, out;
+  core::Window window;
 
-  Convolution(const Window& w, const Shape& x, const Shape& y)
-      : batch(x[0]), in(x[1]), height(x[2]), width(x[3]), out(y[1]), out_h(y[2]), out_w(y[3]), window(w) {}
+  Convolution(const core::Window& w, const Shape& x, const Shape& y)
+      : batch(x[0]), height(x[1]), width(x[2]), in(x[3]), out_h(y[1]), out_w(y[2]), out(y[3]), window(w) {}
 
-  int64_t patch() const { return in * window.kernel_h * window.kernel_w; }
-  int64_t x_size() const { return in * height * width; }
-  int64_t y_size() const { return out * out_h * out_w; }
-  int64_t positions() const { return out_h * out_w; }
+  int64_t run() const { return window.kernel_w * in; }  ///< one kernel row of a patch
+  int64_t patch() const { return window.kernel_h * run(); }
+  int64_t image() const { return height * width * in; }
+  /// Output rows of all images, one image after the other.
+  int64_t rows() const { return batch * out_h; }
+  bool is_empty() const { return rows() * out_w == 0; }
   /// The image is its own matrix of patches.
   bool is_pointwise() const {
     return window.kernel_h == 1 && window.kernel_w == 1 && window.stride == 1 && window.padding == 0;
   }
-  cpu::WindowAxis rows() const { return {height, out_h, window.stride, window.padding}; }
-  cpu::WindowAxis columns() const { return {width, out_w, window.stride, window.padding}; }
-
   /// How many output rows a strip has; a function of the shape alone.
   int64_t strip_rows() const {
-    if (is_pointwise() || positions() == 0) return std::max<int64_t>(1, out_h);
-    const int64_t wanted = std::max(strip_elements / std::max<int64_t>(1, patch()), strip_positions_per_channel * out);
-    const int64_t most = std::clamp<int64_t>(wanted / out_w, 1, out_h);
-    const int64_t strips = (out_h + most - 1) / most;
-    return (out_h + strips - 1) / strips;
+    const int64_t positions = std::max(strip_elements / std::max<int64_t>(1, patch()), least_positions);
+    return std::clamp<int64_t>(positions / std::max<int64_t>(1, out_w), 1, std::max<int64_t>(1, rows()));
   }
-  int64_t strips() const { return (out_h + strip_rows() - 1) / strip_rows(); }
-};
-
-/// Output rows [begin, end) of one image.
-struct Strip {
-  int64_t begin, end, out_w;
-
-  Strip(const Convolution& c, int64_t index)
-      : begin(index * c.strip_rows()), end(std::min(c.out_h, begin + c.strip_rows())), out_w(c.out_w) {}
-  int64_t first() const { return begin * out_w; }
-  int64_t positions() const { return (end - begin) * out_w; }
+  int64_t strips() const { return (rows() + strip_rows() - 1) / strip_rows(); }
+  /// What an output row costs, in the elements of cpu::grain.
+  int64_t row_cost() const { return out_w * out * patch() / 16; }
 };
 
 /// Room for the patches of one strip on each thread.
 template <class T>
-class Columns {
+class Patches {
  public:
-  explicit Columns(const Convolution& c)
+  explicit Patches(const Convolution& c)
       : size_((c.patch() * c.strip_rows() * c.out_w + 15) / 16 * 16),
         memory_(c.is_pointwise() ? Tensor() : Tensor::empty({num_threads() * size_}, dtype_of<T>)) {}
-  T* get() { return reinterpret_cast<T*>(memory_.raw()) + thread_index() * size_; }
+  T* get() { return cpu::write<T>(memory_) + thread_index() * size_; }
 
  private:
   int64_t size_;
   Tensor memory_;
 };
 
-/// One channel's patches at kernel position (i, j) form a plane of a strip's rows; its rows [top, bottom) and columns
-/// [left, right) lie over the image, the rest over the padding. Rows are counted from the top of the output.
-struct Position {
-  int64_t i, j, top, bottom, left, right;
-};
-
-/// Calls plane(channel of x, plane of columns, position) for every plane of one strip's patches.
-template <class T, class U, class F>
-void walk_patches(const Convolution& c, const Strip& strip, T* x, U* columns, F&& plane) {
-  const cpu::WindowAxis rows = c.rows(), cols = c.columns();
-  for (int64_t channel = 0; channel < c.in; ++channel, x += c.height * c.width)
-    for (int64_t i = 0; i < c.window.kernel_h; ++i)
-      for (int64_t j = 0; j < c.window.kernel_w; ++j, columns += strip.positions())
-        plane(x, columns,
-              Position{i, j, std::clamp(rows.first(i), strip.begin, strip.end),
-                       std::clamp(rows.last(i), strip.begin, strip.end), cols.first(j), cols.last(j)});
-}
-
-template <class T>
-void clear_padding(const Strip& strip, const Position& at, T* plane) {
-  const int64_t width = strip.out_w, top = at.top - strip.begin, bottom = at.bottom - strip.begin;
-  std::fill(plane, plane + top * width, T(0));
-  std::fill(plane + bottom * width, plane + strip.positions(), T(0));
-  for (T* row = plane + top * width; row < plane + bottom * width; row += width) {
-    for (int64_t q = 0; q < at.left; ++q) row[q] = T(0);
-    for (int64_t q = at.right; q < width; ++q) row[q] = T(0);
+/// Walks the patches of output rows [begin, end), a matrix with one patch a row, kernel row by kernel row. Calls
+/// pair(at, from, n) for n elements of the matrix that are those of x at `from`, and pad(at, n) for n elements that lie
+/// over the padding.
+template <class P, class Z>
+void walk_patches(const Convolution& c, int64_t begin, int64_t end, P pair, Z pad) {
+  const int64_t stride = c.window.stride, padding = c.window.padding, kernel_h = c.window.kernel_h;
+  const int64_t in = c.in, out_w = c.out_w, run = c.run(), line = c.width * in;
+  int64_t at = 0;
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t top = row % c.out_h * stride - padding;
+    const int64_t above = std::clamp<int64_t>(-top, 0, kernel_h);  // kernel rows over the padding, and those inside
+    const int64_t inside = std::clamp<int64_t>(c.height - top, above, kernel_h) - above;
+    const int64_t first_line = row / c.out_h * c.image() + (top + above) * line;
+    for (int64_t q = 0, left = -padding * in; q < out_w; ++q, left += stride * in) {
+      const int64_t first = std::clamp<int64_t>(-left, 0, run), last = std::clamp<int64_t>(line - left, first, run);
+      if (above > 0) pad(at, above * run);
+      at += above * run;
+      for (int64_t i = 0, from = first_line + left; i < inside; ++i, at += run, from += line) {
+        if (first > 0) pad(at, first);
+        pair(at + first, from + first, last - first);
+        if (last < run) pad(at + last, run - last);
+      }
+      const int64_t below = kernel_h - above - inside;
+      if (below > 0) pad(at, below * run);
+      at += below * run;
+    }
   }
 }
 
-/// Calls pair(elements of the image, elements of the plane, n, step) for runs of n elements that belong together,
-/// `step` apart in the image. Where rows keep their length the plane is the image shifted: a single run, which also
-/// pairs what lies in the plane's padding with neighbouring pixels.
-template <class T, class U, class F>
-void pair_runs(const Convolution& c, const Strip& strip, const Position& at, T* image, U* plane, F&& pair) {
-  if (at.top == at.bottom || at.left == at.right) return;
-  const int64_t stride = c.window.stride;
-  image += c.rows().at(at.top, at.i) * c.width + c.columns().at(at.left, at.j);
-  plane += (at.top - strip.begin) * c.out_w + at.left;
-  const int64_t rows = at.bottom - at.top, n = at.right - at.left;
-  if (stride == 1 && c.out_w == c.width)
-    pair(image, plane, (rows - 1) * c.width + n, 1);
-  else
-    for (int64_t p = 0; p < rows; ++p) pair(image + p * stride * c.width, plane + p * c.out_w, n, stride);
+/// `usual` is the length of a whole run where that is a constant: copies of a few elements are then a few instructions.
+template <int64_t usual, class T>
+void im2col(const Convolution& c, int64_t begin, int64_t end, const T* x, T* patches) {
+  walk_patches(
+      c, begin, end,
+      [=](int64_t at, int64_t from, int64_t n) {
+        if (n == usual)
+          std::memcpy(patches + at, x + from, usual * sizeof(T));
+        else
+          for (int64_t k = 0; k < n; ++k) patches[at + k] = x[from + k];
+      },
+      [=](int64_t at, int64_t n) { std::fill(patches + at, patches + at + n, T(0)); });
 }
 
 template <class T>
-void im2col(const Convolution& c, const Strip& strip, const T* x, T* columns) {
-  walk_patches(c, strip, x, columns, [&](const T* image, T* plane, const Position& at) {
-    pair_runs(c, strip, at, image, plane, [](const T* from, T* to, int64_t n, int64_t step) {
-      if (step == 1)
-        std::copy(from, from + n, to);
-      else
-        for (int64_t q = 0; q < n; ++q) to[q] = from[q * step];
-    });
-    clear_padding(strip, at, plane);
-  });
-}
-
-/// Adds the patches of a strip back to where they came from; clears their padding on the way.
-template <class T>
-void col2im(const Convolution& c, const Strip& strip, T* columns, T* x) {
-  walk_patches(c, strip, x, columns, [&](T* image, T* plane, const Position& at) {
-    clear_padding(strip, at, plane);
-    pair_runs(c, strip, at, image, plane, [](T* to, const T* from, int64_t n, int64_t step) {
-      if (step == 1)
-        for (int64_t q = 0; q < n; ++q) to[q] += from[q];
-      else
-        for (int64_t q = 0; q < n; ++q) to[q * step] += from[q];
-    });
-  });
-}
-
-/// The patches of a strip: the image itself where it can be.
-template <class T>
-const T* patches(const Convolution& c, const Strip& strip, const T* x, Columns<T>& columns) {
-  if (c.is_pointwise()) return x;
-  im2col(c, strip, x, columns.get());
-  return columns.get();
+void im2col(const Convolution& c, int64_t begin, int64_t end, const T* x, T* patches) {
+  switch (c.run()) {  // kernels of 3 and 5 over gray and colour images
+    case 3: return im2col<3>(c, begin, end, x, patches);
+    case 5: return im2col<5>(c, begin, end, x, patches);
+    case 9: return im2col<9>(c, begin, end, x, patches);
+    case 15: return im2col<15>(c, begin, end, x, patches);
+    default: return im2col<0>(c, begin, end, x, patches);
+  }
 }
 
 template <class T>
-void forward(const Convolution& c, const T* x, const T* weight, T* y) {
-  if (c.y_size() == 0) return;
-  Columns<T> columns(c);
-  const int64_t strips = c.strips();
-  parallel_for(c.batch * strips, cpu::grain_of(c.y_size() / strips * c.patch() / 16), [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) {
-      const int64_t image = k / strips;
-      const Strip strip(c, k % strips);
-      gemm(false, false, c.out, strip.positions(), c.patch(), weight, c.patch(),
-           patches(c, strip, x + image * c.x_size(), columns), strip.positions(), T(0),
-           y + image * c.y_size() + strip.first(), c.positions());
+void col2im(const Convolution& c, int64_t begin, int64_t end, const T* patches, T* x) {
+  walk_patches(
+      c, begin, end,
+      [=](int64_t at, int64_t to, int64_t n) {
+        for (int64_t k = 0; k < n; ++k) x[to + k] += patches[at + k];
+      },
+      [](int64_t, int64_t) {});
+}
+
+/// The patches of output rows [begin, end): the image itself where it can be.
+template <class T>
+const T* patches_of(const Convolution& c, int64_t begin, int64_t end, const T* x, Patches<T>& patches) {
+  if (c.is_pointwise()) return x + begin * c.width * c.in;
+  im2col(c, begin, end, x, patches.get());
+  return patches.get();
+}
+
+template <class T>
+void forward(const Convolution& c, const T* x, const T* weight, const T* bias, T* y) {
+  Patches<T> patches(c);
+  const int64_t rows = c.strip_rows();
+  parallel_for(c.strips(), cpu::grain_of(rows * c.row_cost()), [&](int64_t first, int64_t last) {
+    for (int64_t strip = first; strip < last; ++strip) {
+      const int64_t begin = strip * rows, end = std::min(c.rows(), begin + rows), positions = (end - begin) * c.out_w;
+      T* to = y + begin * c.out_w * c.out;
+      if (bias)
+        for (int64_t i = 0; i < positions; ++i) std::copy(bias, bias + c.out, to + i * c.out);
+      gemm(false, true, positions, c.out, c.patch(), patches_of(c, begin, end, x, patches), c.patch(), weight,
+           c.patch(), bias ? T(1) : T(0), to, c.out);
     }
   });
 }
 
 template <class T>
 void transpose(const Convolution& c, const T* y, const T* weight, T* x) {
-  Columns<T> columns(c);
-  parallel_for(c.batch, cpu::grain_of(c.y_size() * c.patch() / 16), [&](int64_t begin, int64_t end) {
-    for (int64_t image = begin; image < end; ++image) {
-      T* to = x + image * c.x_size();
-      if (!c.is_pointwise()) std::fill(to, to + c.x_size(), T(0));
-      for (int64_t k = 0; k < c.strips(); ++k) {
-        const Strip strip(c, k);
-        T* patches = c.is_pointwise() ? to : columns.get();
-        gemm(true, false, c.patch(), strip.positions(), c.out, weight, c.patch(),
-             y + image * c.y_size() + strip.first(), c.positions(), T(0), patches, strip.positions());
-        if (!c.is_pointwise()) col2im(c, strip, patches, to);
-      }
+  Patches<T> patches(c);
+  // Threads share images, not rows: patches of neighbouring rows are added to the same pixels.
+  const int64_t strip = c.strip_rows(), images = std::max<int64_t>(1, strip / std::max<int64_t>(1, c.out_h));
+  const int64_t chunk = std::max(images, cpu::grain_of(c.out_h * c.row_cost()));
+  parallel_for(c.batch, chunk, [&](int64_t first, int64_t last) {
+    if (!c.is_pointwise()) std::fill(x + first * c.image(), x + last * c.image(), T(0));
+    for (int64_t begin = first * c.out_h; begin < last * c.out_h; begin += strip) {
+      const int64_t end = std::min(last * c.out_h, begin + strip);
+      T* to = c.is_pointwise() ? x + begin * c.width * c.in : patches.get();
+      gemm(false, false, (end - begin) * c.out_w, c.patch(), c.out, y + begin * c.out_w * c.out, c.out, weight,
+           c.patch(), T(0), to, c.patch());
+      if (!c.is_pointwise()) col2im(c, begin, end, to, x);
     }
   });
 }
 
 template <class T>
 void correlate(const Convolution& c, const T* x, const T* y, T* weight) {
-  const int64_t size = c.out * c.patch(), images = (c.batch + image_groups - 1) / image_groups;
-  const int64_t groups = c.batch == 0 ? 0 : (c.batch + images - 1) / images;
-  if (size == 0) return;
-  if (groups == 0 || c.positions() == 0) std::fill(weight, weight + size, T(0));
-  if (c.positions() == 0) return;
+  const int64_t size = c.out * c.patch(), rows = c.strip_rows();
+  if (c.is_empty()) std::fill(weight, weight + size, T(0));
+  if (c.is_empty() || size == 0) return;
+  const int64_t strips = (c.strips() + strip_groups - 1) / strip_groups, groups = (c.strips() + strips - 1) / strips;
   // The first group sums into the result, the others beside it; then they are added in order.
   Tensor others = groups > 1 ? Tensor::empty({(groups - 1) * size}, dtype_of<T>) : Tensor();
-  const auto sum_of = [&](int64_t group) {
-    return group == 0 ? weight : reinterpret_cast<T*>(others.raw()) + (group - 1) * size;
-  };
-  Columns<T> columns(c);
+  const auto sum_of = [&](int64_t group) { return group == 0 ? weight : cpu::write<T>(others) + (group - 1) * size; };
+  Patches<T> patches(c);
   parallel_chunks(groups, [&](int64_t group) {
-    for (int64_t image = group * images; image < std::min(c.batch, (group + 1) * images); ++image)
-      for (int64_t k = 0; k < c.strips(); ++k) {
-        const Strip strip(c, k);
-        gemm(false, true, c.out, c.patch(), strip.positions(), y + image * c.y_size() + strip.first(), c.positions(),
-             patches(c, strip, x + image * c.x_size(), columns), strip.positions(),
-             image == group * images && k == 0 ? T(0) : T(1), sum_of(group), c.patch());
-      }
+    for (int64_t strip = group * strips; strip < std::min(c.strips(), (group + 1) * strips); ++strip) {
+      const int64_t begin = strip * rows, end = std::min(c.rows(), begin + rows);
+      gemm(true, false, c.out, c.patch(), (end - begin) * c.out_w, y + begin * c.out_w * c.out, c.out,
+           patches_of(c, begin, end, x, patches), c.patch(), strip == group * strips ? T(0) : T(1), sum_of(group),
+           c.patch());
+    }
   });
   parallel_for(size, cpu::grain, [&](int64_t begin, int64_t end) {
     for (int64_t group = 1; group < groups; ++group) {
@@ -215,25 +193,27 @@ void correlate(const Convolution& c, const T* x, const T* y, T* weight) {
 
 }  // namespace
 
-void CpuBackend::conv2d(const Window& window, const Tensor& x, const Tensor& weight, Tensor& y) {
+void CpuBackend::conv2d(const core::Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        Tensor& y) {
   dispatch_floating("conv2d", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    forward(Convolution(window, x.shape(), y.shape()), cpu::read<T>(x), cpu::read<T>(weight), cpu::write<T>(y));
+    forward(Convolution(window, x.shape(), y.shape()), cpu::read<T>(x), cpu::read<T>(weight),
+            bias.defined() ? cpu::read<T>(bias) : nullptr, cpu::write<T>(y));
   });
 }
 
-void CpuBackend::conv2d_transpose(const Window& window, const Tensor& y, const Tensor& weight, Tensor& x) {
+void CpuBackend::conv2d_transpose(const core::Window& window, const Tensor& y, const Tensor& weight, Tensor& x) {
   dispatch_floating("conv2d_transpose", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     transpose(Convolution(window, x.shape(), y.shape()), cpu::read<T>(y), cpu::read<T>(weight), cpu::write<T>(x));
   });
 }
 
-void CpuBackend::conv2d_correlate(const Window& window, const Tensor& x, const Tensor& y, Tensor& weight) {
+void CpuBackend::conv2d_correlate(const core::Window& window, const Tensor& x, const Tensor& y, Tensor& weight) {
   dispatch_floating("conv2d_correlate", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     correlate(Convolution(window, x.shape(), y.shape()), cpu::read<T>(x), cpu::read<T>(y), cpu::write<T>(weight));
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

@@ -6,7 +6,7 @@
 
 #include "core/distributions.h"
 
-namespace minima {
+namespace minima::core {
 
 void* CpuBackend::allocate(size_t bytes) {
   constexpr size_t alignment = 64;  // a cache line, and the widest vector
@@ -43,4 +43,4 @@ void CpuBackend::random(Distribution distribution, uint64_t seed, uint64_t offse
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

@@ -6,7 +6,7 @@
 #include "core/backend.h"
 #include "core/parallel.h"
 
-namespace minima {
+namespace minima::core {
 
 class CpuBackend final : public Backend {
  public:
@@ -36,28 +36,33 @@ class CpuBackend final : public Backend {
   void gather_rows(const Tensor& x, const Tensor& indices, Tensor& out) override;
   void scatter_rows(const Tensor& x, const Tensor& indices, Tensor& out) override;
   void softmax(bool log, const Tensor& x, Tensor& out) override;
+  void cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Tensor& losses) override;
+  void cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad,
+                              Tensor& out) override;
 
   // matrix.cpp
   void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tensor& out) override;
 
   // convolution.cpp
-  void conv2d(const Window& window, const Tensor& x, const Tensor& weight, Tensor& y) override;
-  void conv2d_transpose(const Window& window, const Tensor& y, const Tensor& weight, Tensor& x) override;
-  void conv2d_correlate(const Window& window, const Tensor& x, const Tensor& y, Tensor& weight) override;
+  void conv2d(const core::Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias,
+              Tensor& y) override;
+  void conv2d_transpose(const core::Window& window, const Tensor& y, const Tensor& weight, Tensor& x) override;
+  void conv2d_correlate(const core::Window& window, const Tensor& x, const Tensor& y, Tensor& weight) override;
 
   // pooling.cpp
-  void max_pool2d(const Window& window, const Tensor& x, Tensor& y, Tensor& positions) override;
-  void gather_planes(const Tensor& x, const Tensor& positions, Tensor& y) override;
-  void scatter_planes(const Tensor& y, const Tensor& positions, Tensor& x) override;
-  void avg_pool2d(const Window& window, const Tensor& x, Tensor& y) override;
-  void avg_pool2d_transpose(const Window& window, const Tensor& y, Tensor& x) override;
+  void max_pool2d(const core::Window& window, const Tensor& x, Tensor& y, Tensor& positions) override;
+  void gather_positions(const Tensor& x, const Tensor& positions, Tensor& y) override;
+  void scatter_positions(const Tensor& y, const Tensor& positions, Tensor& x) override;
+  void avg_pool2d(const core::Window& window, const Tensor& x, Tensor& y) override;
+  void avg_pool2d_transpose(const core::Window& window, const Tensor& y, Tensor& x) override;
 
-  // channels.cpp
+  // normalise.cpp
   void channel_moments(const Tensor& x, Tensor& mean, Tensor& variance) override;
-  void channel_affine(const Tensor& x, const Tensor& a, const Tensor& b, Tensor& out) override;
-  void channel_sums(const Tensor& x, const Tensor& y, Tensor& sum_x, Tensor& sum_xy) override;
-  void channel_combine(const Tensor& x, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c,
-                       Tensor& out) override;
+  void normalise(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& weight, const Tensor& bias,
+                 double epsilon, Tensor& y) override;
+  void normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& mean, const Tensor& variance,
+                          const Tensor& weight, double epsilon, Tensor& grad_x, Tensor& grad_weight,
+                          Tensor& grad_bias) override;
 
   // update.cpp
   void update(const UpdateRule& rule, Tensor& weight, const Tensor& grad, Tensor* states) override;
@@ -82,4 +87,4 @@ T* write(Tensor& tensor) {
 }
 
 }  // namespace cpu
-}  // namespace minima
+}  // namespace minima::core

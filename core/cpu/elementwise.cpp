@@ -2,7 +2,7 @@
 // turns into vector instructions.
 #include "core/cpu/cpu_backend.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 using cpu::grain;
@@ -96,7 +96,7 @@ void CpuBackend::cast(const Tensor& x, Tensor& out) {
 }
 
 void CpuBackend::unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) {
-  dispatch_floating("unary", x.dtype(), [&](auto zero) {
+  dispatch_floating(name_of(op), x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = cpu::read<T>(x);
     T* to = cpu::write<T>(out);
@@ -109,7 +109,7 @@ void CpuBackend::unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& 
 }
 
 void CpuBackend::binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) {
-  dispatch_floating("binary", x.dtype(), [&](auto zero) {
+  dispatch_floating(name_of(op), x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     visit<T>(op, [&](auto f) { binary_kernel(f, plan, cpu::read<T>(x), cpu::read<T>(y), cpu::write<T>(out)); });
   });
@@ -127,4 +127,4 @@ void CpuBackend::add_scaled(double alpha, const Tensor& x, Tensor& out) {
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

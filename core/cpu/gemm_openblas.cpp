@@ -5,7 +5,7 @@
 
 #include "core/gemm.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 void multiply(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, const float* a, blasint lda,
@@ -65,4 +65,4 @@ template void gemm(bool, bool, int64_t, int64_t, int64_t, const float*, int64_t,
 template void gemm(bool, bool, int64_t, int64_t, int64_t, const double*, int64_t, const double*, int64_t, double,
                    double*, int64_t);
 
-}  // namespace minima
+}  // namespace minima::core

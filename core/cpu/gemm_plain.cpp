@@ -1,7 +1,7 @@
 // gemm without a matrix library: the reference loops.
 #include "core/gemm.h"
 
-namespace minima {
+namespace minima::core {
 
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* b,
@@ -14,4 +14,4 @@ template void gemm(bool, bool, int64_t, int64_t, int64_t, const float*, int64_t,
 template void gemm(bool, bool, int64_t, int64_t, int64_t, const double*, int64_t, const double*, int64_t, double,
                    double*, int64_t);
 
-}  // namespace minima
+}  // namespace minima::core

@@ -3,7 +3,7 @@
 
 #include "core/gemm.h"
 
-namespace minima {
+namespace minima::core {
 
 static constexpr int64_t block_k = 64, block_n = 128;
 
@@ -37,4 +37,4 @@ template void gemm_reference(bool, bool, int64_t, int64_t, int64_t, const float*
 template void gemm_reference(bool, bool, int64_t, int64_t, int64_t, const double*, int64_t, const double*, int64_t,
                              double, double*, int64_t);
 
-}  // namespace minima
+}  // namespace minima::core

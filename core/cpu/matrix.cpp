@@ -3,7 +3,7 @@
 #include "core/cpu/cpu_backend.h"
 #include "core/gemm.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 constexpr double worthwhile = 8e6;  // floating-point operations that pay for a slice of their own
@@ -29,11 +29,11 @@ void multiply(const Gemm& s, const T* a, const T* b, T* c) {
   parallel_for(by_rows ? s.m : s.n, slice_extent(s.m, s.n, s.k), [&](int64_t begin, int64_t end) {
     const int64_t size = end - begin;
     if (by_rows)
-      minima::gemm(s.transpose_a, s.transpose_b, size, s.n, s.k, a + (s.transpose_a ? begin : begin * lda), lda, b, ldb,
-                   beta, c + begin * s.n, s.n);
+      core::gemm(s.transpose_a, s.transpose_b, size, s.n, s.k, a + (s.transpose_a ? begin : begin * lda), lda, b, ldb,
+                 beta, c + begin * s.n, s.n);
     else
-      minima::gemm(s.transpose_a, s.transpose_b, s.m, size, s.k, a, lda, b + (s.transpose_b ? begin * ldb : begin), ldb,
-                   beta, c + begin, s.n);
+      core::gemm(s.transpose_a, s.transpose_b, s.m, size, s.k, a, lda, b + (s.transpose_b ? begin * ldb : begin), ldb,
+                 beta, c + begin, s.n);
   });
 }
 
@@ -57,4 +57,4 @@ void CpuBackend::gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tenso
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

@@ -4,7 +4,7 @@
 
 #include "core/cpu/cpu_backend.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 constexpr int64_t lanes = 32;
@@ -148,4 +148,4 @@ double CpuBackend::dot(const Tensor& x, const Tensor& y) {
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

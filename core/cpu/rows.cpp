@@ -1,10 +1,10 @@
-// Kernels over rows: argmax, gather and scatter, softmax.
+// Kernels over rows: argmax, gather and scatter, softmax, cross entropy.
 #include <cmath>
 #include <cstring>
 
 #include "core/cpu/cpu_backend.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 template <class T>
@@ -15,23 +15,92 @@ int64_t argmax_row(const T* x, int64_t n) {
   return best;
 }
 
-/// (log-)softmax of one row, free of overflow: the largest element is taken off first.
+/// NaN if there is one.
 template <class T>
-void softmax_row(bool log, const T* x, int64_t n, T* out) {
+T largest_of(const T* x, int64_t n) {
   T largest = x[0];
   for (int64_t i = 1; i < n; ++i) largest = x[i] > largest || x[i] != x[i] ? x[i] : largest;
+  return largest;
+}
+
+/// The largest element of a row, and the sum of exp(x - largest) over the others: nothing overflows, and a sum that is
+/// small beside 1 keeps its digits.
+template <class T>
+struct RowSum {
+  T largest;
+  double others = 0;
+
+  RowSum(const T* x, int64_t n) {
+    const int64_t top = argmax_row(x, n);
+    largest = x[top];
+    for (int64_t i = 0; i < top; ++i) others += static_cast<double>(std::exp(x[i] - largest));
+    for (int64_t i = top + 1; i < n; ++i) others += static_cast<double>(std::exp(x[i] - largest));
+  }
+  double log_total() const { return std::log1p(others); }
+};
+
+template <class T>
+void softmax_row(const T* x, int64_t n, T* out) {
+  const T largest = largest_of(x, n);
   double sum = 0;
   for (int64_t i = 0; i < n; ++i) {
     out[i] = std::exp(x[i] - largest);
     sum += static_cast<double>(out[i]);
   }
-  if (log) {
-    const T log_sum = static_cast<T>(std::log(sum));
-    for (int64_t i = 0; i < n; ++i) out[i] = x[i] - largest - log_sum;
-  } else {
-    const T scale = static_cast<T>(1 / sum);
-    for (int64_t i = 0; i < n; ++i) out[i] *= scale;
+  const T scale = static_cast<T>(1 / sum);
+  for (int64_t i = 0; i < n; ++i) out[i] *= scale;
+}
+
+template <class T>
+void log_softmax_row(const T* x, int64_t n, T* out) {
+  const RowSum<T> row(x, n);
+  const T log_total = static_cast<T>(row.log_total());
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] - row.largest - log_total;
+}
+
+/// -sum of target * log_softmax(x). A term whose weight is 0 is left out: its logarithm may be infinite.
+template <class T>
+T cross_entropy_row(const T* x, int64_t n, int64_t label, double smoothing) {
+  const RowSum<T> row(x, n);
+  const auto below = [&](int64_t i) { return static_cast<double>(row.largest) - static_cast<double>(x[i]); };
+  double loss = row.log_total();
+  if (smoothing < 1) loss += (1 - smoothing) * below(label);
+  if (smoothing > 0) {
+    double sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += below(i);
+    loss += smoothing / static_cast<double>(n) * sum;
   }
+  return static_cast<T>(loss);
+}
+
+/// out = grad * (softmax(x) - target). At the label, p - 1 is minus the sum of the other probabilities: added up, that
+/// keeps its digits where p is close to 1.
+template <class T>
+void cross_entropy_backward_row(const T* x, int64_t n, int64_t label, double smoothing, T grad, T* out) {
+  const T largest = largest_of(x, n);
+  double others = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    out[i] = std::exp(x[i] - largest);
+    if (i != label) others += static_cast<double>(out[i]);
+  }
+  const double total = others + static_cast<double>(out[label]), share = smoothing / static_cast<double>(n);
+  const T scale = static_cast<T>(1 / total);
+  for (int64_t i = 0; i < n; ++i) out[i] = grad * (out[i] * scale - T(share));
+  out[label] = grad * static_cast<T>(smoothing - share - others / total);
+}
+
+/// Calls f(row, label) for every row; a label that is no class is an error before any row is looked at.
+template <class F>
+void for_each_label(const Tensor& logits, const Tensor& labels, F&& f) {
+  const int64_t rows = logits.size(0), classes = logits.size(1);
+  const int64_t* label = cpu::read<int64_t>(labels);
+  for (int64_t i = 0; i < rows; ++i)
+    if (label[i] < 0 || label[i] >= classes)
+      fail("cross_entropy", text("label ", label[i], " at position ", i), text("0 to ", classes - 1),
+           text("The logits have ", classes, " classes."));
+  parallel_for(rows, cpu::grain_of(8 * classes), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) f(i, label[i]);
+  });
 }
 
 }  // namespace
@@ -88,9 +157,36 @@ void CpuBackend::softmax(bool log, const Tensor& x, Tensor& out) {
     const T* from = cpu::read<T>(x);
     T* to = cpu::write<T>(out);
     parallel_for(rows, cpu::grain_of(8 * columns), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) softmax_row(log, from + i * columns, columns, to + i * columns);
+      for (int64_t i = begin; i < end; ++i)
+        log ? log_softmax_row(from + i * columns, columns, to + i * columns)
+            : softmax_row(from + i * columns, columns, to + i * columns);
     });
   });
 }
 
-}  // namespace minima
+void CpuBackend::cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Tensor& losses) {
+  dispatch_floating("cross_entropy", logits.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t classes = logits.size(1);
+    const T* from = cpu::read<T>(logits);
+    T* to = cpu::write<T>(losses);
+    for_each_label(logits, labels, [&](int64_t i, int64_t label) {
+      to[i] = cross_entropy_row(from + i * classes, classes, label, smoothing);
+    });
+  });
+}
+
+void CpuBackend::cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing,
+                                        const Tensor& grad, Tensor& out) {
+  dispatch_floating("cross_entropy", logits.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t classes = logits.size(1);
+    const T *from = cpu::read<T>(logits), *slopes = cpu::read<T>(grad);
+    T* to = cpu::write<T>(out);
+    for_each_label(logits, labels, [&](int64_t i, int64_t label) {
+      cross_entropy_backward_row(from + i * classes, classes, label, smoothing, slopes[i], to + i * classes);
+    });
+  });
+}
+
+}  // namespace minima::core

@@ -3,7 +3,7 @@
 
 #include "core/cpu/cpu_backend.h"
 
-namespace minima {
+namespace minima::core {
 namespace {
 
 /// Runs the rule on elements [begin, end); how many states it takes is written in its signature. The rule comes by
@@ -36,4 +36,4 @@ void CpuBackend::update(const UpdateRule& rule, Tensor& weight, const Tensor& gr
   });
 }
 
-}  // namespace minima
+}  // namespace minima::core

@@ -5,7 +5,7 @@ namespace minima {
 
 std::string cuda_unavailable_reason() { return "this build has no CUDA backend"; }
 
-Backend& cuda_backend() {
+core::Backend& core::cuda_backend() {
   fail("device", "cuda, but " + cuda_unavailable_reason(), "a device of this build", "Use Device::cpu.");
 }
 

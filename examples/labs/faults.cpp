@@ -26,7 +26,7 @@ void zero_gradients(std::vector<Variable>& parameters) {
 
 /// velocity = momentum * velocity + g;  weight -= lr * velocity
 void sgd(Tensor weight, Tensor velocity, const Tensor& g, double lr, double momentum) {
-  velocity.copy_from(core::unary(UnaryOp::affine, velocity, momentum, 0));
+  velocity.copy_from(core::unary(core::UnaryOp::affine, velocity, momentum, 0));
   core::add_scaled(velocity, 1, g);
   core::add_scaled(weight, -lr, velocity);
 }

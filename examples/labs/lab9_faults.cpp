@@ -46,7 +46,7 @@ std::vector<Suspect> suspects_of(const Choice& choice) {
   if (choice.fault > 0 && choice.mystery > 0)
     fail("--mystery", "it beside --fault", "one of the two", "A mystery is a fault that is not named.");
   if (choice.mystery > 0) {
-    const uint32_t drawn = philox(static_cast<uint64_t>(choice.mystery), 9).words[0];
+    const uint32_t drawn = core::philox(static_cast<uint64_t>(choice.mystery), 9).words[0];
     return {{static_cast<int>(drawn % fault_count) + 1, text("mystery ", choice.mystery), "mystery"}};
   }
   std::vector<Suspect> suspects;

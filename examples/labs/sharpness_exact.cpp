@@ -13,7 +13,7 @@ double largest_of(const Tensor& x) {
   return largest;
 }
 
-Tensor minus(const Tensor& x, const Tensor& y) { return core::binary(BinaryOp::subtract, x, y); }
+Tensor minus(const Tensor& x, const Tensor& y) { return core::binary(core::BinaryOp::subtract, x, y); }
 double relative_difference(const Tensor& got, const Tensor& expected) {
   return core::norm(minus(got, expected)) / core::norm(expected);
 }

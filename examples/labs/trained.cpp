@@ -110,8 +110,8 @@ void put(nn::Module& model, const Tensor& weights, const Problem& problem) {
   model.eval();
 }
 
-Tensor times(double factor, const Tensor& x) { return core::unary(UnaryOp::affine, x, factor, 0); }
-Tensor times(const Tensor& x, const Tensor& y) { return core::binary(BinaryOp::multiply, x, y); }
+Tensor times(double factor, const Tensor& x) { return core::unary(core::UnaryOp::affine, x, factor, 0); }
+Tensor times(const Tensor& x, const Tensor& y) { return core::binary(core::BinaryOp::multiply, x, y); }
 
 std::string short_number(double value) {
   char buffer[32];

@@ -37,10 +37,10 @@ Table rescaled_network() {
   for (const double a : {1.0, 2.0, 4.0, 8.0}) {
     for (const auto& [name, factor] : {std::pair{0, a / scale}, {1, a / scale}, {2, scale / a}}) {
       Tensor weight = model.parameters()[name].value();  // first layer's weight and bias, second layer's weight
-      weight.copy_from(core::unary(UnaryOp::affine, weight, factor, 0));
+      weight.copy_from(core::unary(core::UnaryOp::affine, weight, factor, 0));
     }
     scale = a;
-    const Tensor change = core::binary(BinaryOp::subtract, model(unseen).value(), logits);
+    const Tensor change = core::binary(core::BinaryOp::subtract, model(unseen).value(), logits);
     table.push_back({fixed(a, 0), fixed(loss().item(), 4), fixed(100 * nn::accuracy(model(unseen), test_labels), 1),
                      core::norm(change) < 1e-9 * core::norm(logits) ? "none" : "some",
                      fixed(optim::largest_eigenvalue(loss, model.parameters()).value, 1)});

@@ -1,5 +1,6 @@
 // grad(): gradients that are returned, of leaves and intermediates, once or again.
 #include "autograd/ops.h"
+#include "autograd/record.h"
 #include "core/ops.h"
 #include "tests/check.h"
 
@@ -86,7 +87,7 @@ TEST_CASE("grad of several outputs is the gradient of their sum, each weighted b
 TEST_CASE("only what lies between the outputs and the inputs asked for is computed") {
   int runs = 0;
   auto counted = [&runs](const Variable& x) {
-    return record("counted", x.value(), {x}, saves_nothing, [&runs](const Context& c) { return ++runs, c.grad; });
+    return autograd::record("counted", x.value(), {x}, [&runs](const autograd::Context& c) { return ++runs, c.grad; });
   };
   Variable x = leaf({1}), w = leaf({2});
   const Variable side = counted(counted(w));

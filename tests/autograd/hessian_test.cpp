@@ -1,4 +1,5 @@
 // Exact Hessian-vector products against dense Hessians that are built in other ways.
+#include "autograd/hessian.h"
 #include "autograd/ops.h"
 #include "core/ops.h"
 #include "core/random.h"
@@ -126,14 +127,13 @@ TEST_CASE("hvp is symmetric and linear, and leaves the loss's graph whole") {
 }
 
 TEST_CASE("hvp through convolution, batch norm, pooling and relu equals differences of the gradient") {
-  std::vector<Variable> parameters{parameter({4, 2, 3, 3}, 1), parameter({4}, 2), parameter({4}, 3),
+  std::vector<Variable> parameters{parameter({4, 3, 3, 2}, 1), parameter({4}, 2), parameter({4}, 3),
                                    parameter({3, 16}, 4)};
-  const Tensor images = Generator{6}.normal({3, 2, 8, 8}, 0, 1, DType::float64);
+  const Tensor images = Generator{6}.normal({3, 8, 8, 2}, 0, 1, DType::float64);
   const Tensor labels = Tensor::from<int32_t>({2, 0, 1});
   auto loss = [&](const std::vector<Variable>& w) {
-    const Variable convolved = conv2d(Variable(images), w[0], 2, 1);
-    const auto [mean, variance] = core::channel_moments(convolved.value());
-    const Variable h = max_pool2d(relu(batch_norm(convolved, w[1] + 1, w[2], mean, variance, 1e-5)), {2, 2, 2, 0});
+    const Variable convolved = conv2d(Variable(images), w[0], w[2], 2, 1);
+    const Variable h = max_pool2d(relu(batch_norm(convolved, w[1] + 1, w[2], 1e-5).first), {2, 2, 2, 0});
     return cross_entropy(linear(reshape(h, {3, -1}), w[3], Variable()), labels);
   };
   const auto v = random_like(parameters, 40);
@@ -176,14 +176,25 @@ TEST_CASE("the Hessian of a linear loss is zero, that of a half-linear one only 
   for (const Tensor& zero : hvp(sum(x * 2) + sum(y), {x, y, unused}, vector)) CHECK(core::norm(zero) == 0);
   const auto product = hvp(sum(x) + sum(square(y)), {x, y, unused}, vector);
   CHECK(core::norm(product[0]) == 0);
-  CHECK_CLOSE(product[1], core::unary(UnaryOp::affine, vector[1], 2, 0), {1e-14});
+  CHECK_CLOSE(product[1], core::unary(core::UnaryOp::affine, vector[1], 2, 0), {1e-14});
   CHECK(core::norm(product[2]) == 0);
+}
+
+TEST_CASE("one Hessian gives many products, each the one that hvp gives") {
+  const SmallNet net;
+  const Variable loss = net.loss();
+  const Hessian hessian(loss, net.parameters);
+  for (uint64_t seed : {70, 80, 70}) {
+    const auto vector = random_like(net.parameters, seed);
+    const auto product = hessian * vector, expected = hvp(loss, net.parameters, vector);
+    for (size_t i = 0; i < product.size(); ++i) CHECK_SAME_BITS(product[i], expected[i]);
+  }
 }
 
 TEST_CASE("hvp refuses a vector that does not match the parameters") {
   Variable x = parameter({3}, 1);
   const Variable loss = sum(square(x));
-  CHECK_ERROR(hvp(loss, {x}, {}), "[hvp] got a vector of 0 tensors, expected 1, one a parameter");
-  CHECK_ERROR(hvp(loss, {x}, {Tensor::zeros({2}, DType::float64)}), "[hvp] got vector[0] of float64 (2,)");
-  CHECK_ERROR(hvp(loss, {x}, {Tensor::zeros({3})}), "[hvp] got vector[0] of float32 (3,)");
+  CHECK_ERROR(hvp(loss, {x}, {}), "[Hessian] got a vector of 0 tensors, expected 1, one a parameter");
+  CHECK_ERROR(hvp(loss, {x}, {Tensor::zeros({2}, DType::float64)}), "[Hessian] got vector[0] of float64 (2,)");
+  CHECK_ERROR(hvp(loss, {x}, {Tensor::zeros({3})}), "[Hessian] got vector[0] of float32 (3,)");
 }

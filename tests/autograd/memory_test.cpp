@@ -1,6 +1,7 @@
 // What the graph keeps alive, and that it lets go.
 #include <functional>
 
+#include "autograd/hessian.h"
 #include "autograd/ops.h"
 #include "autograd/record.h"
 #include "core/ops.h"
@@ -34,7 +35,7 @@ TEST_CASE("activations are released while backward goes on") {
   const Variable x = big_leaf();
   const int64_t before = bytes_in_use();
   int64_t at_the_end = 0;
-  Variable y = record("probe", x.value().clone(), {x}, saves_nothing, [&](const Context& c) {
+  Variable y = autograd::record("probe", x.value().clone(), {x}, [&](const autograd::Context& c) {
     at_the_end = bytes_in_use();
     return c.grad;
   });
@@ -64,13 +65,13 @@ TEST_CASE("an op keeps no more than its rule needs") {
 }
 
 TEST_CASE("no gradient is computed for a constant input of linear, matmul and conv2d") {
-  const Variable x(Tensor::full({1000, 1000}, 0.5)), images(Tensor::full({10, 1, 160, 160}, 0.5));
-  Variable weight(Tensor::full({2, 1000}, 0.5), requires_grad), kernel(Tensor::full({1, 1, 3, 3}, 0.5), requires_grad);
+  const Variable x(Tensor::full({1000, 1000}, 0.5)), images(Tensor::full({10, 160, 160, 1}, 0.5));
+  Variable weight(Tensor::full({2, 1000}, 0.5), requires_grad), kernel(Tensor::full({1, 3, 3, 1}, 0.5), requires_grad);
   const std::function<Variable()> products[] = {
       [&] { return sum(linear(x, weight, Variable())); },
       [&] { return sum(matmul(x, weight, false, true)); },
       [&] { return sum(matmul(weight, x)); },
-      [&] { return sum(slice(conv2d(images, kernel, 16), 2, 0, 1)); },
+      [&] { return sum(slice(conv2d(images, kernel, Variable(), 16), 1, 0, 1)); },
   };
   for (const auto& product : products) {
     const Variable loss = product();
@@ -90,8 +91,9 @@ void use_every_way(Variable& x, Variable& w) {
   const auto second = grad(sum(gradients[0] * gradients[0]), {x, w}, {.create_graph = true});
   hvp(loss, {x, w}, {x.value(), w.value()});
   const Variable abandoned = exp(loss * 2);
-  const Variable broken = record("broken", abandoned.value(), {abandoned}, saves_both,
-                                 [](const Context& c) { return fail("broken", "nothing", "something"), c.grad; });
+  const Variable broken =
+      autograd::record("broken", autograd::saved(abandoned.value()), {autograd::saved(abandoned)},
+                       [](const autograd::Context& c) { return fail("broken", "nothing", "something"), c.grad; });
   error_of([&] { (sum(w) + broken).backward(); });
   error_of([&] { grad(broken, {x}, {.create_graph = true}); });
   sum(second[1]).backward();

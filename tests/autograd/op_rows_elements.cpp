@@ -81,6 +81,9 @@ std::vector<Row> arithmetic_rows() {
       binary_row(
           "where_positive(Variable, Variable)", [](V x, V y) { return where_positive(x, y); },
           [](d x, d y) { return y > 0 ? x : 0; }),
+      binary_row(
+          "binary_cross_entropies(Variable, Variable)", [](V z, V t) { return binary_cross_entropies(z, t); },
+          [](d z, d t) { return -t * std::log(1 / (1 + std::exp(-z))) - (1 - t) * std::log(1 / (1 + std::exp(z))); }),
       unary_row(
           "operator+(Variable, double)", [](V x) { return x + 1.5; }, [](d x) { return x + 1.5; }),
       unary_row(
@@ -113,6 +116,8 @@ std::vector<Row> element_rows() {
           "exp(Variable)", [](V x) { return exp(x); }, [](d x) { return std::exp(x); }),
       unary_row(
           "log(Variable)", [](V x) { return log(x); }, [](d x) { return std::log(x); }, 0.3, 4),
+      unary_row(
+          "log1p(Variable)", [](V x) { return log1p(x); }, [](d x) { return std::log(1 + x); }, -0.6, 4),
       unary_row(
           "sqrt(Variable)", [](V x) { return sqrt(x); }, [](d x) { return std::sqrt(x); }, 0.3, 4),
       unary_row(

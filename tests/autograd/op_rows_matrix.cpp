@@ -52,43 +52,58 @@ Array softmax_loop(const Array& x, bool log) {
   });
 }
 
-Array cross_entropy_loop(const Array& logits, const std::vector<int64_t>& labels, double smoothing) {
+Array cross_entropies_loop(const Array& logits, const std::vector<int64_t>& labels, double smoothing) {
   const Array log_p = softmax_loop(logits, true);
-  const int64_t batch = logits.shape[0], classes = logits.shape[1];
-  double loss = 0;
-  for (int64_t i = 0; i < batch; ++i)
+  const int64_t classes = logits.shape[1];
+  return make_array({logits.shape[0]}, [&](const At& at) {
+    double loss = 0;
     for (int64_t k = 0; k < classes; ++k)
-      loss -= ((k == labels[static_cast<size_t>(i)] ? 1 - smoothing : 0) + smoothing / static_cast<double>(classes)) *
-              log_p({i, k});
-  return {{}, {loss / static_cast<double>(batch)}};
+      loss -=
+          ((k == labels[static_cast<size_t>(at[0])] ? 1 - smoothing : 0) + smoothing / static_cast<double>(classes)) *
+          log_p({at[0], k});
+    return loss;
+  });
 }
 
+// The rows of cross_entropies and of cross_entropy, their mean, with labels of type T.
 template <class T>
-Row cross_entropy_row(double smoothing) {
+std::vector<Row> cross_entropy_rows(double smoothing) {
   auto labels_of = [](int64_t batch) {
     std::vector<T> labels;
     for (int64_t i = 0; i < batch; ++i) labels.push_back(static_cast<T>((3 * i + 1) % 5));
     return labels;
   };
-  return {"cross_entropy(Variable, Tensor, double)",
-          [=](const Args& x) {
-            return cross_entropy(x[0], Tensor::from(labels_of(x[0].size(0))).to(x[0].device()), smoothing);
-          },
-          [=](const Arrays& x) {
-            const std::vector<T> labels = labels_of(x[0].shape[0]);
-            return cross_entropy_loop(x[0], std::vector<int64_t>(labels.begin(), labels.end()), smoothing);
-          },
-          {{4, 5}},
-          -2,
-          2,
-          {{30000, 5}},
-          {}};
+  auto tensor_of = [=](const Args& x) { return Tensor::from(labels_of(x[0].size(0))).to(x[0].device()); };
+  auto losses = [=](const Arrays& x) {
+    const std::vector<T> labels = labels_of(x[0].shape[0]);
+    return cross_entropies_loop(x[0], std::vector<int64_t>(labels.begin(), labels.end()), smoothing);
+  };
+  return {{"cross_entropies(Variable, Tensor, double)",
+           [=](const Args& x) { return cross_entropies(x[0], tensor_of(x), smoothing); },
+           losses,
+           {{4, 5}},
+           -2,
+           2,
+           {{30000, 5}},
+           {{0, 5}}},
+          {"cross_entropy(Variable, Tensor, double)",
+           [=](const Args& x) { return cross_entropy(x[0], tensor_of(x), smoothing); },
+           [=](const Arrays& x) {
+             double sum = 0;
+             for (double loss : losses(x).values) sum += loss;
+             return Array{{}, {sum / static_cast<double>(x[0].shape[0])}};
+           },
+           {{4, 5}},
+           -2,
+           2,
+           {{30000, 5}},
+           {}}};
 }
 
 }  // namespace
 
 std::vector<Row> matrix_rows() {
-  return {
+  std::vector<Row> rows = {
       matmul_row({3, 4}, {4, 2}, false, false, {300, 200}, {200, 250}, {3, 0}, {0, 2}),
       matmul_row({4, 3}, {4, 2}, true, false, {200, 300}, {200, 250}, {4, 0}, {4, 2}),
       matmul_row({3, 4}, {2, 4}, false, true, {300, 200}, {250, 200}, {0, 4}, {2, 4}),
@@ -136,9 +151,10 @@ std::vector<Row> matrix_rows() {
        2,
        {{30000, 10}},
        {{0, 5}}},
-      cross_entropy_row<int64_t>(0),
-      cross_entropy_row<int32_t>(0.1),
   };
+  for (auto more : {cross_entropy_rows<int64_t>(0), cross_entropy_rows<int32_t>(0.1)})
+    for (Row& row : more) rows.push_back(std::move(row));
+  return rows;
 }
 
 }  // namespace minima::test

@@ -132,23 +132,64 @@ TEST_CASE("indices that change between forward and backward are noticed") {
   CHECK_ERROR(gradient(rows, table), "[gather_rows] got input 1 changed in place");
 }
 
-TEST_CASE("batch norm gradients stay accurate when the mean is far from zero") {
-  // The gradient of x does not depend on a shift of x; in float32 a mean of 30 deviations must cost few digits.
-  const Tensor noise = Generator{3}.normal({64, 2, 5, 5}, 0, 1, DType::float64);
-  auto slopes = [&](double shift, DType dtype) {
-    Variable x(core::unary(UnaryOp::affine, noise, 1, shift).to(dtype), requires_grad);
-    Variable weight(Tensor::full({2}, 1.5, dtype), requires_grad), bias(Tensor::full({2}, 0.5, dtype), requires_grad);
-    const auto [mean, variance] = core::channel_moments(x.value());
-    return grad(sum(square(batch_norm(x, weight, bias, mean, variance, 1e-5)) * x.detach()), {x, weight})[0].value();
+namespace {
+// x = noise + shift in float32, and in float64 the very same numbers.
+std::pair<Tensor, Tensor> shifted_noise(double shift) {
+  const Tensor noise = Generator{3}.normal({64, 5, 5, 2}, 0, 1, DType::float64);
+  const Tensor x = core::unary(core::UnaryOp::affine, noise, 1, shift).to(DType::float32);
+  return {x, x.to(DType::float64)};
+}
+}  // namespace
+
+TEST_CASE("batch norm is right in float32 where the mean is ten thousand deviations from zero, twice differentiated") {
+  using Results = std::vector<Tensor>;
+  const auto results = [](const Tensor& data, bool fused) -> Results {
+    Variable x(data, requires_grad), weight(Tensor::full({2}, 1.5, data.dtype()), requires_grad),
+        bias(Tensor::full({2}, 0.5, data.dtype()), requires_grad);
+    const Variable y = batch_norm(x, weight, bias, 1e-5).first;
+    const Variable loss =
+        sum(square(y) * Variable(Generator{1}.uniform(data.shape(), 0.5, 1.5, DType::float64).to(data.dtype())));
+    const auto gradients = grad(loss, {x, weight, bias}, {.create_graph = !fused});
+    Results all{y.value(), gradients[0].value(), gradients[1].value(), gradients[2].value()};
+    if (!fused) all.push_back(grad(sum(square(gradients[0])), {x})[0].value());
+    return all;
   };
-  CHECK_CLOSE(slopes(30, DType::float32), slopes(30, DType::float64), {1e-3, 1e-3});
+  const auto [single, exact] = shifted_noise(1e4);
+  for (const bool fused : {true, false}) {
+    const Results got = results(single, fused), expected = results(exact, fused);
+    for (size_t i = 0; i < got.size(); ++i) {
+      CAPTURE(i);
+      CHECK_CLOSE(got[i], expected[i], {1e-4, 2e-5});
+    }
+  }
+}
+
+TEST_CASE("normalising by given moments is right in float32 far from zero, and no gradient flows through them") {
+  const auto [single, exact] = shifted_noise(1e4);
+  const core::Moments moments = core::channel_moments(exact);
+  const auto results = [&](const Tensor& data) {
+    Variable x(data, requires_grad), weight(Tensor::full({2}, 1.5, data.dtype()), requires_grad),
+        bias(Tensor::full({2}, 0.5, data.dtype()), requires_grad);
+    const Variable y = normalise(x, moments, weight, bias, 1e-5);
+    std::vector<Tensor> all{y.value()};
+    for (const Variable& g : grad(sum(square(y)), {x, weight, bias})) all.push_back(g.value());
+    return all;
+  };
+  const auto got = results(single), expected = results(exact);
+  for (size_t i = 0; i < got.size(); ++i) CHECK_CLOSE(got[i], expected[i], {1e-5, 1e-5});
+  // The slope of sum(y) in x is weight / deviation; with moments of x itself it would be 0.
+  Variable x(exact, requires_grad);
+  const Variable one(Tensor::full({2}, 1, DType::float64));
+  CHECK_CLOSE(core::sum(grad(sum(normalise(x, moments, one, one, 0)), {x})[0].value()).item(),
+              1600 * (1 / std::sqrt(moments.variance.at(0)) + 1 / std::sqrt(moments.variance.at(1))), {1e-12, 0});
 }
 
 TEST_CASE("batch norm refuses parameters that do not match the channels") {
-  const Variable x = matrix(Values(12, 1), {2, 3, 2}), three = leaf({1, 1, 1}), two = leaf({1, 1});
-  CHECK_ERROR(batch_norm(x, two, three, three.value(), three.value(), 1e-5),
-              "[batch_norm] got weight (2,), bias (3,), mean (3,), variance (3,), expected each of shape (3,)");
-  CHECK_ERROR(batch_norm(leaf({1, 2}), two, two, two.value(), two.value(), 1e-5), "x of shape (2,)");
+  const Variable x = matrix(Values(12, 1), {2, 2, 3}), three = leaf({1, 1, 1}), two = leaf({1, 1});
+  CHECK_ERROR(batch_norm(x, two, three, 1e-5), "[normalise] got weight (2,) for x (2, 2, 3)");
+  CHECK_ERROR(batch_norm(x, three, two, 1e-5), "[normalise] got bias (2,) for x (2, 2, 3)");
+  CHECK_ERROR(normalise(x, {three.value(), two.value()}, three, three, 1e-5), "[normalise] got variance (2,)");
+  CHECK_ERROR(batch_norm(leaf({1, 2}), two, two, 1e-5), "x of shape (2,)");
 }
 
 TEST_CASE("ops refuse shapes and dtypes that do not fit, by name") {
@@ -166,6 +207,47 @@ TEST_CASE("ops refuse shapes and dtypes that do not fit, by name") {
   CHECK_ERROR(concatenate({x, leaf({1, 2})}, 0), "[concatenate]");
   CHECK_ERROR(slice(x, 1, 2, 5), "[slice]");
   CHECK_ERROR(sum_to(x, {2}), "[sum_to]");
-  CHECK_ERROR(conv2d(x, x), "[conv2d]");
+  CHECK_ERROR(conv2d(x, x, Variable()), "[conv2d]");
   CHECK_ERROR(exp(Variable()), "undefined tensor");
+}
+
+TEST_CASE("a mean over nothing and a maximum over nothing are refused, and a sum over nothing is 0") {
+  const Variable none = matrix({}, {2, 0});
+  CHECK_ERROR(mean(none), "[mean] got no elements, of shape (2, 0), expected at least one element.");
+  CHECK_ERROR(mean(none, 1), "[mean] got no elements");
+  CHECK(mean(none, 0).shape() == Shape{0});
+  CHECK_ERROR(max(none, 1), "[max] got axis 1 of shape (2, 0), expected an axis with elements.");
+  CHECK(max(none, 0).shape() == Shape{0});
+  CHECK(sum(none).item() == 0);
+}
+
+TEST_CASE("no op takes operands of two dtypes, integers or an undefined tensor in silence") {
+  const Variable x = matrix({1, 2, 3, 4}, {2, 2}), narrow(Tensor::zeros({2, 2})), nothing;
+  const Variable integers(Tensor::zeros({2, 2}, DType::int64));
+  using Pair = Variable (*)(const Variable&, const Variable&);
+  const Pair pairs[] = {
+      [](const Variable& a, const Variable& b) { return a + b; },
+      [](const Variable& a, const Variable& b) { return a / b; },
+      maximum,
+      minimum,
+      where_positive,
+      binary_cross_entropies,
+      [](const Variable& a, const Variable& b) { return matmul(a, b); },
+      [](const Variable& a, const Variable& b) { return linear(a, b, Variable()); },
+      [](const Variable& a, const Variable& b) { return linear(a, a, slice(reshape(b, {4}), 0, 0, 2)); },
+      [](const Variable& a, const Variable& b) { return concatenate({a, b}, 0); },
+      [](const Variable& a, const Variable& b) { return cross_entropy(a, b.value()); }};
+  for (const Pair f : pairs)
+    for (const Variable& y : {narrow, integers, nothing}) CHECK(error_of([&] { f(x, y); }) != "(no error)");
+  using Single = Variable (*)(const Variable&);
+  for (const Single f : {Single{exp}, Single{sum}, Single{mean}, Single{softmax}, Single{log_softmax}, Single{gelu}})
+    for (const Variable& y : {integers, nothing}) CHECK(error_of([&] { f(y); }) != "(no error)");
+}
+
+TEST_CASE("labels that change between forward and backward are noticed") {
+  const Variable logits = matrix({1, 2, 3, 4}, {2, 2});
+  Tensor labels = Tensor::from<int64_t>({1, 1});
+  const Variable loss = cross_entropy(logits, labels);
+  labels.fill(0);
+  CHECK_ERROR(gradient(loss, logits), "[cross_entropy] got input 1 changed in place");
 }

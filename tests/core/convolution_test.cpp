@@ -15,27 +15,27 @@ struct Case {
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const int64_t stride : {1, 2, 3})
-    for (const int64_t padding : {0, 1, 2, 4})
+    for (const int64_t padding : {0, 2, 4, 1})
       for (const Shape& kernel : {Shape{1, 1}, Shape{3, 3}, Shape{5, 5}, Shape{2, 3}, Shape{3, 1}, Shape{4, 4}})
         for (const Shape& image : {Shape{5, 5}, Shape{8, 8}, Shape{7, 10}})
-          all.push_back({{2, 3, image[0], image[1]}, {4, 3, kernel[0], kernel[1]}, stride, padding});
+          all.push_back({{2, image[0], image[1], 3}, {4, kernel[0], kernel[1], 3}, stride, padding});
   all.push_back({{1, 1, 1, 1}, {1, 1, 1, 1}, 1, 0});
-  all.push_back({{1, 1, 1, 1}, {2, 1, 3, 3}, 1, 1});
-  all.push_back({{3, 2, 4, 5}, {2, 2, 4, 5}, 1, 0});   // one position
-  all.push_back({{37, 2, 6, 6}, {3, 2, 3, 3}, 1, 1});  // uneven groups of images
-  all.push_back({{5, 8, 9, 9}, {6, 8, 1, 1}, 2, 0});
+  all.push_back({{1, 1, 1, 1}, {2, 3, 3, 1}, 1, 1});
+  all.push_back({{3, 4, 5, 2}, {2, 4, 5, 2}, 1, 0});   // one position
+  all.push_back({{37, 6, 6, 2}, {3, 3, 3, 2}, 1, 1});  // uneven groups of images
+  all.push_back({{5, 9, 9, 8}, {6, 1, 1, 8}, 2, 0});
   // Many patches, made in several strips, the last one shorter.
-  all.push_back({{2, 16, 32, 32}, {16, 16, 3, 3}, 1, 1});
-  all.push_back({{2, 16, 33, 31}, {5, 16, 5, 5}, 1, 2});
-  all.push_back({{2, 16, 65, 37}, {4, 16, 3, 2}, 2, 1});
-  all.push_back({{2, 24, 40, 30}, {3, 24, 3, 3}, 1, 0});
-  all.push_back({{2, 24, 40, 30}, {3, 24, 2, 3}, 3, 2});
+  all.push_back({{2, 32, 32, 16}, {16, 3, 3, 16}, 1, 1});
+  all.push_back({{2, 33, 31, 16}, {5, 5, 5, 16}, 1, 2});
+  all.push_back({{2, 65, 37, 16}, {4, 3, 2, 16}, 2, 1});
+  all.push_back({{2, 40, 30, 24}, {3, 3, 3, 24}, 1, 0});
+  all.push_back({{2, 40, 30, 24}, {3, 2, 3, 24}, 3, 2});
   return all;
 }
 
 Shape output(const Case& c) {
   const auto extent = [&](int axis) { return (c.x[axis] + 2 * c.padding - c.weight[axis]) / c.stride + 1; };
-  return {c.x[0], c.weight[0], extent(2), extent(3)};
+  return {c.x[0], extent(1), extent(2), c.weight[0]};
 }
 
 /// Calls f(position in x, in weight, in y) for every product that a convolution sums.
@@ -44,9 +44,9 @@ void for_each_product(const Case& c, F&& f) {
   const Shape y = output(c);
   for_each_index(y, [&](const Index& o) {
     for_each_index({c.weight[1], c.weight[2], c.weight[3]}, [&](const Index& k) {
-      const int64_t row = o[2] * c.stride - c.padding + k[1], column = o[3] * c.stride - c.padding + k[2];
-      if (row < 0 || row >= c.x[2] || column < 0 || column >= c.x[3]) return;
-      f(position(c.x, {o[0], k[0], row, column}), position(c.weight, {o[1], k[0], k[1], k[2]}), position(y, o));
+      const int64_t row = o[1] * c.stride - c.padding + k[0], column = o[2] * c.stride - c.padding + k[1];
+      if (row < 0 || row >= c.x[1] || column < 0 || column >= c.x[2]) return;
+      f(position(c.x, {o[0], row, column, k[2]}), position(c.weight, {o[3], k[0], k[1], k[2]}), position(y, o));
     });
   });
 }
@@ -71,7 +71,7 @@ TEST_CASE(
       CAPTURE(c.stride);
       CAPTURE(c.padding);
       const Tolerance tolerance = rounding(dtype, 3000);
-      const Tensor got = core::conv2d(x, weight, c.stride, c.padding);
+      const Tensor got = core::conv2d(x, weight, Tensor(), c.stride, c.padding);
       CHECK(got.shape() == y_shape);
       CHECK_CLOSE(values(got), forward, tolerance);
       CHECK_CLOSE(values(core::conv2d_transpose(y, weight, c.x, c.stride, c.padding)), transpose, tolerance);
@@ -83,8 +83,9 @@ TEST_CASE("<conv(x, w), y> = <x, conv_transpose(y, w)> = <w, correlate(x, y)>") 
   for (const Case& c : cases()) {
     const Tensor x = numbers(c.x, DType::float64, 1), w = numbers(c.weight, DType::float64, 2),
                  y = numbers(output(c), DType::float64, 3);
-    const double forward = core::dot(core::conv2d(x, w, c.stride, c.padding), y);
-    const double size = std::sqrt(core::norm(y) * core::norm(y)) * core::norm(core::conv2d(x, w, c.stride, c.padding));
+    const double forward = core::dot(core::conv2d(x, w, Tensor(), c.stride, c.padding), y);
+    const double size =
+        std::sqrt(core::norm(y) * core::norm(y)) * core::norm(core::conv2d(x, w, Tensor(), c.stride, c.padding));
     const std::vector<double> adjoint{core::dot(x, core::conv2d_transpose(y, w, c.x, c.stride, c.padding)),
                                       core::dot(w, core::conv2d_correlate(x, y, c.weight, c.stride, c.padding))};
     CHECK_CLOSE(adjoint, std::vector<double>(2, forward), {0, 1e-14 * size + 1e-300});
@@ -92,20 +93,43 @@ TEST_CASE("<conv(x, w), y> = <x, conv_transpose(y, w)> = <w, correlate(x, y)>") 
 }
 
 TEST_CASE("a batch without images convolves to one without images, and its weight gradient is zero") {
-  const Tensor x = Tensor::zeros({0, 3, 8, 8}), weight = numbers({4, 3, 3, 3});
-  const Tensor y = core::conv2d(x, weight, 1, 1);
-  CHECK(y.shape() == Shape{0, 4, 8, 8});
+  const Tensor x = Tensor::zeros({0, 8, 8, 3}), weight = numbers({4, 3, 3, 3});
+  const Tensor y = core::conv2d(x, weight, Tensor(), 1, 1);
+  CHECK(y.shape() == Shape{0, 8, 8, 4});
   CHECK(core::conv2d_transpose(y, weight, x.shape(), 1, 1).shape() == x.shape());
   CHECK(values(core::conv2d_correlate(x, y, weight.shape(), 1, 1)) == std::vector<double>(108, 0.0));
 }
 
+TEST_CASE("a convolution's bias is added to each of its channels") {
+  for (const DType dtype : floating_types) {
+    const Tensor x = numbers({3, 7, 6, 2}, dtype, 1), weight = numbers({5, 3, 3, 2}, dtype, 2);
+    const Tensor bias = numbers({5}, dtype, 3), plain = core::conv2d(x, weight, Tensor(), 2, 1);
+    CHECK_CLOSE(core::conv2d(x, weight, bias, 2, 1), core::binary(BinaryOp::add, plain, bias), rounding(dtype, 16));
+  }
+  CHECK_ERROR(core::conv2d(numbers({1, 3, 3, 2}), numbers({5, 3, 3, 2}), numbers({2})),
+              "[conv2d] got bias (2,), expected (5)");
+}
+
 TEST_CASE("images that a convolution cannot take are refused") {
-  const Tensor x = Tensor::zeros({2, 3, 8, 8});
-  CHECK_ERROR(core::conv2d(x, Tensor::zeros({4, 2, 3, 3})), "2 input channels");
-  CHECK_ERROR(core::conv2d(x, Tensor::zeros({4, 3, 9, 9})), "The images are too small");
-  CHECK_ERROR(core::conv2d(x, Tensor::zeros({4, 3, 3, 3}), 0, 1), "stride 0");
-  CHECK_ERROR(core::conv2d(x, Tensor::zeros({4, 3, 3, 3}), 1, -1), "padding -1");
-  CHECK_ERROR(core::conv2d(Tensor::zeros({3, 8, 8}), Tensor::zeros({4, 3, 3, 3})), "[conv2d]");
-  CHECK_ERROR(core::conv2d_transpose(Tensor::zeros({2, 4, 7, 7}), Tensor::zeros({4, 3, 3, 3}), {2, 3, 8, 8}, 1, 1),
+  const Tensor x = Tensor::zeros({2, 8, 8, 3}), none;
+  CHECK_ERROR(core::conv2d(x, Tensor::zeros({4, 3, 3, 2}), none), "2 input channels");
+  CHECK_ERROR(core::conv2d(x, Tensor::zeros({4, 9, 9, 3}), none), "The images are too small");
+  CHECK_ERROR(core::conv2d(x, Tensor::zeros({4, 3, 3, 3}), none, 0, 1), "stride 0");
+  CHECK_ERROR(core::conv2d(x, Tensor::zeros({4, 3, 3, 3}), none, 1, -1), "padding -1");
+  CHECK_ERROR(core::conv2d(Tensor::zeros({8, 8, 3}), Tensor::zeros({4, 3, 3, 3}), none), "[conv2d]");
+  CHECK_ERROR(core::conv2d_transpose(Tensor::zeros({2, 7, 7, 4}), Tensor::zeros({4, 3, 3, 3}), {2, 8, 8, 3}, 1, 1),
               "[conv2d_transpose]");
+}
+
+TEST_CASE("images that lie as (batch, channels, height, width) are refused with both readings of their shape") {
+  const std::string message =
+      error_of([] { core::conv2d(Tensor::zeros({2, 3, 8, 9}), Tensor::zeros({4, 3, 3, 3}), Tensor()); });
+  CHECK_MESSAGE(contains(message, "Read as (batch, height, width, channels), these are 3 x 8 pixels of 9 channels"),
+                message);
+  CHECK_MESSAGE(contains(message, "read as (batch, channels, height, width), 8 x 9 pixels of 3 channels"), message);
+  CHECK_MESSAGE(contains(message, "permute(x, {0, 2, 3, 1})"), message);
+  // Where the second reading fits no better, only the channels are named.
+  const std::string other =
+      error_of([] { core::conv2d(Tensor::zeros({2, 8, 8, 1}), Tensor::zeros({4, 3, 3, 3}), Tensor()); });
+  CHECK_MESSAGE((contains(other, "3 input channels") && !contains(other, "permute")), other);
 }

@@ -12,49 +12,54 @@ using namespace minima::test;
 namespace {
 
 struct UnaryRow {
-  UnaryOp op;
+  core::UnaryOp op;
   std::function<double(double)> expected;
   double low, high;
   double a = 0, b = 0;
 };
 
 const UnaryRow unary_rows[] = {
-    {UnaryOp::affine, [](double x) { return 2.5 * x - 1.25; }, -4, 4, 2.5, -1.25},
-    {UnaryOp::power, [](double x) { return x * x; }, -4, 4, 2},
-    {UnaryOp::power, [](double x) { return std::pow(x, 3); }, -4, 4, 3},
-    {UnaryOp::power, [](double x) { return std::pow(x, -0.5); }, 0.1, 4, -0.5},
-    {UnaryOp::abs, [](double x) { return std::fabs(x); }, -4, 4},
-    {UnaryOp::sign, [](double x) { return x > 0   ? 1.0
-                                          : x < 0 ? -1.0
-                                                  : 0.0; }, -4, 4},
-    {UnaryOp::exp, [](double x) { return std::exp(x); }, -20, 20},
-    {UnaryOp::log, [](double x) { return std::log(x); }, 1e-6, 10},
-    {UnaryOp::sqrt, [](double x) { return std::sqrt(x); }, 0, 10},
-    {UnaryOp::sin, [](double x) { return std::sin(x); }, -10, 10},
-    {UnaryOp::cos, [](double x) { return std::cos(x); }, -10, 10},
-    {UnaryOp::tanh, [](double x) { return std::tanh(x); }, -6, 6},
-    {UnaryOp::sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, -30, 30},
-    {UnaryOp::softplus, [](double x) { return std::log1p(std::exp(x)); }, -30, 30},
-    {UnaryOp::relu, [](double x) { return std::max(x, 0.0); }, -4, 4},
-    {UnaryOp::erf, [](double x) { return std::erf(x); }, -4, 4},
-    {UnaryOp::gelu, [](double x) { return x * (1 + std::erf(x / std::sqrt(2.0))) / 2; }, -3, 6},
+    {core::UnaryOp::affine, [](double x) { return 2.5 * x - 1.25; }, -4, 4, 2.5, -1.25},
+    {core::UnaryOp::power, [](double x) { return x * x; }, -4, 4, 2},
+    {core::UnaryOp::power, [](double x) { return std::pow(x, 3); }, -4, 4, 3},
+    {core::UnaryOp::power, [](double x) { return std::pow(x, -0.5); }, 0.1, 4, -0.5},
+    {core::UnaryOp::abs, [](double x) { return std::fabs(x); }, -4, 4},
+    {core::UnaryOp::sign, [](double x) { return x > 0   ? 1.0
+                                                : x < 0 ? -1.0
+                                                        : 0.0; }, -4, 4},
+    {core::UnaryOp::exp, [](double x) { return std::exp(x); }, -20, 20},
+    {core::UnaryOp::log, [](double x) { return std::log(x); }, 1e-6, 10},
+    {core::UnaryOp::log1p, [](double x) { return std::log1p(x); }, -0.9, 10},
+    {core::UnaryOp::sqrt, [](double x) { return std::sqrt(x); }, 0, 10},
+    {core::UnaryOp::sin, [](double x) { return std::sin(x); }, -10, 10},
+    {core::UnaryOp::cos, [](double x) { return std::cos(x); }, -10, 10},
+    {core::UnaryOp::tanh, [](double x) { return std::tanh(x); }, -6, 6},
+    {core::UnaryOp::sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, -30, 30},
+    {core::UnaryOp::softplus, [](double x) { return std::log1p(std::exp(x)); }, -30, 30},
+    {core::UnaryOp::relu, [](double x) { return std::max(x, 0.0); }, -4, 4},
+    {core::UnaryOp::erf, [](double x) { return std::erf(x); }, -4, 4},
+    {core::UnaryOp::gelu, [](double x) { return x * (1 + std::erf(x / std::sqrt(2.0))) / 2; }, -3, 6},
 };
 
 struct BinaryRow {
-  BinaryOp op;
+  core::BinaryOp op;
   std::function<double(double, double)> expected;
 };
 
 const BinaryRow binary_rows[] = {
-    {BinaryOp::add, [](double x, double y) { return x + y; }},
-    {BinaryOp::subtract, [](double x, double y) { return x - y; }},
-    {BinaryOp::multiply, [](double x, double y) { return x * y; }},
-    {BinaryOp::divide, [](double x, double y) { return x / y; }},
-    {BinaryOp::maximum, [](double x, double y) { return std::max(x, y); }},
-    {BinaryOp::minimum, [](double x, double y) { return std::min(x, y); }},
-    {BinaryOp::greater, [](double x, double y) { return x > y ? 1.0 : 0.0; }},
-    {BinaryOp::equal, [](double x, double y) { return x == y ? 1.0 : 0.0; }},
-    {BinaryOp::where_positive, [](double x, double y) { return y > 0 ? x : 0.0; }},
+    {core::BinaryOp::add, [](double x, double y) { return x + y; }},
+    {core::BinaryOp::subtract, [](double x, double y) { return x - y; }},
+    {core::BinaryOp::multiply, [](double x, double y) { return x * y; }},
+    {core::BinaryOp::divide, [](double x, double y) { return x / y; }},
+    {core::BinaryOp::maximum, [](double x, double y) { return std::max(x, y); }},
+    {core::BinaryOp::minimum, [](double x, double y) { return std::min(x, y); }},
+    {core::BinaryOp::greater, [](double x, double y) { return x > y ? 1.0 : 0.0; }},
+    {core::BinaryOp::equal, [](double x, double y) { return x == y ? 1.0 : 0.0; }},
+    {core::BinaryOp::where_positive, [](double x, double y) { return y > 0 ? x : 0.0; }},
+    {core::BinaryOp::chain_multiply, [](double x, double y) { return x * y; }},
+    {core::BinaryOp::chain_divide, [](double x, double y) { return x / y; }},
+    {core::BinaryOp::binary_cross_entropy,
+     [](double x, double y) { return y * std::log1p(std::exp(-x)) + (1 - y) * std::log1p(std::exp(x)); }},
 };
 
 std::vector<double> broadcast_loop(const std::function<double(double, double)>& f, const Shape& out, const Tensor& x,
@@ -104,6 +109,29 @@ TEST_CASE("every binary op agrees with a scalar loop in both dtypes") {
       }
 }
 
+TEST_CASE("chain_multiply and chain_divide are 0 where the gradient is 0, whatever the slope") {
+  const Tensor grad = Tensor::from<double>({0, -0.0, 0, 1}), slope = Tensor::from<double>({INFINITY, NAN, 0, INFINITY});
+  CHECK(values(core::binary(core::BinaryOp::chain_multiply, grad, slope)) == std::vector<double>{0, 0, 0, INFINITY});
+  CHECK(values(core::binary(core::BinaryOp::chain_divide, grad, slope)) == std::vector<double>{0, 0, 0, 0});
+}
+
+TEST_CASE("elementwise ops and reductions refuse operands under their own names") {
+  const Tensor integers = Tensor::zeros({2}, DType::int32), x = Tensor::zeros({2});
+  for (const UnaryRow& row : unary_rows)
+    CHECK_ERROR(core::unary(row.op, integers), text("[", core::name_of(row.op), "] got dtype int32"));
+  for (const BinaryRow& row : binary_rows) {
+    CHECK_ERROR(core::binary(row.op, integers, integers), text("[", core::name_of(row.op), "] got dtype int32"));
+    CHECK_ERROR(core::binary(row.op, x, Tensor::zeros({3})),
+                text("[", core::name_of(row.op), "] got shapes (2,) and (3,)"));
+    CHECK_ERROR(core::binary(row.op, x, x.to(DType::float64)), text("[", core::name_of(row.op), "] got dtypes"));
+  }
+  CHECK(std::string(core::name_of(core::UnaryOp::affine)) == "affine");
+  CHECK(std::string(core::name_of(core::BinaryOp::binary_cross_entropy)) == "binary_cross_entropy");
+  CHECK_ERROR(core::reduce(core::ReduceOp::sum, integers, 0), "[sum] got dtype int32");
+  CHECK_ERROR(core::reduce(core::ReduceOp::max, x, 1), "[max] got axis 1");
+  CHECK_ERROR(core::reduce(core::ReduceOp::max, Tensor::zeros({2, 0}), 1), "[max] got axis 1 of shape (2, 0)");
+}
+
 TEST_CASE("operands broadcast by NumPy's rule, over every pair of a grid of shapes, or are refused") {
   const Shape shapes[] = {
       {},        {1},       {3},          {0},          {1, 1},       {2, 3},       {2, 1},
@@ -116,15 +144,16 @@ TEST_CASE("operands broadcast by NumPy's rule, over every pair of a grid of shap
       Shape out;
       if (broadcast(a, b, out)) {
         ++compatible;
-        const Tensor got = core::binary(BinaryOp::subtract, x, y);
+        const Tensor got = core::binary(core::BinaryOp::subtract, x, y);
         CAPTURE(a);
         CAPTURE(b);
         CHECK(got.shape() == out);
         CHECK_CLOSE(values(got), broadcast_loop([](double p, double q) { return p - q; }, out, x, y), {0, 0});
         if (out == b)
-          CHECK_SAME_BITS(core::broadcast_to(x, b), core::binary(BinaryOp::add, x, Tensor::zeros(b, DType::float64)));
+          CHECK_SAME_BITS(core::broadcast_to(x, b),
+                          core::binary(core::BinaryOp::add, x, Tensor::zeros(b, DType::float64)));
       } else {
-        CHECK_ERROR(core::binary(BinaryOp::subtract, x, y), "[subtract] got shapes");
+        CHECK_ERROR(core::binary(core::BinaryOp::subtract, x, y), "[subtract] got shapes");
       }
     }
   CHECK(compatible > 200);
@@ -149,8 +178,8 @@ TEST_CASE("broadcasting agrees with a scalar loop where rows and chunks meet") {
       return static_cast<double>(static_cast<float>(p) - static_cast<float>(q));
     };
     CAPTURE(a);
-    CHECK_CLOSE(values(core::binary(BinaryOp::subtract, x, y)), broadcast_loop(minus, out, x, y), {0, 0});
-    CHECK_CLOSE(values(core::binary(BinaryOp::subtract, y, x)), broadcast_loop(minus, out, y, x), {0, 0});
+    CHECK_CLOSE(values(core::binary(core::BinaryOp::subtract, x, y)), broadcast_loop(minus, out, x, y), {0, 0});
+    CHECK_CLOSE(values(core::binary(core::BinaryOp::subtract, y, x)), broadcast_loop(minus, out, y, x), {0, 0});
   }
 }
 
@@ -159,31 +188,32 @@ TEST_CASE("NaN passes through relu, maximum and minimum, from either side") {
   for (const DType dtype : floating_types) {
     const Tensor x = Tensor::from<double>({nan, 1, nan}).to(dtype), y = Tensor::from<double>({2, nan, nan}).to(dtype);
     const std::vector<double> all_nan(3, nan);
-    CHECK_CLOSE(values(core::binary(BinaryOp::maximum, x, y)), all_nan, {});
-    CHECK_CLOSE(values(core::binary(BinaryOp::minimum, x, y)), all_nan, {});
-    CHECK(std::isnan(core::unary(UnaryOp::relu, x).at(0)));
+    CHECK_CLOSE(values(core::binary(core::BinaryOp::maximum, x, y)), all_nan, {});
+    CHECK_CLOSE(values(core::binary(core::BinaryOp::minimum, x, y)), all_nan, {});
+    CHECK(std::isnan(core::unary(core::UnaryOp::relu, x).at(0)));
   }
 }
 
 TEST_CASE("sigmoid and softplus stay finite at large arguments") {
   const Tensor x = Tensor::from<float>({-1000, 1000});
-  CHECK_CLOSE(values(core::unary(UnaryOp::sigmoid, x)), (std::vector<double>{0, 1}), {0, 0});
-  CHECK_CLOSE(values(core::unary(UnaryOp::softplus, x)), (std::vector<double>{0, 1000}), {0, 0});
+  CHECK_CLOSE(values(core::unary(core::UnaryOp::sigmoid, x)), (std::vector<double>{0, 1}), {0, 0});
+  CHECK_CLOSE(values(core::unary(core::UnaryOp::softplus, x)), (std::vector<double>{0, 1000}), {0, 0});
 }
 
 TEST_CASE("add_scaled adds in place") {
   for (const DType dtype : floating_types) {
     Tensor y = counting({70001}, dtype);
     core::add_scaled(y, -0.5, counting({70001}, dtype));
-    CHECK_CLOSE(values(y), values(core::unary(UnaryOp::affine, counting({70001}, dtype), 0.5)), {0, 0});
+    CHECK_CLOSE(values(y), values(core::unary(core::UnaryOp::affine, counting({70001}, dtype), 0.5)), {0, 0});
   }
 }
 
 TEST_CASE("operands of two dtypes, integers and undefined tensors are refused") {
   const Tensor x = Tensor::zeros({2});
-  CHECK_ERROR(core::binary(BinaryOp::add, x, Tensor::zeros({2}, DType::float64)), "dtypes float32 and float64");
-  CHECK_ERROR(core::unary(UnaryOp::exp, Tensor::zeros({2}, DType::int64)), "Convert with tensor.to(DType::float32)");
-  CHECK_ERROR(core::unary(UnaryOp::exp, Tensor()), "undefined tensor");
+  CHECK_ERROR(core::binary(core::BinaryOp::add, x, Tensor::zeros({2}, DType::float64)), "dtypes float32 and float64");
+  CHECK_ERROR(core::unary(core::UnaryOp::exp, Tensor::zeros({2}, DType::int64)),
+              "Convert with tensor.to(DType::float32)");
+  CHECK_ERROR(core::unary(core::UnaryOp::exp, Tensor()), "undefined tensor");
   Tensor y = Tensor::zeros({2});
   CHECK_ERROR(core::add_scaled(y, 1, Tensor::zeros({3})), "[add_scaled]");
 }

@@ -47,9 +47,9 @@ void check_gemm(bool plain) {
             f(ta, tb, m, n, k, a.data<T>(), lda, b.data<T>(), ldb, beta, c.mutable_data<T>(), ldc);
           };
           if (plain)
-            multiply([](auto... args) { gemm_reference(args...); });
+            multiply([](auto... args) { core::gemm_reference(args...); });
           else
-            multiply([](auto... args) { gemm(args...); });
+            multiply([](auto... args) { core::gemm(args...); });
           auto expected = product_loop(ta, tb, m, n, k, values(core::slice(a, 1, 0, stored_a[1])),
                                        values(core::slice(b, 1, 0, stored_b[1])));
           for (double& e : expected) e += static_cast<double>(beta) * (beta == 0 ? 0.0 : 2.0);
@@ -81,8 +81,8 @@ TEST_CASE("large products, cut into slices along m or n, agree with the referenc
                        b = numbers(tb ? Shape{n, k} : Shape{k, n}, dtype, 2);
           const Tensor wide_a = a.to(DType::float64), wide_b = b.to(DType::float64);
           Tensor expected = Tensor::empty({m, n}, DType::float64);
-          gemm_reference(ta, tb, m, n, k, wide_a.data<double>(), ta ? m : k, wide_b.data<double>(), tb ? k : n, 0.0,
-                         expected.mutable_data<double>(), n);
+          core::gemm_reference(ta, tb, m, n, k, wide_a.data<double>(), ta ? m : k, wide_b.data<double>(), tb ? k : n,
+                               0.0, expected.mutable_data<double>(), n);
           CAPTURE(size);
           CHECK_CLOSE(values(core::matmul(a, b, ta, tb)), values(expected), product_tolerance(dtype, k));
         }
@@ -125,7 +125,7 @@ TEST_CASE("linear is x W^T + b") {
   for (const DType dtype : floating_types) {
     const Tensor x = numbers({13, 20}, dtype, 1), weight = numbers({7, 20}, dtype, 2), bias = numbers({7}, dtype, 3);
     const Tensor product = core::matmul(x, weight, false, true);
-    CHECK_CLOSE(values(core::linear(x, weight, bias)), values(core::binary(BinaryOp::add, product, bias)),
+    CHECK_CLOSE(values(core::linear(x, weight, bias)), values(core::binary(core::BinaryOp::add, product, bias)),
                 product_tolerance(dtype, 20));
     CHECK_CLOSE(values(core::linear(x, weight, Tensor())), values(product), product_tolerance(dtype, 20));
     const Tensor one = core::linear(x.slice(4, 5), weight, bias);

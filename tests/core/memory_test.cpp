@@ -11,12 +11,14 @@ namespace {
 
 /// Something like a training step: every family of kernels, with temporaries.
 void step() {
-  const Tensor x = numbers({8, 3, 20, 20}), weight = numbers({16, 3, 3, 3});
-  const Tensor y = core::conv2d(x, weight, 1, 1);
+  const Tensor x = numbers({8, 20, 20, 3}), weight = numbers({16, 3, 3, 3});
+  const Tensor y = core::conv2d(x, weight, Tensor(), 1, 1);
   core::conv2d_transpose(y, weight, x.shape(), 1, 1);
   core::conv2d_correlate(x, y, weight.shape(), 1, 1);
   const auto [pooled, positions] = core::max_pool2d(y, {2, 2, 2, 0});
-  core::channel_moments(pooled);
+  const core::Moments moments = core::channel_moments(pooled);
+  core::normalise(pooled, moments, numbers({16}), numbers({16}), 1e-5);
+  core::normalise_backward(pooled, pooled, moments, numbers({16}), 1e-5);
   const Tensor flat = pooled.reshape({8, -1});
   core::log_softmax(core::matmul(flat, flat, false, true));
   core::sum(core::permute(flat, {1, 0}));

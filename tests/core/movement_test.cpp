@@ -113,7 +113,7 @@ TEST_CASE("broadcast_to repeats along the new axes") {
         std::vector<int64_t>{0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2});
   CHECK(core::broadcast_to(Tensor::full({}, 5), {3, 0}).numel() == 0);
   const Tensor large = core::broadcast_to(counting({70, 1}, DType::float32), {70, 1500});
-  CHECK_CLOSE(values(core::reduce(ReduceOp::sum, large, 1)),
-              values(core::unary(UnaryOp::affine, counting({70}, DType::float32), 1500)), {0, 0});
+  CHECK_CLOSE(values(core::reduce(core::ReduceOp::sum, large, 1)),
+              values(core::unary(core::UnaryOp::affine, counting({70}, DType::float32), 1500)), {0, 0});
   CHECK_ERROR(core::broadcast_to(x, {4, 2}), "[broadcast_to]");
 }

@@ -12,7 +12,7 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 
 struct Case {
   Shape x;
-  Window window;
+  core::Window window;
 };
 
 std::vector<Case> cases(bool max) {
@@ -22,26 +22,26 @@ std::vector<Case> cases(bool max) {
       for (const Shape& kernel : {Shape{1, 1}, Shape{2, 2}, Shape{3, 3}, Shape{2, 3}, Shape{5, 4}})
         for (const Shape& image : {Shape{5, 5}, Shape{8, 8}, Shape{7, 10}})
           if (!max || 2 * padding <= std::min(kernel[0], kernel[1]))
-            all.push_back({{2, 3, image[0], image[1]}, {kernel[0], kernel[1], stride, padding}});
-  all.push_back({{40, 33, 28, 28}, {2, 2, 2, 0}});
+            all.push_back({{2, image[0], image[1], 3}, {kernel[0], kernel[1], stride, padding}});
+  all.push_back({{40, 28, 28, 33}, {2, 2, 2, 0}});
   return all;
 }
 
 Shape output(const Case& c) {
-  return {c.x[0], c.x[1], c.window.out_extent(c.x[2], c.window.kernel_h),
-          c.window.out_extent(c.x[3], c.window.kernel_w)};
+  return {c.x[0], c.window.out_extent(c.x[1], c.window.kernel_h), c.window.out_extent(c.x[2], c.window.kernel_w),
+          c.x[3]};
 }
 
-/// Calls f(position in y, position in x, position in the plane of x) for everything a window sees.
+/// Calls f(position in y, position in x, position in its image of x) for everything a window sees.
 template <class F>
 void for_each_seen(const Case& c, F&& f) {
   for_each_index(output(c), [&](const Index& o) {
     for (int64_t i = 0; i < c.window.kernel_h; ++i)
       for (int64_t j = 0; j < c.window.kernel_w; ++j) {
-        const int64_t row = o[2] * c.window.stride - c.window.padding + i,
-                      column = o[3] * c.window.stride - c.window.padding + j;
-        if (row < 0 || row >= c.x[2] || column < 0 || column >= c.x[3]) continue;
-        f(position(output(c), o), position(c.x, {o[0], o[1], row, column}), row * c.x[3] + column);
+        const int64_t row = o[1] * c.window.stride - c.window.padding + i,
+                      column = o[2] * c.window.stride - c.window.padding + j;
+        if (row < 0 || row >= c.x[1] || column < 0 || column >= c.x[2]) continue;
+        f(position(output(c), o), position(c.x, {o[0], row, column, o[3]}), (row * c.x[2] + column) * c.x[3] + o[3]);
       }
   });
 }
@@ -52,29 +52,29 @@ TEST_CASE("max pooling finds the first maximum of each window and its position")
   for (const DType dtype : floating_types)
     for (const Case& c : cases(true)) {
       // Small integers: ties are common.
-      const Tensor x = core::unary(UnaryOp::affine, numbers(c.x, dtype), 2).to(DType::int32).to(dtype);
+      const Tensor x = core::unary(core::UnaryOp::affine, numbers(c.x, dtype), 2).to(DType::int32).to(dtype);
       const auto xs = values(x);
       std::vector<double> best(static_cast<size_t>(output(c).numel()), -infinity), at(best.size(), 0.0);
-      for_each_seen(c, [&](size_t in_y, size_t in_x, int64_t in_plane) {
-        if (xs[in_x] > best[in_y]) best[in_y] = xs[in_x], at[in_y] = static_cast<double>(in_plane);
+      for_each_seen(c, [&](size_t in_y, size_t in_x, int64_t in_image) {
+        if (xs[in_x] > best[in_y]) best[in_y] = xs[in_x], at[in_y] = static_cast<double>(in_image);
       });
       const auto [y, positions] = core::max_pool2d(x, c.window);
       CAPTURE(c.x);
       CHECK(y.shape() == output(c));
       CHECK_CLOSE(values(y), best, {0, 0});
       CHECK_CLOSE(values(positions), at, {0, 0});
-      CHECK_SAME_BITS(core::gather_planes(x, positions), y);
+      CHECK_SAME_BITS(core::gather_positions(x, positions), y);
     }
 }
 
 TEST_CASE("padding never wins a maximum, not even among -inf, and NaN does") {
-  const Tensor low = Tensor::full({1, 1, 4, 4}, -5);
+  const Tensor low = Tensor::full({1, 4, 4, 1}, -5);
   CHECK(values(core::max_pool2d(low, {3, 3, 2, 1}).first) == std::vector<double>(4, -5.0));
-  const auto [y, positions] = core::max_pool2d(Tensor::full({1, 1, 4, 4}, -infinity), {3, 3, 2, 1});
+  const auto [y, positions] = core::max_pool2d(Tensor::full({1, 4, 4, 1}, -infinity), {3, 3, 2, 1});
   CHECK(values(y) == std::vector<double>(4, -infinity));
   CHECK(positions.to_vector<int32_t>() == std::vector<int32_t>{0, 1, 4, 5});
   for (int64_t at = 0; at < 16; ++at) {
-    Tensor x = numbers({1, 1, 4, 4});
+    Tensor x = numbers({1, 4, 4, 1});
     x.flatten().slice(at, at + 1).fill(std::numeric_limits<double>::quiet_NaN());
     const auto [pooled, where] = core::max_pool2d(x, {2, 2, 2, 0});
     const int64_t window = at / 8 * 2 + at % 4 / 2;
@@ -83,13 +83,13 @@ TEST_CASE("padding never wins a maximum, not even among -inf, and NaN does") {
   }
 }
 
-TEST_CASE("scatter_planes is the transpose of gather_planes, also where windows overlap") {
+TEST_CASE("scatter_positions is the transpose of gather_positions, also where windows overlap") {
   for (const Case& c : cases(true)) {
     const auto [y, positions] = core::max_pool2d(numbers(c.x, DType::float64), c.window);
     const Tensor a = numbers(c.x, DType::float64, 2), b = numbers(y.shape(), DType::float64, 3);
     const double size = core::norm(a) * core::norm(b);
-    CHECK_CLOSE(std::vector<double>{core::dot(core::gather_planes(a, positions), b)},
-                std::vector<double>{core::dot(a, core::scatter_planes(b, positions, c.x))}, {0, 1e-14 * size});
+    CHECK_CLOSE(std::vector<double>{core::dot(core::gather_positions(a, positions), b)},
+                std::vector<double>{core::dot(a, core::scatter_positions(b, positions, c.x))}, {0, 1e-14 * size});
   }
 }
 
@@ -111,9 +111,9 @@ TEST_CASE("average pooling counts padding as zeros, and its transpose is its tra
 }
 
 TEST_CASE("windows that do not fit are refused") {
-  const Tensor x = Tensor::zeros({1, 1, 4, 4});
+  const Tensor x = Tensor::zeros({1, 4, 4, 1});
   CHECK_ERROR(core::max_pool2d(x, {5, 5, 1, 0}), "The images are too small");
   CHECK_ERROR(core::max_pool2d(x, {2, 2, 2, 2}), "at most half the kernel");
   CHECK_ERROR(core::avg_pool2d(x, {2, 2, 0, 0}), "stride 0");
-  CHECK(core::max_pool2d(Tensor::zeros({0, 2, 4, 4}), {2, 2, 2, 0}).first.shape() == Shape{0, 2, 2, 2});
+  CHECK(core::max_pool2d(Tensor::zeros({0, 4, 4, 2}), {2, 2, 2, 0}).first.shape() == Shape{0, 2, 2, 2});
 }

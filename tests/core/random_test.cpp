@@ -30,7 +30,7 @@ Moments moments(const Tensor& x) {
   return m;
 }
 
-void check_words(const PhiloxBlock& block, uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+void check_words(const core::PhiloxBlock& block, uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
   CHECK(block.words[0] == a);
   CHECK(block.words[1] == b);
   CHECK(block.words[2] == c);
@@ -42,10 +42,10 @@ constexpr int64_t many = 1000000;
 }  // namespace
 
 TEST_CASE("philox gives the published words for the published keys and counters") {
-  check_words(philox(0, 0), 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8);
-  check_words(philox(UINT64_MAX, UINT64_MAX, UINT64_MAX), 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd);
-  check_words(philox(0x299f31d0a4093822, 0x85a308d3243f6a88, 0x0370734413198a2e), 0xd16cfe09, 0x94fdcceb, 0x5001e420,
-              0x24126ea1);
+  check_words(core::philox(0, 0), 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8);
+  check_words(core::philox(UINT64_MAX, UINT64_MAX, UINT64_MAX), 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd);
+  check_words(core::philox(0x299f31d0a4093822, 0x85a308d3243f6a88, 0x0370734413198a2e), 0xd16cfe09, 0x94fdcceb,
+              0x5001e420, 0x24126ea1);
 }
 
 TEST_CASE("a stream is a function of seed and offset: a copy repeats it, another seed does not") {
@@ -72,7 +72,7 @@ TEST_CASE("element i depends on its block alone: parts drawn one after the other
 TEST_CASE("a draw that ends inside a block leaves what lies behind it alone") {
   for (const DType dtype : floating_types) {
     Tensor all = Tensor::full({11}, 7, dtype), part = all.slice(0, 5);
-    backend(Device::cpu).random(Distribution::uniform, 1, 0, 0, 1, part);
+    core::backend(Device::cpu).random(core::Distribution::uniform, 1, 0, 0, 1, part);
     CHECK(values(all.slice(5, 11)) == std::vector<double>(6, 7.0));
     CHECK_SAME_BITS(part, Generator{1}.uniform({5}, 0, 1, dtype));
   }

@@ -8,16 +8,16 @@ using namespace minima::test;
 
 namespace {
 
-std::vector<double> reduce_loop(ReduceOp op, const Tensor& x, int axis) {
+std::vector<double> reduce_loop(core::ReduceOp op, const Tensor& x, int axis) {
   Shape kept = x.shape();
   kept[axis] = 1;
   std::vector<double> result(static_cast<size_t>(kept.numel()),
-                             op == ReduceOp::sum ? 0.0 : -std::numeric_limits<double>::infinity());
+                             op == core::ReduceOp::sum ? 0.0 : -std::numeric_limits<double>::infinity());
   const auto from = values(x);
   for_each_index(x.shape(), [&](const Index& i) {
     double& r = result[position(kept, i)];
     const double v = from[position(x.shape(), i)];
-    r = op == ReduceOp::sum ? r + v : std::max(r, v);
+    r = op == core::ReduceOp::sum ? r + v : std::max(r, v);
   });
   return result;
 }
@@ -35,34 +35,35 @@ TEST_CASE("sum and max over each axis agree with a scalar loop") {
         CAPTURE(shape);
         CAPTURE(axis);
         const double size = static_cast<double>(shape[axis]);
-        CHECK_CLOSE(values(core::reduce(ReduceOp::sum, x, axis)), reduce_loop(ReduceOp::sum, x, axis),
+        CHECK_CLOSE(values(core::reduce(core::ReduceOp::sum, x, axis)), reduce_loop(core::ReduceOp::sum, x, axis),
                     rounding(dtype, 16 * std::sqrt(size)));
-        CHECK_CLOSE(values(core::reduce(ReduceOp::max, x, axis)), reduce_loop(ReduceOp::max, x, axis), {0, 0});
+        CHECK_CLOSE(values(core::reduce(core::ReduceOp::max, x, axis)), reduce_loop(core::ReduceOp::max, x, axis),
+                    {0, 0});
       }
 }
 
 TEST_CASE("a reduction drops its axis or keeps it with extent 1") {
   const Tensor x = Tensor::zeros({2, 3, 4});
-  CHECK(core::reduce(ReduceOp::sum, x, 1).shape() == Shape{2, 4});
-  CHECK(core::reduce(ReduceOp::sum, x, -1, true).shape() == Shape{2, 3, 1});
+  CHECK(core::reduce(core::ReduceOp::sum, x, 1).shape() == Shape{2, 4});
+  CHECK(core::reduce(core::ReduceOp::sum, x, -1, true).shape() == Shape{2, 3, 1});
   CHECK(core::sum(x).shape() == Shape{});
-  CHECK_ERROR(core::reduce(ReduceOp::sum, x, 3), "axis 3");
+  CHECK_ERROR(core::reduce(core::ReduceOp::sum, x, 3), "axis 3");
 }
 
 TEST_CASE("the sum of nothing is 0 and the maximum of nothing an error") {
   const Tensor x = Tensor::zeros({3, 0});
-  CHECK(values(core::reduce(ReduceOp::sum, x, 1)) == std::vector<double>{0, 0, 0});
-  CHECK(core::reduce(ReduceOp::sum, x, 0).numel() == 0);
+  CHECK(values(core::reduce(core::ReduceOp::sum, x, 1)) == std::vector<double>{0, 0, 0});
+  CHECK(core::reduce(core::ReduceOp::sum, x, 0).numel() == 0);
   CHECK(core::sum(x).item() == 0);
   CHECK(core::dot(x, x) == 0);
-  CHECK_ERROR(core::reduce(ReduceOp::max, x, 1), "an axis with elements");
+  CHECK_ERROR(core::reduce(core::ReduceOp::max, x, 1), "an axis with elements");
 }
 
 TEST_CASE("ten million equal float32 numbers sum to six digits") {
   const Tensor x = Tensor::full({10000000}, 0.1);
   const double exact = static_cast<double>(0.1f) * 1e7;
   CHECK_CLOSE(std::vector<double>{core::sum(x).item()}, std::vector<double>{exact}, {3e-7, 0});
-  CHECK_CLOSE(values(core::reduce(ReduceOp::sum, x.reshape({5000000, 2}), 0)), std::vector<double>(2, exact / 2),
+  CHECK_CLOSE(values(core::reduce(core::ReduceOp::sum, x.reshape({5000000, 2}), 0)), std::vector<double>(2, exact / 2),
               {1e-6, 0});
 }
 
@@ -71,16 +72,16 @@ TEST_CASE("a NaN anywhere is the maximum") {
     for (const int64_t at : {0, 1, 31, 32, 1500, 69999}) {
       Tensor x = numbers({70000}, dtype);
       x.slice(at, at + 1).fill(std::numeric_limits<double>::quiet_NaN());
-      CHECK(std::isnan(core::reduce(ReduceOp::max, x, 0).item()));
-      CHECK(std::isnan(core::reduce(ReduceOp::max, x.reshape({700, 100}), 0).at(at % 100)));
+      CHECK(std::isnan(core::reduce(core::ReduceOp::max, x, 0).item()));
+      CHECK(std::isnan(core::reduce(core::ReduceOp::max, x.reshape({700, 100}), 0).at(at % 100)));
     }
 }
 
 TEST_CASE("infinities are summed and compared as such") {
   const double infinity = std::numeric_limits<double>::infinity();
   const Tensor x = Tensor::from<double>({-infinity, -infinity, 1, infinity}, {2, 2});
-  CHECK(values(core::reduce(ReduceOp::max, x, 1)) == std::vector<double>{-infinity, infinity});
-  CHECK(values(core::reduce(ReduceOp::sum, x, 1)) == std::vector<double>{-infinity, infinity});
+  CHECK(values(core::reduce(core::ReduceOp::max, x, 1)) == std::vector<double>{-infinity, infinity});
+  CHECK(values(core::reduce(core::ReduceOp::sum, x, 1)) == std::vector<double>{-infinity, infinity});
 }
 
 TEST_CASE("dot accumulates in double") {
@@ -118,7 +119,7 @@ TEST_CASE("argmax finds the first of equal maxima, and a NaN before all else") {
   const Tensor big = numbers({500, 211});
   const auto got = core::argmax(big).to_vector<int64_t>();
   for (int64_t i = 0; i < 500; ++i)
-    CHECK(big.at(i * 211 + got[static_cast<size_t>(i)]) == core::reduce(ReduceOp::max, big, 1).at(i));
+    CHECK(big.at(i * 211 + got[static_cast<size_t>(i)]) == core::reduce(core::ReduceOp::max, big, 1).at(i));
   CHECK_ERROR(core::argmax(Tensor::zeros({3, 0})), "a last axis with elements");
 }
 

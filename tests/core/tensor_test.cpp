@@ -47,6 +47,53 @@ TEST_CASE("reshape and slice are views: a change through one is seen by all") {
   CHECK(values(rows.slice(1, 2)) == std::vector<double>{6, 7, 8});
 }
 
+TEST_CASE("a shape with a negative extent is refused, and -1 stands for one extent of a reshape alone") {
+  const Tensor six = Tensor::zeros({6}), one = Tensor::zeros({1});
+  CHECK_ERROR(six.reshape({-2, -3}), "[reshape] got (6,) to (-2, -3), expected extents that are not negative");
+  CHECK_ERROR(one.reshape({-1, -1}), "[reshape] got (1,) to (-1, -1)");
+  CHECK_ERROR(six.reshape({-1, -6}), "[reshape]");
+  CHECK_ERROR(six.reshape({4, -1}), "[reshape] got (6,) (6 elements) to (4, -1)");
+  CHECK(Tensor::zeros({0, 3}).reshape({0, -1}).shape() == Shape{0, 0});
+  CHECK_ERROR(Tensor::empty({2, -1}), "[Shape] got (2, -1), expected extents that are not negative.");
+  CHECK_ERROR(Tensor::zeros({-2, -3}), "[Shape] got (-2, -3)");
+  CHECK_ERROR(Tensor::full({0, -1}, 1), "[Shape] got (0, -1)");
+  CHECK_ERROR(Shape({-1}).numel(), "[Shape] got (-1,)");
+  CHECK_ERROR(Tensor::from(std::vector<float>(6), {-2, -3}), "[Shape] got (-2, -3)");
+}
+
+TEST_CASE("a shape of more elements than can be counted is refused, also where the product would wrap to a small one") {
+  const int64_t large = int64_t{1} << 32;
+  CHECK_ERROR(Tensor::empty({large, large}),
+              "[Shape] got (4294967296, 4294967296), expected fewer than 2^60 elements.");
+  CHECK_ERROR(Tensor::zeros({0}).reshape({large, large}), "[Shape]");  // the product wraps to 0
+  CHECK_ERROR(Tensor::zeros({8}).reshape({large, large, -1}), "[Shape]");
+  CHECK(Shape({large, large, 0}).numel() == 0);
+  CHECK(Shape({int64_t{1} << 59}).numel() == int64_t{1} << 59);
+}
+
+TEST_CASE("an axis that a shape does not have, and rows that a tensor does not have, are refused") {
+  const Tensor x = Tensor::zeros({3, 4});
+  CHECK_ERROR(x.shape()[2], "[Shape] got axis 2 of (3, 4), expected an axis in [-2, 2).");
+  CHECK_ERROR(x.shape()[-3], "[Shape] got axis -3");
+  CHECK_ERROR(x.size(2), "axis 2 of a tensor with 2 axes");
+  CHECK_ERROR(Shape{}[0], "[Shape] got axis 0 of ()");
+  CHECK_ERROR(Shape({1, 1, 1, 1, 1, 1, 1, 1, 1}), "[Shape] got more than 8 axes");
+  for (const auto& [begin, end] : {std::pair{-1, 2}, {2, 1}, {0, 4}, {4, 4}})
+    CHECK_ERROR(x.slice(begin, end), "[Tensor::slice]");
+  CHECK(x.slice(3, 3).shape() == Shape{0, 4});
+  CHECK_ERROR(core::slice(x, 1, 0, 5), "[slice]");
+  CHECK(core::slice(x, 1, 1, 4, INT64_MAX).shape() == Shape{3, 1});
+  CHECK_ERROR(core::unslice(x, 1, 4, 2, INT64_MAX), "[unslice]");
+  CHECK_ERROR(core::unslice(x, 1, -1, 0), "[unslice]");
+}
+
+TEST_CASE("an undefined tensor cannot be written to") {
+  Tensor nothing;
+  CHECK_ERROR(nothing.fill(1), "an undefined tensor");
+  CHECK_ERROR(nothing.mutable_data<float>(), "an undefined tensor");
+  CHECK_ERROR(nothing.copy_from(Tensor::zeros({})), "an undefined tensor");
+}
+
 TEST_CASE("clone shares nothing with its source") {
   Tensor x = counting({5}, DType::float64), y = x.clone();
   CHECK_FALSE(y.shares_storage_with(x));
@@ -90,7 +137,7 @@ TEST_CASE("tensors without elements are ordinary tensors") {
   CHECK(values(x.clone()).empty());
   CHECK(x.reshape({0, 7}).shape() == Shape{0, 7});
   CHECK(Tensor::zeros({5, 2}).slice(2, 2).numel() == 0);
-  CHECK(core::unary(UnaryOp::exp, x).shape() == x.shape());
+  CHECK(core::unary(core::UnaryOp::exp, x).shape() == x.shape());
 }
 
 TEST_CASE("wrong use of a tensor is an error that says what was got and what was expected") {

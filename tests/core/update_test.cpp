@@ -17,7 +17,7 @@ void check_rule(const UpdateRule& rule, int state_count, F&& scalar) {
       auto w = values(weight), s = values(states[0]), t = values(states[1]);
       for (uint64_t step = 0; step < 3; ++step) {
         const Tensor grad = numbers({n}, dtype, 10 + step), copy = grad.clone();
-        backend(Device::cpu).update(rule, weight, grad, state_count == 0 ? nullptr : states);
+        core::backend(Device::cpu).update(rule, weight, grad, state_count == 0 ? nullptr : states);
         CHECK_SAME_BITS(grad, copy);
         const auto g = values(grad);
         for (size_t i = 0; i < g.size(); ++i) scalar(w[i], g[i], s[i], t[i]);

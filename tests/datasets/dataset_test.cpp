@@ -22,7 +22,7 @@ std::vector<int64_t> counting(int64_t n) {
   return out;
 }
 
-/// n images (1, 3, 4) whose pixels tell image and place: 20 * i + 1 + place; classes taking turns.
+/// n images (3, 4, 1) whose pixels tell image and place: 20 * i + 1 + place; classes taking turns.
 Dataset images(int64_t n, int classes = 3) {
   std::vector<uint8_t> pixels;
   std::vector<int32_t> labels;
@@ -30,7 +30,7 @@ Dataset images(int64_t n, int classes = 3) {
     for (int place = 0; place < 12; ++place) pixels.push_back(static_cast<uint8_t>(20 * i + 1 + place));
     labels.push_back(i % classes);
   }
-  return Dataset::from_pixels(pixels, {1, 3, 4}, 255, labels, std::vector<std::string>(size_t(classes), "class"));
+  return Dataset::from_pixels(pixels, {3, 4, 1}, 255, labels, std::vector<std::string>(size_t(classes), "class"));
 }
 
 /// n rows (1) holding their own number; class c for those with i % 10 < share, else the other.
@@ -55,7 +55,7 @@ std::vector<double> pixels_of(const Dataset& data, int64_t index, int64_t epoch)
 
 TEST_CASE("a batch holds the asked samples in the asked order, repeats included, as float32 and int64") {
   const auto [x, y] = images(5).batch({3, 0, 3});
-  CHECK(x.shape() == Shape{3, 1, 3, 4});
+  CHECK(x.shape() == Shape{3, 3, 4, 1});
   CHECK(x.dtype() == DType::float32);
   CHECK(y.dtype() == DType::int64);
   CHECK(y.to_vector<int64_t>() == std::vector<int64_t>{0, 0, 0});
@@ -67,7 +67,7 @@ TEST_CASE("a batch holds the asked samples in the asked order, repeats included,
 
 TEST_CASE("an empty batch is an empty tensor of the right shape") {
   const auto [x, y] = images(2).batch(std::vector<int64_t>{});
-  CHECK(x.shape() == Shape{0, 1, 3, 4});
+  CHECK(x.shape() == Shape{0, 3, 4, 1});
   CHECK(y.shape() == Shape{0});
 }
 
@@ -190,6 +190,36 @@ TEST_CASE("a shift moves the image by up to that many pixels each way and fills 
   CHECK(moves.size() == 25);
 }
 
+TEST_CASE("flip and shift move the pixels of a colour image whole") {
+  std::vector<uint8_t> pixels;  // red 10 + place, green 40 + place, blue 70 + place
+  for (int place = 0; place < 12; ++place)
+    for (const int colour : {10, 40, 70}) pixels.push_back(static_cast<uint8_t>(colour + place));
+  const Dataset plain = Dataset::from_pixels(pixels, {3, 4, 3}, 255, {0}, {"a"});
+  const Dataset data = plain.random_flip(3).random_shift(1, 1);
+  int mirrored = 0, moved = 0;
+  for (int epoch = 0; epoch < 40; ++epoch) {
+    const std::vector<double> seen = data.batch({0}, epoch).x.to_vector<double>();
+    int step = 0;  // the place of a pixel's right neighbour, minus its own: 1, or -1 where mirrored
+    for (size_t place = 0; place < 12; ++place) {
+      const double red = seen[3 * place] * 255, green = seen[3 * place + 1] * 255, blue = seen[3 * place + 2] * 255;
+      if (std::round(red) == 0) {
+        CHECK(std::round(green + blue) == 0);
+        ++moved;
+        continue;
+      }
+      CHECK(std::round(green - red) == 30);
+      CHECK(std::round(blue - green) == 30);
+      if (place % 4 < 3 && std::round(seen[3 * place + 3] * 255) > 0)
+        step = static_cast<int>(std::round(seen[3 * place + 3] * 255 - red));
+      CHECK((step == 0 || step == 1 || step == -1));
+    }
+    mirrored += step == -1;
+  }
+  CHECK(moved > 0);
+  CHECK(mirrored > 5);
+  CHECK(mirrored < 35);
+}
+
 TEST_CASE("flip and shift are independent of each other and of the order in which they were asked for") {
   const Dataset a = images(6).random_flip(1).random_shift(1, 1), b = images(6).random_shift(1, 1).random_flip(1);
   CHECK_SAME_BITS(a.batch({0, 1, 2, 3, 4, 5}, 2).x, b.batch({0, 1, 2, 3, 4, 5}, 2).x);
@@ -243,6 +273,6 @@ TEST_CASE("a data set whose parts do not fit together is refused") {
   CHECK_ERROR(Dataset::from_values({1, 2, 3}, {2}, {0}, {"a"}), "3 values for 1 labels, expected 2");
   CHECK_ERROR(Dataset::from_values({1, 2}, {1}, {0, 1}, {"a"}), "label 1 at position 1, expected 0 to 0");
   CHECK_ERROR(Dataset::from_values({}, {0}, {}, {"a"}), "samples of shape (0,)");
-  CHECK_ERROR(Dataset::from_pixels({1, 2}, {2}, 255, {0}, {"a"}), "(channels, height, width)");
+  CHECK_ERROR(Dataset::from_pixels({1, 2}, {2}, 255, {0}, {"a"}), "(height, width, channels)");
   CHECK_ERROR(Dataset::from_pixels({1}, {1, 1, 1}, 0, {0}, {"a"}), "white = 0");
 }

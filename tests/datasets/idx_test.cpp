@@ -120,7 +120,7 @@ TEST_CASE("the MNIST family is read from flat, named and torchvision folders, gz
   const auto check = [](const Split& split) {
     CHECK(split.train.size() == 12);
     CHECK(split.test.size() == 4);
-    CHECK(split.train.input_shape() == Shape{1, 2, 3});
+    CHECK(split.train.input_shape() == Shape{2, 3, 1});
     CHECK(split.train.classes() == 10);
     CHECK(split.train.labels()[11] == 1);
     CHECK_CLOSE(split.train.batch({11}).x.at(5), 110 / 255.0, {.rtol = 1e-6});
@@ -204,7 +204,7 @@ TEST_CASE("test images of another size than the training images are refused") {
   Folder folder;
   write_family(folder, "");
   folder.write("t10k-images-idx3-ubyte", idx({4, 3, 3}, std::string(36, 'x')));
-  CHECK_ERROR(mnist({.directory = folder.path.string()}), "images of shape (1, 3, 3), expected (1, 2, 3)");
+  CHECK_ERROR(mnist({.directory = folder.path.string()}), "images of shape (3, 3, 1), expected (2, 3, 1)");
 }
 
 TEST_CASE("verify compares the bytes with the published checksum and names the file that differs") {
@@ -226,7 +226,7 @@ TEST_CASE("Fashion-MNIST as published has its known labels, pixel sums and check
   }
   CHECK(split.train.size() == 60000);
   CHECK(split.test.size() == 10000);
-  CHECK(split.train.input_shape() == Shape{1, 28, 28});
+  CHECK(split.train.input_shape() == Shape{28, 28, 1});
   const auto labels = split.train.take(8).labels();
   CHECK(labels == std::vector<int64_t>{9, 0, 0, 3, 0, 2, 7, 2});
   double sum = 0;

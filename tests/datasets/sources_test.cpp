@@ -15,7 +15,7 @@ TEST_CASE("digits are 1437 + 360 images (1, 8, 8) in 10 classes, without a file"
   const auto [train, test] = digits();
   CHECK(train.size() == 1437);
   CHECK(test.size() == 360);
-  CHECK(train.input_shape() == Shape{1, 8, 8});
+  CHECK(train.input_shape() == Shape{8, 8, 1});
   CHECK(train.classes() == 10);
   // How often each class occurs in the published 1797.
   std::vector<int64_t> labels = train.labels(), more = test.labels();

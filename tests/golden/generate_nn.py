@@ -3,6 +3,10 @@
 
 NAME.safetensors      the state_dict before training, as a user of PyTorch would save it
 NAME_run.safetensors  inputs, outputs, losses and gradients that minima must reproduce from it, in float64
+
+exchange/NAME.safetensors      the state_dict of one of minima's models by name, in float32 (resnet20's is too large:
+                               its weights follow a formula, and the run file has a hash of each tensor's bytes)
+exchange/NAME_run.safetensors  images and the logits that PyTorch gives in eval mode
 """
 import json
 import pathlib
@@ -135,6 +139,66 @@ class WideResNet(nn.Module):
         return self.fc(F.adaptive_avg_pool2d(y, 1).flatten(1))
 
 
+def lenet(channels, height, width, classes):
+    after = lambda extent: (extent // 2 - 4) // 2
+    return nn.Sequential(
+        nn.Conv2d(channels, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(),
+        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16 * after(height) * after(width), 120), nn.ReLU(),
+        nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, classes))
+
+
+def cnn(channels, height, width, classes):
+    layers = []
+    for pair in [(channels, 32), (32, 32)], [(32, 64), (64, 64)]:
+        for i, o in pair:
+            layers += [nn.Conv2d(i, o, 3, padding=1), nn.BatchNorm2d(o), nn.ReLU()]
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * (height // 4) * (width // 4), classes))
+
+
+def fnv1a(data):
+    """The 64-bit FNV-1a hash of these bytes, as a signed number."""
+    value = 0xcbf29ce484222325
+    for byte in data:
+        value = (value ^ byte) * 0x100000001b3 % 2**64
+    return value - 2**64 if value >= 2**63 else value
+
+
+def fill_exactly(model):
+    """Weights and statistics as fractions of small integers, which float32 holds exactly."""
+    for key, t in model.state_dict().items():
+        if t.dtype == torch.float32:
+            numbers = (torch.arange(t.numel()) * 37 + sum(key.encode())) % 257 - 128
+            positive = t.dim() == 1 and key.endswith(("weight", "var"))
+            t.copy_((numbers.float() / 2048 + (1 if positive else 0)).reshape(t.shape))
+
+
+def record_exchange(name, model, x, formula=False):
+    """A network as a user of PyTorch would save it, and its logits in eval mode."""
+    if formula:
+        fill_exactly(model)
+    else:
+        for _ in range(3):  # statistics that are not the initial ones
+            model(torch.randn(16, *x.shape[1:]))
+    run = {"x": x, "logits": model.eval()(x)}
+    if formula:
+        run.update({f"hash.{key}": torch.tensor(fnv1a(t.contiguous().numpy().tobytes()))
+                    for key, t in model.state_dict().items()})
+    else:
+        save_safetensors(DATA / "exchange" / f"{name}.safetensors", model.state_dict())
+    save_safetensors(DATA / "exchange" / f"{name}_run.safetensors", run)
+
+
+def exchange():
+    torch.manual_seed(2)
+    (DATA / "exchange").mkdir(parents=True, exist_ok=True)
+    record_exchange("mlp", nn.Sequential(nn.Flatten(), nn.Linear(90, 16), nn.ReLU(), nn.Linear(16, 8), nn.ReLU(),
+                                         nn.Linear(8, 4)), torch.randn(5, 3, 5, 6))
+    record_exchange("lenet", lenet(3, 16, 17, 10), torch.randn(5, 3, 16, 17))
+    record_exchange("cnn", cnn(3, 9, 8, 10), torch.randn(5, 3, 9, 8))
+    record_exchange("resnet20", ResNet(3, 10, 3), torch.randn(5, 3, 9, 8), formula=True)
+
+
 def labels(n, classes):
     return torch.arange(n) * 7 % classes
 
@@ -155,6 +219,8 @@ def main():
         nn.Linear(6, 3)), normal(10, 5), labels(10, 3), smoothing=0.1)
     record_network("resnet20", ResNet(3, 10, 3), normal(4, 3, 9, 8), labels(4, 10))
     record_network("wrn16-2", WideResNet(2, 2, 3, 10), normal(4, 3, 9, 8), labels(4, 10))
+    exchange()
 
 
-main()
+if __name__ == "__main__":
+    main()

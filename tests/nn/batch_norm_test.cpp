@@ -65,14 +65,46 @@ TEST_CASE("inside BatchStatisticsFrozen the output is the same and the running s
 
 TEST_CASE("images are normalised over batch, height and width") {
   nn::BatchNorm2d layer{3};
-  const Tensor x = Generator{31}.normal({4, 3, 5, 6}, 2, 3);
+  const Tensor x = Generator{31}.normal({4, 5, 6, 3}, 2, 3);
   const Tensor y = layer(x).value();
   const auto [mean, variance] = core::channel_moments(y);
   CHECK_CLOSE(mean.to_vector<double>(), (std::vector<double>{0, 0, 0}), {0, 1e-6});
   CHECK_CLOSE(variance.to_vector<double>(), (std::vector<double>{1, 1, 1}), {1e-5});
   const auto [x_mean, x_variance] = core::channel_moments(x);
-  CHECK_CLOSE(layer.running_mean, core::unary(UnaryOp::affine, x_mean, 0.1, 0), {1e-6});
-  CHECK_CLOSE(layer.running_var, core::unary(UnaryOp::affine, x_variance, 0.1 * 120 / 119, 0.9), {1e-6});
+  CHECK_CLOSE(layer.running_mean, core::unary(core::UnaryOp::affine, x_mean, 0.1, 0), {1e-6});
+  CHECK_CLOSE(layer.running_var, core::unary(core::UnaryOp::affine, x_variance, 0.1 * 120 / 119, 0.9), {1e-6});
+}
+
+TEST_CASE("rows with a length, (batch, length, features), are normalised over batch and length together") {
+  nn::BatchNorm1d layer{3}, rows = nn::clone(layer);
+  const Tensor x = Generator{32}.normal({4, 5, 3}, 2, 3);
+  CHECK_SAME_BITS(layer(x).value().reshape({20, 3}), rows(x.reshape({20, 3})).value());
+  CHECK_SAME_BITS(layer.running_var, rows.running_var);
+}
+
+TEST_CASE("running statistics of float32 data are right where the mean is ten thousand deviations from zero") {
+  nn::BatchNorm1d layer{2, {.momentum = 1}};
+  const Tensor x = core::unary(UnaryOp::affine, Generator{33}.normal({500, 2}), 1, 1e4);
+  layer(x);
+  const std::vector<double> values = x.to_vector<double>();
+  for (size_t c = 0; c < 2; ++c) {
+    double mean = 0, variance = 0;
+    for (size_t i = c; i < values.size(); i += 2) mean += values[i] / 500;
+    for (size_t i = c; i < values.size(); i += 2) variance += std::pow(values[i] - mean, 2) / 499;
+    CHECK_CLOSE(layer.running_mean.at(static_cast<int64_t>(c)), mean, {1e-7});
+    CHECK_CLOSE(layer.running_var.at(static_cast<int64_t>(c)), variance, {1e-6});
+  }
+}
+
+TEST_CASE("a backward pass through eval mode refuses statistics that moved since, instead of using them") {
+  nn::BatchNorm1d layer{2};
+  layer.to(DType::float64);
+  const Tensor x = batch.to(DType::float64);
+  layer.eval();
+  const Variable y = layer(x);
+  layer.train();
+  layer(x);
+  CHECK_ERROR(sum(y).backward(), "[normalise] got input 3 changed in place");
 }
 
 TEST_CASE("one value per channel has no variance: an error in training, fine in eval mode") {
@@ -85,15 +117,15 @@ TEST_CASE("one value per channel has no variance: an error in training, fine in 
   rows.eval();
   CHECK(rows(Tensor::zeros({1, 2})).shape() == Shape{1, 2});
   nn::BatchNorm2d images{2};
-  CHECK(images(Tensor::zeros({1, 2, 1, 2})).shape() == Shape{1, 2, 1, 2});
+  CHECK(images(Tensor::zeros({1, 1, 2, 2})).shape() == Shape{1, 1, 2, 2});
 }
 
 TEST_CASE("batch norm refuses other ranks, other channels and impossible options") {
   CHECK_ERROR(nn::BatchNorm1d{3}(Tensor::zeros({2, 4})),
-              "[BatchNorm1d(3)] got an input of shape (2, 4), expected (batch, 3) or with a length after it.");
+              "[BatchNorm1d(3)] got an input of shape (2, 4), expected (batch, 3) or (batch, length, 3).");
   CHECK_ERROR(nn::BatchNorm2d{3}(Tensor::zeros({2, 3})),
-              "[BatchNorm2d(3)] got an input of shape (2, 3), expected (batch, 3, height, width).");
-  CHECK_ERROR(nn::BatchNorm1d{3}(Tensor::zeros({2, 3, 4, 4})), "[BatchNorm1d(3)]");
+              "[BatchNorm2d(3)] got an input of shape (2, 3), expected images (batch, height, width, 3).");
+  CHECK_ERROR(nn::BatchNorm1d{3}(Tensor::zeros({2, 4, 4, 3})), "[BatchNorm1d(3)]");
   CHECK_ERROR(nn::BatchNorm1d{0}, "[BatchNorm1d] got features 0, expected at least 1.");
   CHECK_ERROR((nn::BatchNorm1d{2, {.epsilon = -1}}), "[BatchNorm1d] got epsilon -1, expected a number >= 0.");
   CHECK_ERROR((nn::BatchNorm1d{2, {.momentum = 1.5}}), "[BatchNorm1d] got momentum 1.5, expected a number in [0, 1].");
@@ -153,8 +185,9 @@ TEST_CASE("recalibration runs in training mode and records no graph") {
   CHECK_FALSE(recorded);
 }
 
-TEST_CASE("recalibration puts modes back after an error, and refuses what would leave no statistics") {
+TEST_CASE("recalibration puts modes and statistics back after an error, and refuses what would leave no statistics") {
   nn::Sequential model{nn::BatchNorm1d{2}};
+  model(batch);
   model.eval();
   CHECK_ERROR(nn::recalibrate_batch_norm(model, {}), "[recalibrate_batch_norm] got no batches, expected at least one");
   const std::vector<Tensor> before = copies_of_buffers(model);
@@ -164,14 +197,16 @@ TEST_CASE("recalibration puts modes back after an error, and refuses what would 
                 "[recalibrate_batch_norm] got a call inside a BatchStatisticsFrozen");
   }
   for (size_t i = 0; i < before.size(); ++i) CHECK_SAME_BITS(copies_of_buffers(model)[i], before[i]);
-  CHECK_ERROR(nn::recalibrate_batch_norm(model, {Tensor::zeros({3, 5})}), "[BatchNorm1d(2)]");
+  // The second batch fails when the first has changed the statistics already.
+  CHECK_ERROR(nn::recalibrate_batch_norm(model, {batch, Tensor::zeros({3, 5})}), "[BatchNorm1d(2)]");
+  for (size_t i = 0; i < before.size(); ++i) CHECK_SAME_BITS(copies_of_buffers(model)[i], before[i]);
   CHECK_FALSE(model[0].training);
   CHECK(dynamic_cast<nn::BatchNorm1d&>(model[0]).momentum == 0.1);
   CHECK(grad_enabled());
 }
 
 TEST_CASE("has_batch_norm finds it at any depth, and recalibrating without any is nothing to do") {
-  nn::AnyModule with = nn::make_model("resnet20", {1, 8, 8}, 2), without = nn::make_model("mlp", {4}, 2);
+  nn::AnyModule with = nn::make_model("resnet20", {8, 8, 1}, 2), without = nn::make_model("mlp", {4}, 2);
   CHECK(nn::has_batch_norm(*with));
   CHECK_FALSE(nn::has_batch_norm(*without));
   nn::recalibrate_batch_norm(*without, {});

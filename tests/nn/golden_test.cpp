@@ -16,6 +16,10 @@ namespace {
 
 std::string golden(const std::string& name) { return text(MINIMA_TEST_DATA, "/nn/", name, ".safetensors"); }
 
+// PyTorch's layout, [batch, channels, height, width] or [out, in, kernel_h, kernel_w], as minima's; and back.
+Tensor channels_last(const Tensor& x) { return x.rank() == 4 ? core::permute(x, {0, 2, 3, 1}) : x; }
+Tensor channels_first(const Tensor& x) { return x.rank() == 4 ? core::permute(x, {0, 3, 1, 2}) : x; }
+
 // Loads PyTorch's weights, repeats its ten steps of gradient descent in this dtype and compares everything it kept.
 void check_training(const std::string& name, nn::AnyModule model, DType dtype, test::Tolerance tolerance,
                     double smoothing = 0) {
@@ -24,7 +28,7 @@ void check_training(const std::string& name, nn::AnyModule model, DType dtype, t
   nn::load(*model, golden(name));
   model->to(dtype);
   const Archive run = load_safetensors(golden(name + "_run"));
-  const Tensor x = run.tensor("x").to(dtype), y = run.tensor("y");
+  const Tensor x = channels_last(run.tensor("x")).to(dtype), y = run.tensor("y");
   const auto expected = [&](const std::string& key) { return run.tensor(key).to(dtype); };
 
   std::vector<double> losses;
@@ -36,7 +40,8 @@ void check_training(const std::string& name, nn::AnyModule model, DType dtype, t
     if (step == 0) CHECK_CLOSE(logits.value(), expected("logits"), {tolerance.rtol, tolerance.atol});
     for (auto& [key, parameter] : model->named_parameters()) {
       CAPTURE(key);
-      if (step == 0) CHECK_CLOSE(parameter.grad(), expected("grad." + key), {tolerance.rtol, tolerance.atol});
+      if (step == 0)
+        CHECK_CLOSE(channels_first(parameter.grad()), expected("grad." + key), {tolerance.rtol, tolerance.atol});
       Tensor weight = parameter.value();
       core::add_scaled(weight, -0.1, parameter.grad());
       parameter.zero_grad();
@@ -71,8 +76,9 @@ nn::AnyModule table_network() {
                         nn::LayerNorm{6}, nn::Sigmoid{},      nn::Linear{6, 3}};
 }
 
-// The generator's weights: a formula of the parameter's name.
+// The generator's weights: a formula of the parameter's name, in PyTorch's layout.
 void fill_by_name(nn::Module& model) {
+  Archive archive = nn::state(model);
   for (auto& [key, parameter] : model.named_parameters()) {
     double sum = 0;
     for (char c : key) sum += c;
@@ -80,23 +86,24 @@ void fill_by_name(nn::Module& model) {
     std::vector<double> values;
     for (int64_t i = 0; i < parameter.numel(); ++i)
       values.push_back((scale ? 1 : 0) + 0.1 * std::sin(static_cast<double>(i) + sum));
-    parameter.set_value(Tensor::from(values, parameter.shape()));
+    archive.tensors[key] = Tensor::from(values, archive.tensor(key).shape());
   }
+  nn::load_state(model, archive);
 }
 
 void check_network(const std::string& name) {
   CAPTURE(name);
   const Archive run = load_safetensors(golden(name + "_run"));
-  nn::AnyModule model = nn::make_model(name, {3, 9, 8}, 10);
+  nn::AnyModule model = nn::make_model(name, {9, 8, 3}, 10);
   model->to(DType::float64);
   fill_by_name(*model);
-  Variable x(run.tensor("x"), requires_grad);
+  Variable x(channels_last(run.tensor("x")), requires_grad);
   Variable logits = (*model)(x);
   Variable loss = nn::cross_entropy(logits, run.tensor("y"));
   loss.backward();
   CHECK_CLOSE(logits.value(), run.tensor("logits"), {1e-9, 1e-10});
   CHECK_CLOSE(std::vector<double>{loss.item()}, run.tensor("loss").to_vector<double>(), {1e-10});
-  CHECK_CLOSE(x.grad(), run.tensor("grad_x"), {1e-8, 1e-10});
+  CHECK_CLOSE(channels_first(x.grad()), run.tensor("grad_x"), {1e-8, 1e-10});
   size_t compared = 0;
   for (const auto& [key, parameter] : model->named_parameters()) {
     CAPTURE(key);

@@ -1,6 +1,7 @@
 // Initialisers: their distributions, and that the layers use PyTorch's by default.
 #include "nn/init.h"
 
+#include "core/ops.h"
 #include "core/random.h"
 #include "nn/layers.h"
 #include "tests/check.h"
@@ -86,8 +87,13 @@ TEST_CASE("the same seed draws the same weights, and a given initialiser is the 
   CHECK_SAME_BITS(first.weight.value(), again.weight.value());
   CHECK_SAME_BITS(first.bias.value(), again.bias.value());
   CHECK(test::bit_difference(first.weight.value(), other.weight.value()) != "");
+  manual_seed(4);
+  const Tensor drawn = nn::kaiming_uniform()({4, 3, 5, 5});
+  manual_seed(4);
+  nn::Conv2d convolution{3, 4, 5};  // the draws of PyTorch's layout, and then permuted
+  CHECK_SAME_BITS(convolution.weight.value(), core::permute(drawn, {0, 2, 3, 1}));
   nn::Conv2d filled{2, 3, 3, {.init = nn::constant(2)}};
-  CHECK_SAME_BITS(filled.weight.value(), Tensor::full({3, 2, 3, 3}, 2));
+  CHECK_SAME_BITS(filled.weight.value(), Tensor::full({3, 3, 3, 2}, 2));
 }
 
 TEST_CASE("an initialiser without fans to go by, without a function, or of another shape is refused") {

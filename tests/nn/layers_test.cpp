@@ -1,8 +1,11 @@
 // What the layers compute, by hand-worked values, and what they refuse.
 #include "nn/layers.h"
 
+#include "core/ops.h"
 #include "core/random.h"
+#include "nn/batch_norm.h"
 #include "nn/containers.h"
+#include "nn/models.h"
 #include "tests/check.h"
 
 using namespace minima;
@@ -30,8 +33,8 @@ TEST_CASE("Linear is x W^T + b over the last axis, whatever stands before it") {
 
 TEST_CASE("Linear refuses another width, and points images to Flatten") {
   nn::Linear layer{64, 32};
-  CHECK_ERROR(layer(Tensor::zeros({5, 1, 8, 8})),
-              "[Linear(64, 32)] got an input of shape (5, 1, 8, 8), expected (batch, 64). "
+  CHECK_ERROR(layer(Tensor::zeros({5, 8, 8, 1})),
+              "[Linear(64, 32)] got an input of shape (5, 8, 8, 1), expected (batch, 64). "
               "Put nn::Flatten{} before it to use images as rows.");
   CHECK_ERROR(layer(Tensor::zeros({5, 63})), "[Linear(64, 32)] got an input of shape (5, 63), expected (batch, 64).");
   CHECK_ERROR(layer(Tensor::zeros({64})), "expected (batch, 64)");
@@ -41,15 +44,30 @@ TEST_CASE("Conv2d correlates, strides, pads with zeros and adds its bias to each
   nn::Conv2d layer{1, 2, 2, {.stride = 2, .padding = 1}};
   set(layer.weight, {1, 2, 3, 4, 1, 1, 1, 1});
   set(layer.bias, {100, 0});
-  const Tensor x = values({1, 2, 3, 4, 5, 6, 7, 8, 9}, {1, 1, 3, 3});
-  CHECK_CLOSE(layer(x).value(), values({104, 118, 136, 177, 1, 5, 11, 28}, {1, 2, 2, 2}));
+  const Tensor x = values({1, 2, 3, 4, 5, 6, 7, 8, 9}, {1, 3, 3, 1});
+  CHECK_CLOSE(layer(x).value(), values({104, 1, 118, 5, 136, 11, 177, 28}, {1, 2, 2, 2}));
 }
 
 TEST_CASE("Conv2d refuses input that is no image of its channels") {
   nn::Conv2d layer{3, 4, 3};
-  CHECK_ERROR(layer(Tensor::zeros({2, 1, 8, 8})),
-              "[Conv2d(3, 4, 3)] got an input of shape (2, 1, 8, 8), expected images (batch, 3, height, width).");
-  CHECK_ERROR(layer(Tensor::zeros({2, 12})), "expected images (batch, 3, height, width)");
+  CHECK(test::error_of([&] { layer(Tensor::zeros({2, 8, 8, 1})); }) ==
+        "[Conv2d(3, 4, 3)] got an input of shape (2, 8, 8, 1), expected images (batch, height, width, 3).");
+  CHECK_ERROR(layer(Tensor::zeros({2, 12})), "expected images (batch, height, width, 3)");
+}
+
+TEST_CASE("layers of images refuse (batch, channels, height, width) and name both readings of its shape") {
+  const Tensor x = Tensor::zeros({2, 3, 8, 9});
+  const std::string readings =
+      ", expected images (batch, height, width, 3). Read as (batch, height, width, channels), these are 3 x 8 pixels "
+      "of 9 channels; read as (batch, channels, height, width), 8 x 9 pixels of 3 channels. If the second is meant, "
+      "put the channels last first: permute(x, {0, 2, 3, 1}).";
+  CHECK_ERROR((nn::Conv2d{3, 4, 3}(x)), "[Conv2d(3, 4, 3)] got an input of shape (2, 3, 8, 9)" + readings);
+  CHECK_ERROR((nn::BatchNorm2d{3}(x)), "[BatchNorm2d(3)] got an input of shape (2, 3, 8, 9)" + readings);
+  CHECK_ERROR((*nn::make_model("resnet20", {8, 9, 3}, 2))(x), readings);
+  CHECK_ERROR((*nn::make_model("wrn10-1", {8, 9, 3}, 2))(x), readings);
+  CHECK_ERROR((*nn::make_model("cnn", {8, 9, 3}, 2))(x), readings);
+  CHECK_ERROR((*nn::make_model("lenet", {18, 19, 3}, 2))(Tensor::zeros({2, 3, 18, 19})),
+              "18 x 19 pixels of 3 channels");
 }
 
 TEST_CASE("layers refuse impossible extents") {
@@ -85,6 +103,41 @@ TEST_CASE("LayerNorm gives every row mean 0 and variance 1 before its weight and
   CHECK_ERROR(layer(Tensor::zeros({2, 3})), "[LayerNorm(4)] got an input of shape (2, 3), expected a last axis of 4.");
 }
 
+TEST_CASE("LayerNorm is right in float32 where the mean is ten thousand deviations from zero, gradients included") {
+  const Tensor x = core::unary(UnaryOp::affine, Generator{3}.normal({16, 100}), 1, 1e4);
+  const auto results = [](nn::LayerNorm layer, const Tensor& data) {
+    layer.to(data.dtype());
+    Variable in(data, requires_grad);
+    const Variable y = layer(in);
+    const Variable ramp(core::unary(UnaryOp::affine, Generator{4}.normal({16, 100}), 1, 0).to(data.dtype()));
+    const auto gradients = grad(sum(square(y) * ramp), {in, layer.weight});
+    return std::vector<Tensor>{y.value(), gradients[0].value(), gradients[1].value()};
+  };
+  const auto got = results(nn::LayerNorm{100}, x), expected = results(nn::LayerNorm{100}, x.to(DType::float64));
+  for (size_t i = 0; i < got.size(); ++i) CHECK_CLOSE(got[i], expected[i], {1e-4, 2e-5});
+}
+
+TEST_CASE("GlobalAvgPool and BatchNorm in eval mode are right in float32 where all numbers are about 10,000") {
+  const Tensor x = core::unary(UnaryOp::affine, Generator{3}.normal({4, 13, 11, 3}), 1, 1e4);
+  const Tensor exact = x.to(DType::float64);
+  CHECK_CLOSE(nn::GlobalAvgPool{}(x).value(), nn::GlobalAvgPool{}(exact).value(), {4e-7, 0});
+  nn::BatchNorm2d layer{3, {.momentum = 1}};
+  layer(x);
+  layer.eval();
+  nn::BatchNorm2d wide = nn::clone(layer);
+  wide.to(DType::float64);
+  CHECK_CLOSE(layer(x).value(), wide(exact).value(), {1e-5, 1e-6});
+}
+
+TEST_CASE("Flatten puts the channels of an image first, as PyTorch's, and leaves everything else in order") {
+  nn::Flatten layer;
+  const Tensor x = values({1, 10, 2, 20, 3, 30, 4, 40}, {1, 2, 2, 2});  // pixels 1 to 4, and ten times that
+  CHECK_SAME_BITS(layer(x).value(), values({1, 2, 3, 4, 10, 20, 30, 40}, {1, 8}));
+  CHECK_SAME_BITS(layer(x.reshape({1, 4, 2})).value(), x.reshape({1, 8}));
+  for (const Shape& shape : {Shape{1, 8, 1, 1}, Shape{1, 1, 8, 1}, Shape{1, 1, 1, 8}, Shape{1, 2, 4, 1}})
+    CHECK(layer(x.reshape(shape)).value().shares_storage_with(x));  // nothing to move: a view
+}
+
 TEST_CASE("Flatten keeps the batch and joins the rest, also when the batch is empty") {
   nn::Flatten layer;
   CHECK(layer(Tensor::zeros({5, 2, 3, 4})).shape() == Shape{5, 24});
@@ -108,13 +161,13 @@ TEST_CASE("activations compute their functions") {
 }
 
 TEST_CASE("pooling windows stride by their size unless told otherwise") {
-  const Tensor x = values({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, {1, 1, 4, 4});
-  CHECK_CLOSE(nn::MaxPool2d{2}(x).value(), values({6, 8, 14, 16}, {1, 1, 2, 2}));
-  CHECK_CLOSE(nn::AvgPool2d{2}(x).value(), values({3.5, 5.5, 11.5, 13.5}, {1, 1, 2, 2}));
-  CHECK_CLOSE(nn::MaxPool2d(3, {.stride = 1})(x).value(), values({11, 12, 15, 16}, {1, 1, 2, 2}));
+  const Tensor x = values({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, {1, 4, 4, 1});
+  CHECK_CLOSE(nn::MaxPool2d{2}(x).value(), values({6, 8, 14, 16}, {1, 2, 2, 1}));
+  CHECK_CLOSE(nn::AvgPool2d{2}(x).value(), values({3.5, 5.5, 11.5, 13.5}, {1, 2, 2, 1}));
+  CHECK_CLOSE(nn::MaxPool2d(3, {.stride = 1})(x).value(), values({11, 12, 15, 16}, {1, 2, 2, 1}));
   CHECK_CLOSE(nn::AvgPool2d(2, {.padding = 1})(x).value(),
-              values({0.25, 1.25, 1, 3.5, 8.5, 5, 3.25, 7.25, 4}, {1, 1, 3, 3}));
-  const Tensor two = values({1, 2, 3, 6, 10, 10, 10, 14}, {1, 2, 2, 2});
+              values({0.25, 1.25, 1, 3.5, 8.5, 5, 3.25, 7.25, 4}, {1, 3, 3, 1}));
+  const Tensor two = values({1, 10, 2, 10, 3, 10, 6, 14}, {1, 2, 2, 2});
   CHECK_CLOSE(nn::GlobalAvgPool{}(two).value(), values({3, 11}, {1, 2}));
   CHECK_ERROR(nn::GlobalAvgPool{}(Tensor::zeros({2, 3})), "[GlobalAvgPool] got an input of shape (2, 3)");
 }

@@ -30,7 +30,7 @@ TEST_CASE("cross entropies are those of the single samples, and their mean is th
   sum(nn::cross_entropies(huge, Tensor::from<int64_t>({1}))).backward();
   CHECK_CLOSE(huge.grad().to_vector<double>(), (std::vector<double>{1, -1}));
   CHECK_ERROR(nn::cross_entropies(logits, Tensor::from<int64_t>({1, 1, 1})),
-              "[cross_entropies] got logits (2, 3) and labels (3,)");
+              "[cross_entropy] got labels of shape (3,), expected (2,)");
   CHECK_ERROR(nn::cross_entropies(logits, Tensor::from<int64_t>({1, 3})), "3");
 }
 
@@ -91,4 +91,29 @@ TEST_CASE("losses refuse empty batches, labels that are no classes, and impossib
   CHECK_ERROR(nn::cross_entropy(logits, Tensor::zeros({2})), "[cross_entropy] got float32 labels");
   CHECK_ERROR(nn::accuracy(logits, Tensor::zeros({2})), "[accuracy] got float32 labels, expected int32 or int64");
   CHECK_ERROR(nn::cross_entropy(logits, labels, {.label_smoothing = 1.5}), "[cross_entropy] got label_smoothing 1.5");
+}
+
+TEST_CASE("binary cross entropy keeps its digits for confident right answers, and so does its gradient") {
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    const test::Tolerance near{dtype == DType::float32 ? 1e-6 : 1e-9, 0};
+    for (const auto& [z, loss] : {std::pair{10., 4.539889921686465e-05}, {15., 3.0590227363113867e-07}}) {
+      Variable right(Tensor::from<double>({z, -z}).to(dtype), requires_grad);
+      const Variable mean = nn::binary_cross_entropy(right, Tensor::from<int64_t>({1, 0}));
+      CHECK_CLOSE(mean.item(), loss, {near.rtol, near.atol});
+      mean.backward();
+      const double slope = 0.5 / (1 + std::exp(z));
+      CHECK_CLOSE(right.grad().to_vector<double>(), (std::vector{-slope, slope}), {near.rtol, near.atol});
+    }
+  }
+}
+
+TEST_CASE("masked classes take no part in the cross entropy") {
+  const Tensor masked = Tensor::from<float>({2, -INFINITY, 1, 0.5, 0, -INFINITY}, {2, 3});
+  const Tensor zero_one = Tensor::from<int64_t>({0, 1});
+  CHECK_CLOSE(nn::cross_entropy(masked, zero_one).item(), 0.6436693, {1e-7});
+  CHECK_CLOSE(nn::cross_entropies(masked, zero_one).value().to_vector<double>(), (std::vector{0.3132617, 0.9740770}),
+              {1e-7});
+  CHECK(nn::cross_entropy(masked, zero_one, {.label_smoothing = 0.1}).item() == INFINITY);
+  CHECK_CLOSE(nn::cross_entropies(logits, labels, {.label_smoothing = 0.1}).value().to_vector<double>()[0],
+              log_sum_exp(1, 2, 3) - (0.9 * 3 + 0.1 * 2), {1e-14});
 }

@@ -15,7 +15,7 @@ int64_t count(const std::string& name, const Shape& input) {
 }  // namespace
 
 TEST_CASE("models have exactly the parameter counts of the same networks in PyTorch") {
-  const Shape gray{1, 28, 28}, colour{3, 32, 32};
+  const Shape gray{28, 28, 1}, colour{32, 32, 3};
   CHECK(count("mlp", gray) == 235146);
   CHECK(count("mlp_big", gray) == 1863690);
   CHECK(count("mlp:256,256", gray) == 269322);
@@ -45,34 +45,39 @@ TEST_CASE("every model takes small images of any channel count and is trainable 
       CHECK(core::norm(parameter.grad()) > 0);
     }
   };
-  for (const std::string& name : nn::model_names()) train_once(name, {2, 13, 12});
-  for (const std::string name : {"mlp", "cnn", "resnet20", "wrn10-1"}) train_once(name, {1, 8, 8});
+  for (const std::string& name : nn::model_names()) train_once(name, {13, 12, 2});
+  for (const std::string name : {"mlp", "cnn", "resnet20", "wrn10-1"}) train_once(name, {8, 8, 1});
   train_once("mlp:7", {5});
 }
 
 TEST_CASE("an mlp takes a table, and flattens an image to the same numbers") {
   nn::AnyModule model = nn::make_model("mlp:5", {6}, 3);
   const Tensor x = Generator{41}.normal({2, 6});
-  CHECK_SAME_BITS((*model)(x).value(), (*model)(x.reshape({2, 1, 2, 3})).value());
+  CHECK_SAME_BITS((*model)(x).value(), (*model)(x.reshape({2, 2, 3, 1})).value());
 }
 
 TEST_CASE("weights are fresh draws: the same seed, the same model") {
   manual_seed(8);
-  nn::AnyModule first = nn::make_model("lenet", {1, 12, 12}, 3);
+  nn::AnyModule first = nn::make_model("lenet", {12, 12, 1}, 3);
   manual_seed(8);
-  nn::AnyModule again = nn::make_model("lenet", {1, 12, 12}, 3);
+  nn::AnyModule again = nn::make_model("lenet", {12, 12, 1}, 3);
   for (size_t i = 0; i < first->parameters().size(); ++i)
     CHECK_SAME_BITS(first->parameters()[i].value(), again->parameters()[i].value());
 }
 
 TEST_CASE("a model refuses what it cannot take, and says what it can") {
-  CHECK_ERROR(nn::make_model("lenet", {1, 8, 8}, 10),
-              "[lenet] got images of 8 x 8, expected at least 12 x 12. resnet20 and mlp take images of any size.");
-  CHECK_ERROR(nn::make_model("cnn", {1, 3, 8}, 10), "[cnn] got images of 3 x 8, expected at least 4 x 4.");
+  CHECK_ERROR(nn::make_model("lenet", {8, 8, 1}, 10),
+              "[lenet] got images of 8 x 8 with 1 channels, expected at least 12 x 12. resnet20 and mlp take images of "
+              "any size.");
+  CHECK_ERROR(nn::make_model("cnn", {3, 8, 1}, 10),
+              "[cnn] got images of 3 x 8 with 1 channels, expected at least 4 x 4.");
+  CHECK_ERROR(nn::make_model("cnn", {1, 28, 28}, 10),
+              "[cnn] got images of 1 x 28 with 28 channels, expected at least 4 x 4. "
+              "If the shape was meant as (channels, height, width), put the channels last.");
   for (const std::string name : {"lenet", "cnn", "resnet20", "wrn16-4"})
     CHECK_ERROR(nn::make_model(name, {30}, 2),
                 "[" + name +
-                    "] got an input of shape (30,), expected an image (channels, height, width). "
+                    "] got an input of shape (30,), expected an image (height, width, channels). "
                     "It is a convolutional network; use an mlp for a table.");
   CHECK_ERROR(nn::make_model("mlp", {3, 4}, 2), "[make_model] got an input of shape (3, 4), expected (features,) or");
   CHECK_ERROR(nn::make_model("mlp", {0}, 2), "[make_model] got an input of shape (0,)");
@@ -85,9 +90,9 @@ TEST_CASE("an unknown model's error lists the known ones") {
   for (const std::string name : {"mlp:", "mlp:3,,4", "mlp:3,", "mlp:0", "mlp:x", "mlp:-3", "mlp:99999999999999999999"})
     CHECK_ERROR(nn::make_model(name, {3}, 2), "[make_model] got \"" + name + "\", expected hidden sizes from 1 to");
   for (const std::string name : {"wrn", "wrn16", "wrn-16-4", "wrn16-4-2"})
-    CHECK_ERROR(nn::make_model(name, {3, 8, 8}, 2),
+    CHECK_ERROR(nn::make_model(name, {8, 8, 3}, 2),
                 "[make_model] got \"" + name + "\", expected a depth and a width, as in wrn16-4.");
-  CHECK_ERROR(nn::make_model("wrn17-4", {3, 8, 8}, 2),
+  CHECK_ERROR(nn::make_model("wrn17-4", {8, 8, 3}, 2),
               "[WideResNet] got depth 17, expected 6 n + 4 with n >= 1: 10, 16, 22, 28, ...");
   CHECK_ERROR(nn::mlp({3}), "[mlp] got 1 sizes, expected at least two");
   CHECK_ERROR(nn::ResNet(3, 10, 0), "[ResNet] got 0 blocks a stage, expected at least 1.");

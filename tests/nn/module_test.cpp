@@ -1,10 +1,13 @@
 // The module machinery: names, copies, clones, modes, conversions, the summary.
 #include "nn/module.h"
 
+#include <set>
+
 #include "autograd/ops.h"
 #include "core/ops.h"
 #include "core/random.h"
 #include "nn/batch_norm.h"
+#include "nn/checkpoint.h"
 #include "nn/containers.h"
 #include "nn/layers.h"
 #include "nn/loss.h"
@@ -45,6 +48,87 @@ TEST_CASE("Sequential names its children as PyTorch does") {
   CHECK(model[1].describe() == "ReLU");
   CHECK_ERROR(model[3], "[Sequential] got child 3, expected an index below 3.");
   CHECK_ERROR(model.add(nn::AnyModule{}), "[Sequential] got an empty AnyModule, expected a module.");
+}
+
+namespace {
+// A transformer's shape of names: a list of blocks, then a head.
+struct Blocks : nn::Module {
+  nn::ModuleList blocks{nn::Linear{3, 3}, nn::Linear{3, 3}};
+  nn::Linear head{3, 2};
+  Variable forward(const Variable& x) override {
+    Variable y = x;
+    for (nn::AnyModule& block : blocks) y = tanh((*block)(y));
+    return head(y);
+  }
+  void visit(nn::Visitor& visitor) override { visitor("blocks", blocks), visitor("head", head); }
+};
+
+// The same names from single members.
+struct SameNames : nn::Module {
+  nn::Linear first{3, 3}, second{3, 3}, head{3, 2};
+  Variable forward(const Variable& x) override { return head(tanh(second(tanh(first(x))))); }
+  void visit(nn::Visitor& visitor) override {
+    visitor("blocks.0", first), visitor("blocks.1", second), visitor("head", head);
+  }
+};
+}  // namespace
+
+TEST_CASE("a ModuleList names its items as PyTorch does and leaves the forward pass to its owner") {
+  Blocks model;
+  CHECK(names_of(model) ==
+        Names{"blocks.0.weight", "blocks.0.bias", "blocks.1.weight", "blocks.1.bias", "head.weight", "head.bias"});
+  CHECK(model.blocks.size() == 2);
+  CHECK(&model.blocks[1] == &**(model.blocks.begin() + 1));
+  CHECK_ERROR(model.blocks[2], "[ModuleList] got child 2, expected an index below 2.");
+  CHECK_ERROR(model.blocks.add(nn::AnyModule{}), "[ModuleList] got an empty AnyModule");
+  CHECK_ERROR(model.blocks(Tensor::zeros({1, 3})), "[ModuleList] got a call of forward()");
+  nn::ModuleList nested{nn::Sequential{nn::Linear{1, 1}}};
+  CHECK(names_of(nested) == Names{"0.0.weight", "0.0.bias"});
+  nn::ModuleList copy = model.blocks;
+  CHECK(copy.size() == 2);
+}
+
+TEST_CASE("a name with a dot stands for the same path as nested names, in checkpoints and in the summary") {
+  Blocks list;
+  SameNames single;
+  nn::load_state(single, nn::state(list));
+  const Tensor x = default_generator().normal({4, 3});
+  CHECK_SAME_BITS(list(x).value(), single(x).value());
+  CHECK(single.summary() ==
+        "layer     kind          parameters                count\n"
+        "blocks.0  Linear(3, 3)  weight (3, 3), bias (3,)     12\n"
+        "blocks.1  Linear(3, 3)  weight (3, 3), bias (3,)     12\n"
+        "head      Linear(3, 2)  weight (2, 3), bias (2,)      8\n"
+        "total                                                32\n");
+  CHECK(single.summary() == list.summary());
+}
+
+TEST_CASE("a parameter named with a dot belongs to the module that names it, before and after its children") {
+  struct Mixed : nn::Module {
+    nn::Linear child{1, 2};
+    Variable late{Tensor::zeros({3}), requires_grad};
+    Variable forward(const Variable& x) override { return x; }
+    void visit(nn::Visitor& visitor) override { visitor("child", child), visitor("scale.late", late); }
+    std::string describe() const override { return "Mixed"; }
+  } mixed;
+  const std::string summary = nn::Sequential{mixed}.summary();
+  CHECK_MESSAGE(test::contains(summary, "0        Mixed         scale.late (3,)"), summary);
+  CHECK_MESSAGE(test::contains(summary, "0.child  Linear(1, 2)  weight (2, 1), bias (2,)"), summary);
+}
+
+TEST_CASE("members without a name, and members of one name, are refused") {
+  struct Named : nn::Module {
+    std::string a, b;
+    nn::Linear first{1, 1}, second{1, 1};
+    Named(std::string a, std::string b) : a(std::move(a)), b(std::move(b)) {}
+    Variable forward(const Variable& x) override { return x; }
+    void visit(nn::Visitor& visitor) override { visitor(a, first), visitor(b, second); }
+  };
+  Named nameless("", "b"), twice("a", "a"), clash("a", "a.weight"), fine("a", "a.b");
+  CHECK_ERROR(nameless.parameters(), "[visit] got a member without a name");
+  CHECK_ERROR(twice.parameters(), "[visit] got two members named a, expected distinct names in each visit().");
+  CHECK_ERROR(clash.summary(), "[visit] got two members named a.weight");
+  CHECK(names_of(fine) == Names{"a.weight", "a.bias", "a.b.weight", "a.b.bias"});
 }
 
 TEST_CASE("nested modules join their names by dots, and Residual names its two sides") {
@@ -143,6 +227,41 @@ TEST_CASE("to(dtype) converts parameters and floating buffers, and nothing else"
   CHECK_ERROR(model.to(DType::int64), "[Module::to] got dtype int64, expected float32 or float64.");
 }
 
+TEST_CASE("to() converts the module it is called on and leaves copies of it whole, parameters and buffers alike") {
+  nn::Sequential model{nn::Linear{3, 3}, nn::BatchNorm1d{3}};
+  nn::Sequential copy = model;
+  const Tensor x = default_generator().normal({4, 3});
+  const Tensor before = copy(x).value();
+  const auto dtypes = [](nn::Module& module) {
+    std::set<DType> found;
+    for (const auto& [name, parameter] : module.named_parameters()) found.insert(parameter.dtype());
+    for (const auto& [name, buffer] : module.named_buffers())
+      if (is_floating(buffer.dtype())) found.insert(buffer.dtype());
+    return found;
+  };
+  model.to(DType::float64);
+  CHECK(dtypes(model) == std::set{DType::float64});
+  CHECK(dtypes(copy) == std::set{DType::float32});
+  CHECK_SAME_BITS(copy(x).value(), before);
+  CHECK(model(x.to(DType::float64)).dtype() == DType::float64);
+}
+
+TEST_CASE("to() keeps shared parameters shared, frozen ones frozen, and those that need no change as they are") {
+  nn::Linear tied{2, 2};
+  tied.bias.set_requires_grad(false);
+  nn::Sequential model{tied, nn::Tanh{}, tied};
+  const auto before = model.parameters();
+  model.to(DType::float32);
+  CHECK(model.parameters()[0].node() == before[0].node());
+  model.to(DType::float64);
+  const auto after = model.parameters();
+  REQUIRE(after.size() == 2);
+  CHECK(after[0].node() != before[0].node());
+  CHECK(model[2].parameters()[0].node() == after[0].node());
+  CHECK_FALSE(after[1].requires_grad());
+  CHECK(tied.weight.dtype() == DType::float32);
+}
+
 TEST_CASE("an empty AnyModule says so") {
   nn::AnyModule empty;
   CHECK_FALSE(static_cast<bool>(empty));
@@ -186,8 +305,8 @@ TEST_CASE("a member that is no parameter is refused by name") {
 TEST_CASE("a training loop leaves no tensor behind") {
   const int64_t before = memory_statistics().live_tensors;
   {
-    nn::AnyModule model = nn::make_model("cnn", {1, 8, 8}, 3);
-    const Tensor x = default_generator().normal({6, 1, 8, 8}), y = Tensor::from<int64_t>({0, 1, 2, 0, 1, 2});
+    nn::AnyModule model = nn::make_model("cnn", {8, 8, 1}, 3);
+    const Tensor x = default_generator().normal({6, 8, 8, 1}), y = Tensor::from<int64_t>({0, 1, 2, 0, 1, 2});
     int64_t after_first_step = 0;
     for (int step = 0; step < 4; ++step) {
       nn::cross_entropy((*model)(x), y).backward();

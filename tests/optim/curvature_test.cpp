@@ -80,7 +80,7 @@ optim::LossFunction quadratic(const Variable& w, const Vector& spectrum) {
 optim::LossFunction mirrored_quadratic(const Variable& w, const Vector& spectrum) {
   const Variable h(Tensor::from(spectrum).to(w.dtype()));
   const Tensor normal = Generator{3}.normal(w.shape(), 0, 1, DType::float64);
-  const Variable mirror(core::unary(UnaryOp::affine, normal, 1 / core::norm(normal), 0).to(w.dtype()));
+  const Variable mirror(core::unary(core::UnaryOp::affine, normal, 1 / core::norm(normal), 0).to(w.dtype()));
   return [w, h, mirror] { return sum(square(w - mirror * (2 * sum(w * mirror))) * h) / 2; };
 }
 
@@ -141,7 +141,7 @@ TEST_CASE("Hessian-vector products equal central differences of the gradient, an
   Tensor difference = optim::flat_gradient(network.loss(), parameters);
   step(-2 * h);
   core::add_scaled(difference, -1, optim::flat_gradient(network.loss(), parameters));
-  CHECK_CLOSE(core::unary(UnaryOp::affine, difference, 1 / (2 * h), 0), exact, {.rtol = 1e-6, .atol = 1e-7});
+  CHECK_CLOSE(core::unary(core::UnaryOp::affine, difference, 1 / (2 * h), 0), exact, {.rtol = 1e-6, .atol = 1e-7});
 }
 
 // ---- eigenvalues

@@ -21,7 +21,7 @@ Tensor vector_of(const Vector& values, DType dtype = DType::float64) { return Te
 // A convolutional network with batch norm, after one training step, in eval mode; with its loss on a fixed sample.
 struct Images {
   nn::Sequential model{nn::Conv2d{2, 4, 3}, nn::BatchNorm2d{4}, nn::ReLU{}, nn::Flatten{}, nn::Linear{64, 3}};
-  Variable x{Generator{1}.normal({9, 2, 6, 6})};
+  Variable x{Generator{1}.normal({9, 6, 6, 2})};
   Tensor labels = Tensor::from(std::vector<int64_t>{0, 1, 2, 0, 1, 2, 0, 1, 2});
 
   Images() {

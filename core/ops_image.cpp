@@ -1,0 +1,204 @@
+// Operations on images [batch, height, width, channels], and normalisation of their channels.
+#include <limits>
+
+#include "core/checks.h"
+#include "core/ops.h"
+
+namespace minima::core {
+
+namespace {
+
+void require_floating_image(const char* op, const char* what, const Tensor& x) {
+  require_floating(op, x);
+  if (x.rank() != 4) fail(op, text(what, " of shape ", x.shape()), "images [batch, height, width, channels]");
+}
+
+Shape window_output(const char* op, const Window& window, const Shape& x, int64_t channels) {
+  if (window.stride < 1 || window.padding < 0 || window.kernel_h < 1 || window.kernel_w < 1)
+    fail(op,
+         text("kernel ", window.kernel_h, "x", window.kernel_w, ", stride ", window.stride, ", padding ",
+              window.padding),
+         "kernel and stride of at least 1, padding of at least 0");
+  if (x[1] + 2 * window.padding < window.kernel_h || x[2] + 2 * window.padding < window.kernel_w)
+    fail(op, text("images of ", x[1], "x", x[2], " with padding ", window.padding),
+         text("at least the kernel's ", window.kernel_h, "x", window.kernel_w),
+         "The images are too small for this layer.");
+  return Shape{x[0], window.out_extent(x[1], window.kernel_h), window.out_extent(x[2], window.kernel_w), channels};
+}
+
+// Checks one set of convolution shapes and returns that of y.
+Shape conv2d_output(const char* op, const Shape& x, const Shape& weight, const Window& window) {
+  if (x.rank() != 4) fail(op, text("x of shape ", x), "images [batch, height, width, channels]");
+  if (x[3] != weight[3])
+    fail(op, text("x ", x, " and weight ", weight), text("x with the weight's ", weight[3], " input channels, last"),
+         layout_hint(x, weight[3]));
+  return window_output(op, window, x, weight[0]);
+}
+
+Window weight_window(const char* op, const Shape& weight, int64_t stride, int64_t padding) {
+  if (weight.rank() != 4) fail(op, text("weight of shape ", weight), "[out, kernel height, kernel width, in]");
+  return {weight[1], weight[2], stride, padding};
+}
+
+}  // namespace
+
+std::string layout_hint(const Shape& images, int64_t channels) {
+  if (images.rank() != 4 || images[1] != channels || images[3] == channels) return "";
+  return text("Read as (batch, height, width, channels), these are ", images[1], " x ", images[2], " pixels of ",
+              images[3], " channels; read as (batch, channels, height, width), ", images[2], " x ", images[3],
+              " pixels of ", images[1],
+              " channels. If the second is meant, put the channels last first: ", "permute(x, {0, 2, 3, 1}).");
+}
+
+// ----------------------------------------------------------------------------------------------- convolution
+
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding) {
+  require_floating_image("conv2d", "x", x);
+  require_floating("conv2d", weight);
+  require_same_type("conv2d", x, weight);
+  const Window window = weight_window("conv2d", weight.shape(), stride, padding);
+  const Shape shape = conv2d_output("conv2d", x.shape(), weight.shape(), window);
+  if (bias.defined()) {
+    require_same_type("conv2d", x, bias);
+    if (bias.shape() != Shape{shape[3]}) fail("conv2d", text("bias ", bias.shape()), text("(", shape[3], ")"));
+  }
+  Tensor y = Tensor::empty(shape, x.dtype(), x.device());
+  backend(x.device()).conv2d(window, x, weight, bias, y);
+  return y;
+}
+
+Tensor conv2d_transpose(const Tensor& y, const Tensor& weight, const Shape& x_shape, int64_t stride, int64_t padding) {
+  require_floating_image("conv2d_transpose", "y", y);
+  require_floating("conv2d_transpose", weight);
+  require_same_type("conv2d_transpose", y, weight);
+  const Window window = weight_window("conv2d_transpose", weight.shape(), stride, padding);
+  const Shape expected = conv2d_output("conv2d_transpose", x_shape, weight.shape(), window);
+  if (y.shape() != expected) fail("conv2d_transpose", text("y ", y.shape()), text(expected, " for x ", x_shape));
+  Tensor x = Tensor::empty(x_shape, y.dtype(), y.device());
+  backend(y.device()).conv2d_transpose(window, y, weight, x);
+  return x;
+}
+
+Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_shape, int64_t stride, int64_t padding) {
+  require_floating_image("conv2d_correlate", "x", x);
+  require_floating_image("conv2d_correlate", "y", y);
+  require_same_type("conv2d_correlate", x, y);
+  const Window window = weight_window("conv2d_correlate", weight_shape, stride, padding);
+  const Shape expected = conv2d_output("conv2d_correlate", x.shape(), weight_shape, window);
+  if (y.shape() != expected) fail("conv2d_correlate", text("y ", y.shape()), text(expected, " for x ", x.shape()));
+  Tensor weight = Tensor::empty(weight_shape, x.dtype(), x.device());
+  backend(x.device()).conv2d_correlate(window, x, y, weight);
+  return weight;
+}
+
+// --------------------------------------------------------------------------------------------------- pooling
+
+std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window) {
+  require_floating_image("max_pool2d", "x", x);
+  if (2 * window.padding > window.kernel_h || 2 * window.padding > window.kernel_w)
+    fail("max_pool2d", text("padding ", window.padding),
+         text("at most half the kernel's ", window.kernel_h, "x", window.kernel_w));
+  const Shape shape = window_output("max_pool2d", window, x.shape(), x.size(3));
+  constexpr int64_t most = std::numeric_limits<int32_t>::max();
+  if (x.size(1) * x.size(2) * x.size(3) > most)
+    fail("max_pool2d", text("images of shape ", x.shape()), text("at most ", most, " elements in one image"));
+  Tensor y = Tensor::empty(shape, x.dtype(), x.device());
+  Tensor positions = Tensor::empty(shape, DType::int32, x.device());
+  backend(x.device()).max_pool2d(window, x, y, positions);
+  return {y, positions};
+}
+
+Tensor gather_positions(const Tensor& x, const Tensor& positions) {
+  require_floating_image("gather_positions", "x", x);
+  if (positions.rank() != 4 || positions.dtype() != DType::int32 || positions.size(0) != x.size(0))
+    fail("gather_positions", text(name_of(positions.dtype()), " positions ", positions.shape(), " for x ", x.shape()),
+         "int32 positions for the same batch");
+  Tensor y = Tensor::empty(positions.shape(), x.dtype(), x.device());
+  backend(x.device()).gather_positions(x, positions, y);
+  return y;
+}
+
+Tensor scatter_positions(const Tensor& y, const Tensor& positions, const Shape& x_shape) {
+  require_floating_image("scatter_positions", "y", y);
+  if (y.shape() != positions.shape())
+    fail("scatter_positions", text("values ", y.shape()), text("the positions' shape ", positions.shape()));
+  Tensor x = Tensor::empty(x_shape, y.dtype(), y.device());
+  backend(y.device()).scatter_positions(y, positions, x);
+  return x;
+}
+
+Tensor avg_pool2d(const Tensor& x, const Window& window) {
+  require_floating_image("avg_pool2d", "x", x);
+  Tensor y = Tensor::empty(window_output("avg_pool2d", window, x.shape(), x.size(3)), x.dtype(), x.device());
+  backend(x.device()).avg_pool2d(window, x, y);
+  return y;
+}
+
+Tensor avg_pool2d_transpose(const Tensor& y, const Shape& x_shape, const Window& window) {
+  require_floating_image("avg_pool2d_transpose", "y", y);
+  const Shape expected = window_output("avg_pool2d_transpose", window, x_shape, x_shape[3]);
+  if (y.shape() != expected) fail("avg_pool2d_transpose", text("y ", y.shape()), text(expected));
+  Tensor x = Tensor::empty(x_shape, y.dtype(), y.device());
+  backend(y.device()).avg_pool2d_transpose(window, y, x);
+  return x;
+}
+
+// --------------------------------------------------------------------------------------- batch normalisation
+
+namespace {
+Shape channels_of(const char* op, const Tensor& x) {
+  require_floating(op, x);
+  if (x.rank() < 2) fail(op, text("x of shape ", x.shape()), "[batch, ..., channels]");
+  return {x.size(-1)};
+}
+
+void require_per_channel(const char* op, const char* what, const Tensor& coefficient, const Tensor& x) {
+  require_defined(op, coefficient);
+  if (coefficient.shape() != Shape{x.size(-1)})
+    fail(op, text(what, " ", coefficient.shape(), " for x ", x.shape()),
+         text("(", x.size(-1), "), a number for each channel of x"));
+}
+
+Moments checked_moments(const char* op, const Moments& moments, const Tensor& x) {
+  require_per_channel(op, "mean", moments.mean, x);
+  require_per_channel(op, "variance", moments.variance, x);
+  return {moments.mean.to(DType::float64), moments.variance.to(DType::float64)};
+}
+}  // namespace
+
+Moments channel_moments(const Tensor& x) {
+  const Shape channels = channels_of("channel_moments", x);
+  if (x.numel() == 0) fail("channel_moments", text("shape ", x.shape()), "at least one element a channel");
+  Moments moments{Tensor::empty(channels, DType::float64, x.device()),
+                  Tensor::empty(channels, DType::float64, x.device())};
+  backend(x.device()).channel_moments(x, moments.mean, moments.variance);
+  return moments;
+}
+
+Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, const Tensor& bias, double epsilon) {
+  channels_of("normalise", x);
+  require_per_channel("normalise", "weight", weight, x);
+  require_per_channel("normalise", "bias", bias, x);
+  require_same_type("normalise", x, weight);
+  require_same_type("normalise", x, bias);
+  const auto [mean, variance] = checked_moments("normalise", moments, x);
+  Tensor y = x.empty_like();
+  backend(x.device()).normalise(x, mean, variance, weight, bias, epsilon, y);
+  return y;
+}
+
+NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const Moments& moments, const Tensor& weight,
+                                      double epsilon) {
+  channels_of("normalise_backward", x);
+  require_per_channel("normalise_backward", "weight", weight, x);
+  require_same_type("normalise_backward", x, weight);
+  require_same_type("normalise_backward", x, grad);
+  if (grad.shape() != x.shape()) fail("normalise_backward", text("a gradient ", grad.shape()), text(x.shape()));
+  const auto [mean, variance] = checked_moments("normalise_backward", moments, x);
+  NormaliseGradients gradients{x.empty_like(), weight.empty_like(), weight.empty_like()};
+  backend(x.device())
+      .normalise_backward(grad, x, mean, variance, weight, epsilon, gradients.x, gradients.weight, gradients.bias);
+  return gradients;
+}
+
+}  // namespace minima::core

@@ -1,0 +1,185 @@
+// Functions and their gradients at zero, at numbers too large or too small to compute with, and at infinity.
+#include "autograd/ops.h"
+#include "core/ops.h"
+#include "core/safetensors.h"
+#include "tests/check.h"
+
+using namespace minima;
+
+namespace {
+
+using Values = std::vector<double>;
+using Unary = Variable (*)(const Variable&);
+
+struct Function {
+  const char* name;  // in the file
+  Unary f;
+  // Where a result near 0 is a difference of numbers near 1, float32 keeps their absolute precision.
+  bool is_difference = false;
+};
+
+const Function functions[] = {
+    {"exp", exp},
+    {"log", log},
+    {"log1p", log1p},
+    {"sqrt", sqrt},
+    {"abs", abs},
+    {"sin", sin},
+    {"cos", cos},
+    {"tanh", tanh, true},
+    {"sigmoid", sigmoid, true},
+    {"softplus", softplus},
+    {"relu", relu},
+    {"erf", erf},
+    {"gelu", gelu, true},
+    {"square", square},
+    {"pow_0", [](const Variable& x) { return pow(x, 0); }},
+    {"pow_quarter", [](const Variable& x) { return pow(x, 0.25); }},
+    {"pow_3", [](const Variable& x) { return pow(x, 3); }},
+    {"pow_-1", [](const Variable& x) { return pow(x, -1); }},
+    {"reciprocal", [](const Variable& x) { return 1 / x; }},
+};
+
+Values gradient(const Variable& y, const Variable& x) {
+  return grad(sum(y), {x}, {.retain_graph = true})[0].value().to_vector<double>();
+}
+Values item(const Variable& y) { return {y.item()}; }
+
+}  // namespace
+
+// tests/golden/generate_autograd.py makes the table.
+TEST_CASE("functions of one element and their gradients are PyTorch's at zeros, huge numbers and infinities") {
+  const Archive table = load_safetensors(text(MINIMA_TEST_DATA, "/autograd/special_values.safetensors"));
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    const Variable x(table.tensor("x").to(dtype), requires_grad);
+    for (const auto& [name, f, is_difference] : functions) {
+      // Numbers below the normal range have few digits.
+      test::Tolerance tolerance{1e-13, is_difference ? 1e-16 : 1e-300};
+      if (dtype == DType::float32) tolerance = {2e-6, is_difference ? 6e-8 : 1e-37};
+      INFO(std::string(name) << " in " << name_of(dtype) << " at " << joined(x.value().to_vector<double>()));
+      const Variable y = f(x);
+      CHECK_CLOSE(y.value(), table.tensor(name).to(dtype), {tolerance.rtol, tolerance.atol});
+      CHECK_CLOSE(gradient(y, x), table.tensor(text(name, ".grad")).to(dtype).to_vector<double>(),
+                  {tolerance.rtol, tolerance.atol});
+    }
+  }
+}
+
+TEST_CASE("an operand that is not taken gets the gradient 0, even where its slope is infinite") {
+  struct Slope {
+    const char* name;
+    Unary f;
+    double at;
+  };
+  const Slope slopes[] = {
+      {"sqrt", sqrt, 0},
+      {"log", log, 0},
+      {"log1p", log1p, -1},
+      {"exp", exp, 1e6},
+      {"pow", [](const Variable& x) { return pow(x, 0.25); }, 0},
+      {"pow", [](const Variable& x) { return pow(x, -2); }, 0},
+      {"divide", [](const Variable& x) { return 1 / x; }, 0},
+  };
+  for (const DType dtype : {DType::float32, DType::float64})
+    for (const auto& [name, f, at] : slopes) {
+      INFO(std::string(name));
+      const Variable x(Tensor::full({1}, at, dtype), requires_grad);
+      const Variable y = f(x), above(Tensor::full({1}, INFINITY, dtype)), below(Tensor::full({1}, -INFINITY, dtype));
+      const bool huge = y.item() == INFINITY;
+      const Variable one(Tensor::full({1}, 1, dtype));
+      CHECK_CLOSE(gradient(huge ? minimum(one, y) : maximum(one, y), x), Values{0});
+      CHECK_CLOSE(gradient(huge ? minimum(y, one) : maximum(y, one), x), Values{0});
+      CHECK_CLOSE(gradient(where_positive(y, -one), x), Values{0});
+      if (!huge) CHECK_CLOSE(gradient(max(concatenate({y, one}, 0), 0), x), Values{0});
+      if (!huge) CHECK_CLOSE(gradient(relu(y - 1), x), Values{0});
+    }
+}
+
+TEST_CASE("an infinite gradient goes to the operand that was taken, and to it alone") {
+  const auto leaf = [](double value) { return Variable(Tensor::from(Values{value}), requires_grad); };
+  const Variable x = leaf(0), y = leaf(-1);
+  CHECK_CLOSE(gradient(sqrt(maximum(x, y)), x), Values{INFINITY});
+  CHECK_CLOSE(gradient(sqrt(maximum(x, y)), y), Values{0});
+  CHECK_CLOSE(gradient(sqrt(minimum(x, -y)), y), Values{0});
+  const Variable row(Tensor::from(Values{-1, 0, -2}, {1, 3}), requires_grad);
+  CHECK_CLOSE(gradient(sqrt(max(row, 1)), row), (Values{0, INFINITY, 0}));
+}
+
+TEST_CASE("a slope that is finite counts twice where a gradient is 0") {
+  // The second derivative of x^2 log(x) at a point where the first factor's gradient vanishes.
+  const Variable x(Tensor::from(Values{1}), requires_grad), a(Tensor::from(Values{0}), requires_grad);
+  const Variable first = grad(a * log(x) + a * sqrt(x) + a / x + a * exp(x), {x}, {.create_graph = true})[0];
+  CHECK_CLOSE(item(first), Values{0});
+  CHECK_CLOSE(gradient(first, a), Values{1 + 0.5 - 1 + std::exp(1.0)}, {1e-15});
+}
+
+TEST_CASE("cross entropy leaves masked classes out, in every dtype and through an added mask") {
+  const Tensor labels = Tensor::from<int64_t>({0, 1});
+  const Values finite = {2, 7, 1, 0.5, 0, -3}, mask = {0, -INFINITY, 0, 0, 0, -INFINITY};
+  const Values expected = {0.31326168751822283, 0.97407698418010669};
+  const Values slopes = {-0.2689414213699951, 0, 0.2689414213699951, 0.6224593312018546, -0.6224593312018546, 0};
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    const test::Tolerance near{dtype == DType::float32 ? 3e-7 : 1e-14};
+    const Variable x(Tensor::from(finite, {2, 3}).to(dtype), requires_grad);
+    const Variable logits = x + Variable(Tensor::from(mask, {2, 3}).to(dtype));
+    CHECK_CLOSE(cross_entropies(logits, labels).value().to_vector<double>(), expected, {near.rtol});
+    CHECK_CLOSE(item(cross_entropy(logits, labels)), Values{(expected[0] + expected[1]) / 2}, {near.rtol});
+    CHECK_CLOSE(gradient(cross_entropies(logits, labels), x), slopes, {near.rtol});
+    CHECK_CLOSE(log_softmax(logits).value().to_vector<double>()[1], -INFINITY);
+    CHECK_CLOSE(softmax(logits).value().to_vector<double>()[5], 0);
+    CHECK_CLOSE(gradient(softmax(logits) * Variable(x.value()), x)[1], 0);
+  }
+}
+
+TEST_CASE(
+    "a mask at the label, or a share of the target on a masked class, makes the loss infinite and no gradient NaN") {
+  const Variable x(Tensor::from(Values{2, -INFINITY, 1, 0.5, 0, -INFINITY}, {2, 3}), requires_grad);
+  const Tensor labels = Tensor::from<int64_t>({1, 1});
+  CHECK_CLOSE(cross_entropies(x, labels).value().to_vector<double>(), (Values{INFINITY, 0.97407698418010669}), {1e-14});
+  // PyTorch's gradients
+  CHECK_CLOSE(gradient(cross_entropy(x, labels), x),
+              (Values{0.3655292893, -0.5, 0.1344707107, 0.3112296656, -0.3112296656, 0}), {1e-9});
+  const Tensor others = Tensor::from<int64_t>({0, 1});
+  CHECK(cross_entropy(x, others, 0.1).item() == INFINITY);
+  CHECK_CLOSE(gradient(cross_entropy(x, others, 0.1), x),
+              (Values{-0.1011373774, -0.01666666667, 0.1178040440, 0.2945629989, -0.2778963323, -0.01666666667}),
+              {1e-9});
+}
+
+TEST_CASE(
+    "cross entropy of logits at the end of float32's range is what it is in float64, and its gradient is finite") {
+  const Values numbers = {3e38, -3e38, 1, -3e38, -3e38, -3e38, -3e38, 3e38, 0};
+  const Tensor labels = Tensor::from<int64_t>({0, 1, 0});
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    const Variable x(Tensor::from(numbers, {3, 3}).to(dtype), requires_grad);
+    CHECK_CLOSE(cross_entropies(x, labels).value().to_vector<double>(),
+                (Values{0, std::log(3.0), dtype == DType::float32 ? INFINITY : 6e38}), {1e-7});
+    CHECK_CLOSE(gradient(cross_entropies(x, labels), x), (Values{0, 0, 0, 1. / 3, -2. / 3, 1. / 3, -1, 1, 0}), {1e-7});
+  }
+}
+
+TEST_CASE("a confident right answer keeps the digits of its loss and of its gradient") {
+  const auto check = [](double z, DType dtype, const test::Tolerance& near) {
+    CAPTURE(z);
+    const double loss = std::log1p(std::exp(-z)), slope = 1 / (1 + std::exp(z));
+    const Variable x(Tensor::from(Values{z, -z}).to(dtype), requires_grad);
+    const Variable binary = binary_cross_entropies(x, Variable(Tensor::from(Values{1, 0}).to(dtype)));
+    CHECK_CLOSE(binary.value().to_vector<double>(), (Values{loss, loss}), {near.rtol, near.atol});
+    CHECK_CLOSE(gradient(binary, x), (Values{-slope, slope}), {near.rtol, near.atol});
+    const Variable pair(Tensor::from(Values{z, 0}, {1, 2}).to(dtype), requires_grad);
+    const Variable softmaxed = cross_entropies(pair, Tensor::from<int64_t>({0}));
+    CHECK_CLOSE(softmaxed.value().to_vector<double>(), Values{loss}, {near.rtol, near.atol});
+    CHECK_CLOSE(gradient(softmaxed, pair), (Values{-slope, slope}), {near.rtol, near.atol});
+  };
+  for (double z : {-100., -10., 0., 10., 15., 80.}) {
+    check(z, DType::float32, {1e-6, 1e-42});
+    check(z, DType::float64, {1e-14, 0});
+  }
+}
+
+TEST_CASE("binary cross entropy at infinite logits is 0 where they are right and infinite where they are wrong") {
+  const Variable z(Tensor::from(Values{INFINITY, -INFINITY, INFINITY, -INFINITY, 100, -100}), requires_grad);
+  const Variable losses = binary_cross_entropies(z, Tensor::from(Values{1, 0, 0, 1, 0.25, 0.25}));
+  CHECK_CLOSE(losses.value().to_vector<double>(), (Values{0, 0, INFINITY, INFINITY, 75, 25}), {1e-14});
+  CHECK_CLOSE(gradient(losses, z), (Values{0, 0, 1, -1, 0.75, -0.25}), {1e-14});
+}
