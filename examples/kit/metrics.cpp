@@ -35,6 +35,14 @@ std::string value_text(const Value& value) {
   return std::get<std::string>(value);
 }
 
+/// Why this file cannot be made, or an empty text; leaves none behind.
+std::string cannot_be_made(const std::string& path) {
+  if (!std::ofstream(path)) return std::strerror(errno);
+  std::error_code problem;
+  std::filesystem::remove(path, problem);
+  return "";
+}
+
 }  // namespace
 
 std::string number_text(double value) {
@@ -90,22 +98,15 @@ void MetricsWriter::write(const Row& row) {
 void make_output_directory(const std::string& path) {
   std::error_code problem;
   std::filesystem::create_directories(path, problem);
-  const std::string probe = path + "/.writable.part";
-  if (!problem) {
-    std::ofstream file(probe);
-    if (!file) problem = std::error_code(errno, std::generic_category());
-  }
-  if (problem) fail("--out " + path, problem.message(), "a directory that can be written", "Choose another --out DIR.");
-  std::filesystem::remove(probe, problem);
+  const std::string reason = problem ? problem.message() : cannot_be_made(path + "/.writable.part");
+  if (!reason.empty()) fail("--out " + path, reason, "a directory that can be written", "Choose another --out DIR.");
 }
 
 void check_writable(const std::string& option, const std::string& path) {
-  const std::string probe = path + ".writable.part";
   std::error_code problem;
   if (std::filesystem::is_directory(path, problem)) fail(option + " " + path, "a directory", "a file to write");
-  if (!std::ofstream(probe))
-    fail(option + " " + path, std::strerror(errno), "a file that can be written", "Choose another " + option + ".");
-  std::filesystem::remove(probe, problem);
+  if (const std::string reason = cannot_be_made(path + ".writable.part"); !reason.empty())
+    fail(option + " " + path, reason, "a file that can be written", "Choose another " + option + ".");
 }
 
 void write_text(const std::string& path, const std::string& contents) {

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "core/ops.h"
-#include "examples/kit/surface.h"
+#include "examples/walkthrough/surface.h"
 #include "examples/labs/ladder.h"
 
 using namespace minima;

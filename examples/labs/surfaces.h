@@ -1,7 +1,7 @@
-// The surfaces of lab 1, and the optimizers that labs let walk on them, by name. Not here: the walking (kit/surface.h).
+// The surfaces of lab 1, and the optimizers that labs let walk on them, by name. Not here: the walking (walkthrough/surface.h).
 #pragma once
 
-#include "examples/kit/surface.h"
+#include "examples/walkthrough/surface.h"
 
 namespace minima::examples {
 

@@ -10,7 +10,7 @@
 #include "examples/kit/metrics.h"
 #include "examples/kit/plot.h"
 #include "examples/kit/program.h"
-#include "examples/kit/surface.h"
+#include "examples/walkthrough/surface.h"
 #include "optim/make.h"
 
 namespace minima::examples {

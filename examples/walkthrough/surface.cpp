@@ -1,4 +1,4 @@
-#include "examples/kit/surface.h"
+#include "examples/walkthrough/surface.h"
 
 #include <cmath>
 
