@@ -43,14 +43,14 @@ Variable conv2d_correlate(const Variable& x, const Variable& y, const Shape& wei
 }  // namespace
 
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, int64_t stride, int64_t padding) {
-  return record(
-      "conv2d", core::conv2d(x.value(), weight.value(), bias.value(), stride, padding),
-      {saved(x, weight.requires_grad()), saved(weight, x.requires_grad()), bias},
-      [stride, padding](const Context& c) -> Gradients {
-        return {c.needs(0) ? conv2d_transpose(c.grad, c.input(1), c.input_shape(0), stride, padding) : Variable(),
-                c.needs(1) ? conv2d_correlate(c.input(0), c.grad, c.input_shape(1), stride, padding) : Variable(),
-                c.needs(2) ? sum_to(c.grad, c.input_shape(2)) : Variable()};
-      });
+  return record("conv2d", core::conv2d(x.value(), weight.value(), bias.value(), stride, padding),
+                {saved(x, weight.requires_grad()), saved(weight, x.requires_grad()), bias},
+                [stride, padding](const Context& c) -> Gradients {
+                  return {
+                      c.needs(0) ? conv2d_transpose(c.grad, c.input(1), c.input_shape(0), stride, padding) : Variable(),
+                      c.needs(1) ? conv2d_correlate(c.input(0), c.grad, c.input_shape(1), stride, padding) : Variable(),
+                      c.needs(2) ? sum_to(c.grad, c.input_shape(2)) : Variable()};
+                });
 }
 
 // ------------------------------------------------------------------------------------------------- pooling
@@ -129,7 +129,8 @@ Variable normalise(const Variable& x, const core::Moments& moments, const Variab
                    double epsilon) {
   const Variable fixed_mean(moments.mean), fixed_variance(moments.variance);
   return record("normalise", core::normalise(x.value(), moments, weight.value(), bias.value(), epsilon),
-                {saved(x), saved(weight), saved(bias), saved(fixed_mean), saved(fixed_variance)}, [epsilon](const Context& c) -> Gradients {
+                {saved(x), saved(weight), saved(bias), saved(fixed_mean), saved(fixed_variance)},
+                [epsilon](const Context& c) -> Gradients {
                   const DType dtype = c.grad.dtype();
                   const Tensor exact = c.input(3).value(), mean = exact.to(dtype);
                   const Tensor rest = core::binary(BinaryOp::subtract, exact, mean.to(exact.dtype()));

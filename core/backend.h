@@ -11,16 +11,6 @@
 #include "core/tensor.h"
 #include "core/update_rules.h"
 
-namespace minima {
-
-/// A sliding window over [batch, channels, height, width]; padding is the same on both sides.
-struct Window {
-  int64_t kernel_h, kernel_w, stride = 1, padding = 0;
-  int64_t out_extent(int64_t in, int64_t kernel) const { return (in + 2 * padding - kernel) / stride + 1; }
-};
-
-}  // namespace minima
-
 namespace minima::core {
 
 enum class ReduceOp : uint8_t { sum, max };
@@ -90,21 +80,20 @@ class Backend {
 
   // ---- images: x [batch, height, width, in], weight [out, kernel_h, kernel_w, in], y [batch, height', width', out]
   /// `bias` is [out], or undefined where there is none.
-  virtual void conv2d(const core::Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                      Tensor& y) = 0;
+  virtual void conv2d(const Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& y) = 0;
   /// The transpose of conv2d in x: scatters y back to the input's shape.
-  virtual void conv2d_transpose(const core::Window& window, const Tensor& y, const Tensor& weight, Tensor& x) = 0;
+  virtual void conv2d_transpose(const Window& window, const Tensor& y, const Tensor& weight, Tensor& x) = 0;
   /// The transpose of conv2d in weight: correlates x with y.
-  virtual void conv2d_correlate(const core::Window& window, const Tensor& x, const Tensor& y, Tensor& weight) = 0;
+  virtual void conv2d_correlate(const Window& window, const Tensor& x, const Tensor& y, Tensor& weight) = 0;
   /// y and the position (int32, an index into the elements of one image of x) of each maximum.
-  virtual void max_pool2d(const core::Window& window, const Tensor& x, Tensor& y, Tensor& positions) = 0;
+  virtual void max_pool2d(const Window& window, const Tensor& x, Tensor& y, Tensor& positions) = 0;
   /// y[image, i] = x[image, positions[image, i]]
   virtual void gather_positions(const Tensor& x, const Tensor& positions, Tensor& y) = 0;
   /// x[image, positions[image, i]] += y[image, i], x zeroed first.
   virtual void scatter_positions(const Tensor& y, const Tensor& positions, Tensor& x) = 0;
   /// Means over windows, padding counted as zeros.
-  virtual void avg_pool2d(const core::Window& window, const Tensor& x, Tensor& y) = 0;
-  virtual void avg_pool2d_transpose(const core::Window& window, const Tensor& y, Tensor& x) = 0;
+  virtual void avg_pool2d(const Window& window, const Tensor& x, Tensor& y) = 0;
+  virtual void avg_pool2d_transpose(const Window& window, const Tensor& y, Tensor& x) = 0;
 
   // ---- batch normalisation: x [..., channels]; mean and variance are float64 [channels], weight and bias [channels]
   /// Mean and biased variance of each channel.

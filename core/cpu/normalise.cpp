@@ -116,8 +116,9 @@ void CpuBackend::normalise(const Tensor& x, const Tensor& mean, const Tensor& va
     const double *m = cpu::read<double>(mean), *v = cpu::read<double>(variance);
     const auto coefficients = [&](int64_t i) {
       const double scale = static_cast<double>(w[i]) / std::sqrt(v[i] + epsilon);
-      const double centre = static_cast<double>(static_cast<T>(m[i]));  // x - centre is exact near the mean; what
-      return Coefficients{scale, centre, static_cast<double>(b[i]) + scale * (centre - m[i])};  // it lacks, b gets
+      const double centre = static_cast<double>(static_cast<T>(m[i]));
+      // x - centre is exact near the mean. What rounding took from the mean goes into the shift.
+      return Coefficients{scale, centre, static_cast<double>(b[i]) + scale * (centre - m[i])};
     };
     map_rows<T>(rows, coefficients, cpu::write<T>(y),
                 [&](int64_t at, T scale, T centre, T shift, T) { return (from[at] - centre) * scale + shift; });

@@ -104,7 +104,8 @@ TEST_CASE("a convolution's bias is added to each of its channels") {
   for (const DType dtype : floating_types) {
     const Tensor x = numbers({3, 7, 6, 2}, dtype, 1), weight = numbers({5, 3, 3, 2}, dtype, 2);
     const Tensor bias = numbers({5}, dtype, 3), plain = core::conv2d(x, weight, Tensor(), 2, 1);
-    CHECK_CLOSE(core::conv2d(x, weight, bias, 2, 1), core::binary(BinaryOp::add, plain, bias), rounding(dtype, 16));
+    CHECK_CLOSE(core::conv2d(x, weight, bias, 2, 1), core::binary(core::BinaryOp::add, plain, bias),
+                rounding(dtype, 16));
   }
   CHECK_ERROR(core::conv2d(numbers({1, 3, 3, 2}), numbers({5, 3, 3, 2}), numbers({2})),
               "[conv2d] got bias (2,), expected (5)");

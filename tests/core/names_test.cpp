@@ -36,13 +36,13 @@ const Names for_users = {
     "KeepDims", "keep_dims", "operator+", "operator-", "operator*", "operator/", "abs", "affine", "avg_pool2d",
     "batch_norm", "binary_cross_entropies", "broadcast_to", "concatenate", "conv2d", "cos", "cross_entropies",
     "cross_entropy", "dropout", "erf", "exp", "gather_rows", "gelu", "linear", "log", "log1p", "log_softmax", "matmul",
-    "max", "max_pool2d", "maximum", "mean", "minimum", "permute", "pow", "relu", "reshape", "scatter_rows", "sigmoid",
-    "sin", "slice", "softmax", "softplus", "sqrt", "square", "sum", "sum_to", "tanh", "transpose", "unslice",
+    "max", "max_pool2d", "maximum", "mean", "minimum", "normalise", "permute", "pow", "relu", "reshape", "scatter_rows",
+    "sigmoid", "sin", "slice", "softmax", "softplus", "sqrt", "square", "sum", "sum_to", "tanh", "transpose", "unslice",
     "where_positive"};
 
 // Inner names that have not moved to an inner namespace yet.
-const Names to_move = {"AdamRule",        "GradientDescentRule", "NesterovRule", "SgdRule", "UpdateRule",
-                       "parallel_chunks", "parallel_for",        "thread_index", "Window"};
+const Names to_move = {"AdamRule",   "GradientDescentRule", "NesterovRule", "SgdRule",
+                       "UpdateRule", "parallel_chunks",     "parallel_for", "thread_index"};
 
 std::string contents(const fs::path& path) {
   std::ifstream file(path);

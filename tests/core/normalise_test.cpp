@@ -32,7 +32,7 @@ struct TwoPasses {
 TEST_CASE("the mean and biased variance of each channel agree with a two-pass loop in double") {
   for (const DType dtype : floating_types)
     for (const Shape& shape : shapes) {
-      const Tensor x = core::unary(UnaryOp::affine, numbers(shape, dtype), 3, 5);
+      const Tensor x = core::unary(core::UnaryOp::affine, numbers(shape, dtype), 3, 5);
       const TwoPasses expected(x);
       CAPTURE(shape);
       const core::Moments got = core::channel_moments(x);
@@ -43,7 +43,7 @@ TEST_CASE("the mean and biased variance of each channel agree with a two-pass lo
 
 TEST_CASE("the variance survives a mean that is a million times the deviation") {
   const Tensor noise = numbers({64, 10, 10, 2}, DType::float64);
-  const Tensor far = core::unary(UnaryOp::affine, noise, 1, 1e6);
+  const Tensor far = core::unary(core::UnaryOp::affine, noise, 1, 1e6);
   CHECK_CLOSE(values(core::channel_moments(far).variance), values(core::channel_moments(noise).variance), {1e-9, 0});
   const Tensor in_float32 = far.to(DType::float32);
   CHECK_CLOSE(values(core::channel_moments(in_float32).variance), TwoPasses(in_float32).variance, {1e-9, 0});
@@ -54,7 +54,8 @@ TEST_CASE("normalising, and its gradient through the moments, agree with scalar 
   constexpr double epsilon = 1e-3;
   for (const DType dtype : floating_types)
     for (const Shape& shape : shapes) {
-      const Tensor x = core::unary(UnaryOp::affine, numbers(shape, dtype, 1), 2, 1), grad = numbers(shape, dtype, 2);
+      const Tensor x = core::unary(core::UnaryOp::affine, numbers(shape, dtype, 1), 2, 1),
+                   grad = numbers(shape, dtype, 2);
       const Tensor weight = numbers({shape[-1]}, dtype, 3), bias = numbers({shape[-1]}, dtype, 4);
       const auto xs = values(x), gs = values(grad), ws = values(weight), bs = values(bias);
       const TwoPasses moments(x);

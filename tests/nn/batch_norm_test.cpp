@@ -84,7 +84,7 @@ TEST_CASE("rows with a length, (batch, length, features), are normalised over ba
 
 TEST_CASE("running statistics of float32 data are right where the mean is ten thousand deviations from zero") {
   nn::BatchNorm1d layer{2, {.momentum = 1}};
-  const Tensor x = core::unary(UnaryOp::affine, Generator{33}.normal({500, 2}), 1, 1e4);
+  const Tensor x = core::unary(core::UnaryOp::affine, Generator{33}.normal({500, 2}), 1, 1e4);
   layer(x);
   const std::vector<double> values = x.to_vector<double>();
   for (size_t c = 0; c < 2; ++c) {

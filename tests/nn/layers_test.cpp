@@ -104,12 +104,12 @@ TEST_CASE("LayerNorm gives every row mean 0 and variance 1 before its weight and
 }
 
 TEST_CASE("LayerNorm is right in float32 where the mean is ten thousand deviations from zero, gradients included") {
-  const Tensor x = core::unary(UnaryOp::affine, Generator{3}.normal({16, 100}), 1, 1e4);
+  const Tensor x = core::unary(core::UnaryOp::affine, Generator{3}.normal({16, 100}), 1, 1e4);
   const auto results = [](nn::LayerNorm layer, const Tensor& data) {
     layer.to(data.dtype());
     Variable in(data, requires_grad);
     const Variable y = layer(in);
-    const Variable ramp(core::unary(UnaryOp::affine, Generator{4}.normal({16, 100}), 1, 0).to(data.dtype()));
+    const Variable ramp(core::unary(core::UnaryOp::affine, Generator{4}.normal({16, 100}), 1, 0).to(data.dtype()));
     const auto gradients = grad(sum(square(y) * ramp), {in, layer.weight});
     return std::vector<Tensor>{y.value(), gradients[0].value(), gradients[1].value()};
   };
@@ -118,7 +118,7 @@ TEST_CASE("LayerNorm is right in float32 where the mean is ten thousand deviatio
 }
 
 TEST_CASE("GlobalAvgPool and BatchNorm in eval mode are right in float32 where all numbers are about 10,000") {
-  const Tensor x = core::unary(UnaryOp::affine, Generator{3}.normal({4, 13, 11, 3}), 1, 1e4);
+  const Tensor x = core::unary(core::UnaryOp::affine, Generator{3}.normal({4, 13, 11, 3}), 1, 1e4);
   const Tensor exact = x.to(DType::float64);
   CHECK_CLOSE(nn::GlobalAvgPool{}(x).value(), nn::GlobalAvgPool{}(exact).value(), {4e-7, 0});
   nn::BatchNorm2d layer{3, {.momentum = 1}};
