@@ -28,20 +28,17 @@ void walk(const Walk& walk) {
   auto [train_set, test_set] = datasets::digits();
   const Problem problem{.data = "digits", .model = "mlp:32", .train = train_set, .test = test_set};
   const int64_t steps = 20 * problem.steps_per_epoch();
-  const auto setting = [&](const std::string& optimizer, Hyperparameters values) {
-    return Setting{.optimizer = optimizer, .hyperparameters = std::move(values), .steps = steps};
+  const auto setting = [&](const std::string& optimizer, const Hyperparameters& values, const std::string& label = "") {
+    return Setting{.optimizer = optimizer, .hyperparameters = values, .steps = steps, .label = label};
   };
-  std::vector<Setting> settings{
-      setting("sgd", {{"lr", 0.05}}),
-      setting("sgd", {{"lr", 0.0025}}),
-      setting("nesterov", {{"lr", 0.05}}),
-      setting("sam", {{"lr", 0.05}, {"rho", 0.2}}),
-      setting("sam", {{"lr", 0.05}, {"rho", 0.2}}),
-      setting("msam", {{"lr", 0.05}, {"rho", 1}}),
-      setting("sgd", {{"lr", 0.0707}}),
-  };
-  settings[1].label = "sgd, lr 20 times too small", settings[6].label = "sgd, lr 0.0707";
-  settings[4].label = "sam, half the steps", settings[4].steps /= 2;
+  std::vector<Setting> settings{setting("sgd", {{"lr", 0.05}}),
+                                setting("sgd", {{"lr", 0.0025}}, "sgd, lr 20 times too small"),
+                                setting("nesterov", {{"lr", 0.05}}),
+                                setting("sam", {{"lr", 0.05}, {"rho", 0.2}}),
+                                setting("sam", {{"lr", 0.05}, {"rho", 0.2}}, "sam, half the steps"),
+                                setting("msam", {{"lr", 0.05}, {"rho", 1}}),
+                                setting("sgd", {{"lr", 0.0707}}, "sgd, lr 0.0707")};
+  settings[4].steps /= 2;
   std::vector<Runs> all;
   for (const Setting& s : settings) all.push_back(trained(problem, s));
   const Runs& sgd = all.front();
