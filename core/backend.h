@@ -53,13 +53,14 @@ class Backend {
                           const Block& to) = 0;  // *
   virtual void unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) = 0;
   virtual void binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) = 0;
-  virtual void add_scaled(double alpha, const Tensor& x, Tensor& out) = 0;  ///< out += alpha * x, in place
+  /// out += alpha * x, or alpha * scale * x with a number that stays on the device: one element, float64; else undefined.
+  virtual void add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) = 0;
   virtual void random(Distribution distribution, uint64_t seed, uint64_t offset, double a, double b, Tensor& out) = 0;
 
   // ---- reductions, in a fixed order
   virtual void reduce(ReduceOp op, const Fold& fold, const Tensor& x, Tensor& out) = 0;
-  virtual double dot(const Tensor& x, const Tensor& y) = 0;  ///< accumulated in double
-  virtual void argmax(const Tensor& x, Tensor& out) = 0;     ///< x [rows, columns] -> out int64 [rows]
+  virtual void dot(const Tensor& x, const Tensor& y, Tensor& out) = 0;  ///< out: one element, float64
+  virtual void argmax(const Tensor& x, Tensor& out) = 0;                ///< x [rows, columns] -> out int64 [rows]
 
   // ---- rows
   /// out[i] = x[indices[i]]; x is [rows, ...] of any dtype, indices int64 and within range.
@@ -106,8 +107,8 @@ class Backend {
                                   const Tensor& weight, double epsilon, Tensor& grad_x, Tensor& grad_weight,
                                   Tensor& grad_bias) = 0;
 
-  // ---- optimizers: one pass over flat buffers; `states` are those the rule names, in its order
-  virtual void update(const UpdateRule& rule, Tensor& weight, const Tensor& grad, Tensor* states) = 0;
+  // ---- optimizers: one pass over flat buffers; there are as many `states` as the rule takes
+  virtual void update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) = 0;
 };
 
 /// The backend of a device. In a build without CUDA, asking for it is an error that says how to get it.

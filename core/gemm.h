@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace minima::core {
 
@@ -18,5 +19,8 @@ void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, c
 template <class T>
 void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda,
                     const T* b, int64_t ldb, T beta, T* c, int64_t ldc);
+
+/// What fills the seam in this build, for reports: "OpenBLAS 0.3.21 (Haswell)" or "plain loops".
+std::string gemm_description();
 
 }  // namespace minima::core

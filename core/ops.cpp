@@ -43,11 +43,16 @@ Tensor binary(BinaryOp op, const Tensor& x, const Tensor& y) {
   return out;
 }
 
-void add_scaled(Tensor& y, double alpha, const Tensor& x) {
+void add_scaled(Tensor& y, double alpha, const Tensor& x) { add_scaled(y, alpha, Tensor(), x); }
+
+void add_scaled(Tensor& y, double alpha, const Tensor& scale, const Tensor& x) {
   require_alike("add_scaled", y, x);
   if (x.shape() != y.shape()) fail("add_scaled", text("shape ", x.shape()), text(y.shape()));
+  if (scale.defined() && (scale.numel() != 1 || scale.dtype() != DType::float64 || scale.device() != y.device()))
+    fail("add_scaled", text("a scale of ", name_of(scale.dtype()), " ", scale.shape(), " on ", name_of(scale.device())),
+         text("one float64 element on ", name_of(y.device())));
   y.bump_version();
-  backend(y.device()).add_scaled(alpha, x, y);
+  backend(y.device()).add_scaled(alpha, scale, x, y);
 }
 
 // ------------------------------------------------------------------------------------------------ reductions
@@ -118,13 +123,15 @@ Tensor argmax(const Tensor& x) {
   return out;
 }
 
-double dot(const Tensor& x, const Tensor& y) {
+Tensor dot(const Tensor& x, const Tensor& y) {
   require_alike("dot", x, y);
   if (x.numel() != y.numel()) fail("dot", text("shapes ", x.shape(), " and ", y.shape()), "equally many elements");
-  return backend(x.device()).dot(x, y);
+  Tensor out = Tensor::empty({}, DType::float64, x.device());
+  backend(x.device()).dot(x, y, out);
+  return out;
 }
 
-double norm(const Tensor& x) { return std::sqrt(dot(x, x)); }
+Tensor norm(const Tensor& x) { return unary(UnaryOp::sqrt, dot(x, x)); }
 
 bool all_finite(const Tensor& x) {
   require_floating("all_finite", x);

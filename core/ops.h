@@ -11,8 +11,10 @@ namespace minima::core {
 // ---- elementwise, with broadcasting
 Tensor unary(UnaryOp op, const Tensor& x, double a = 0, double b = 0);
 Tensor binary(BinaryOp op, const Tensor& x, const Tensor& y);
-/// y += alpha * x in place; same shape.
+/// y += alpha * x in place; same shape. With `scale`, one float64 element on the same device that nobody has to wait
+/// for: y += alpha * scale * x.
 void add_scaled(Tensor& y, double alpha, const Tensor& x);
+void add_scaled(Tensor& y, double alpha, const Tensor& scale, const Tensor& x);
 
 // ---- reductions
 /// Sum or maximum over one axis.
@@ -23,10 +25,10 @@ Tensor sum(const Tensor& x);
 Tensor sum_to(const Tensor& x, const Shape& shape);
 /// Index of the largest element along the last axis; int64 [...].
 Tensor argmax(const Tensor& x);
-/// Sum of products over all elements, accumulated in double.
-double dot(const Tensor& x, const Tensor& y);
+/// Sum of products over all elements, accumulated in double: one float64 element, which stays on the device.
+Tensor dot(const Tensor& x, const Tensor& y);
 /// sqrt(dot(x, x))
-double norm(const Tensor& x);
+Tensor norm(const Tensor& x);
 /// Whether every element is finite.
 bool all_finite(const Tensor& x);
 

@@ -183,6 +183,8 @@ class Pool {
 
 }  // namespace
 
+bool has_threads() { return true; }
+
 int num_threads() { return Pool::instance().threads(); }
 
 void set_num_threads(int n) {
@@ -190,9 +192,9 @@ void set_num_threads(int n) {
   if (n != num_threads()) Pool::instance().resize(n);
 }
 
-int thread_index() { return own_index; }
+int core::thread_index() { return own_index; }
 
-void detail::run_chunks(int64_t count, void (*run)(void*, int64_t), void* context) {
+void core::run_chunks(int64_t count, void (*run)(void*, int64_t), void* context) {
   Pool::instance().run(count, run, context);
 }
 

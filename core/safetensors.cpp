@@ -6,19 +6,22 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <limits>
-#include <nlohmann/json.hpp>
-#include <set>
+
+#include "core/json.h"
 
 namespace minima {
 namespace {
 
-using Json = nlohmann::json;
+using detail::Json;
+using detail::JsonError;
 
 constexpr size_t length_bytes = 8;                // the header's length, little-endian, comes before it
 constexpr uint64_t largest_header = 100'000'000;  // the format's own limit
+constexpr int header_depth = 3;                   // {tensor: {"shape": [...]}}
 constexpr const char* metadata_key = "__metadata__";
 
 struct NamedDType {
@@ -71,7 +74,7 @@ class HeaderParser {
     const uint64_t header_size = read_length();
     data_start = length_bytes + static_cast<size_t>(header_size);
     const Json header = read_json();
-    for (const auto& [name, value] : header.items())
+    for (const auto& [name, value] : header.members)
       if (name == metadata_key)
         read_metadata(value);
       else
@@ -109,24 +112,11 @@ class HeaderParser {
       refuse(length_bytes, begin == end ? "an empty header" : text("'", printable(*begin), "'"),
              "a JSON object that opens with '{'", "Is this a safetensors file?");
     }
-    // The parser keeps the last of two equal keys; its callback sees them all. Depth: {tensor: {"shape": [...]}}.
-    std::vector<std::set<std::string>> keys(4);
-    const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-      if (depth > 3 || (depth > 2 && event == Json::parse_event_t::object_start))
-        refuse(length_bytes, "a header nested deeper than a tensor's entries", "{name: {dtype, shape, data_offsets}}");
-      if (event == Json::parse_event_t::object_start) keys[static_cast<size_t>(depth)].clear();
-      if (event == Json::parse_event_t::key) {
-        const std::string& key = parsed.get_ref<const std::string&>();
-        if (!keys[static_cast<size_t>(depth - 1)].insert(key).second)
-          refuse(length_bytes, text("the key \"", key, "\" twice"), "every name once");
-      }
-      return true;
-    };
     try {
-      return Json::parse(begin, end, check);
-    } catch (const Json::parse_error& error) {
-      refuse(length_bytes + (error.byte > 0 ? error.byte - 1 : 0), "a header that is not JSON", "valid JSON in UTF-8",
-             "Is the file damaged?");
+      return detail::parse_json(begin, static_cast<size_t>(end - begin), header_depth);
+    } catch (const JsonError& error) {
+      refuse(length_bytes + error.offset, text("a header with ", error.what()),
+             "JSON in UTF-8: {name: {dtype, shape, data_offsets}}", "Is the file damaged?");
     }
   }
 
@@ -135,36 +125,39 @@ class HeaderParser {
   }
 
   void read_metadata(const Json& value) {
-    if (!value.is_object()) refuse(length_bytes, text(metadata_key, " of type ", value.type_name()), "an object");
-    for (const auto& [key, entry] : value.items()) {
-      if (!entry.is_string())
+    if (value.kind != Json::object)
+      refuse(length_bytes, text(metadata_key, " of type ", value.type_name()), "an object");
+    for (const auto& [key, entry] : value.members) {
+      if (entry.kind != Json::string)
         refuse(length_bytes, text(metadata_key, " entry \"", key, "\" of type ", entry.type_name()), "a string");
-      metadata[key] = entry.get<std::string>();
+      metadata[key] = entry.text;
     }
   }
 
   /// The unsigned integers of an array member, each at most int64's largest.
   std::vector<uint64_t> read_integers(const std::string& tensor, const Json& value, const char* key) const {
-    const auto member = value.find(key);
+    const Json* member = value.find(key);
     const auto wrong = [&](const std::string& got) {
       refuse(length_bytes, text("tensor \"", tensor, "\" with ", got), text("\"", key, "\": [non-negative integers]"));
     };
-    if (member == value.end()) wrong(text("no \"", key, "\""));
-    if (!member->is_array()) wrong(text("\"", key, "\" of type ", member->type_name()));
+    if (!member) wrong(text("no \"", key, "\""));
+    if (member->kind != Json::array) wrong(text("\"", key, "\" of type ", member->type_name()));
     std::vector<uint64_t> out;
-    for (const Json& number : *member) {
-      if (!number.is_number_unsigned() || number.get<uint64_t>() > uint64_t{std::numeric_limits<int64_t>::max()})
-        wrong(text("\"", key, "\" holding ", number.is_primitive() ? number.dump() : number.type_name()));
-      out.push_back(number.get<uint64_t>());
+    for (const auto& [unnamed, number] : member->members) {
+      uint64_t parsed = 0;
+      const char* end = number.text.data() + number.text.size();
+      const auto [stop, problem] = std::from_chars(number.text.data(), end, parsed);
+      if (number.kind != Json::number || stop != end || problem != std::errc() ||
+          parsed > uint64_t{std::numeric_limits<int64_t>::max()})
+        wrong(text("\"", key, "\" holding ", number.text));
+      out.push_back(parsed);
     }
     return out;
   }
 
   DType read_dtype(const std::string& tensor, const Json& value) const {
-    const auto member = value.find("dtype");
-    const std::string got = member == value.end() ? "no dtype"
-                            : member->is_string() ? member->get<std::string>()
-                                                  : member->type_name();
+    const Json* member = value.find("dtype");
+    const std::string got = !member ? "no dtype" : member->kind == Json::string ? member->text : member->type_name();
     for (const NamedDType& known : dtypes)
       if (got == known.name) return known.dtype;
     refuse(length_bytes, text("tensor \"", tensor, "\" of dtype ", got), "F32, F64, I32, I64 or U8",
@@ -172,7 +165,7 @@ class HeaderParser {
   }
 
   Entry read_entry(const std::string& name, const Json& value) const {
-    if (!value.is_object()) {
+    if (value.kind != Json::object) {
       refuse(length_bytes, text("tensor \"", name, "\" described by a value of type ", value.type_name()),
              "an object with dtype, shape and data_offsets");
     }
@@ -195,7 +188,7 @@ class HeaderParser {
     if (zero_size) bytes = 0;
     const std::vector<uint64_t> offsets = read_integers(name, value, "data_offsets");
     if (offsets.size() != 2 || offsets[0] > offsets[1]) {
-      refuse(length_bytes, text("tensor \"", name, "\" with data_offsets ", value["data_offsets"].dump()),
+      refuse(length_bytes, text("tensor \"", name, "\" with data_offsets ", value.find("data_offsets")->text),
              "[begin, end] with begin <= end");
     }
     const uint64_t available = size_ - data_start;
@@ -234,6 +227,13 @@ class HeaderParser {
   const size_t size_;
   const std::string& file_;
 };
+
+std::string metadata_json(const std::map<std::string, std::string>& metadata) {
+  std::vector<std::string> entries;
+  for (const auto& [key, value] : metadata)
+    entries.push_back(detail::quoted_json(key) + ":" + detail::quoted_json(value));
+  return "{" + joined(entries, ",") + "}";
+}
 
 /// A file descriptor that closes itself.
 struct File {
@@ -328,21 +328,21 @@ void save_safetensors(const Archive& archive, const std::string& path) {
   std::stable_sort(ordered.begin(), ordered.end(),
                    [](const auto& a, const auto& b) { return size_of(a.second.dtype()) > size_of(b.second.dtype()); });
 
-  Json header = Json::object();
-  if (!archive.metadata.empty()) header[metadata_key] = archive.metadata;
+  std::string json = "{";
+  const auto add = [&](const std::string& key, const std::string& value) {
+    json += (json.size() > 1 ? "," : "") + detail::quoted_json(key) + ":" + value;
+  };
   size_t offset = 0;
-  for (const auto& [name, tensor] : ordered) {
-    const size_t end = offset + static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype());
-    header[name] = {{"dtype", code_of(tensor.dtype())},
-                    {"shape", std::vector<int64_t>(tensor.shape().begin(), tensor.shape().end())},
-                    {"data_offsets", {offset, end}}};
-    offset = end;
-  }
-
-  std::string json;
   try {
-    json = header.dump();
-  } catch (const Json::type_error&) { fail(path, "a name or metadata entry that is not UTF-8", "UTF-8 text"); }
+    if (!archive.metadata.empty()) add(metadata_key, metadata_json(archive.metadata));
+    for (const auto& [name, tensor] : ordered) {
+      const size_t end = offset + static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype());
+      add(name, text("{\"dtype\":\"", code_of(tensor.dtype()), "\",\"shape\":[", joined(tensor.shape(), ","),
+                     "],\"data_offsets\":[", offset, ",", end, "]}"));
+      offset = end;
+    }
+  } catch (const JsonError&) { fail(path, "a name or metadata entry that is not UTF-8", "UTF-8 text"); }
+  json += "}";
   json.resize((json.size() + 7) / 8 * 8, ' ');
   if (json.size() > largest_header)
     fail(path, text("a header of ", json.size(), " bytes"), text("at most ", largest_header));

@@ -1,13 +1,17 @@
 // The textbook rule of each optimizer, over one element, the same lines on CPU and GPU. Optimizers (optim/) choose the
-// numbers; a backend runs the rule over flat buffers in one pass.
+// numbers; a backend runs the rule over flat buffers in one pass. A rule of one's own is such a struct, anywhere: its
+// numbers, and operator()(weight, grad, states...) with up to six state elements.
 #pragma once
 
 #include <cmath>
-#include <variant>
+#include <cstdint>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
 
 #include "core/host_device.h"
 
-namespace minima {
+namespace minima::core {
 
 /// Stochastic gradient descent with momentum. The learning rate stays outside the velocity, as in PyTorch.
 ///   g        = grad + weight_decay * weight
@@ -71,6 +75,63 @@ struct GradientDescentRule {
   }
 };
 
-using UpdateRule = std::variant<GradientDescentRule, SgdRule, NesterovRule, AdamRule>;
+/// Any rule, as a backend gets it: a backend knows neither the rules nor their number.
+struct UpdateKernel {
+  static constexpr int most_states = 6;
 
-}  // namespace minima
+  const void* rule;            ///< the rule's struct; it must outlive the call
+  const std::type_info* type;  ///< of the rule: a device that cannot run `float32` finds its own kernel by it
+  int states;                  ///< how many state elements the rule takes
+  /// The rule on elements [begin, end) of weight, grad and states, compiled for the CPU.
+  void (*float32)(const void* rule, float*, const float*, float* const*, int64_t begin, int64_t end);
+  void (*float64)(const void* rule, double*, const double*, double* const*, int64_t begin, int64_t end);
+
+  void run(float* weight, const float* grad, float* const* states, int64_t begin, int64_t end) const {
+    float32(rule, weight, grad, states, begin, end);
+  }
+  void run(double* weight, const double* grad, double* const* states, int64_t begin, int64_t end) const {
+    float64(rule, weight, grad, states, begin, end);
+  }
+};
+
+namespace detail {
+
+template <class Rule, class Indices>
+inline constexpr bool takes = false;
+template <class Rule, size_t... i>
+inline constexpr bool takes<Rule, std::index_sequence<i...>> =
+    std::is_invocable_v<const Rule&, double&, double, decltype(double(i), std::declval<double&>())...>;
+
+/// How many state elements a rule takes: written in its signature.
+template <class Rule, int n = 0>
+constexpr int states_of() {
+  static_assert(n <= UpdateKernel::most_states, "a rule is operator()(weight, grad, states...), const, up to 6 states");
+  if constexpr (takes<Rule, std::make_index_sequence<n>>)
+    return n;
+  else
+    return states_of<Rule, n + 1>();
+}
+
+template <class T, class Rule, size_t... i>
+void run_rule(const Rule& by_reference, T* weight, const T* grad, T* const* states, int64_t begin, int64_t end,
+              std::index_sequence<i...>) {
+  const Rule rule = by_reference;  // a copy of its own: its numbers are converted once, before the loop
+  T* const memory[] = {states[i]..., nullptr};
+  for (int64_t k = begin; k < end; ++k) rule(weight[k], grad[k], memory[i][k]...);
+}
+
+}  // namespace detail
+
+template <class Rule>
+UpdateKernel kernel_of(const Rule& rule) {
+  using States = std::make_index_sequence<detail::states_of<Rule>()>;
+  return {&rule, &typeid(Rule), detail::states_of<Rule>(),
+          [](const void* rule, float* weight, const float* grad, float* const* states, int64_t begin, int64_t end) {
+            detail::run_rule(*static_cast<const Rule*>(rule), weight, grad, states, begin, end, States{});
+          },
+          [](const void* rule, double* weight, const double* grad, double* const* states, int64_t begin, int64_t end) {
+            detail::run_rule(*static_cast<const Rule*>(rule), weight, grad, states, begin, end, States{});
+          }};
+}
+
+}  // namespace minima::core

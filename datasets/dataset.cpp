@@ -167,14 +167,14 @@ Batch Dataset::batch(std::span<const int64_t> indices, int64_t epoch) const {
   int64_t* y = batch.y.mutable_data<int64_t>();
   // Only much larger gathers than a training batch are worth the thread pool, which the training step may be using.
   constexpr int64_t elements_per_chunk = int64_t{1} << 22;
-  parallel_for(count, std::max<int64_t>(1, elements_per_chunk / std::max<int64_t>(1, row_size)),
-               [&](int64_t begin, int64_t end) {
-                 for (int64_t i = begin; i < end; ++i) {
-                   const size_t position = static_cast<size_t>(indices[static_cast<size_t>(i)]);
-                   view_->gather_row(view_->rows[position], epoch, x + i * row_size);
-                   y[i] = view_->labels[position];
-                 }
-               });
+  core::parallel_for(count, std::max<int64_t>(1, elements_per_chunk / std::max<int64_t>(1, row_size)),
+                     [&](int64_t begin, int64_t end) {
+                       for (int64_t i = begin; i < end; ++i) {
+                         const size_t position = static_cast<size_t>(indices[static_cast<size_t>(i)]);
+                         view_->gather_row(view_->rows[position], epoch, x + i * row_size);
+                         y[i] = view_->labels[position];
+                       }
+                     });
   return batch;
 }
 

@@ -1,7 +1,6 @@
 #include "datasets/files.h"
 
 #include <sys/stat.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,18 +14,6 @@
 
 namespace minima::datasets::detail {
 namespace {
-
-/// How many bytes a regular file may hold once decompressed: its own size, or what the end of a gz file says. Only a
-/// guess to save growing; deflate cannot do better than 1032 to 1, which bounds what a damaged file can claim.
-size_t guess_size(const std::string& path, size_t stored) {
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  unsigned char start[2] = {}, end[4] = {};
-  if (!file || stored < 18 || std::fread(start, 1, 2, file.get()) != 2 || start[0] != 0x1f || start[1] != 0x8b)
-    return stored;
-  if (std::fseek(file.get(), -4, SEEK_END) != 0 || std::fread(end, 1, 4, file.get()) != 4) return stored;
-  const size_t claimed = size_t{end[0]} | size_t{end[1]} << 8 | size_t{end[2]} << 16 | size_t{end[3]} << 24;
-  return std::min(claimed, stored * 1032);
-}
 
 bool is_file(const std::string& path) {
   struct stat status;
@@ -54,28 +41,19 @@ std::vector<uint8_t> read_file(const std::string& path, size_t limit) {
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) fail(path, std::strerror(errno), "a readable file");
   if (!S_ISREG(status.st_mode)) fail(path, S_ISDIR(status.st_mode) ? "a directory" : "a device or pipe", "a file");
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (!file) fail(path, errno ? std::strerror(errno) : "no memory", "a readable file");
-  gzbuffer(file.get(), 1 << 18);
+  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  if (!file) fail(path, std::strerror(errno), "a readable file");
 
   // One byte more than expected, so that the end of the file is met without growing.
-  std::vector<uint8_t> bytes(std::min(guess_size(path, static_cast<size_t>(status.st_size)), limit) + 1);
+  std::vector<uint8_t> bytes(std::min(std::max<size_t>(static_cast<size_t>(status.st_size), 2), limit) + 1);
   size_t size = 0;
-  while (true) {
-    const size_t wanted = std::min<size_t>(bytes.size() - size, 1 << 30);
-    const int count = gzread(file.get(), bytes.data() + size, static_cast<unsigned>(wanted));
-    int problem = Z_OK;
-    const char* reason = gzerror(file.get(), &problem);
-    if (count > 0) size += static_cast<size_t>(count);
-    if (count < 0 || (problem != Z_OK && problem != Z_STREAM_END)) {
-      fail(text(path, ", after ", size, " bytes of content"),
-           problem == Z_ERRNO ? std::strerror(errno) : text("\"", reason, "\""), "a whole gz file",
-           "It is truncated or damaged; get it again.");
-    }
+  while (size_t count = std::fread(bytes.data() + size, 1, bytes.size() - size, file.get())) {
+    size += count;
+    if (size >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) return read_gz(path, limit);
     if (size > limit) fail(path, text("more than ", limit, " bytes of content"), "a smaller file");
-    if (size < bytes.size()) break;
-    bytes.resize(std::min(bytes.size() * 2, limit + 1));
+    if (size == bytes.size()) bytes.resize(std::min(bytes.size() * 2, limit + 1));
   }
+  if (std::ferror(file.get())) fail(text(path, ", after ", size, " bytes"), std::strerror(errno), "a readable file");
   bytes.resize(size);
   return bytes;
 }

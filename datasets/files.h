@@ -12,6 +12,9 @@ namespace minima::datasets::detail {
 /// A file's bytes, decompressed if it is gz. A file that is damaged, or larger than `limit` bytes, is an error.
 std::vector<uint8_t> read_file(const std::string& path, size_t limit);
 
+/// The content of a gz file (gz.cpp). In a build without zlib this is an error (gz_off.cpp).
+std::vector<uint8_t> read_gz(const std::string& path, size_t limit);
+
 /// The first folder that holds all these files (each as it is or with .gz), as paths in the order asked for. With
 /// `directory` empty the usual places are searched; in every place its `folders` first, then the place itself. When
 /// no folder has them all, the error lists every folder searched and ends with `hint`.

@@ -6,20 +6,9 @@
 #include <filesystem>
 
 #include "datasets/files.h"
-#ifdef MINIMA_HAS_IMAGES
 #include "datasets/image_file.h"
-#endif
 
 namespace minima::datasets {
-
-#ifndef MINIMA_HAS_IMAGES
-
-Split image_folder(const std::string& path, const ImageFolderOptions&) {
-  fail(path, "a folder of images, but this build cannot read images", "a build with libpng and libjpeg-turbo",
-       "Install them (Debian: libpng-dev and libturbojpeg0-dev), then configure and build again.");
-}
-
-#else
 
 namespace {
 
@@ -175,7 +164,5 @@ Split image_folder(const std::string& path, const ImageFolderOptions& options) {
                           .normalise(mean, deviation);
   return {all.subset(positions.train), all.subset(positions.test)};
 }
-
-#endif
 
 }  // namespace minima::datasets

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <thread>
 
+#include "core/parallel.h"
 #include "core/random.h"
 
 namespace minima::datasets {
@@ -35,7 +36,7 @@ struct Epoch::State {
         batch_size(loader.options().batch_size),
         steps(loader.steps_per_epoch()),
         epoch(number) {
-    if (!loader.options().prefetch) return;
+    if (!loader.options().prefetch || !has_threads()) return;
     try {
       worker = std::thread([this] { work(); });
     } catch (const std::system_error&) {

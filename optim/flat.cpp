@@ -1,6 +1,5 @@
 #include "optim/flat.h"
 
-#include <cmath>
 #include <unordered_set>
 
 #include "autograd/variable.h"
@@ -8,83 +7,168 @@
 
 namespace minima::optim {
 
-FlatParameters::FlatParameters(const char* where, const std::vector<std::vector<Variable>>& groups) : where_(where) {
-  int64_t numel = 0;
+// ------------------------------------------------------------------------------------------------------- layout
+
+FlatLayout::FlatLayout(const char* where, std::vector<Variable> parameters) : parameters_(std::move(parameters)) {
+  if (parameters_.empty()) fail(where, "no parameters", "at least one", "Does the model have any?");
   std::unordered_set<const minima::autograd::Node*> seen;
-  for (size_t group = 0; group < groups.size(); ++group) {
-    for (const Variable& parameter : groups[group]) {
-      const std::string which = text("parameter ", parameters_.size(), " (group ", group, ")");
-      if (!parameter.node() || !parameter.is_leaf())
-        fail(where_, text(which, " that is a constant or the result of an op"), "a leaf made with requires_grad");
-      if (!seen.insert(parameter.node().get()).second)
-        fail(where_, text(which, " given before"), "each parameter once", "Is it in two groups?");
-      if (!parameters_.empty() &&
-          (parameter.dtype() != parameters_[0].dtype() || parameter.device() != parameters_[0].device()))
-        fail(where_, text(which, " in ", name_of(parameter.dtype()), " on ", name_of(parameter.device())),
-             text(name_of(parameters_[0].dtype()), " on ", name_of(parameters_[0].device()), ", as parameter 0"),
-             "Convert the whole model with to().");
-      parameters_.push_back(parameter);
-      group_of_.push_back(static_cast<int>(group));
-      offsets_.push_back(numel);
-      numel += parameter.numel();
-    }
+  for (const Variable& parameter : parameters_) {
+    const std::string which = text("parameter ", offsets_.size());
+    if (!parameter.node() || !parameter.is_leaf())
+      fail(where, text(which, " that is a constant or the result of an op"), "a leaf made with requires_grad");
+    if (!seen.insert(parameter.node().get()).second)
+      fail(where, text(which, " given before"), "each parameter once", "Is it in two groups?");
+    if (parameter.dtype() != dtype() || parameter.device() != device())
+      fail(where, text(which, " in ", name_of(parameter.dtype()), " on ", name_of(parameter.device())),
+           text(name_of(dtype()), " on ", name_of(device()), ", as parameter 0"), "Convert the whole model with to().");
+    offsets_.push_back(numel_);
+    numel_ += parameter.numel();
   }
-  if (parameters_.empty()) fail(where_, "no parameters", "at least one", "Does the model have any?");
-  weights_ = Tensor::empty({numel}, parameters_[0].dtype(), parameters_[0].device());
-  gradients_ = zeros();
+}
+
+Tensor FlatLayout::part(const Tensor& flat, size_t i) const {
+  return flat.slice(offsets_[i], offsets_[i] + parameters_[i].numel()).reshape(parameters_[i].shape());
+}
+
+// --------------------------------------------------------------------------------------------------- parameters
+
+namespace {
+
+std::vector<Variable> joined_groups(const std::vector<std::vector<Variable>>& groups) {
+  std::vector<Variable> all;
+  for (const auto& group : groups) all.insert(all.end(), group.begin(), group.end());
+  return all;
+}
+
+int64_t bytes_of(const Tensor& tensor) { return tensor.numel() * static_cast<int64_t>(size_of(tensor.dtype())); }
+
+bool same_memory(const Tensor& a, const Tensor& b) {
+  return a.shares_storage_with(b) && a.raw() == b.raw() && bytes_of(a) == bytes_of(b);
+}
+
+bool overlap(const Tensor& a, const Tensor& b) {
+  return a.shares_storage_with(b) && a.raw() < b.raw() + bytes_of(b) && b.raw() < a.raw() + bytes_of(a);
+}
+
+}  // namespace
+
+FlatParameters::FlatParameters(const char* where, const std::vector<std::vector<Variable>>& groups)
+    : where_(where),
+      layout_(where, joined_groups(groups)),
+      steps_(parameters().size(), 0),
+      trainable_(parameters().size()) {
+  for (size_t group = 0; group < groups.size(); ++group)
+    group_of_.insert(group_of_.end(), groups[group].size(), static_cast<int>(group));
+  gradients_ = layout_.zeros();
+  weights_at_.resize(parameters().size());
+  gather();
   refresh();
 }
 
-void FlatParameters::gather(size_t i) {
-  Variable& parameter = parameters_[i];
-  if (parameter.dtype() != weights_.dtype() || parameter.device() != weights_.device())
-    fail(where_, text("parameter ", i, " in ", name_of(parameter.dtype()), " on ", name_of(parameter.device())),
-         text(name_of(weights_.dtype()), " on ", name_of(weights_.device()), ", as when this optimizer was made"),
-         "Convert the model first, then make the optimizer.");
-  const int64_t end = offsets_[i] + parameter.numel();
-  Tensor view = weights_.slice(offsets_[i], end).reshape(parameter.shape());
-  view.copy_from(parameter.value());
-  parameter.set_value(view);
-  parameter.bind_grad(gradients_.slice(offsets_[i], end).reshape(parameter.shape()));
+// Whether each parameter's value is where the last gather() put it.
+bool FlatParameters::in_place() const {
+  const auto size = static_cast<int64_t>(size_of(weights_.dtype()));
+  for (size_t i = 0; i < parameters().size(); ++i) {
+    const Tensor& value = parameters()[i].value();
+    if (!value.shares_storage_with(weights_) || value.raw() != weights_.raw() + weights_at_[i] * size) return false;
+  }
+  return true;
 }
 
-void FlatParameters::refresh() {
-  runs_.clear();
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    const Variable& parameter = parameters_[i];
-    if (!parameter.value().shares_storage_with(weights_)) gather(i);
-    if (!parameter.requires_grad()) continue;
-    const int64_t begin = offsets_[i], end = begin + parameter.numel();
-    if (begin == end) continue;
-    if (!runs_.empty() && runs_.back().end == begin && runs_.back().group == group_of_[i])
-      runs_.back().end = end;
-    else
-      runs_.push_back({begin, end, group_of_[i]});
+// Copies all values into new memory, so that nothing is overwritten that another parameter still needs. A value in the
+// same memory as an earlier parameter's stays in the same memory as that one's.
+void FlatParameters::gather() {
+  std::vector<Tensor> values;
+  for (const Variable& parameter : parameters()) {
+    values.push_back(parameter.value());
+    if (values.back().dtype() != gradients_.dtype() || values.back().device() != gradients_.device())
+      fail(where_,
+           text("parameter ", values.size() - 1, " in ", name_of(parameter.dtype()), " on ",
+                name_of(parameter.device())),
+           text(name_of(gradients_.dtype()), " on ", name_of(gradients_.device()), ", as when this optimizer was made"),
+           "Convert the model first, then make the optimizer.");
+  }
+  weights_ = gradients_.empty_like();
+  for (size_t i = 0; i < values.size(); ++i) {
+    size_t first = i;
+    for (size_t j = 0; j < i && first == i && values[i].numel() > 0; ++j) {
+      if (same_memory(values[i], values[j]))
+        first = j;
+      else if (overlap(values[i], values[j]))
+        fail(where_, text("parameters ", j, " and ", i, ", which share a part of their memory"),
+             "parameters that share all of it (tied weights) or nothing");
+    }
+    weights_at_[i] = first == i ? layout_.offset(i) : weights_at_[first];
+    Tensor view = weights_.slice(weights_at_[i], weights_at_[i] + values[i].numel()).reshape(values[i].shape());
+    if (first == i) view.copy_from(values[i]);
+    Variable parameter = parameters()[i];
+    parameter.set_value(view);
+    parameter.bind_grad(layout_.part(gradients_, i));
   }
 }
 
+void FlatParameters::refresh() {
+  if (!in_place()) gather();
+  runs_.clear();
+  for (size_t i = 0; i < parameters().size(); ++i) {
+    const Variable& parameter = parameters()[i];
+    trainable_[i] = parameter.requires_grad();
+    if (!trainable_[i] || parameter.numel() == 0) continue;
+    const Run run{layout_.offset(i), layout_.offset(i) + parameter.numel(), weights_at_[i], group_of_[i], steps_[i]};
+    if (!runs_.empty()) {
+      Run& last = runs_.back();
+      if (last.end == run.begin && last.weights_begin + (last.end - last.begin) == run.weights_begin &&
+          last.group == run.group && last.steps == run.steps) {
+        last.end = run.end;
+        continue;
+      }
+    }
+    runs_.push_back(run);
+  }
+}
+
+void FlatParameters::count_step() {
+  for (size_t i = 0; i < steps_.size(); ++i) steps_[i] += trainable_[i];
+}
+
+Tensor FlatParameters::weights() const {
+  bool shared = false;
+  for (size_t i = 0; i < weights_at_.size(); ++i) shared = shared || weights_at_[i] != layout_.offset(i);
+  if (!shared) return weights_;
+  const Tensor flat = weights_.empty_like();
+  for (size_t i = 0; i < parameters().size(); ++i) layout_.part(flat, i).copy_from(parameters()[i].value());
+  return flat;
+}
+
+Tensor FlatParameters::weights_of(const Run& run) const {
+  return weights_.slice(run.weights_begin, run.weights_begin + run.end - run.begin);
+}
+
 void FlatParameters::zero_gradients() {
-  for (Variable& parameter : parameters_)
+  for (Variable parameter : parameters())
     if (parameter.requires_grad()) parameter.zero_grad();
 }
 
 void FlatParameters::complete_gradients() {
   bool reached = false;
-  for (const Variable& parameter : parameters_)
+  for (const Variable& parameter : parameters())
     reached = reached || (parameter.requires_grad() && parameter.has_grad());
   if (!reached)
     fail(where_, "a closure that gave no parameter a gradient", "one that computes the loss and calls loss.backward()",
          "Was the loss computed from this optimizer's parameters?");
-  for (const Variable& parameter : parameters_)
+  for (const Variable& parameter : parameters())
     if (parameter.requires_grad()) parameter.grad();  // writes zeros where nothing was accumulated
 }
 
-double FlatParameters::dot(const Tensor& a, const Tensor& b) const {
-  double sum = 0;
-  for (const Run& run : runs_) sum += core::dot(a.slice(run.begin, run.end), b.slice(run.begin, run.end));
-  return sum;
+Tensor FlatParameters::dot(const Tensor& a, const Tensor& b) const {
+  Tensor sum;
+  for (const Run& run : runs_) {
+    const Tensor part = core::dot(a.slice(run.begin, run.end), b.slice(run.begin, run.end));
+    sum = sum.defined() ? core::binary(core::BinaryOp::add, sum, part) : part;
+  }
+  return sum.defined() ? sum : Tensor::zeros({}, DType::float64, a.device());
 }
 
-double FlatParameters::norm(const Tensor& a) const { return std::sqrt(dot(a, a)); }
+Tensor FlatParameters::norm(const Tensor& a) const { return core::unary(core::UnaryOp::sqrt, dot(a, a)); }
 
 }  // namespace minima::optim

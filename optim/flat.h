@@ -1,7 +1,7 @@
-// FlatParameters: the parameters of a model gathered into one contiguous block of memory, and their gradients into
-// another, so that an optimizer's step is one pass over memory whatever the number of layers and a norm over everything
-// is one reduction. The parameters stay what they were, for every handle: their values become views of the block.
-// Not here: what is done with the memory (optimizer.h).
+// Flat memory: how a list of parameters and one long vector correspond (FlatLayout), and the parameters themselves and
+// their gradients gathered into two such vectors (FlatParameters), so that an optimizer's step is one pass over memory
+// whatever the number of layers, and a norm over everything is one reduction.
+// Not here: what is done with the memory (optimizer.h, analysis/).
 #pragma once
 
 #include <vector>
@@ -10,47 +10,86 @@
 
 namespace minima::optim {
 
-class FlatParameters {
+/// A flat vector has one element for each element of the parameters, in their order; frozen parameters included.
+class FlatLayout {
  public:
-  /// Trainable elements [begin, end) of one group.
-  struct Run {
-    int64_t begin, end;
-    int group;
-  };
-
-  /// Gathers the groups one after the other. Errors, in the name of `where`: no parameter at all, a constant or the
-  /// result of an op, a parameter given twice, more than one dtype or device.
-  FlatParameters(const char* where, const std::vector<std::vector<Variable>>& groups);
+  /// Errors, in the name of `where`: no parameter at all, a constant or the result of an op, a parameter given twice,
+  /// more than one dtype or device.
+  FlatLayout(const char* where, std::vector<Variable> parameters);
 
   const std::vector<Variable>& parameters() const { return parameters_; }
-  /// All elements, frozen ones included, in the order of parameters(); [numel].
-  const Tensor& weights() const { return weights_; }
-  const Tensor& gradients() const { return gradients_; }
-  /// A buffer beside the weights: zeros of their size, dtype and device.
-  Tensor zeros() const { return Tensor::zeros(weights_.shape(), weights_.dtype(), weights_.device()); }
+  int64_t numel() const { return numel_; }
+  DType dtype() const { return parameters_[0].dtype(); }
+  Device device() const { return parameters_[0].device(); }
 
-  /// To be called before each step: takes back parameters that another optimizer has gathered since (with the values
-  /// they have now), and notes which are frozen.
+  Tensor zeros() const { return Tensor::zeros({numel_}, dtype(), device()); }
+  /// Where parameter i begins.
+  int64_t offset(size_t i) const { return offsets_[i]; }
+  /// The part of parameter i: a view of the flat vector, in the parameter's shape.
+  Tensor part(const Tensor& flat, size_t i) const;
+
+ private:
+  std::vector<Variable> parameters_;
+  std::vector<int64_t> offsets_;
+  int64_t numel_ = 0;
+};
+
+/// The parameters stay what they were, for every handle: their values become views of one block of memory. Parameters
+/// that share their memory (tied weights: b.set_value(a.value())) go on sharing it; each still has a gradient of its
+/// own, and each moves the shared weights.
+class FlatParameters {
+ public:
+  /// A stretch of trainable elements of one group that have been updated equally often.
+  struct Run {
+    int64_t begin, end;     ///< in flat vectors
+    int64_t weights_begin;  ///< where its weights lie: at `begin`, except where parameters share memory
+    int group;
+    int64_t steps;  ///< updates so far
+  };
+
+  /// Gathers the groups one after the other. Errors as FlatLayout's.
+  FlatParameters(const char* where, const std::vector<std::vector<Variable>>& groups);
+
+  const std::vector<Variable>& parameters() const { return layout_.parameters(); }
+  const FlatLayout& layout() const { return layout_; }
+  const Tensor& gradients() const { return gradients_; }
+  /// The weights as a flat vector: the memory itself, or a copy where parameters share memory. To be read only.
+  Tensor weights() const;
+  /// The memory of a run's weights.
+  Tensor weights_of(const Run& run) const;
+  /// The memory of all weights, for a copy of it and for putting that copy back.
+  const Tensor& memory() const { return weights_; }
+
+  /// To be called before each step. Takes back parameters that lie elsewhere now, with the values they have there:
+  /// another optimizer has gathered them, or set_value() has replaced their value. Notes which are frozen.
   void refresh();
-  /// The elements of parameters that require a gradient, adjacent ones joined, as of the last refresh().
+  /// As of the last refresh().
   const std::vector<Run>& runs() const { return runs_; }
+  /// An update has been done: one more for each parameter that was trainable at the last refresh().
+  void count_step();
+  /// Updates of each parameter.
+  std::vector<int64_t>& steps() { return steps_; }
+  const std::vector<int64_t>& steps() const { return steps_; }
 
   /// Forgets the gradients of trainable parameters.
   void zero_gradients();
   /// A trainable parameter that the loss did not reach has a gradient of zero. None reached is an error.
   void complete_gradients();
 
-  /// Sums of products over trainable elements, in double.
-  double dot(const Tensor& a, const Tensor& b) const;
-  double norm(const Tensor& a) const;
+  /// Sums of products over trainable elements, accumulated in double: one float64 element, on the device.
+  Tensor dot(const Tensor& a, const Tensor& b) const;
+  Tensor norm(const Tensor& a) const;
 
  private:
-  void gather(size_t i);
+  bool in_place() const;
+  void gather();
 
   const char* where_;
-  std::vector<Variable> parameters_;
+  FlatLayout layout_;
   std::vector<int> group_of_;
-  std::vector<int64_t> offsets_;
+  std::vector<int64_t> steps_;
+  std::vector<bool> trainable_;
+  std::vector<int64_t> weights_at_;  ///< where the weights of parameter i lie
   Tensor weights_, gradients_;
   std::vector<Run> runs_;
 };

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "optim/adam.h"
-#include "optim/along.h"
-#include "optim/esam.h"
-#include "optim/looksam.h"
+#include "optim/directions/along.h"
+#include "optim/directions/esam.h"
+#include "optim/directions/looksam.h"
 #include "optim/msam.h"
 #include "optim/sam.h"
 #include "optim/sgd.h"
@@ -14,17 +14,42 @@ namespace minima::optim {
 
 namespace {
 
-const std::vector<std::string>& base_names() {
-  static const std::vector<std::string> names{"sgd", "nesterov", "adam", "adamw"};
-  return names;
+using Defaults = std::map<std::string, double>;
+
+struct BaseKind {
+  std::string name;
+  Defaults defaults;
+  MakeBase make;
+};
+
+template <class T>
+std::unique_ptr<BaseOptimizer> make(const ParameterGroups& groups) {
+  return std::make_unique<T>(groups);
 }
 
-/// What perturbs the weights: its name, its default radius, and how to make it.
+std::vector<BaseKind>& base_kinds() {
+  static std::vector<BaseKind> kinds{
+      {"sgd", {{"lr", 0.05}, {"momentum", 0.9}, {"weight_decay", 5e-4}}, make<SGD>},
+      {"nesterov", {{"lr", 0.05}, {"momentum", 0.9}, {"weight_decay", 5e-4}}, make<Nesterov>},
+      {"adam", {{"lr", 1e-3}, {"beta1", 0.9}, {"weight_decay", 0}}, make<Adam>},
+      {"adamw", {{"lr", 1e-3}, {"beta1", 0.9}, {"weight_decay", 1e-2}}, make<AdamW>},
+  };
+  return kinds;
+}
+
 struct WrapperKind {
   std::string name;
-  double rho, gradients_per_step;
+  double rho;  ///< its default
+  double gradients_per_step;
   std::function<std::unique_ptr<Optimizer>(std::unique_ptr<BaseOptimizer>, const Schedule& rho, uint64_t seed)> make;
 };
+
+template <class W, class Options>
+WrapperKind wrapper(const std::string& name, double rho, double gradients_per_step) {
+  return {name, rho, gradients_per_step, [](auto base, const Schedule& rho, uint64_t) {
+            return std::make_unique<W>(std::move(base), Options{.rho = rho});
+          }};
+}
 
 WrapperKind along(double rho, const std::function<Direction(uint64_t seed)>& direction) {
   const Direction example = direction(0);
@@ -36,22 +61,10 @@ WrapperKind along(double rho, const std::function<Direction(uint64_t seed)>& dir
 
 const std::vector<WrapperKind>& wrapper_kinds() {
   static const std::vector<WrapperKind> kinds{
-      {"sam", 0.05, 2,
-       [](auto base, const Schedule& rho, uint64_t) {
-         return std::make_unique<SAM>(std::move(base), SamOptions{.rho = rho});
-       }},
-      {"asam", 0.5, 2,
-       [](auto base, const Schedule& rho, uint64_t) {
-         return std::make_unique<ASAM>(std::move(base), AsamOptions{.rho = rho});
-       }},
-      {"msam", 0.5, 1,
-       [](auto base, const Schedule& rho, uint64_t) {
-         return std::make_unique<MSAM>(std::move(base), MsamOptions{.rho = rho});
-       }},
-      {"looksam", 0.05, 1 + 1.0 / LookSamOptions{}.period,
-       [](auto base, const Schedule& rho, uint64_t) {
-         return std::make_unique<LookSAM>(std::move(base), LookSamOptions{.rho = rho});
-       }},
+      wrapper<SAM, SamOptions>("sam", 0.05, 2),
+      wrapper<ASAM, AsamOptions>("asam", 0.5, 2),
+      wrapper<MSAM, MsamOptions>("msam", 0.5, 1),
+      wrapper<LookSAM, LookSamOptions>("looksam", 0.05, 1 + 1.0 / LookSamOptions{}.period),
       {"esam", 0.05, 2,
        [](auto base, const Schedule& rho, uint64_t seed) {
          return std::make_unique<ESAM>(std::move(base), EsamOptions{.rho = rho, .seed = seed});
@@ -66,90 +79,95 @@ const std::vector<WrapperKind>& wrapper_kinds() {
 }
 
 /// Null where there is none of this name.
-const WrapperKind* wrapper_kind(const std::string& name) {
-  for (const WrapperKind& kind : wrapper_kinds())
-    if (kind.name == name) return &kind;
-  return nullptr;
+template <class Kind>
+const Kind* find(const std::vector<Kind>& kinds, const std::string& name) {
+  const auto found = std::find_if(kinds.begin(), kinds.end(), [&](const Kind& kind) { return kind.name == name; });
+  return found == kinds.end() ? nullptr : &*found;
 }
 
-bool is_known(const std::string& name) {
-  const std::vector<std::string>& names = optimizer_names();
-  return std::find(names.begin(), names.end(), name) != names.end();
+std::vector<std::string> base_names() {
+  std::vector<std::string> names;
+  for (const BaseKind& kind : base_kinds()) names.push_back(kind.name);
+  return names;
 }
 
-void check_names(const std::string& name, const std::string& base) {
-  if (!is_known(name))
+/// The kinds that a name, and a base where the name is a wrapper's, stand for.
+struct Kinds {
+  const WrapperKind* wrapper;  ///< null: the base alone
+  const BaseKind* base;
+};
+
+Kinds kinds_of(const std::string& name, const std::string& base) {
+  const WrapperKind* wrapper = find(wrapper_kinds(), name);
+  const BaseKind* rule = find(base_kinds(), wrapper ? base : name);
+  if (!wrapper && !rule)
     fail("make_optimizer", "the unknown optimizer \"" + name + "\"", "one of " + joined(optimizer_names()));
-  if (!is_wrapper(name) || (is_known(base) && !is_wrapper(base))) return;
-  fail("make_optimizer", "the base \"" + base + "\" for " + name, "one of " + joined(base_names()));
+  if (!rule) fail("make_optimizer", "the base \"" + base + "\" for " + name, "one of " + joined(base_names()));
+  return {wrapper, rule};
 }
 
-double beta1(const std::string& name, const Schedule& momentum) {
-  if (!momentum.is_constant())
-    fail("make_optimizer", "a momentum schedule for " + name, "a constant", "Its bias correction assumes one.");
-  return momentum(0);
+// Whether "momentum" means beta1.
+bool momentum_is_beta1(const BaseKind& kind) {
+  return kind.defaults.count("beta1") && !kind.defaults.count("momentum");
 }
 
-std::unique_ptr<BaseOptimizer> make_base(const std::string& name, std::vector<Variable> parameters,
-                                         const Settings& settings) {
-  const Defaults defaults = defaults_of(name);
-  const Schedule lr = settings.lr.value_or(defaults.lr), momentum = settings.momentum.value_or(defaults.momentum);
-  const double weight_decay = settings.weight_decay.value_or(defaults.weight_decay);
-  const double clip = settings.max_gradient_norm;
-  if (name == "sgd")
-    return std::make_unique<SGD>(
-        std::move(parameters),
-        SgdOptions{.lr = lr, .momentum = momentum, .weight_decay = weight_decay, .max_gradient_norm = clip});
-  if (name == "nesterov")
-    return std::make_unique<Nesterov>(
-        std::move(parameters),
-        NesterovOptions{.lr = lr, .momentum = momentum, .weight_decay = weight_decay, .max_gradient_norm = clip});
-  if (name == "adam")
-    return std::make_unique<Adam>(
-        std::move(parameters),
-        AdamOptions{.lr = lr, .beta1 = beta1(name, momentum), .weight_decay = weight_decay, .max_gradient_norm = clip});
-  return std::make_unique<AdamW>(
-      std::move(parameters),
-      AdamWOptions{.lr = lr, .beta1 = beta1(name, momentum), .weight_decay = weight_decay, .max_gradient_norm = clip});
+std::unique_ptr<BaseOptimizer> make_base(const BaseKind& kind, std::vector<Variable> parameters,
+                                         NamedSchedules hyperparameters) {
+  if (momentum_is_beta1(kind))
+    if (auto momentum = hyperparameters.extract("momentum")) {
+      momentum.key() = "beta1";
+      hyperparameters.insert(std::move(momentum));
+    }
+  for (const auto& [name, value] : kind.defaults) hyperparameters.emplace(name, value);  // where nothing was given
+  return kind.make(ParameterGroups{
+      {Group{.parameters = std::move(parameters), .own = {hyperparameters.begin(), hyperparameters.end()}}}});
 }
 
 }  // namespace
 
-const std::vector<std::string>& optimizer_names() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> all = base_names();
-    for (const WrapperKind& kind : wrapper_kinds()) all.push_back(kind.name);
-    return all;
-  }();
-  return names;
+void detail::register_optimizer(const std::string& name, std::map<std::string, double> defaults, MakeBase make) {
+  if (find(base_kinds(), name) || find(wrapper_kinds(), name))
+    fail("register_optimizer", "the name \"" + name + "\"", "one that is not taken: " + joined(optimizer_names()));
+  base_kinds().push_back({name, std::move(defaults), make});
 }
 
-bool is_wrapper(const std::string& name) { return wrapper_kind(name) != nullptr; }
+std::vector<std::string> optimizer_names() {
+  std::vector<std::string> all = base_names();
+  for (const WrapperKind& kind : wrapper_kinds()) all.push_back(kind.name);
+  return all;
+}
+
+bool is_wrapper(const std::string& name) { return find(wrapper_kinds(), name) != nullptr; }
 
 double gradients_per_step(const std::string& name) {
-  check_names(name, "sgd");
-  return is_wrapper(name) ? wrapper_kind(name)->gradients_per_step : 1;
+  const Kinds kinds = kinds_of(name, "sgd");
+  return kinds.wrapper ? kinds.wrapper->gradients_per_step : 1;
 }
 
-Defaults defaults_of(const std::string& name, const std::string& base) {
-  check_names(name, base);
-  const std::string& rule = is_wrapper(name) ? base : name;
-  const double rho = is_wrapper(name) ? wrapper_kind(name)->rho : 0;
-  if (rule == "adam") return {.lr = 1e-3, .momentum = 0.9, .weight_decay = 0, .rho = rho};
-  if (rule == "adamw") return {.lr = 1e-3, .momentum = 0.9, .weight_decay = 1e-2, .rho = rho};
-  return {.lr = 0.05, .momentum = 0.9, .weight_decay = 5e-4, .rho = rho};
+std::map<std::string, double> defaults_of(const std::string& name, const std::string& base) {
+  const Kinds kinds = kinds_of(name, base);
+  Defaults defaults = kinds.base->defaults;
+  if (momentum_is_beta1(*kinds.base)) {
+    auto beta1 = defaults.extract("beta1");
+    beta1.key() = "momentum";
+    defaults.insert(std::move(beta1));
+  }
+  if (kinds.wrapper) defaults["rho"] = kinds.wrapper->rho;
+  return defaults;
 }
 
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<Variable> parameters,
                                           const Settings& settings) {
-  check_names(name, settings.base);
-  const WrapperKind* kind = wrapper_kind(name);
-  if (!kind) {
-    if (settings.rho) fail("make_optimizer", "rho for " + name, "rho for an optimizer that perturbs the weights only");
-    return make_base(name, std::move(parameters), settings);
-  }
-  return kind->make(make_base(settings.base, std::move(parameters), settings), settings.rho.value_or(kind->rho),
-                    settings.seed);
+  const Kinds kinds = kinds_of(name, settings.base);
+  NamedSchedules hyperparameters = settings.hyperparameters;
+  Schedule rho = kinds.wrapper ? kinds.wrapper->rho : 0;
+  if (kinds.wrapper)
+    if (const auto given = hyperparameters.extract("rho")) rho = given.mapped();
+  detail::check_max_gradient_norm(name, settings.max_gradient_norm);
+  auto base = make_base(*kinds.base, std::move(parameters), std::move(hyperparameters));
+  base->kept().max_gradient_norm = settings.max_gradient_norm;
+  if (!kinds.wrapper) return base;
+  return kinds.wrapper->make(std::move(base), rho, settings.seed);
 }
 
 }  // namespace minima::optim

@@ -3,13 +3,13 @@
 namespace minima::optim {
 
 MSAM::MSAM(std::unique_ptr<BaseOptimizer> base, const MsamOptions& options)
-    : Wrapper("msam", std::move(base), options.rho, Radius::any_sign),
+    : Wrapper("msam", std::move(base), options.rho, Range::finite),
       weight_decay_at_perturbed_(options.weight_decay_at_perturbed) {
-  if (!this->base().has_momentum())
-    fail("msam", text(this->base().name(), " with momentum = 0"), "a base with momentum",
+  if (!has_momentum())
+    fail("msam", text(base_name(), " with momentum = 0"), "a base with momentum",
          "The perturbation follows the momentum buffer: give the base .momentum = 0.9.");
-  if (weight_decay_at_perturbed_ && !this->base().decay_in_gradient())
-    fail("msam", text("weight_decay_at_perturbed over ", this->base().name()),
+  if (weight_decay_at_perturbed_ && !kept().decay_in_gradient)
+    fail("msam", text("weight_decay_at_perturbed over ", base_name()),
          "a base whose weight decay is part of the gradient");
 }
 

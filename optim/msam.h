@@ -29,7 +29,6 @@ class MSAM : public Wrapper {
   explicit MSAM(std::unique_ptr<BaseOptimizer> base, const MsamOptions& options = {});
 
   Variable step(const Closure& closure) override;
-  using Optimizer::step;
 
  private:
   Tensor gradient_with_decay_of(const Perturbation& ahead) const;

@@ -7,7 +7,7 @@
 namespace minima::optim {
 
 SAM::SAM(std::unique_ptr<BaseOptimizer> base, const SamOptions& options)
-    : Wrapper("sam", std::move(base), options.rho, Radius::not_negative) {}
+    : Wrapper("sam", std::move(base), options.rho, Range::at_least_0) {}
 
 Variable SAM::step(const Closure& closure) {
   begin_step();
@@ -18,7 +18,7 @@ Variable SAM::step(const Closure& closure) {
 }
 
 ASAM::ASAM(std::unique_ptr<BaseOptimizer> base, const AsamOptions& options)
-    : Wrapper("asam", std::move(base), options.rho, Radius::not_negative), eta_(options.eta) {
+    : Wrapper("asam", std::move(base), options.rho, Range::at_least_0), eta_(options.eta) {
   if (!(eta_ >= 0 && std::isfinite(eta_))) fail("asam", text("eta = ", eta_), "a finite number of at least 0");
 }
 
@@ -32,7 +32,7 @@ Variable ASAM::step(const Closure& closure) {
 
 Perturbation ASAM::ascent() const {
   const Tensor size =
-      core::unary(core::UnaryOp::affine, core::unary(core::UnaryOp::abs, base().flat().weights()), 1, eta_);
+      core::unary(core::UnaryOp::affine, core::unary(core::UnaryOp::abs, kept().flat.weights()), 1, eta_);
   const Tensor scaled_gradient = core::binary(core::BinaryOp::multiply, size, gradients());
   return along(core::binary(core::BinaryOp::multiply, size, scaled_gradient), +1, norm(scaled_gradient));
 }

@@ -22,7 +22,6 @@ class SAM : public Wrapper {
   explicit SAM(std::unique_ptr<BaseOptimizer> base, const SamOptions& options = {});
 
   Variable step(const Closure& closure) override;
-  using Optimizer::step;
 };
 
 struct AsamOptions {
@@ -41,7 +40,6 @@ class ASAM : public Wrapper {
   explicit ASAM(std::unique_ptr<BaseOptimizer> base, const AsamOptions& options = {});
 
   Variable step(const Closure& closure) override;
-  using Optimizer::step;
 
  private:
   Perturbation ascent() const;

@@ -4,11 +4,16 @@ namespace minima::optim {
 
 namespace {
 
-// A momentum that is the constant 0 everywhere needs no velocity.
-bool has_velocity(const std::vector<Group>& groups, const Schedule& momentum) {
-  const auto is_zero = [](const Schedule& schedule) { return schedule.is_constant() && schedule(0) == 0; };
-  for (const Group& group : groups)
-    if (!is_zero(group.options.momentum.value_or(momentum))) return true;
+bool is_zero(const Schedule& schedule) { return schedule.is_constant() && schedule(0) == 0; }
+
+// Whether a group has a momentum that is not the constant 0.
+bool needs_velocity(const ParameterGroups& groups, const Schedule& inherited) {
+  for (const Group& group : groups.groups) {
+    const Schedule* momentum = &inherited;
+    for (const auto& [name, own] : group.own)
+      if (name == "momentum") momentum = &own;
+    if (!is_zero(*momentum)) return true;
+  }
   return false;
 }
 
@@ -18,42 +23,53 @@ std::vector<const char*> velocity(bool present) {
 
 }  // namespace
 
-SGD::SGD(std::vector<Variable> parameters, const SgdOptions& options)
-    : SGD(detail::single_group(std::move(parameters)), options) {}
+// ----------------------------------------------------------------------------------------------------- SGD
 
-SGD::SGD(const std::vector<Group>& groups, const SgdOptions& options)
-    : BaseOptimizer({.name = "sgd",
-                     .options = {"lr", "momentum", "dampening", "weight_decay", "rho"},
-                     .states = velocity(has_velocity(groups, options.momentum)),
-                     .max_gradient_norm = options.max_gradient_norm},
-                    groups,
-                    {.lr = options.lr,
-                     .momentum = options.momentum,
-                     .weight_decay = options.weight_decay,
-                     .dampening = options.dampening}) {}
+SGD::SGD(const ParameterGroups& groups, const SgdOptions& options)
+    : BaseOptimizer("sgd", groups,
+                    {{"lr", options.lr, Range::learning_rate},
+                     {"momentum", options.momentum.value_or(0), Range::below_1},
+                     {"dampening", options.dampening, Range::below_1},
+                     {"weight_decay", options.weight_decay}},
+                    velocity(needs_velocity(groups, options.momentum.value_or(0))), options.max_gradient_norm) {}
 
-UpdateRule SGD::rule(const Hyperparameters& group, const Values& now) const {
-  if (!has_momentum()) return GradientDescentRule{now.lr, group.weight_decay};
-  const double dampening = steps() == 0 || now.momentum == 0 ? 0 : group.dampening;  // without momentum, the plain rule
-  return SgdRule{now.lr, now.momentum, dampening, group.weight_decay};
+void SGD::update(const Tensor& gradient) {
+  if (!has_momentum()) {
+    for (int i = 0; i < groups(); ++i)
+      if (group(i).now("momentum") != 0)
+        fail("sgd", text("momentum = ", group(i).now("momentum"), " in group ", i),
+             "0, for this optimizer was made without momentum and has no buffer for it");
+    return apply(kept(), gradient, [](const RuleContext& now) {
+      return core::GradientDescentRule{.lr = now["lr"], .weight_decay = now["weight_decay"]};
+    });
+  }
+  apply(kept(), gradient, [](const RuleContext& now) {
+    const bool whole = now.steps == 0 || now["momentum"] == 0;  // the first gradient; without momentum, the plain rule
+    return core::SgdRule{.lr = now["lr"],
+                         .momentum = now["momentum"],
+                         .dampening = whole ? 0 : now["dampening"],
+                         .weight_decay = now["weight_decay"]};
+  });
 }
 
-Nesterov::Nesterov(std::vector<Variable> parameters, const NesterovOptions& options)
-    : Nesterov(detail::single_group(std::move(parameters)), options) {}
+// ------------------------------------------------------------------------------------------------ Nesterov
 
-Nesterov::Nesterov(const std::vector<Group>& groups, const NesterovOptions& options)
-    : BaseOptimizer({.name = "nesterov",
-                     .options = {"lr", "momentum", "weight_decay", "rho"},
-                     .states = velocity(true),
-                     .max_gradient_norm = options.max_gradient_norm},
-                    groups, {.lr = options.lr, .momentum = options.momentum, .weight_decay = options.weight_decay}) {
-  if (!has_velocity(groups, options.momentum))
+Nesterov::Nesterov(const ParameterGroups& groups, const SgdOptions& options)
+    : BaseOptimizer("nesterov", groups,
+                    {{"lr", options.lr, Range::learning_rate},
+                     {"momentum", options.momentum.value_or(0.9), Range::below_1},
+                     {"weight_decay", options.weight_decay}},
+                    velocity(true), options.max_gradient_norm) {
+  if (!needs_velocity(groups, options.momentum.value_or(0.9)))
     fail("nesterov", "momentum = 0", "a number in (0, 1)",
          "Without momentum there is nothing to look ahead along: use SGD.");
+  if (!is_zero(options.dampening)) fail("nesterov", "dampening", text("what nesterov reads: ", group(0).names()));
 }
 
-UpdateRule Nesterov::rule(const Hyperparameters& group, const Values& now) const {
-  return NesterovRule{now.lr, now.momentum, group.weight_decay};
+void Nesterov::update(const Tensor& gradient) {
+  apply(kept(), gradient, [](const RuleContext& now) {
+    return core::NesterovRule{.lr = now["lr"], .momentum = now["momentum"], .weight_decay = now["weight_decay"]};
+  });
 }
 
 }  // namespace minima::optim

@@ -3,6 +3,8 @@
 // of the rate acts at once; the velocity is a sum (v = momentum * v + g), not a mean.
 #pragma once
 
+#include <optional>
+
 #include "optim/optimizer.h"
 
 namespace minima::optim {
@@ -10,39 +12,25 @@ namespace minima::optim {
 /// lr > 0; momentum and dampening in [0, 1); weight_decay >= 0 is added to the gradient as weight_decay * weight.
 struct SgdOptions {
   Schedule lr = 0.1;
-  Schedule momentum = 0;  ///< a constant 0 means no velocity at all
-  double dampening =
-      0;  ///< velocity = momentum * velocity + (1 - dampening) * g; g whole at first and without momentum
-  double weight_decay = 0;
+  std::optional<Schedule> momentum{};  ///< default: SGD 0, Nesterov 0.9. SGD with a constant 0 has no velocity at all
+  /// SGD only: velocity = momentum * velocity + (1 - dampening) * g; g whole at first and without momentum.
+  Schedule dampening = 0;
+  Schedule weight_decay = 0;
   double max_gradient_norm = std::numeric_limits<double>::infinity();  ///< the rule sees the gradient scaled to this
 };
 
 class SGD : public BaseOptimizer {
  public:
-  explicit SGD(std::vector<Variable> parameters, const SgdOptions& options = {});
-  explicit SGD(const std::vector<Group>& groups, const SgdOptions& options = {});
-
- private:
-  UpdateRule rule(const Hyperparameters& group, const Values& now) const override;
-};
-
-/// As SgdOptions; momentum must be positive.
-struct NesterovOptions {
-  Schedule lr = 0.1;
-  Schedule momentum = 0.9;
-  double weight_decay = 0;
-  double max_gradient_norm = std::numeric_limits<double>::infinity();
+  explicit SGD(const ParameterGroups& groups, const SgdOptions& options = {});
+  void update(const Tensor& gradient) override;
 };
 
 /// Nesterov (1983) in PyTorch's form: its weights are the look-ahead points w - lr * momentum * v of the original
-/// method, exactly as long as lr and momentum are constant.
+/// method, exactly as long as lr and momentum are constant. Its momentum must be positive.
 class Nesterov : public BaseOptimizer {
  public:
-  explicit Nesterov(std::vector<Variable> parameters, const NesterovOptions& options = {});
-  explicit Nesterov(const std::vector<Group>& groups, const NesterovOptions& options = {});
-
- private:
-  UpdateRule rule(const Hyperparameters& group, const Values& now) const override;
+  explicit Nesterov(const ParameterGroups& groups, const SgdOptions& options = {});
+  void update(const Tensor& gradient) override;
 };
 
 }  // namespace minima::optim

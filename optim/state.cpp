@@ -1,17 +1,15 @@
 // Saving and restoring what an optimizer remembers. Numbers are stored as tensors, hence exactly.
 #include <cmath>
+#include <map>
 
-#include "optim/hyperparameters.h"
 #include "optim/optimizer.h"
 
 namespace minima::optim {
 
 namespace {
 
-// A hyperparameter as a number; NaN where it is a schedule, or not set.
-double number(double value) { return value; }
+// A hyperparameter as a number; NaN where it is a schedule.
 double number(const Schedule& schedule) { return schedule.is_constant() ? schedule(0) : StepStatistics::none; }
-double number(const std::optional<Schedule>& schedule) { return schedule ? number(*schedule) : StepStatistics::none; }
 
 Tensor sizes_of(const std::vector<Variable>& parameters) {
   std::vector<int64_t> sizes;
@@ -37,34 +35,31 @@ int64_t counter(const Archive& archive, const std::string& name) {
 }  // namespace
 
 Archive Optimizer::state() const {
-  const BaseOptimizer& base = this->base();
+  const OptimizerState& kept = this->kept();
   Archive archive;
   archive.metadata["optimizer"] = name();
-  archive.metadata["base"] = base.name();
-  archive.tensors["steps"] = Tensor::from(std::vector<int64_t>{base.steps_});
-  archive.tensors["gradient_evaluations"] = Tensor::from(std::vector<int64_t>{base.gradient_evaluations_});
+  archive.metadata["base"] = base_name();
+  archive.tensors["steps"] = Tensor::from(std::vector<int64_t>{kept.steps});
+  archive.tensors["gradient_evaluations"] = Tensor::from(std::vector<int64_t>{kept.gradient_evaluations});
   archive.tensors["parameter_sizes"] = sizes_of(parameters());
+  archive.tensors["parameter_steps"] = Tensor::from(kept.flat.steps());
   for (const auto& [name, buffer] : buffers()) archive.tensors[name] = buffer.clone();
   std::map<std::string, std::vector<double>> values;  // one per group
-  for (const Hyperparameters& group : base.groups_)
-    for_each_hyperparameter(group, group, [&](const std::string& name, const auto& field, const auto&) {
-      values[name].push_back(number(field));
-    });
+  for (const Hyperparameters& group : kept.groups)
+    for (const Hyperparameter& h : group.all()) values[h.name].push_back(number(h.schedule));
   for (const auto& [name, numbers] : values) archive.tensors["groups." + name] = Tensor::from(numbers);
   return archive;
 }
 
 void Optimizer::load_state(const Archive& archive) {
-  BaseOptimizer& base = this->base();
   const auto kind = [](const std::string& optimizer, const std::string& base) {
     return optimizer == base ? "the state of " + base : "the state of " + optimizer + " over " + base;
   };
   const std::string saved = kind(archive.entry("optimizer"), archive.entry("base"));
-  if (saved != kind(name(), base.name())) fail("load_state", saved, kind(name(), base.name()));
+  if (saved != kind(name(), base_name())) fail("load_state", saved, kind(name(), base_name()));
 
   // First everything that may fail, then the changes.
-  const Tensor sizes = sizes_of(parameters());
-  const std::vector<int64_t> here = sizes.to_vector<int64_t>();
+  const std::vector<int64_t> here = sizes_of(parameters()).to_vector<int64_t>();
   const std::vector<int64_t> there = archive.tensor("parameter_sizes").to_vector<int64_t>();
   if (there.size() != here.size())
     fail("load_state", text(there.size(), " parameters"), text(here.size()), "Is this the state of another model?");
@@ -74,19 +69,27 @@ void Optimizer::load_state(const Archive& archive) {
            "Is this the state of another model?");
   const int64_t steps = counter(archive, "steps");
   const int64_t gradient_evaluations = counter(archive, "gradient_evaluations");
-  const Buffers buffers = this->buffers();
+  const auto parameters = static_cast<int64_t>(here.size());
+  const std::vector<int64_t> parameter_steps =
+      matching(archive, "parameter_steps", {parameters}, DType::int64).to_vector<int64_t>();
+  for (const int64_t each : parameter_steps)
+    if (each < 0 || each > steps)
+      fail("load_state", text("parameter_steps that hold ", each), text("0 to ", steps, ", the steps"));
+  const std::vector<Buffer> buffers = this->buffers();
   for (const auto& [name, buffer] : buffers) matching(archive, name, buffer.shape(), buffer.dtype());
-  std::vector<Hyperparameters> hyperparameters = base.groups_;
-  const Shape one_each{groups()};
-  for (size_t i = 0; i < hyperparameters.size(); ++i)
-    for_each_hyperparameter(hyperparameters[i], hyperparameters[i], [&](const std::string& name, auto& field, auto&) {
-      const double value = matching(archive, "groups." + name, one_each, DType::float64).at(static_cast<int64_t>(i));
-      if (!std::isnan(value) && !std::isnan(number(field))) field = value;
-    });
+  std::vector<Hyperparameters> hyperparameters = kept().groups;
+  for (int i = 0; i < groups(); ++i) {
+    Hyperparameters& group = hyperparameters[static_cast<size_t>(i)];
+    for (const Hyperparameter& h : group.all()) {
+      const double value = matching(archive, text("groups.", h.name), {groups()}, DType::float64).at(i);
+      if (!std::isnan(value) && h.schedule.is_constant()) group[h.name] = value;
+    }
+  }
 
-  base.steps_ = steps;
-  base.gradient_evaluations_ = gradient_evaluations;
-  base.groups_ = std::move(hyperparameters);
+  kept().steps = steps;
+  kept().gradient_evaluations = gradient_evaluations;
+  kept().flat.steps() = parameter_steps;
+  kept().groups = std::move(hyperparameters);
   for (const auto& [name, buffer] : buffers) Tensor(buffer).copy_from(archive.tensor(name));
 }
 

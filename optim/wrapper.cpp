@@ -8,117 +8,128 @@ namespace minima::optim {
 
 // ------------------------------------------------------------------------------------------------ perturbation
 
-Perturbation::Perturbation(const BaseOptimizer& base, Tensor direction, double scale)
-    : base_(&base), direction_(std::move(direction)), scale_(scale) {}
+Perturbation::Perturbation(const OptimizerState& state, Tensor direction, double sign, Tensor scale)
+    : state_(&state), direction_(std::move(direction)), sign_(sign), scale_(std::move(scale)) {}
 
-template <class F>
-void Perturbation::add_scaled(Tensor& target, F factor_of_group) const {
-  for (const FlatParameters::Run& run : base_->flat().runs()) {
-    const double factor = factor_of_group(run.group) * scale_ * base_->values(run.group).rho;
-    if (factor == 0) continue;
-    Tensor part = target.slice(run.begin, run.end);
-    core::add_scaled(part, factor, direction_.slice(run.begin, run.end));
+double Perturbation::factor(int group) const { return sign_ * state_->groups[static_cast<size_t>(group)].now("rho"); }
+
+void Perturbation::move_weights(double factor) const {
+  for (const FlatParameters::Run& run : state_->flat.runs()) {
+    Tensor weights = state_->flat.weights_of(run);
+    core::add_scaled(weights, factor * this->factor(run.group), scale_, direction_.slice(run.begin, run.end));
   }
-}
-
-void Perturbation::add_to(Tensor target, double factor) const {
-  add_scaled(target, [factor](int) { return factor; });
 }
 
 void Perturbation::add_decay_to(Tensor gradient) const {
-  add_scaled(gradient, [this](int group) { return base_->group(group).weight_decay; });
+  for (const FlatParameters::Run& run : state_->flat.runs()) {
+    const double decay = state_->groups[static_cast<size_t>(run.group)].now("weight_decay");
+    Tensor part = gradient.slice(run.begin, run.end);
+    core::add_scaled(part, decay * factor(run.group), scale_, direction_.slice(run.begin, run.end));
+  }
 }
 
-double Perturbation::norm() const {
-  double sum = 0;
-  for (const FlatParameters::Run& run : base_->flat().runs()) {
+Tensor Perturbation::norm() const {
+  Tensor squares = Tensor::zeros({}, DType::float64, direction_.device());
+  for (const FlatParameters::Run& run : state_->flat.runs()) {
     const Tensor part = direction_.slice(run.begin, run.end);
-    const double factor = scale_ * base_->values(run.group).rho;
-    sum += factor * factor * core::dot(part, part);
+    core::add_scaled(squares, factor(run.group) * factor(run.group), core::dot(part, part));
   }
-  return std::sqrt(sum);
+  const Tensor norm = core::unary(core::UnaryOp::sqrt, squares);
+  return scale_.defined() ? core::binary(core::BinaryOp::multiply, norm, core::unary(core::UnaryOp::abs, scale_))
+                          : norm;
 }
 
 bool Perturbation::is_zero() const {
-  for (const FlatParameters::Run& run : base_->flat().runs())
-    if (scale_ * base_->values(run.group).rho != 0) return false;
+  for (const FlatParameters::Run& run : state_->flat.runs())
+    if (factor(run.group) != 0) return false;
   return true;
 }
 
-Perturbation::Scope::Scope(const Perturbation& perturbation, Undo undo) : perturbation_(perturbation), undo_(undo) {
-  if (perturbation_.is_zero()) return;
-  if (undo_ == Undo::from_copy) saved_ = perturbation_.base_->flat().weights().clone();
-  perturbation_.add_to(perturbation_.base_->flat().weights(), +1);
-}
+namespace {
 
-Perturbation::Scope::~Scope() {
-  if (perturbation_.is_zero()) return;
-  if (undo_ == Undo::from_copy) {
-    Tensor weights = perturbation_.base_->flat().weights();
-    weights.copy_from(saved_);
-  } else {
-    perturbation_.add_to(perturbation_.base_->flat().weights(), -1);
+/// The weights are w + e until the brace closes; then w, the same bits.
+class AtWithCopy {
+ public:
+  AtWithCopy(const Perturbation& e, const FlatParameters& flat) : weights_(flat.memory()), clean_(weights_.clone()) {
+    e.move_weights(+1);
   }
-}
+  AtWithCopy(const AtWithCopy&) = delete;
+  AtWithCopy& operator=(const AtWithCopy&) = delete;
+  ~AtWithCopy() { weights_.copy_from(clean_); }
+
+ private:
+  Tensor weights_, clean_;
+};
+
+/// The weights are w + e until the brace closes; then e is subtracted.
+class At {
+ public:
+  explicit At(const Perturbation& e) : e_(e) { e_.move_weights(+1); }
+  At(const At&) = delete;
+  At& operator=(const At&) = delete;
+  ~At() { e_.move_weights(-1); }
+
+ private:
+  const Perturbation& e_;
+};
+
+}  // namespace
 
 // ----------------------------------------------------------------------------------------------------- wrapper
 
-Wrapper::Wrapper(std::string name, std::unique_ptr<BaseOptimizer> base, const Schedule& rho, Radius radius)
-    : name_(std::move(name)), base_(std::move(base)), radius_(radius) {
-  for (int i = 0; i < base_->groups(); ++i) {
-    std::optional<Schedule>& own = base_->group(i).rho;
-    if (!own) own = rho;
-    if (own->is_constant()) check_radius(i, (*own)(0), -1);
+Wrapper::Wrapper(std::string name, std::unique_ptr<BaseOptimizer> base, const Schedule& rho, Range radius)
+    : name_(std::move(name)), base_(std::move(base)) {
+  for (Hyperparameters& group : kept().groups) {
+    group.extend(name_, {"rho", rho, radius});
+    group.check_constants();
   }
-}
-
-void Wrapper::check_radius(int group, double rho, int64_t step) const {
-  if (!std::isfinite(rho) || (radius_ == Radius::not_negative && rho < 0))
-    fail(name_, text("rho = ", rho, " in group ", group, detail::at_step(step)),
-         radius_ == Radius::any_sign ? "a finite number" : "a finite number of at least 0");
-}
-
-void Wrapper::begin_step() {
-  base_->begin_step();
-  for (int i = 0; i < base_->groups(); ++i) check_radius(i, base_->values(i).rho, steps());
 }
 
 Variable Wrapper::gradient_at_weights(const Closure& closure) {
   random_numbers_ = default_generator();
-  Variable loss = base_->gradient(closure);
-  base_->observe(loss);
-  base_->statistics().loss_clean = base_->statistics().loss;
+  Variable loss = gradient(kept(), closure);
+  observe(kept(), loss);
+  kept().measured.loss_clean = kept().measured.loss;
   return loss;
 }
 
 void Wrapper::second_gradient_at(const Perturbation& e, const Closure& closure) {
-  StepStatistics& statistics = base_->statistics();
-  if (base_->measured() != Measure::nothing) statistics.perturbation_norm = e.norm();
-  auto there = e.scope(Undo::from_copy);  // w + e until the function returns or throws; then w, exactly
+  OptimizerState::Measured& measured = kept().measured;
+  if (kept().measure != Measure::nothing) measured.perturbation_norm = e.norm();
   BatchStatisticsFrozen frozen;
   default_generator() = random_numbers_;
-  statistics.loss_perturbed = base_->gradient(closure).item();
+  if (e.is_zero()) {
+    measured.loss_perturbed = gradient(kept(), closure).value();
+    return;
+  }
+  AtWithCopy perturbed(e, kept().flat);
+  measured.loss_perturbed = gradient(kept(), closure).value();
 }
 
 Variable Wrapper::only_gradient_at(const Perturbation& e, const Closure& closure) {
-  StepStatistics& statistics = base_->statistics();
-  if (base_->measured() == Measure::losses) statistics.loss_clean = base_->loss_only(closure);
-  if (base_->measured() != Measure::nothing) statistics.perturbation_norm = e.norm();
+  OptimizerState::Measured& measured = kept().measured;
+  if (kept().measure == Measure::losses) measured.loss_clean = loss_only(kept(), closure);
+  if (kept().measure != Measure::nothing) measured.perturbation_norm = e.norm();
   Variable loss;
-  {
-    auto there = e.scope(Undo::subtracting);
-    loss = base_->gradient(closure);
+  if (e.is_zero()) {
+    loss = gradient(kept(), closure);
+  } else {
+    At perturbed(e);
+    loss = gradient(kept(), closure);
   }
-  base_->observe(loss);
-  statistics.loss_perturbed = statistics.loss;
+  observe(kept(), loss);
+  measured.loss_perturbed = measured.loss;
   return loss;
 }
 
-Perturbation Wrapper::along(const Tensor& direction, double sign, double norm) const {
+Perturbation Wrapper::along(const Tensor& direction, double sign, const Tensor& norm) const {
   // 1 / norm must fit the dtype with room for rho; a direction this short is rounding noise anyway. One that is NaN
-  // perturbs all weights to NaN, so that the loss tells.
+  // still turns weights to NaN, so that the loss tells.
   const double shortest = direction.dtype() == DType::float64 ? 1e-150 : 1e-30;
-  return Perturbation(*base_, direction, norm <= shortest ? 0 : sign / norm);
+  const Tensor one = Tensor::full({}, 1, DType::float64, direction.device());
+  const Tensor beyond = core::unary(core::UnaryOp::affine, norm, 1, -shortest);
+  return {kept(), direction, sign,
+          core::binary(core::BinaryOp::where_positive, core::binary(core::BinaryOp::divide, one, norm), beyond)};
 }
 
 }  // namespace minima::optim

@@ -36,7 +36,7 @@ inline std::vector<double> numeric_gradient(const Function& f, const std::vector
     const double before = x.at(i);
     auto at = [&](double offset) {
       x.mutable_data<double>()[i] = before + offset;
-      return core::dot(f(inputs).value(), p);
+      return core::dot(f(inputs).value(), p).item();
     };
     gradient.push_back((8 * (at(step) - at(-step)) - (at(2 * step) - at(-2 * step))) / (12 * step));
     x.mutable_data<double>()[i] = before;

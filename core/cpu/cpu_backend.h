@@ -22,14 +22,14 @@ class CpuBackend final : public Backend {
   void cast(const Tensor& x, Tensor& out) override;
   void unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) override;
   void binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) override;
-  void add_scaled(double alpha, const Tensor& x, Tensor& out) override;
+  void add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) override;
 
   // blocks.cpp
   void copy_block(const Shape& shape, const Tensor& x, const Block& from, Tensor& out, const Block& to) override;
 
   // reductions.cpp
   void reduce(ReduceOp op, const Fold& fold, const Tensor& x, Tensor& out) override;
-  double dot(const Tensor& x, const Tensor& y) override;
+  void dot(const Tensor& x, const Tensor& y, Tensor& out) override;
 
   // rows.cpp
   void argmax(const Tensor& x, Tensor& out) override;
@@ -65,7 +65,7 @@ class CpuBackend final : public Backend {
                           Tensor& grad_bias) override;
 
   // update.cpp
-  void update(const UpdateRule& rule, Tensor& weight, const Tensor& grad, Tensor* states) override;
+  void update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) override;
 };
 
 namespace cpu {

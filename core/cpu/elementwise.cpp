@@ -115,14 +115,15 @@ void CpuBackend::binary(BinaryOp op, const Broadcast& plan, const Tensor& x, con
   });
 }
 
-void CpuBackend::add_scaled(double alpha, const Tensor& x, Tensor& out) {
+void CpuBackend::add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) {
+  if (scale.defined()) alpha *= *cpu::read<double>(scale);
   dispatch_floating("add_scaled", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T* from = cpu::read<T>(x);
     T* to = cpu::write<T>(out);
-    const T scale = T(alpha);
+    const T factor = T(alpha);
     parallel_for(out.numel(), grain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) to[i] += scale * from[i];
+      for (int64_t i = begin; i < end; ++i) to[i] += factor * from[i];
     });
   });
 }

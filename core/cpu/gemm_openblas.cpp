@@ -65,4 +65,10 @@ template void gemm(bool, bool, int64_t, int64_t, int64_t, const float*, int64_t,
 template void gemm(bool, bool, int64_t, int64_t, int64_t, const double*, int64_t, const double*, int64_t, double,
                    double*, int64_t);
 
+std::string gemm_description() {
+  const std::string configuration = openblas_get_config();  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
+  const size_t end_of_version = configuration.find(' ', configuration.find(' ') + 1);
+  return configuration.substr(0, end_of_version) + " (" + openblas_get_corename() + ")";
+}
+
 }  // namespace minima::core

@@ -14,4 +14,6 @@ template void gemm(bool, bool, int64_t, int64_t, int64_t, const float*, int64_t,
 template void gemm(bool, bool, int64_t, int64_t, int64_t, const double*, int64_t, const double*, int64_t, double,
                    double*, int64_t);
 
+std::string gemm_description() { return "plain loops"; }
+
 }  // namespace minima::core

@@ -133,8 +133,8 @@ void CpuBackend::reduce(ReduceOp op, const Fold& shape, const Tensor& x, Tensor&
   });
 }
 
-double CpuBackend::dot(const Tensor& x, const Tensor& y) {
-  return dispatch_floating("dot", x.dtype(), [&](auto zero) {
+void CpuBackend::dot(const Tensor& x, const Tensor& y, Tensor& out) {
+  dispatch_floating("dot", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T *a = cpu::read<T>(x), *b = cpu::read<T>(y);
     const int64_t n = x.numel(), piece = std::max(cpu::grain, (n + max_partials - 1) / max_partials);
@@ -144,7 +144,7 @@ double CpuBackend::dot(const Tensor& x, const Tensor& y) {
     });
     double total = 0;
     for (int64_t i = 0; i * piece < n; ++i) total += partial[i];
-    return total;
+    *cpu::write<double>(out) = total;
   });
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "examples/kit/json.h"
 #include "examples/kit/program.h"
 
 namespace minima::examples {

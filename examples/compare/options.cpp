@@ -105,7 +105,7 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
 
   command_.assign(argv, argv + argc);
   if (out.empty()) out = "runs/compare-" + file_safe(data) + "-" + file_safe(model);
-  const auto& known = optim::optimizer_names();
+  const std::vector<std::string> known = optim::optimizer_names();
   for (const std::string& name : optimizers)
     if (std::find(known.begin(), known.end(), name) == known.end())
       fail("--optimizers", name, "one of " + listed(known));

@@ -1,12 +1,9 @@
-// Metrics: one row a measurement, written at once to metrics.csv and metrics.jsonl, so that an interrupted program
-// keeps what it wrote. Every row repeats its configuration (schema version, seed, hyperparameters): rows of several
-// runs, or of a whole class of students, can be pooled by concatenation. Not here: what is measured (run.h),
-// tables and figures.
+// Rows of named numbers as comma-separated values, and small files. Every row repeats its configuration (schema
+// version, seed, hyperparameters): rows of several runs, or of a whole class of students, can be pooled by
+// concatenation. Not here: what is measured (run.h), rows in files (json.h), tables and figures.
 #pragma once
 
 #include <cstdint>
-#include <fstream>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
 #include <variant>
@@ -27,23 +24,6 @@ std::string number_text(double value);
 /// The header and a line of comma-separated values (RFC 4180: quoted where needed).
 std::string csv_header(const Row& row);
 std::string csv_line(const Row& row);
-/// The row as a JSON object, and JSON as text, in which a number that is not finite is null.
-nlohmann::ordered_json json_of(const Row& row);
-std::string json_text(const nlohmann::ordered_json& json, int indent = -1);
-
-class MetricsWriter {
- public:
-  /// Starts NAME.csv and NAME.jsonl anew in a directory, which is made if need be. A directory that cannot be written
-  /// is an error.
-  explicit MetricsWriter(const std::string& directory, const std::string& name = "metrics");
-  /// Appends a row; the columns are those of the first row.
-  void write(const Row& row);
-
- private:
-  std::string csv_path_, header_;
-  std::ofstream csv_, jsonl_;
-};
-
 /// Makes the directory (and its parents) and checks that files can be made in it, or fails with the system's reason.
 void make_output_directory(const std::string& path);
 

@@ -1,73 +1,143 @@
 #include "examples/kit/program.h"
 
-#include <cblas.h>
 #include <sys/utsname.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <thread>
-#include <utility>
 
 #include "core/backend.h"
 #include "core/error.h"
+#include "core/gemm.h"
 #include "core/parallel.h"
 
 namespace minima::examples {
 
-struct CommandLine::Implementation {
-  CLI::App app;
-  std::string program;
-  Implementation(const std::string& program, const std::string& description)
-      : app(description, program), program(program) {
-    app.get_formatter()->column_width(30);
-    app.option_defaults()->always_capture_default();
+namespace {
+
+constexpr size_t help_column = 30, help_width = 100;
+
+bool is_dashed(const std::string& word) { return word.size() > 2 && word.compare(0, 2, "--") == 0; }
+
+/// Breaks a text into lines; each but the first begins at `column`.
+std::string wrapped(const std::string& paragraph, size_t column) {
+  std::istringstream words(paragraph);
+  std::string out;
+  size_t at = column;
+  for (std::string word; words >> word; at += word.size()) {
+    if (!out.empty() && at + 1 + word.size() > help_width)
+      out += "\n" + std::string(column, ' '), at = column;
+    else if (!out.empty())
+      out += ' ', ++at;
+    out += word;
   }
-};
+  return out + "\n";
+}
+
+}  // namespace
 
 CommandLine::CommandLine(const std::string& program, const std::string& description)
-    : implementation_(std::make_unique<Implementation>(program, description)) {}
-CommandLine::~CommandLine() = default;
+    : program_(program), description_(description) {}
 
 void CommandLine::option(const std::string& name, std::string& value, const std::string& help) {
-  implementation_->app.add_option(name, value, help)->take_last();
+  add({name, "TEXT", help, value, [&value](const std::string& word) {
+         value = word;
+         return true;
+       }});
 }
+
 void CommandLine::option(const std::string& name, int64_t& value, const std::string& help) {
-  implementation_->app.add_option(name, value, help)->take_last();
+  add({name, "INT", help, text(value), [&value](const std::string& word) {
+         const char* end = word.data() + word.size();
+         const auto [stop, problem] = std::from_chars(word.data(), end, value);
+         return stop == end && problem == std::errc();
+       }});
 }
+
 void CommandLine::option(const std::string& name, double& value, const std::string& help) {
-  implementation_->app.add_option(name, value, help)->take_last();
+  add({name, "FLOAT", help, text(value), [&value](const std::string& word) {
+         char* end = nullptr;
+         value = std::strtod(word.c_str(), &end);
+         return !word.empty() && *end == '\0';
+       }});
 }
+
 void CommandLine::option(const std::string& name, std::vector<std::string>& values, const std::string& help) {
-  implementation_->app.add_option(name, values, help)->delimiter(',');
+  add({name, "TEXT,...", help, joined(values, ","), [&values](const std::string& word) {
+         values.clear();
+         std::istringstream parts(word);
+         for (std::string part; std::getline(parts, part, ',');) values.push_back(part);
+         return true;
+       }});
 }
+
 void CommandLine::flag(const std::string& name, bool& value, const std::string& help) {
-  implementation_->app.add_flag(name, value, help);
+  add({name, "", help, "false", [&value](const std::string&) { return value = true; }});
+}
+
+std::string CommandLine::help() const {
+  std::string usage = "Usage: " + program_ + " [OPTIONS]", lines;
+  for (const Option& option : options_) {
+    if (!is_dashed(option.name)) usage += " [" + option.name + "]";
+    std::string left = "  " + option.name;
+    if (!option.kind.empty()) left += " " + option.kind + (option.shown.empty() ? "" : "=" + option.shown);
+    left +=
+        left.size() < help_column ? std::string(help_column - left.size(), ' ') : "\n" + std::string(help_column, ' ');
+    lines += left + wrapped(option.help, help_column);
+  }
+  return wrapped(description_, 0) + usage + "\n\nOptions:\n" + lines;
+}
+
+CommandLine::Option* CommandLine::find(const std::string& name, size_t position) {
+  for (Option& option : options_)
+    if (is_dashed(name) ? option.name == name : !is_dashed(option.name) && position-- == 0) return &option;
+  return nullptr;
+}
+
+void CommandLine::refuse(const std::string& got, const std::string& expected) const {
+  fail(program_, got, expected, "`" + called_as(program_) + " --help` lists the options.");
 }
 
 bool CommandLine::parse(int argc, const char* const* argv) {
-  try {
-    implementation_->app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::fputs(implementation_->app.help().c_str(), stdout);
-    return false;
-  } catch (const CLI::ParseError& error) {
-    throw Error("[" + implementation_->program + "] " + error.what() + ". `" + called_as(implementation_->program) +
-                " --help` lists the options.");
+  size_t alone = 0;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--help" || word == "-h") {
+      std::fputs(help().c_str(), stdout);
+      return false;
+    }
+    const size_t equals = is_dashed(word) ? word.find('=') : std::string::npos;
+    const std::string name = word.substr(0, equals);
+    const bool wrong_dash = word.size() > 1 && word[0] == '-' && !is_dashed(word);
+    Option* option = wrong_dash ? nullptr : find(name, is_dashed(word) ? 0 : alone++);
+    if (!option) refuse("\"" + name + "\"", "one of its options");
+    std::string value = word;
+    if (option->kind.empty()) {
+      if (equals != std::string::npos) refuse(word, name + " without a value");
+      value = "true";
+    } else if (equals != std::string::npos) {
+      value = word.substr(equals + 1);
+    } else if (is_dashed(word)) {
+      if (++i == argc || is_dashed(argv[i])) refuse(name + " without a value", name + " " + option->kind);
+      value = argv[i];
+    }
+    if (!option->read(value)) {
+      refuse(name + " \"" + value + "\"", option->kind == "INT" ? "a whole number" : "a number");
+    }
+    option->shown = value;
   }
   return true;
 }
 
 std::map<std::string, std::string> CommandLine::values(const std::vector<std::string>& without) const {
   std::map<std::string, std::string> result;
-  for (const CLI::Option* option : std::as_const(implementation_->app).get_options()) {
-    const std::string name = option->get_name();
-    if (name == "--help" || std::find(without.begin(), without.end(), name) != without.end()) continue;
-    result[name] = option->count() > 0 ? option->results().back() : option->get_default_str();
-  }
+  for (const Option& option : options_)
+    if (std::find(without.begin(), without.end(), option.name) == without.end()) result[option.name] = option.shown;
   return result;
 }
 
@@ -114,19 +184,13 @@ std::string compiler() {
 #endif
 }
 
-std::string blas() {
-  const std::string configuration = openblas_get_config();  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
-  const size_t end_of_version = configuration.find(' ', configuration.find(' ') + 1);
-  return configuration.substr(0, end_of_version) + " (" + openblas_get_corename() + ")";
-}
-
 }  // namespace
 
 std::string machine_description() {
   utsname system{};
   uname(&system);
   return text(processor(), ", ", std::thread::hardware_concurrency(), " CPUs, ", system.sysname, " ", system.release,
-              "; ", compiler(), ", ", MINIMA_BUILD_TYPE, "; ", blas());
+              "; ", compiler(), ", ", MINIMA_BUILD_TYPE, "; ", core::gemm_description());
 }
 
 void print_machine(Device device) {

@@ -1,12 +1,11 @@
 // What every program starts with: its command line (options with defaults, one help text, errors that say what to do),
 // the machine it runs on, and Ctrl-C, handled between two training steps: the first asks the program to save and stop,
-// a second one kills it. CLI11 does the parsing, in program.cpp alone.
+// a second one kills it. An option is --name VALUE or --name=VALUE; of two equal ones the last counts.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,15 +17,16 @@ class CommandLine {
  public:
   /// `description` is the paragraph that --help opens with.
   CommandLine(const std::string& program, const std::string& description);
-  ~CommandLine();
-  CommandLine(const CommandLine&) = delete;
+  CommandLine(const CommandLine&) = delete;  // the options write to their variables
   CommandLine& operator=(const CommandLine&) = delete;
 
-  // Each option writes to `value`, whose present contents are the default that --help shows.
+  // Each option writes to `value`, whose present contents are the default that --help shows. A name without dashes is
+  // that of a word that stands alone.
   void option(const std::string& name, std::string& value, const std::string& help);
   void option(const std::string& name, int64_t& value, const std::string& help);
   void option(const std::string& name, double& value, const std::string& help);
   void option(const std::string& name, std::vector<std::string>& comma_separated, const std::string& help);
+  /// An option without a value.
   void flag(const std::string& name, bool& value, const std::string& help);
 
   /// False when --help was asked for and printed. An unknown option or an unreadable value is an error.
@@ -35,8 +35,19 @@ class CommandLine {
   std::map<std::string, std::string> values(const std::vector<std::string>& without) const;
 
  private:
-  struct Implementation;
-  std::unique_ptr<Implementation> implementation_;
+  struct Option {
+    std::string name, kind, help,
+        shown;  ///< kind is TEXT, INT, FLOAT, or empty for a flag; shown: as typed, or the default
+    std::function<bool(const std::string&)> read;  ///< false for a text that is no value of the kind
+  };
+  void add(const Option& option) { options_.push_back(option); }
+  std::string help() const;
+  /// Of the words that stand alone, the one that comes `position`-th; with dashes, the one of that name.
+  Option* find(const std::string& name, size_t position);
+  [[noreturn]] void refuse(const std::string& got, const std::string& expected) const;
+
+  std::string program_, description_;
+  std::vector<Option> options_;
 };
 
 /// What the program was called as: "./minima compare" for one started so, else its name.

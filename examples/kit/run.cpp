@@ -75,8 +75,8 @@ double Run::step() {
 }
 
 Variable Run::optimizer_step(const Tensor& x, const Tensor& y) {
-  if (setting_.optimizer == "esam")  // which chooses among the samples
-    return optimizer_->step([&](const Tensor& rows) {
+  if (auto* esam = dynamic_cast<optim::ESAM*>(optimizer_.get()))  // which chooses among the samples
+    return esam->step([&](const Tensor& rows) {
       const auto of = [&](const Tensor& all) { return rows.defined() ? core::gather_rows(all, rows) : all; };
       return nn::cross_entropies((*model_)(of(x)), of(y));
     });

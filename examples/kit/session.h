@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "examples/kit/checkpoint.h"
+#include "examples/kit/json.h"
 #include "examples/kit/progress.h"
 #include "examples/kit/runs.h"
 

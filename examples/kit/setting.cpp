@@ -6,26 +6,15 @@
 
 namespace minima::examples {
 
-namespace {
-
-Hyperparameters defaults_of(const Setting& s) {
-  const optim::Defaults d = optim::defaults_of(s.optimizer, s.base);
-  Hyperparameters values{{"lr", d.lr}, {"momentum", d.momentum}, {"weight_decay", d.weight_decay}};
-  if (optim::is_wrapper(s.optimizer)) values["rho"] = d.rho;
-  return values;
-}
-
-}  // namespace
-
 double Setting::value(const std::string& name) const {
   if (const auto given = hyperparameters.find(name); given != hyperparameters.end()) return given->second;
-  const Hyperparameters defaults = defaults_of(*this);
+  const Hyperparameters defaults = optim::defaults_of(optimizer, base);
   const auto found = defaults.find(name);
   return found == defaults.end() ? 0 : found->second;
 }
 
 bool Setting::has(const std::string& name) const {
-  return hyperparameters.count(name) > 0 || defaults_of(*this).count(name) > 0;
+  return hyperparameters.count(name) > 0 || optim::defaults_of(optimizer, base).count(name) > 0;
 }
 
 std::string Setting::value_text(const std::string& name) const { return has(name) ? number_text(value(name)) : "-"; }
@@ -49,18 +38,9 @@ std::vector<std::string> tuned_hyperparameters(const std::string& optimizer) {
 
 std::unique_ptr<optim::Optimizer> optimizer_of(const Setting& setting, std::vector<Variable> parameters,
                                                const optim::Schedule& lr, uint64_t seed) {
-  optim::Settings made{.base = setting.base, .lr = lr, .seed = seed};
-  for (const auto& [name, value] : setting.hyperparameters) {
-    if (name == "lr") continue;
-    if (name == "momentum")
-      made.momentum = value;
-    else if (name == "rho")
-      made.rho = value;
-    else if (name == "weight_decay")
-      made.weight_decay = value;
-    else
-      fail(setting.optimizer, "the hyperparameter \"" + name + "\"", "one of " + joined(hyperparameter_options()));
-  }
+  optim::Settings made{.base = setting.base, .seed = seed};
+  made.hyperparameters.insert(setting.hyperparameters.begin(), setting.hyperparameters.end());
+  made.hyperparameters["lr"] = lr;
   return optim::make_optimizer(setting.optimizer, std::move(parameters), made);
 }
 

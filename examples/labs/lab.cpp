@@ -37,7 +37,7 @@ Lab::Lab(const LabAbout& about, const std::function<void(CommandLine&)>& add_opt
       command_line_(about.name, about.title + "\nPredict first: " + about.question),
       out_("runs/" + about.name),
       report_(about.title) {
-  command_line_.flag("--quick", quick_, "a smaller version, in seconds");
+  command_line_.flag("--quick", quick_, "a smaller version");
   command_line_.flag("--check", check_, "exit with status 1 if a stated figure does not hold");
   command_line_.option("--out", out_, "folder for numbers, figures and report.html");
   command_line_.option("--threads", threads_, "0: all CPUs");

@@ -51,7 +51,7 @@ class Lab {
   /// Interrupted.
   bool parse(int argc, const char* const* argv);
 
-  bool quick() const { return quick_; }  ///< seconds instead of minutes
+  bool quick() const { return quick_; }  ///< the smaller version
   const std::string& out() const { return out_; }
   /// For loops that call nothing else of the lab for more than a second.
   void stop_if_interrupted();

@@ -59,7 +59,7 @@ void check_options() {
   if (options.test_images < 1) fail("--test-images", text(options.test_images), "1 or more");
   if (options.tune != "none" && options.tune != "short" && options.tune != "full")
     fail("--tune", options.tune, "none, short or full");
-  const auto& known = optim::optimizer_names();
+  const std::vector<std::string> known = optim::optimizer_names();
   for (const std::string& name : options.optimizers)
     if (std::find(known.begin(), known.end(), name) == known.end())
       fail("--optimizers", name, "one of " + listed(known));

@@ -117,7 +117,7 @@ Minimum Sharpnesses::measured(const Trained& trained) {
   return {.trained = &trained,
           .top = optim::top_eigenvalues(loss(), parameters, 5, {.tolerance = 5e-3}),
           .trace = optim::hessian_trace(loss(), parameters, {.samples = static_cast<int>(plan_.trace_samples)}),
-          .gradient_norm = core::norm(optim::flat_gradient(of_all, parameters))};
+          .gradient_norm = core::norm(optim::flat_gradient(of_all, parameters)).item()};
 }
 
 void Sharpnesses::record(const Minimum& m) {

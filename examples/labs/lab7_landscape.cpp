@@ -68,7 +68,7 @@ void Landscape::train() {
     if (t.seed == 1)
       table.push_back({t.name(), std::to_string(t.last.gradient_evaluations), fixed(t.last.train_loss, 4),
                        fixed(t.last.test_loss, 4), fixed(100 * t.last.test_accuracy, 2),
-                       fixed(core::norm(t.weights()), 2)});
+                       fixed(core::norm(t.weights()).item(), 2)});
   }
   lab_.table(text(problem_.train.size(), " training images, ", problem_.model, ", ", plan_.epochs,
                   " epochs, seed 1: the same initial weights and batches for all. Lines below are over the "
@@ -178,8 +178,9 @@ void Landscape::compare_initialisations(const std::map<std::string, std::vector<
     const std::string name = trained_[i].name();
     const Trained& t = find(name + from_he);
     const double rise = means.at(t.name())[0], expected = subjects[i].expected_rise;
-    table.push_back({name, fixed(t.last.train_loss, 4), fixed(t.last.test_loss, 4), fixed(core::norm(t.weights()), 2),
-                     fixed(rise, 4), number_text(expected), fixed(means.at(name)[0], 4)});
+    table.push_back({name, fixed(t.last.train_loss, 4), fixed(t.last.test_loss, 4),
+                     fixed(core::norm(t.weights()).item(), 2), fixed(rise, 4), number_text(expected),
+                     fixed(means.at(name)[0], 4)});
     lab_.expect(text("rise of ", name, " from He's weights, first measured as ", expected), rise,
                 between(expected / 2, expected * 2));
   }
@@ -232,8 +233,8 @@ void Landscape::slice() {
       filters.push_back(optim::filter_normalised_direction(parameters_, static_cast<uint64_t>(seed)));
     const Tensor g = optim::flat_gradient(loss_on(train_), parameters_);
     curve(random, alphas, filters);
-    curve(gradient, distances, {times(1 / core::norm(g), g)});
-    curve(momentum, distances, {times(-1 / core::norm(t.momentum), t.momentum)});
+    curve(gradient, distances, {times(1 / core::norm(g).item(), g)});
+    curve(momentum, distances, {times(-1 / core::norm(t.momentum).item(), t.momentum)});
   }
   lab_.say(
       text("Ranges: alpha from -1 to 1 (", drawn,

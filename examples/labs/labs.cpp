@@ -1,5 +1,5 @@
 // labs: all labs, one after the other, and what came of each.
-//   labs --quick --check    seconds each; exit status 1 if a stated figure does not hold
+//   labs --quick --check    smaller versions; exit status 1 if a stated figure does not hold
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,7 +89,7 @@ std::vector<std::string> chosen_labs(const Options& options) {
 int labs(int argc, char** argv) {
   Options options;
   CommandLine line("labs", "Runs all labs, one after the other. Each prints its results and writes a report.");
-  line.flag("--quick", options.quick, "a smaller version of each, in seconds");
+  line.flag("--quick", options.quick, "a smaller version of each");
   line.flag("--check", options.check, "exit with status 1 if a stated figure does not hold");
   line.option("--out", options.out, "folder in which each lab gets one of its own");
   line.option("--threads", options.threads, "0: all CPUs");

@@ -34,8 +34,8 @@ Setting setting(const std::string& kind, double rho, int64_t steps) {
   setting.hyperparameters["rho"] = rho;
   if (kind == "unscaled")  // the direction is -lr v, so lr must go out of it again
     setting.prepare = [rho](Run& run) {
-      const optim::Schedule lr = run.optimizer().group(0).lr;
-      run.optimizer().group(0).rho = [lr, rho](int64_t step) { return rho / lr(step); };
+      const optim::Schedule lr = run.optimizer().group(0)["lr"];
+      run.optimizer().group(0)["rho"] = [lr, rho](int64_t step) { return rho / lr(step); };
     };
   return setting;
 }

@@ -231,7 +231,7 @@ void Landscape::follow_paths() {
 double distance_between(const Tensor& a, const Tensor& b) {
   Tensor difference = a.clone();
   core::add_scaled(difference, -1, b);
-  return core::norm(difference);
+  return core::norm(difference).item();
 }
 
 }  // namespace minima::examples

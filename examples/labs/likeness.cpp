@@ -10,29 +10,31 @@ namespace {
 class BatchGradient {
  public:
   BatchGradient(Run& run, const datasets::Batch& batch)
-      : run_(run), batch_(batch), weights_(run.optimizer().base().flat().weights()), clean_(weights_.clone()) {}
+      : run_(run), batch_(batch), parameters_(run.model().parameters()), clean_(optim::flat_weights(parameters_)) {}
 
   Tensor here() {
-    return optim::flat_gradient([&] { return nn::cross_entropy(run_.model()(batch_.x), batch_.y); },
-                                run_.model().parameters());
+    return optim::flat_gradient([&] { return nn::cross_entropy(run_.model()(batch_.x), batch_.y); }, parameters_);
   }
   /// At distance |rho| along a flat direction; the weights are as before afterwards.
   Tensor along(const Tensor& direction, double rho) {
-    core::add_scaled(weights_, rho / core::norm(direction), direction);
+    Tensor there = clean_.clone();
+    core::add_scaled(there, rho / core::norm(direction).item(), direction);
+    optim::set_weights(parameters_, there);
     const Tensor gradient = here();
-    weights_.copy_from(clean_);
+    optim::set_weights(parameters_, clean_);
     return gradient;
   }
 
  private:
   Run& run_;
   const datasets::Batch& batch_;
-  Tensor weights_, clean_;
+  std::vector<Variable> parameters_;
+  Tensor clean_;
 };
 
 /// Takes away the component along g.
 Tensor perpendicular(Tensor x, const Tensor& g) {
-  core::add_scaled(x, -core::dot(x, g) / core::dot(g, g), g);
+  core::add_scaled(x, -core::dot(x, g).item() / core::dot(g, g).item(), g);
   return x;
 }
 
@@ -46,12 +48,12 @@ void look(Run& run, const datasets::Batch& batch, double sam_rho, const std::vec
   BatchGradient gradient(run, batch);
   const Tensor g = gradient.here(), v = run.optimizer().momentum();
   const Tensor sam = perpendicular(gradient.along(g, sam_rho), g);
-  const double length = core::norm(sam);
+  const double length = core::norm(sam).item();
   for (size_t i = 0; i < msam_rhos.size(); ++i) {
     Tensor msam = perpendicular(gradient.along(v, -msam_rhos[i]), g);
-    sums.cosine[i] += core::dot(msam, sam) / (core::norm(msam) * length);
+    sums.cosine[i] += core::dot(msam, sam).item() / (core::norm(msam).item() * length);
     core::add_scaled(msam, -1, sam);
-    sums.distance[i] += core::norm(msam) / length;
+    sums.distance[i] += core::norm(msam).item() / length;
   }
 }
 

@@ -46,7 +46,7 @@ Observe probing(int64_t every, const datasets::Dataset& validation) {
       Tensor before;  // the weights before the step that comes before a look
     };
     const auto look = std::make_shared<Look>();
-    const Tensor weights = run.optimizer().base().flat().weights();
+    const Tensor weights = run.optimizer().kept().flat.weights();
     Observer observer;
     observer.before_step = [=](Run& run) {
       const int64_t step = run.steps_done() + 1;
@@ -54,7 +54,7 @@ Observe probing(int64_t every, const datasets::Dataset& validation) {
       run.optimizer().measure(look->now ? optim::Measure::losses : optim::Measure::nothing);
       if (look->now) {
         core::add_scaled(look->before, -1, weights);
-        look->last_step_norm = core::norm(look->before);
+        look->last_step_norm = core::norm(look->before).item();
       }
       if ((step + 1) % every == 0) look->before = weights.clone();
     };

@@ -40,13 +40,13 @@ class Rescaling {
   Measured at(double a) {
     optim::set_weights(parameters_, times(factors(a), weights_));
     const Tensor w = optim::flat_weights(parameters_), g = optim::flat_gradient(loss(), parameters_);
-    Measured m{.a = a, .loss = loss()().item(), .gradient_norm = core::norm(g)};
+    Measured m{.a = a, .loss = loss()().item(), .gradient_norm = core::norm(g).item()};
     m.largest_change = largest_change();
     const auto top = optim::largest_eigenvalue(loss(), parameters_);
     m.lambda = top.value, m.residual = top.residual;
     m.sam = rise(w, times(sam_radius / m.gradient_norm, g));
     const Tensor w_g = times(w, g);  // |w| g but for signs, which its norm and w (w g) do not notice
-    m.asam = rise(w, times(asam_radius / core::norm(w_g), times(w, w_g)));
+    m.asam = rise(w, times(asam_radius / core::norm(w_g).item(), times(w, w_g)));
     for (uint64_t seed = 1; seed <= 5; ++seed)
       m.filtered += rise(w, times(slice_alpha, optim::filter_normalised_direction(parameters_, seed))) / 5;
     return m;
@@ -68,7 +68,7 @@ class Rescaling {
     optim::set_weights(parameters_, times(factors(a), weights_));
     Tensor got = optim::hessian_vector_product(loss(), parameters_, times(factors(a), u));
     core::add_scaled(got, -1, expected);
-    return core::norm(got) / core::norm(expected);
+    return core::norm(got).item() / core::norm(expected).item();
   }
 
  private:

@@ -76,8 +76,8 @@ void Sharpnesses::draw_rises() {
     const Minimum& m = find(name, 1);
     put(*model_, m.trained->weights(), problem_);
     const Tensor g = optim::flat_gradient(loss(), model_->parameters()), v = m.trained->momentum;
-    along_g.series.push_back(slice(m, "gradient", signed_distances, {times(1 / core::norm(g), g)}));
-    along_v.series.push_back(slice(m, "-v", signed_distances, {times(-1 / core::norm(v), v)}));
+    along_g.series.push_back(slice(m, "gradient", signed_distances, {times(1 / core::norm(g).item(), g)}));
+    along_v.series.push_back(slice(m, "-v", signed_distances, {times(-1 / core::norm(v).item(), v)}));
     std::vector<Tensor> filters;
     for (int seed = 1; seed <= plan_.random_directions; ++seed)
       filters.push_back(optim::filter_normalised_direction(model_->parameters(), static_cast<uint64_t>(seed)));

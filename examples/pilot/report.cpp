@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "examples/kit/json.h"
 #include "examples/kit/program.h"
 
 namespace minima::examples {
@@ -220,7 +221,7 @@ PilotSection warnings(const Pilot& pilot) {
                "vanish or turn round. High batch variance: with tiny batches (here ",
                pilot.comparison.batch,
                ") the gradients' noise already does what the perturbation is for, and an advantage can vanish. "
-               "`./minima pilot --warnings` shows both on synthetic data, in seconds."),
+               "`./minima pilot --warnings` shows both on synthetic data."),
           {},
           difference_of_parts(pilot)};
 }

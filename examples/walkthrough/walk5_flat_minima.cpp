@@ -42,7 +42,7 @@ Table rescaled_network() {
     scale = a;
     const Tensor change = core::binary(core::BinaryOp::subtract, model(unseen).value(), logits);
     table.push_back({fixed(a, 0), fixed(loss().item(), 4), fixed(100 * nn::accuracy(model(unseen), test_labels), 1),
-                     core::norm(change) < 1e-9 * core::norm(logits) ? "none" : "some",
+                     core::norm(change).item() < 1e-9 * core::norm(logits).item() ? "none" : "some",
                      fixed(optim::largest_eigenvalue(loss, model.parameters()).value, 1)});
   }
   return table;

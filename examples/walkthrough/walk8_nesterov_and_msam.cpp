@@ -15,8 +15,8 @@ constexpr int64_t steps = 3000;
 MakeOptimizer msam_scaled(double factor) {
   return [=](std::vector<Variable> weights) {
     auto optimizer = std::make_unique<optim::MSAM>(optim::SGD{std::move(weights), {.lr = lr, .momentum = mu}});
-    optimizer->group(0).rho = [&msam = *optimizer, factor](int64_t) {
-      return factor * lr * mu * core::norm(msam.momentum());
+    optimizer->group(0)["rho"] = [&msam = *optimizer, factor](int64_t) {
+      return factor * lr * mu * core::norm(msam.momentum()).item();
     };
     return optimizer;
   };

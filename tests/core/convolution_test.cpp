@@ -83,11 +83,11 @@ TEST_CASE("<conv(x, w), y> = <x, conv_transpose(y, w)> = <w, correlate(x, y)>") 
   for (const Case& c : cases()) {
     const Tensor x = numbers(c.x, DType::float64, 1), w = numbers(c.weight, DType::float64, 2),
                  y = numbers(output(c), DType::float64, 3);
-    const double forward = core::dot(core::conv2d(x, w, Tensor(), c.stride, c.padding), y);
-    const double size =
-        std::sqrt(core::norm(y) * core::norm(y)) * core::norm(core::conv2d(x, w, Tensor(), c.stride, c.padding));
-    const std::vector<double> adjoint{core::dot(x, core::conv2d_transpose(y, w, c.x, c.stride, c.padding)),
-                                      core::dot(w, core::conv2d_correlate(x, y, c.weight, c.stride, c.padding))};
+    const double forward = core::dot(core::conv2d(x, w, Tensor(), c.stride, c.padding), y).item();
+    const double size = std::sqrt(core::norm(y).item() * core::norm(y).item()) *
+                        core::norm(core::conv2d(x, w, Tensor(), c.stride, c.padding)).item();
+    const std::vector<double> adjoint{core::dot(x, core::conv2d_transpose(y, w, c.x, c.stride, c.padding)).item(),
+                                      core::dot(w, core::conv2d_correlate(x, y, c.weight, c.stride, c.padding)).item()};
     CHECK_CLOSE(adjoint, std::vector<double>(2, forward), {0, 1e-14 * size + 1e-300});
   }
 }

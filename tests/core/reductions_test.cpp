@@ -55,7 +55,7 @@ TEST_CASE("the sum of nothing is 0 and the maximum of nothing an error") {
   CHECK(values(core::reduce(core::ReduceOp::sum, x, 1)) == std::vector<double>{0, 0, 0});
   CHECK(core::reduce(core::ReduceOp::sum, x, 0).numel() == 0);
   CHECK(core::sum(x).item() == 0);
-  CHECK(core::dot(x, x) == 0);
+  CHECK(core::dot(x, x).item() == 0);
   CHECK_ERROR(core::reduce(core::ReduceOp::max, x, 1), "an axis with elements");
 }
 
@@ -86,12 +86,13 @@ TEST_CASE("infinities are summed and compared as such") {
 
 TEST_CASE("dot accumulates in double") {
   const Tensor x = Tensor::from<float>({1e8f, 1, -1e8f});
-  CHECK(core::dot(x, Tensor::full({3}, 1)) == 1);
+  CHECK(core::dot(x, Tensor::full({3}, 1)).item() == 1);
   const Tensor a = numbers({100003}, DType::float32, 1), b = numbers({100003}, DType::float32, 2);
   double expected = 0;
   for (int64_t i = 0; i < a.numel(); ++i) expected += a.at(i) * b.at(i);
-  CHECK_CLOSE(std::vector<double>{core::dot(a, b)}, std::vector<double>{expected}, {1e-12, 0});
-  CHECK_CLOSE(std::vector<double>{core::norm(a)}, std::vector<double>{std::sqrt(core::dot(a, a))}, {1e-15, 0});
+  CHECK_CLOSE(std::vector<double>{core::dot(a, b).item()}, std::vector<double>{expected}, {1e-12, 0});
+  CHECK_CLOSE(std::vector<double>{core::norm(a).item()}, std::vector<double>{std::sqrt(core::dot(a, a).item())},
+              {1e-15, 0});
 }
 
 TEST_CASE("sum_to undoes a broadcast for every way one shape broadcasts to another") {

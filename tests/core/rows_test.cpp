@@ -31,8 +31,8 @@ TEST_CASE("scatter_rows adds rows that share an index, and is the transpose of g
     Generator generator{3};
     for (int i = 0; i < 1000; ++i) many.push_back(static_cast<int64_t>(generator.below(50)));
     const Tensor index = Tensor::from(many), a = numbers({50, 70}, dtype, 1), b = numbers({1000, 70}, dtype, 2);
-    CHECK_CLOSE(std::vector<double>{core::dot(core::gather_rows(a, index), b)},
-                std::vector<double>{core::dot(a, core::scatter_rows(b, index, 50))},
+    CHECK_CLOSE(std::vector<double>{core::dot(core::gather_rows(a, index), b).item()},
+                std::vector<double>{core::dot(a, core::scatter_rows(b, index, 50)).item()},
                 {dtype == DType::float32 ? 1e-4 : 1e-12, 0});
   }
 }

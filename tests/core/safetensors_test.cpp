@@ -104,9 +104,10 @@ TEST_CASE("a damaged safetensors file is refused with the file, the offset, what
       {std::string("\x40\0\0\0\0\0\0\0{}", 10), {"a header length of 64", "at most the 2 bytes that follow"}},
       {file_of("", 0), {"an empty header"}},
       {file_of(" {}", 0), {"byte 8", "opens with '{'"}},
-      {file_of("{\"w\":", 0), {"not JSON"}},
+      {file_of("{\"w\":", 0), {"byte 13", "no value", "JSON in UTF-8"}},
+      {file_of("{\"w\":1} x", 0), {"byte 16", "something after the end"}},
       {file_of("[1]", 0), {"got '['"}},
-      {file_of("{\"w\":[[[[[1]]]]]}", 0), {"nested deeper"}},
+      {file_of("{\"w\":[[[[[1]]]]]}", 0), {"values nested too deep"}},
       {file_of("{\"w\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},"
                "\"w\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
                0),

@@ -36,8 +36,6 @@ void check_same_bits(const char* kernel, const std::function<std::vector<Tensor>
   }
 }
 
-Tensor number(double value) { return Tensor::full({}, value, DType::float64); }
-
 }  // namespace
 
 TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
@@ -64,7 +62,7 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
                                  core::sum_to(images, {15, 1}),
                                  core::sum_to(x, {1})};
     });
-    check_same_bits("dot", [&] { return std::vector<Tensor>{number(core::dot(x, y))}; });
+    check_same_bits("dot", [&] { return std::vector<Tensor>{core::dot(x, y)}; });
     check_same_bits("rows", [&] {
       return std::vector<Tensor>{core::softmax(x), core::log_softmax(x), core::argmax(x), core::gather_rows(x, indices),
                                  core::scatter_rows(x, indices, 900)};
@@ -105,7 +103,8 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
     });
     check_same_bits("update", [&] {
       Tensor w = x.flatten().clone(), states[2] = {y.flatten().clone(), core::unary(core::UnaryOp::abs, y.flatten())};
-      core::backend(Device::cpu).update(AdamRule{0.1, 0.9, 0.99, 1e-8, 0.1, 0.1, 0.1, false}, w, y, states);
+      const core::AdamRule adam{0.1, 0.9, 0.99, 1e-8, 0.1, 0.1, 0.1, false};
+      core::backend(Device::cpu).update(core::kernel_of(adam), w, y, states);
       return std::vector<Tensor>{w, states[0], states[1]};
     });
   }
@@ -118,7 +117,7 @@ TEST_CASE("parallel_for covers every item exactly once") {
       for (const int64_t grain : {1, 7, 1000}) {
         std::vector<std::atomic<int>> seen(static_cast<size_t>(n));
         std::atomic<int> bad{0};
-        parallel_for(n, grain, [&](int64_t begin, int64_t end) {
+        core::parallel_for(n, grain, [&](int64_t begin, int64_t end) {
           if (begin % grain != 0 || end != std::min(n, begin + grain)) ++bad;
           for (int64_t i = begin; i < end; ++i) ++seen[static_cast<size_t>(i)];
         });
@@ -134,27 +133,27 @@ TEST_CASE("threads of one region have different indices below num_threads") {
   std::atomic<int> bad{0};
   std::atomic<int> inside[4] = {};
   for (int round = 0; round < 50; ++round)
-    parallel_chunks(64, [&](int64_t) {
-      const int index = thread_index();
+    core::parallel_chunks(64, [&](int64_t) {
+      const int index = core::thread_index();
       if (index < 0 || index >= 4 || inside[index].fetch_add(1) != 0) ++bad;
       for (volatile int wait = 0; wait < 500;) wait = wait + 1;
       --inside[index];
     });
   CHECK(bad == 0);
-  CHECK(thread_index() == 0);
+  CHECK(core::thread_index() == 0);
 }
 
 TEST_CASE("a region inside a region runs, and so do regions of several threads at once") {
   const Threads three(3);
   std::atomic<int64_t> total{0};
-  parallel_chunks(10, [&](int64_t) { parallel_chunks(10, [&](int64_t i) { total += i; }); });
+  core::parallel_chunks(10, [&](int64_t) { core::parallel_chunks(10, [&](int64_t i) { total += i; }); });
   CHECK(total == 450);
 
   total = 0;
   std::vector<std::thread> callers;
   for (int t = 0; t < 4; ++t)
     callers.emplace_back([&] {
-      for (int round = 0; round < 200; ++round) parallel_chunks(20, [&](int64_t i) { total += i; });
+      for (int round = 0; round < 200; ++round) core::parallel_chunks(20, [&](int64_t i) { total += i; });
     });
   for (auto& caller : callers) caller.join();
   CHECK(total == 4 * 200 * 190);
@@ -179,13 +178,13 @@ TEST_CASE("an exception in a chunk reaches the caller, and the pool works on") {
   for (const int threads : {1, 3}) {
     const Threads several(threads);
     for (int round = 0; round < 20; ++round) {
-      CHECK_ERROR(parallel_chunks(100,
-                                  [&](int64_t i) {
-                                    if (i == 37) fail("chunk", text(i), "another");
-                                  }),
+      CHECK_ERROR(core::parallel_chunks(100,
+                                        [&](int64_t i) {
+                                          if (i == 37) fail("chunk", text(i), "another");
+                                        }),
                   "[chunk] got 37");
       std::atomic<int> count{0};
-      parallel_chunks(100, [&](int64_t) { ++count; });
+      core::parallel_chunks(100, [&](int64_t) { ++count; });
       CHECK(count == 100);
     }
   }
@@ -197,7 +196,7 @@ TEST_CASE("the number of threads changes at any time between kernels, and 0 is r
     set_num_threads(n);
     CHECK(num_threads() == n);
     std::atomic<int> count{0};
-    parallel_chunks(50, [&](int64_t) { ++count; });
+    core::parallel_chunks(50, [&](int64_t) { ++count; });
     CHECK(count == 50);
   }
   CHECK_ERROR(set_num_threads(0), "[set_num_threads] got 0");
@@ -210,7 +209,7 @@ TEST_CASE("workers that fell asleep wake for the next region") {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     std::atomic<int> arrived{0};
     // Each chunk waits for the other two, so all three threads must come.
-    parallel_chunks(3, [&](int64_t) {
+    core::parallel_chunks(3, [&](int64_t) {
       ++arrived;
       for (int spins = 0; arrived < 3 && spins < 100000000; ++spins) std::this_thread::yield();
     });

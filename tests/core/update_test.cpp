@@ -8,8 +8,9 @@ using namespace minima::test;
 namespace {
 
 /// Applies the rule for three steps to tensors, and `scalar` to each element; compares weights and states.
-template <class F>
-void check_rule(const UpdateRule& rule, int state_count, F&& scalar) {
+template <class Rule, class F>
+void check_rule(const Rule& rule, int state_count, F&& scalar) {
+  CHECK(core::kernel_of(rule).states == state_count);
   for (const DType dtype : floating_types)
     for (const int64_t n : {1, 7, 100003}) {
       Tensor weight = numbers({n}, dtype, 1);
@@ -17,7 +18,7 @@ void check_rule(const UpdateRule& rule, int state_count, F&& scalar) {
       auto w = values(weight), s = values(states[0]), t = values(states[1]);
       for (uint64_t step = 0; step < 3; ++step) {
         const Tensor grad = numbers({n}, dtype, 10 + step), copy = grad.clone();
-        core::backend(Device::cpu).update(rule, weight, grad, state_count == 0 ? nullptr : states);
+        core::backend(Device::cpu).update(core::kernel_of(rule), weight, grad, state_count == 0 ? nullptr : states);
         CHECK_SAME_BITS(grad, copy);
         const auto g = values(grad);
         for (size_t i = 0; i < g.size(); ++i) scalar(w[i], g[i], s[i], t[i]);
@@ -32,19 +33,19 @@ void check_rule(const UpdateRule& rule, int state_count, F&& scalar) {
 }  // namespace
 
 TEST_CASE("plain gradient descent agrees with a scalar loop") {
-  check_rule(GradientDescentRule{0.1, 0.01}, 0,
+  check_rule(core::GradientDescentRule{0.1, 0.01}, 0,
              [](double& w, double g, double&, double&) { w -= 0.1 * (g + 0.01 * w); });
 }
 
 TEST_CASE("momentum agrees with a scalar loop") {
-  check_rule(SgdRule{0.1, 0.9, 0.2, 0.01}, 1, [](double& w, double g, double& v, double&) {
+  check_rule(core::SgdRule{0.1, 0.9, 0.2, 0.01}, 1, [](double& w, double g, double& v, double&) {
     v = 0.9 * v + 0.8 * (g + 0.01 * w);
     w -= 0.1 * v;
   });
 }
 
 TEST_CASE("Nesterov's method agrees with a scalar loop") {
-  check_rule(NesterovRule{0.1, 0.9, 0.01}, 1, [](double& w, double g, double& v, double&) {
+  check_rule(core::NesterovRule{0.1, 0.9, 0.01}, 1, [](double& w, double g, double& v, double&) {
     g += 0.01 * w;
     v = 0.9 * v + g;
     w -= 0.1 * (g + 0.9 * v);
@@ -53,7 +54,7 @@ TEST_CASE("Nesterov's method agrees with a scalar loop") {
 
 TEST_CASE("Adam and AdamW agree with a scalar loop") {
   for (const bool decoupled : {false, true})
-    check_rule(AdamRule{0.01, 0.9, 0.99, 1e-8, 0.1, 0.19, 0.0199, decoupled}, 2,
+    check_rule(core::AdamRule{0.01, 0.9, 0.99, 1e-8, 0.1, 0.19, 0.0199, decoupled}, 2,
                [&](double& w, double g, double& m, double& s) {
                  if (decoupled)
                    w -= 0.01 * 0.1 * w;

@@ -1,7 +1,5 @@
-// Files as the loaders meet them: gz, IDX in the exact layout, and systematic damage.
+// Files as the loaders meet them: IDX in the exact layout, and systematic damage.
 #pragma once
-
-#include <zlib.h>
 
 #include <functional>
 #include <string>
@@ -12,21 +10,6 @@
 #include "tests/temporary_folder.h"
 
 namespace minima::test {
-
-/// The bytes as one gz file.
-inline std::string gz(const std::string& bytes) {
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  std::string out(deflateBound(&stream, static_cast<uLong>(bytes.size())), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
 
 /// An IDX file of unsigned bytes with these extents.
 inline std::string idx(const std::vector<uint32_t>& extents, const std::string& elements) {

@@ -11,7 +11,6 @@
 
 using namespace minima;
 using namespace minima::datasets;
-using test::gz;
 using test::idx;
 using Folder = test::TemporaryFolder;
 
@@ -34,10 +33,8 @@ std::string labels(uint32_t n) {
 }
 
 /// A whole small data set in one folder.
-void write_family(const Folder& folder, const std::string& below, bool packed = false) {
-  const auto write = [&](const std::string& name, const std::string& bytes) {
-    folder.write(below + name + (packed ? ".gz" : ""), packed ? gz(bytes) : bytes);
-  };
+void write_family(const Folder& folder, const std::string& below) {
+  const auto write = [&](const std::string& name, const std::string& bytes) { folder.write(below + name, bytes); };
   write("train-images-idx3-ubyte", images(12));
   write("train-labels-idx1-ubyte", labels(12));
   write("t10k-images-idx3-ubyte", images(4));
@@ -116,7 +113,7 @@ TEST_CASE("a damaged IDX file is read or refused and never crashes") {
   }
 }
 
-TEST_CASE("the MNIST family is read from flat, named and torchvision folders, gz or not") {
+TEST_CASE("the MNIST family is read from flat, named and torchvision folders") {
   const auto check = [](const Split& split) {
     CHECK(split.train.size() == 12);
     CHECK(split.test.size() == 4);
@@ -125,17 +122,15 @@ TEST_CASE("the MNIST family is read from flat, named and torchvision folders, gz
     CHECK(split.train.labels()[11] == 1);
     CHECK_CLOSE(split.train.batch({11}).x.at(5), 110 / 255.0, {.rtol = 1e-6});
   };
-  for (const bool packed : {false, true}) {
-    for (const std::string below : {"", "fashion-mnist/", "FashionMNIST/raw/"}) {
-      Folder folder;
-      write_family(folder, below, packed);
-      check(fashion_mnist({.directory = folder.path.string(), .normalise = false}));
-    }
-    for (const std::string below : {"", "mnist/", "MNIST/raw/"}) {
-      Folder folder;
-      write_family(folder, below, packed);
-      check(mnist({.directory = folder.path.string(), .normalise = false}));
-    }
+  for (const std::string below : {"", "fashion-mnist/", "FashionMNIST/raw/"}) {
+    Folder folder;
+    write_family(folder, below);
+    check(fashion_mnist({.directory = folder.path.string(), .normalise = false}));
+  }
+  for (const std::string below : {"", "mnist/", "MNIST/raw/"}) {
+    Folder folder;
+    write_family(folder, below);
+    check(mnist({.directory = folder.path.string(), .normalise = false}));
   }
 }
 
@@ -220,8 +215,9 @@ TEST_CASE("Fashion-MNIST as published has its known labels, pixel sums and check
   try {
     split = fashion_mnist({.normalise = false, .verify = true});
   } catch (const Error& error) {
-    if (!test::contains(error.what(), "no folder with all its files")) throw;
-    MESSAGE("SKIPPED: the Fashion-MNIST files are not on this machine");
+    const std::string reason = error.what();
+    if (!test::contains(reason, "no folder with all its files") && !test::contains(reason, "no zlib")) throw;
+    MESSAGE("SKIPPED: the Fashion-MNIST files are not on this machine, or cannot be unpacked");
     return;
   }
   CHECK(split.train.size() == 60000);

@@ -1,6 +1,7 @@
-// The chapters of docs/walkthrough show the code as it is and what the programs print.
+// The pages in docs show the code as it is, what the programs print and what was measured; and README.md is short.
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -128,6 +129,79 @@ TEST_CASE("docs/sync names a definition, a paragraph or a program that does not 
   }
 }
 
+TEST_CASE("docs/sync shows a measurement's paragraph of docs/results, and names what is not there") {
+  const auto checked = [](const std::string& block) {
+    TemporaryFolder folder;
+    return sync_check(folder, docs_with(folder, "<!-- result: " + block + "\n<!-- end -->\n"));
+  };
+  const Outcome old = checked("compare-digits minus sgd -->\n```text\nold\n```");
+  CHECK(old.status == 1);
+  CHECK_MESSAGE(contains(old.output, "+minus sgd "), old.output);
+  CHECK(contains(checked("compare-digits Nothing -->").output, "compare-digits.txt has no paragraph \"Nothing\""));
+  CHECK(contains(checked("compare-digits No section / minus sgd -->").output, "no paragraph"));
+  CHECK(contains(checked("no-measurement x -->").output, "there is no file docs/results/no-measurement.txt"));
+}
+
+TEST_CASE("docs/measure keeps what a command prints, without its progress, and puts it on the page") {
+  TemporaryFolder folder;
+  const auto script = [&](const std::string& name, const std::string& text) {
+    std::filesystem::permissions(folder.write(name, text), fs::perms::owner_all);
+  };
+  script("docs/measure", contents(docs / "measure"));
+  script("docs/sync", contents(docs / "sync"));
+  script("minima",
+         "#!/bin/sh\nmkdir -p runs/x && echo new >runs/x/per_epoch.svg\nprintf '%s\\n' 'sgd lr 1 seed 1  train loss 2' "
+         "\"$*\" '' '---- Part' 'a table' '' 'Everything is in runs: open it.'\n");
+  folder.write("README.md", "A page.\n");
+  folder.write("docs/images/one.svg", "old\n");
+  folder.write("docs/results/one.txt", "$ ./minima compare --seeds 3\n");
+  folder.write("docs/results.md",
+               "<!-- result: one Part / a -->\nold\n<!-- end -->\n<!-- result: two x -->\nkept\n<!-- end -->\n");
+  folder.write("docs/results/two.txt", "$ ./minima lab1\n");
+  const Outcome outcome = run(folder, {"/bin/sh", folder.file("docs/measure"), "one"});
+  CHECK_MESSAGE(outcome.status == 0, outcome.output);
+  CHECK(contents(folder.file("docs/results/one.txt")) ==
+        "$ ./minima compare --seeds 3\ncompare --seeds 3\n\n---- Part\na table\n\n");
+  CHECK(contents(folder.file("docs/results.md")) ==
+        "<!-- result: one Part / a -->\n```text\na table\n```\n<!-- end -->\n<!-- result: two x -->\nkept\n<!-- end "
+        "-->\n");
+  CHECK(contents(folder.file("docs/images/one.svg")) == "new\n");
+  script("minima", "#!/bin/sh\nexit 3\n");
+  const std::string before = contents(folder.file("docs/results/one.txt"));
+  CHECK(run(folder, {"/bin/sh", folder.file("docs/measure"), "one"}).status == 1);
+  CHECK(contents(folder.file("docs/results/one.txt")) == before);
+  CHECK(contains(run(folder, {"/bin/sh", folder.file("docs/measure"), "three"}).output,
+                 "there is no docs/results/three.txt"));
+}
+
+TEST_CASE("every measurement in docs/results begins with its command and is shown in docs/results.md") {
+  const std::string page = contents(docs / "results.md");
+  int measurements = 0;
+  for (const auto& entry : fs::directory_iterator(docs / "results")) {
+    const std::string name = entry.path().stem().string();
+    CHECK_MESSAGE(contents(entry.path()).rfind("$ ./minima ", 0) == 0, name);
+    CHECK_MESSAGE(contains(page, "<!-- result: " + name + " "), name);
+    ++measurements;
+  }
+  CHECK(measurements >= 8);
+}
+
+TEST_CASE("README.md has at most 900 words, and the result that it shows fits 100 columns") {
+  const fs::path readme = docs.parent_path() / "README.md";
+  std::istringstream words(contents(readme));
+  const auto count = std::distance(std::istream_iterator<std::string>(words), {});
+  CHECK_MESSAGE(count <= 900, count << " words");
+  bool shown = false;
+  int lines = 0;
+  for (const std::string& line : lines_of(readme.string())) {
+    if (line.rfind("```", 0) == 0) shown = line == "```text";
+    if (!shown) continue;
+    ++lines;
+    CHECK_MESSAGE(line.size() <= 100, line);
+  }
+  CHECK(lines > 5);
+}
+
 TEST_CASE("every program of the walkthrough is shorter than 100 lines") {
   int programs = 0;
   for (const auto& file : std::filesystem::directory_iterator(docs.parent_path() / "examples" / "walkthrough")) {
@@ -210,8 +284,10 @@ TEST_CASE("every exercise of the walkthrough has a test, and every such test an 
   CHECK(exercises == tested);
 }
 
-TEST_CASE("every link and image in docs leads somewhere within the repository") {
-  std::vector<fs::path> pages{docs / "README.md"};
+TEST_CASE("every link and image in README.md and docs leads somewhere within the repository") {
+  std::vector<fs::path> pages{docs.parent_path() / "README.md"};
+  for (const auto& entry : fs::directory_iterator(docs))
+    if (entry.path().extension() == ".md") pages.push_back(entry.path());
   for (const auto& entry : fs::directory_iterator(docs / "walkthrough")) pages.push_back(entry.path());
   int links = 0;
   for (const fs::path& page : pages)

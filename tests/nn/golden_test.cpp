@@ -107,7 +107,7 @@ void check_network(const std::string& name) {
   size_t compared = 0;
   for (const auto& [key, parameter] : model->named_parameters()) {
     CAPTURE(key);
-    CHECK_CLOSE(std::vector<double>{core::norm(parameter.grad())}, run.tensor("norm." + key).to_vector<double>(),
+    CHECK_CLOSE(std::vector<double>{core::norm(parameter.grad()).item()}, run.tensor("norm." + key).to_vector<double>(),
                 {1e-8});
     ++compared;
   }

@@ -145,7 +145,7 @@ TEST_CASE("along the lr-scaled momentum with rho = momentum is Nesterov's origin
 
 TEST_CASE("the lr-scaled momentum takes each group's own rate") {
   const Variable a = leaf({0}), b = leaf({0});
-  std::vector<optim::Group> groups{{{a}}, {{b}, {.lr = 0.3}}};
+  std::vector<optim::Group> groups{{{a}}, {{b}, {{"lr", 0.3}}}};
   Along optimizer{SGD{groups, {.lr = 0.1, .momentum = 0.5}}, directions::lr_momentum(), {.rho = 2}};
   Vector seen;
   const auto closure = [&] {

@@ -61,7 +61,7 @@ TEST_CASE("SGD follows PyTorch over learning rates, momenta, dampenings, decays 
 TEST_CASE("Nesterov follows PyTorch's SGD with nesterov") {
   follow("nesterov", [](const Parameters& parameters, const Settings& c) {
     return std::make_unique<optim::Nesterov>(
-        parameters, optim::NesterovOptions{.lr = schedule(c[0], c[3]), .momentum = c[1], .weight_decay = c[2]});
+        parameters, optim::SgdOptions{.lr = schedule(c[0], c[3]), .momentum = c[1], .weight_decay = c[2]});
   });
 }
 
@@ -78,7 +78,7 @@ TEST_CASE("AdamW follows PyTorch") {
   follow("adamw", [](const Parameters& parameters, const Settings& c) {
     return std::make_unique<optim::AdamW>(
         parameters,
-        optim::AdamWOptions{
+        optim::AdamOptions{
             .lr = schedule(c[0], c[5]), .beta1 = c[1], .beta2 = c[2], .epsilon = c[3], .weight_decay = c[4]});
   });
 }
@@ -87,7 +87,7 @@ TEST_CASE("SAM, ASAM and MSAM over every base follow the papers' formulas") {
   follow("wrappers", [](const Parameters& parameters, const Settings& c) -> std::unique_ptr<optim::Optimizer> {
     const std::string base_name = base_names()[static_cast<size_t>(c[1])];
     std::unique_ptr<optim::BaseOptimizer> base = make_base(base_name, parameters, c[2], c[4]);
-    if (base_name == "sgd" || base_name == "nesterov") base->group(0).momentum = c[3];
+    if (base_name == "sgd" || base_name == "nesterov") base->group(0)["momentum"] = c[3];
     if (c[0] == 0) return std::make_unique<optim::SAM>(std::move(base), optim::SamOptions{.rho = c[5]});
     if (c[0] == 1) return std::make_unique<optim::ASAM>(std::move(base), optim::AsamOptions{.rho = c[5], .eta = c[6]});
     return std::make_unique<optim::MSAM>(std::move(base),

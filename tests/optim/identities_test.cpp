@@ -54,7 +54,7 @@ TEST_CASE("MSAM with rho = lr * mu * |v| is Nesterov's original method") {
   const double lr = 0.05, mu = 0.9;
   const Variable w = leaf(start);
   optim::MSAM optimizer{SGD{{w}, {.lr = lr, .momentum = mu}}};
-  optimizer.group(0).rho = [&](int64_t) { return lr * mu * core::norm(optimizer.momentum()); };
+  optimizer.group(0)["rho"] = [&](int64_t) { return lr * mu * core::norm(optimizer.momentum()).item(); };
   OriginalNesterov reference;
   for (int i = 0; i < 300; ++i) {
     optimizer.step(training([&] { return rugged({w}); }));
@@ -132,7 +132,7 @@ TEST_CASE("heavy ball and Nesterov become unstable where theory says") {
     const Variable w = leaf({1});
     std::unique_ptr<optim::Optimizer> optimizer;
     if (nesterov)
-      optimizer = std::make_unique<optim::Nesterov>(Parameters{w}, optim::NesterovOptions{.lr = lr, .momentum = mu});
+      optimizer = std::make_unique<optim::Nesterov>(Parameters{w}, optim::SgdOptions{.lr = lr, .momentum = mu});
     else
       optimizer = std::make_unique<SGD>(Parameters{w}, optim::SgdOptions{.lr = lr, .momentum = mu});
     return settles_at(*optimizer, w, 1, 2000) < 1;

@@ -70,7 +70,7 @@ TEST_CASE("MSAM's batch-norm statistics are those of the perturbed point, recali
   nn::Sequential model = normalised_network();
   optim::MSAM optimizer{SGD{model.parameters(), {.lr = 0.1, .momentum = 0.9}}, {.rho = 2}};
   for (int i = 0; i < 300; ++i) optimizer.step(training(model, data));
-  optimizer.group(0).lr = optim::step_decay(1, 1, 0);  // from here on w stands still
+  optimizer.group(0)["lr"] = optim::step_decay(1, 1, 0);  // from here on w stands still
   for (int i = 0; i < 200; ++i) optimizer.step(training(model, data));
   const std::vector<Tensor> trained = weights(model);
   const auto loss = [&] {
@@ -127,7 +127,7 @@ TEST_CASE("every optimizer trains to the same bits at one and at two threads, tw
       CAPTURE(base);
       std::vector<std::vector<Tensor>> ends;
       for (const int threads : {1, 2, 2}) {
-        set_num_threads(threads);
+        set_num_threads(has_threads() ? threads : 1);
         manual_seed(1);
         nn::Sequential model{nn::Linear{300, 256}, nn::ReLU{}, nn::Linear{256, 4}};  // several chunks of work
         const auto optimizer = wrap(wrapper, make_base(base, model.parameters(), 0.01), 0.1);
@@ -164,7 +164,7 @@ TEST_CASE("after the second step no optimizer asks the system for memory, and no
     }
 }
 
-TEST_CASE("MSAM's peak memory is its base's") {
+TEST_CASE("MSAM's peak memory is its base's but for a few single numbers, none of it of the weights' size") {
   const Batch data = batch(8, 500);
   const auto peak = [&](const std::string& wrapper, const std::string& base) {
     nn::Sequential model{nn::Linear{500, 400}, nn::ReLU{}, nn::Linear{400, 4}};
@@ -177,7 +177,7 @@ TEST_CASE("MSAM's peak memory is its base's") {
   };
   for (const std::string& base : base_names()) {
     CAPTURE(base);
-    CHECK(peak("msam", base) == peak("none", base));
-    CHECK(peak("sam", base) > peak("none", base));  // SAM keeps a copy of the weights: the measure can tell
+    CHECK(peak("msam", base) <= peak("none", base) + 256);
+    CHECK(peak("sam", base) > peak("none", base) + 800000);  // a copy of the weights: the measure can tell
   }
 }

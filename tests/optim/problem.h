@@ -10,9 +10,9 @@
 #include "autograd/ops.h"
 #include "core/ops.h"
 #include "optim/adam.h"
-#include "optim/along.h"
-#include "optim/esam.h"
-#include "optim/looksam.h"
+#include "optim/directions/along.h"
+#include "optim/directions/esam.h"
+#include "optim/directions/looksam.h"
 #include "optim/msam.h"
 #include "optim/sam.h"
 #include "optim/sgd.h"
@@ -98,9 +98,9 @@ inline std::unique_ptr<optim::BaseOptimizer> make_base(const std::string& name, 
   if (name == "sgd")
     return std::make_unique<SGD>(parameters, SgdOptions{.lr = lr, .momentum = 0.9, .weight_decay = weight_decay});
   if (name == "nesterov")
-    return std::make_unique<Nesterov>(parameters, NesterovOptions{.lr = lr, .weight_decay = weight_decay});
+    return std::make_unique<Nesterov>(parameters, SgdOptions{.lr = lr, .weight_decay = weight_decay});
   if (name == "adam") return std::make_unique<Adam>(parameters, AdamOptions{.lr = lr, .weight_decay = weight_decay});
-  return std::make_unique<AdamW>(parameters, AdamWOptions{.lr = lr, .weight_decay = weight_decay});
+  return std::make_unique<AdamW>(parameters, AdamOptions{.lr = lr, .weight_decay = weight_decay});
 }
 inline const std::vector<std::string>& wrapper_names() {
   static const std::vector<std::string> names{"sam",

@@ -1,4 +1,4 @@
-#include "examples/kit/metrics.h"
+#include "examples/kit/json.h"
 
 #include <nlohmann/json.hpp>
 

@@ -134,7 +134,7 @@ TEST_CASE(
 
 TEST_CASE("a setting may change a run before its first step") {
   Setting setting = setting_of("msam");
-  setting.prepare = [](Run& run) { run.optimizer().group(0).rho = 0; };
+  setting.prepare = [](Run& run) { run.optimizer().group(0)["rho"] = 0; };
   Run prepared(small_problem(), setting, seed), sgd(small_problem(), setting_of("sgd"), seed);
   train_to_end(prepared), train_to_end(sgd);
   CHECK(weights_of(prepared) == weights_of(sgd));

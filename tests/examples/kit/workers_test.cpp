@@ -106,7 +106,7 @@ TEST_CASE("workers start after kernels on many threads, and the threads are ther
   const int before = num_threads();
   set_num_threads(3);
   const Tensor x = Tensor::full({300, 300}, 0.5);
-  const auto sum = [&] { return text(core::norm(core::matmul(x, x))); };
+  const auto sum = [&] { return text(core::norm(core::matmul(x, x)).item()); };
   const std::string expected = sum();
   for (int round = 0; round < 20; ++round) {  // a fork while a kernel's thread goes to sleep would hang now and then
     Gathered gathered(2, [&](int64_t, const Tick&) { return text(num_threads(), " ", sum()); });

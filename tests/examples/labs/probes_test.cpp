@@ -61,11 +61,11 @@ TEST_CASE("a probe tells of its step, and how far the step before it went") {
   Run run(digits_problem(), setting("msam", 0.3), seed);
   for (size_t i = 0; i < 2; ++i) {
     while (run.steps_done() < 5 * static_cast<int64_t>(i) + 3) run.step();
-    Tensor step = run.optimizer().base().flat().weights().clone();
+    Tensor step = run.optimizer().kept().flat.weights().clone();
     run.step();  // the one before the look
-    core::add_scaled(step, -1, run.optimizer().base().flat().weights());
+    core::add_scaled(step, -1, run.optimizer().kept().flat.weights());
     CHECK_CLOSE(seen.at("perturbation_norm")[i], 0.3, {.rtol = 1e-6, .atol = 0});
-    CHECK_CLOSE(seen.at("steps_ahead")[i], 0.3 / core::norm(step), {.rtol = 1e-6, .atol = 0});
+    CHECK_CLOSE(seen.at("steps_ahead")[i], 0.3 / core::norm(step).item(), {.rtol = 1e-6, .atol = 0});
     CHECK(seen.at("rise")[i] != 0);
     CHECK(seen.at("rises")[i] == (seen.at("rise")[i] > 0 ? 1 : 0));
     CHECK(seen.at("against")[i] == (seen.at("cosine")[i] < 0 ? 1 : 0));
@@ -75,7 +75,7 @@ TEST_CASE("a probe tells of its step, and how far the step before it went") {
 TEST_CASE("a setting that prepares its runs is probed as prepared") {
   TemporaryFolder folder;
   Setting still = setting("msam", 0.3);
-  still.label = "still", still.prepare = [](Run& run) { run.optimizer().group(0).rho = 0; };
+  still.label = "still", still.prepare = [](Run& run) { run.optimizer().group(0)["rho"] = 0; };
   const std::vector<Runs> all = probed(folder, {setting("msam", 0.3), still});
   const OfRun length = mean_seen("perturbation_norm");
   CHECK_CLOSE(all.at(0).mean(length).mean, 0.3, {.rtol = 1e-6, .atol = 0});

@@ -1,18 +1,19 @@
-#include "optim/curvature.h"
+#include "optim/analysis/curvature.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "autograd/hessian.h"
 #include "core/ops.h"
 #include "core/random.h"
-#include "optim/jacobi.h"
-#include "optim/layout.h"
+#include "optim/analysis/jacobi.h"
+#include "optim/analysis/trainable.h"
 
 namespace minima::optim {
 
-using detail::Layout;
 using detail::scaled;
+using detail::Trainable;
 
 namespace {
 
@@ -24,27 +25,14 @@ Variable recorded(const char* where, const LossFunction& loss) {
   return value;
 }
 
-// The Hessian as something to multiply vectors by. The gradient with its graph is computed once; a product is the
-// gradient of (gradient . vector), one more backward pass through that graph.
-class Hessian {
+// The Hessian of the loss in flat vectors.
+class FlatHessian {
  public:
-  Hessian(const char* where, const LossFunction& loss, const Layout& layout) : where_(where), layout_(layout) {
-    const auto gradients = grad(recorded(where, loss), layout.trainable(), {.create_graph = true});
-    for (size_t i = 0; i < gradients.size(); ++i) {
-      if (!gradients[i].requires_grad()) continue;  // the loss is linear in this parameter
-      reached_.push_back(i);
-      gradients_.push_back(gradients[i]);
-    }
-  }
+  FlatHessian(const char* where, const LossFunction& loss, const Trainable& trainable)
+      : where_(where), trainable_(trainable), hessian_(recorded(where, loss), trainable.parameters()) {}
 
   Tensor operator*(const Tensor& vector) const {
-    if (reached_.empty()) return layout_.zeros();
-    std::vector<Variable> along;
-    for (const size_t i : reached_) along.emplace_back(layout_.part(vector, i));
-    std::vector<Tensor> rows;
-    for (const Variable& row : grad(gradients_, layout_.trainable(), {.retain_graph = true, .grad_outputs = along}))
-      rows.push_back(row.value());
-    Tensor product = layout_.join(rows);
+    Tensor product = trainable_.join(hessian_ * trainable_.split(vector));
     if (!core::all_finite(product))
       fail(where_, "a Hessian-vector product with elements that are not finite", "finite ones",
            "Is there a second derivative at these weights?");
@@ -53,9 +41,8 @@ class Hessian {
 
  private:
   const char* where_;
-  const Layout& layout_;
-  std::vector<size_t> reached_;
-  std::vector<Variable> gradients_;
+  const Trainable& trainable_;
+  Hessian hessian_;
 };
 
 // ---- Lanczos
@@ -64,13 +51,14 @@ class Hessian {
 // point the others come back, above all the top eigenvector, which would then be found again and again.
 void orthogonalise(Tensor& vector, const std::vector<Tensor>& basis) {
   for (int twice = 0; twice < 2; ++twice)
-    for (const Tensor& other : basis) core::add_scaled(vector, -core::dot(other, vector), other);
+    for (const Tensor& other : basis) core::add_scaled(vector, -1, core::dot(other, vector), other);
 }
 
-Tensor random_unit_vector(Generator& random, const Layout& layout, const std::vector<Tensor>& orthogonal_to) {
-  Tensor vector = layout.without_frozen(random.normal({layout.numel()}, 0, 1, layout.dtype(), layout.device()));
+Tensor random_unit_vector(Generator& random, const Trainable& trainable, const std::vector<Tensor>& orthogonal_to) {
+  Tensor vector = trainable.without_frozen(
+      random.normal({trainable.layout().numel()}, 0, 1, trainable.layout().dtype(), trainable.layout().device()));
   orthogonalise(vector, orthogonal_to);
-  return scaled(vector, 1 / core::norm(vector));
+  return scaled(vector, 1 / core::norm(vector).item());
 }
 
 detail::Matrix tridiagonal(const std::vector<double>& diagonal, const std::vector<double>& off_diagonal) {
@@ -88,12 +76,12 @@ bool converged(const detail::Eigensystem& ritz, double beta, size_t k, double to
   return true;
 }
 
-Eigenpair measured_pair(const Hessian& hessian, Tensor u, int iterations) {
-  u = scaled(u, 1 / core::norm(u));
+Eigenpair measured_pair(const FlatHessian& hessian, Tensor u, int iterations) {
+  u = scaled(u, 1 / core::norm(u).item());
   Tensor error = hessian * u;
-  const double value = core::dot(u, error);
+  const double value = core::dot(u, error).item();
   core::add_scaled(error, -value, u);
-  const double distance = core::norm(error);
+  const double distance = core::norm(error).item();
   return {{.value = value, .residual = distance == 0 ? 0 : distance / std::abs(value), .iterations = iterations}, u};
 }
 
@@ -101,35 +89,35 @@ Eigenpair measured_pair(const Hessian& hessian, Tensor u, int iterations) {
 
 std::vector<Eigenpair> top_eigenvalues(const LossFunction& loss, const std::vector<Variable>& parameters, int k,
                                        const LanczosOptions& options) {
-  const Layout layout("top_eigenvalues", parameters);
-  const int64_t most = std::min<int64_t>(options.max_iterations, layout.dimension());
+  const Trainable trainable("top_eigenvalues", parameters);
+  const int64_t most = std::min<int64_t>(options.max_iterations, trainable.dimension());
   if (k < 1 || k > most)
     fail("top_eigenvalues", text("k = ", k),
-         text("1 to ", most, ", for ", layout.dimension(),
+         text("1 to ", most, ", for ", trainable.dimension(),
               " trainable elements and max_iterations = ", options.max_iterations));
-  const Hessian hessian("top_eigenvalues", loss, layout);
-  const double rounding =
-      layout.dtype() == DType::float32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
+  const FlatHessian hessian("top_eigenvalues", loss, trainable);
+  const double rounding = trainable.layout().dtype() == DType::float32 ? std::numeric_limits<float>::epsilon()
+                                                                       : std::numeric_limits<double>::epsilon();
   Generator random{options.seed};
-  std::vector<Tensor> basis{random_unit_vector(random, layout, {})};
+  std::vector<Tensor> basis{random_unit_vector(random, trainable, {})};
   std::vector<double> diagonal, off_diagonal;
   detail::Eigensystem ritz;
   for (;;) {
     Tensor next = hessian * basis.back();
-    diagonal.push_back(core::dot(basis.back(), next));
+    diagonal.push_back(core::dot(basis.back(), next).item());
     orthogonalise(next, basis);
-    const double beta = core::norm(next);
+    const double beta = core::norm(next).item();
     ritz = detail::symmetric_eigensystem(tridiagonal(diagonal, off_diagonal));
     if (std::ssize(basis) == most || converged(ritz, beta, static_cast<size_t>(k), options.tolerance)) break;
     const double largest = std::max(std::abs(ritz.values.front()), std::abs(ritz.values.back()));
     const bool exhausted = beta <= rounding * largest;  // the Krylov space ends here: go on from another vector
     off_diagonal.push_back(beta);
-    basis.push_back(exhausted ? random_unit_vector(random, layout, basis) : scaled(next, 1 / beta));
+    basis.push_back(exhausted ? random_unit_vector(random, trainable, basis) : scaled(next, 1 / beta));
   }
 
   std::vector<Eigenpair> pairs;
   for (size_t i = 0; i < static_cast<size_t>(k); ++i) {
-    Tensor u = layout.zeros();
+    Tensor u = trainable.layout().zeros();
     for (size_t j = 0; j < basis.size(); ++j) core::add_scaled(u, ritz.vectors[i][j], basis[j]);
     pairs.push_back(measured_pair(hessian, u, static_cast<int>(basis.size())));
   }
@@ -159,26 +147,27 @@ TraceEstimate hessian_trace(const LossFunction& loss, const std::vector<Variable
                             const TraceOptions& options) {
   if (options.samples < 2)
     fail("hessian_trace", text("samples = ", options.samples), "at least 2", "One sample has no standard error.");
-  const Layout layout("hessian_trace", parameters);
-  const Hessian hessian("hessian_trace", loss, layout);
+  const Trainable trainable("hessian_trace", parameters);
+  const FlatHessian hessian("hessian_trace", loss, trainable);
+  const FlatLayout& layout = trainable.layout();
   Generator random{options.seed};
   const auto count = static_cast<size_t>(options.samples);
   std::vector<double> totals(count, 0);
-  std::vector<std::vector<double>> parts(layout.trainable().size(), std::vector<double>(count));
+  std::vector<std::vector<double>> parts(trainable.parameters().size(), std::vector<double>(count));
   for (size_t sample = 0; sample < count; ++sample) {
     const Tensor coins = random.bernoulli({layout.numel()}, 0.5, layout.dtype(), layout.device());
     const Tensor signs = core::unary(core::UnaryOp::affine, coins, 2, -1);
     const Tensor product = hessian * signs;
     for (size_t i = 0; i < parts.size(); ++i) {
-      parts[i][sample] = core::dot(layout.part(signs, i), layout.part(product, i));
+      parts[i][sample] = core::dot(trainable.part(signs, i), trainable.part(product, i)).item();
       totals[sample] += parts[i][sample];
     }
   }
   const auto [value, standard_error] = mean_with_error(totals);
   TraceEstimate estimate{.value = value, .standard_error = standard_error, .samples = options.samples};
-  size_t trainable = 0;
+  size_t next = 0;
   for (const Variable& parameter : parameters)
-    estimate.per_parameter.push_back(parameter.requires_grad() ? mean_with_error(parts[trainable++])
+    estimate.per_parameter.push_back(parameter.requires_grad() ? mean_with_error(parts[next++])
                                                                : TraceEstimate::Part{});
   return estimate;
 }
@@ -186,17 +175,17 @@ TraceEstimate hessian_trace(const LossFunction& loss, const std::vector<Variable
 // ---- single vectors
 
 Tensor hessian_vector_product(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& vector) {
-  const Layout layout("hessian_vector_product", parameters);
-  layout.check(vector);
-  return Hessian("hessian_vector_product", loss, layout) * vector;
+  const Trainable trainable("hessian_vector_product", parameters);
+  trainable.check(vector);
+  return FlatHessian("hessian_vector_product", loss, trainable) * vector;
 }
 
 Tensor flat_gradient(const LossFunction& loss, const std::vector<Variable>& parameters) {
-  const Layout layout("flat_gradient", parameters);
+  const Trainable trainable("flat_gradient", parameters);
   std::vector<Tensor> gradients;
-  for (const Variable& gradient : grad(recorded("flat_gradient", loss), layout.trainable()))
+  for (const Variable& gradient : grad(recorded("flat_gradient", loss), trainable.parameters()))
     gradients.push_back(gradient.value());
-  return layout.join(gradients);
+  return trainable.join(gradients);
 }
 
 }  // namespace minima::optim

@@ -4,7 +4,7 @@
 //                          {.rho = 0.5}};
 #pragma once
 
-#include "optim/direction.h"
+#include "optim/directions/direction.h"
 #include "optim/wrapper.h"
 
 namespace minima::optim {
@@ -29,8 +29,6 @@ class Along : public Wrapper {
   Along(std::unique_ptr<BaseOptimizer> base, Direction direction, const AlongOptions& options = {});
 
   Variable step(const Closure& closure) override;
-  using Optimizer::step;
-  Buffers buffers() const override;
 
  private:
   Perturbation perturbation() const;

@@ -1,4 +1,4 @@
-#include "optim/jacobi.h"
+#include "optim/analysis/jacobi.h"
 
 #include <algorithm>
 #include <cmath>

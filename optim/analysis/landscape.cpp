@@ -1,16 +1,16 @@
-#include "optim/landscape.h"
+#include "optim/analysis/landscape.h"
 
 #include <cmath>
 
 #include "core/ops.h"
 #include "core/random.h"
-#include "optim/jacobi.h"
-#include "optim/layout.h"
+#include "optim/analysis/jacobi.h"
+#include "optim/analysis/trainable.h"
 
 namespace minima::optim {
 
-using detail::Layout;
 using detail::scaled;
+using detail::Trainable;
 
 namespace {
 
@@ -24,11 +24,11 @@ Tensor moved(const Tensor& x, double factor, const Tensor& y) {
 // The parameters moved about, without recording; back where they were when it ends, also by an exception.
 class Excursion {
  public:
-  Excursion(const char* where, const LossFunction& loss, const Layout& layout)
-      : where_(where), loss_(loss), layout_(layout) {
+  Excursion(const char* where, const LossFunction& loss, const Trainable& trainable)
+      : where_(where), loss_(loss), trainable_(trainable) {
     std::vector<Tensor> values;
-    for (const Variable& parameter : layout.trainable()) values.push_back(parameter.value());
-    home_ = layout.join(values);
+    for (const Variable& parameter : trainable.parameters()) values.push_back(parameter.value());
+    home_ = trainable.join(values);
   }
   Excursion(const Excursion&) = delete;
   Excursion& operator=(const Excursion&) = delete;
@@ -36,20 +36,20 @@ class Excursion {
 
   const Tensor& home() const { return home_; }
   double loss_at(const Tensor& flat, const std::string& place) {
-    layout_.check(flat);
+    trainable_.check(flat);
     go_to(flat);
     return detail::finite_loss(where_, loss_(), place, "Look at a smaller range.");
   }
 
  private:
   void go_to(const Tensor& flat) {
-    for (size_t i = 0; i < layout_.trainable().size(); ++i)
-      Tensor(layout_.trainable()[i].value()).copy_from(layout_.part(flat, i));
+    for (size_t i = 0; i < trainable_.parameters().size(); ++i)
+      Tensor(trainable_.parameters()[i].value()).copy_from(trainable_.part(flat, i));
   }
 
   const char* where_;
   const LossFunction& loss_;
-  const Layout& layout_;
+  const Trainable& trainable_;
   Tensor home_;
   NoGrad evaluating_;
 };
@@ -63,31 +63,29 @@ void require_some(const char* where, const char* name, const std::vector<double>
 // ---- weights and directions
 
 Tensor flat_weights(const std::vector<Variable>& parameters) {
-  const Layout layout("flat_weights", parameters);
-  std::vector<Tensor> parts;
-  for (const Variable& parameter : parameters) parts.push_back(parameter.value().flatten());
-  return core::concatenate(parts, 0);
+  const FlatLayout layout("flat_weights", parameters);
+  const Tensor flat = layout.zeros();
+  for (size_t i = 0; i < parameters.size(); ++i) layout.part(flat, i).copy_from(parameters[i].value());
+  return flat;
 }
 
 void set_weights(const std::vector<Variable>& parameters, const Tensor& flat) {
-  Layout("set_weights", parameters).check(flat);
-  int64_t begin = 0;
-  for (const Variable& parameter : parameters) {
-    const int64_t end = begin + parameter.numel();
-    Tensor(parameter.value()).copy_from(flat.slice(begin, end).reshape(parameter.shape()));
-    begin = end;
-  }
+  const Trainable trainable("set_weights", parameters);
+  trainable.check(flat);
+  for (size_t i = 0; i < parameters.size(); ++i)
+    Tensor(parameters[i].value()).copy_from(trainable.layout().part(flat, i));
 }
 
 Tensor filter_normalised_direction(const std::vector<Variable>& parameters, uint64_t seed) {
-  const Layout layout("filter_normalised_direction", parameters);
+  const Trainable trainable("filter_normalised_direction", parameters);
   const auto norms = [](const Tensor& rows) {
     return core::unary(core::UnaryOp::sqrt,
                        core::reduce(core::ReduceOp::sum, core::unary(core::UnaryOp::power, rows, 2), 1, true));
   };
   Generator random{seed};
   std::vector<Tensor> parts;
-  for (const Variable& parameter : layout.trainable()) {
+  const FlatLayout& layout = trainable.layout();
+  for (const Variable& parameter : trainable.parameters()) {
     const Shape& shape = parameter.shape();
     if (shape.rank() < 2 || shape.numel() == 0) {
       parts.push_back(Tensor::zeros(shape, layout.dtype(), layout.device()));
@@ -98,18 +96,18 @@ Tensor filter_normalised_direction(const std::vector<Variable>& parameters, uint
     const Tensor scale = core::binary(core::BinaryOp::divide, norms(filters), norms(noise));
     parts.push_back(core::binary(core::BinaryOp::multiply, noise, scale).reshape(shape));
   }
-  return layout.join(parts);
+  return trainable.join(parts);
 }
 
 // ---- lines
 
 Sharpness sharpness(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& direction,
                     double rho) {
-  const Layout layout("sharpness", parameters);
+  const Trainable trainable("sharpness", parameters);
   if (!(rho > 0 && std::isfinite(rho))) fail("sharpness", text("rho = ", rho), "a finite number above 0");
-  const Tensor d = layout.direction(direction);
-  const double factor = rho / core::norm(d);
-  Excursion excursion("sharpness", loss, layout);
+  const Tensor d = trainable.direction(direction);
+  const double factor = rho / core::norm(d).item();
+  Excursion excursion("sharpness", loss, trainable);
   const Tensor& w = excursion.home();
   return {.loss = excursion.loss_at(w, "the weights as they are"),
           .ahead = excursion.loss_at(moved(w, factor, d), text("distance ", rho, " ahead")),
@@ -118,11 +116,11 @@ Sharpness sharpness(const LossFunction& loss, const std::vector<Variable>& param
 
 std::vector<double> losses_along(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& from,
                                  const Tensor& direction, const std::vector<double>& alphas) {
-  const Layout layout("losses_along", parameters);
+  const Trainable trainable("losses_along", parameters);
   require_some("losses_along", "alphas", alphas);
-  layout.check(from);
-  const Tensor d = layout.direction(direction);
-  Excursion excursion("losses_along", loss, layout);
+  trainable.check(from);
+  const Tensor d = trainable.direction(direction);
+  Excursion excursion("losses_along", loss, trainable);
   std::vector<double> losses;
   for (const double alpha : alphas) losses.push_back(excursion.loss_at(moved(from, alpha, d), text("alpha = ", alpha)));
   return losses;
@@ -130,11 +128,11 @@ std::vector<double> losses_along(const LossFunction& loss, const std::vector<Var
 
 std::vector<double> interpolation(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& a,
                                   const Tensor& b, const std::vector<double>& alphas) {
-  const Layout layout("interpolation", parameters);
+  const Trainable trainable("interpolation", parameters);
   require_some("interpolation", "alphas", alphas);
-  layout.check(a);
-  layout.check(b);
-  Excursion excursion("interpolation", loss, layout);
+  trainable.check(a);
+  trainable.check(b);
+  Excursion excursion("interpolation", loss, trainable);
   std::vector<double> losses;
   for (const double alpha : alphas)
     losses.push_back(excursion.loss_at(moved(scaled(a, 1 - alpha), alpha, b), text("alpha = ", alpha)));
@@ -161,12 +159,12 @@ void check_same(const char* where, const Tensor& got, const Tensor& expected, co
 
 std::vector<double> losses_on(const LossFunction& loss, const std::vector<Variable>& parameters, const Plane& plane,
                               const std::vector<double>& alphas, const std::vector<double>& betas) {
-  const Layout layout("losses_on", parameters);
+  const Trainable trainable("losses_on", parameters);
   require_some("losses_on", "alphas", alphas);
   require_some("losses_on", "betas", betas);
-  layout.check(plane.origin);
-  const Plane moving{plane.origin, layout.direction(plane.u), layout.direction(plane.v)};
-  Excursion excursion("losses_on", loss, layout);
+  trainable.check(plane.origin);
+  const Plane moving{plane.origin, trainable.direction(plane.u), trainable.direction(plane.v)};
+  Excursion excursion("losses_on", loss, trainable);
   std::vector<double> losses;
   for (const double beta : betas)
     for (const double alpha : alphas)
@@ -185,14 +183,14 @@ Plane trajectory_plane(const std::vector<Tensor>& points) {
   // The principal components of n points in many dimensions, from the n x n products between them.
   detail::Matrix products(steps.size(), std::vector<double>(steps.size()));
   for (size_t i = 0; i < steps.size(); ++i)
-    for (size_t j = 0; j <= i; ++j) products[i][j] = products[j][i] = core::dot(steps[i], steps[j]);
+    for (size_t j = 0; j <= i; ++j) products[i][j] = products[j][i] = core::dot(steps[i], steps[j]).item();
   const detail::Eigensystem system = detail::symmetric_eigensystem(std::move(products));
   if (!(system.values[1] > 1e-14 * system.values[0]))
     fail("trajectory_plane", "points on a line", "points that span a plane");
   const auto component = [&](size_t k) {
     Tensor axis = scaled(steps[0], system.vectors[k][0]);
     for (size_t i = 1; i < steps.size(); ++i) core::add_scaled(axis, system.vectors[k][i], steps[i]);
-    return scaled(axis, 1 / core::norm(axis));
+    return scaled(axis, 1 / core::norm(axis).item());
   };
   return {points.back(), component(0), component(1)};
 }
@@ -200,19 +198,20 @@ Plane trajectory_plane(const std::vector<Tensor>& points) {
 PlanePoint project(const Plane& plane, const Tensor& w) {
   check_same("project", w, plane.origin, "a point");
   Tensor rest = moved(w, -1, plane.origin);
-  const double uu = core::dot(plane.u, plane.u), uv = core::dot(plane.u, plane.v), vv = core::dot(plane.v, plane.v),
-               ur = core::dot(plane.u, rest), vr = core::dot(plane.v, rest), determinant = uu * vv - uv * uv;
+  const auto dot = [](const Tensor& x, const Tensor& y) { return core::dot(x, y).item(); };
+  const double uu = dot(plane.u, plane.u), uv = dot(plane.u, plane.v), vv = dot(plane.v, plane.v),
+               ur = dot(plane.u, rest), vr = dot(plane.v, rest), determinant = uu * vv - uv * uv;
   if (!(determinant > 1e-10 * uu * vv)) fail("project", "a plane whose directions are parallel", "two different ones");
   const double alpha = (ur * vv - vr * uv) / determinant, beta = (vr * uu - ur * uv) / determinant;
   core::add_scaled(rest, -alpha, plane.u);
   core::add_scaled(rest, -beta, plane.v);
-  return {.alpha = alpha, .beta = beta, .distance = core::norm(rest)};
+  return {.alpha = alpha, .beta = beta, .distance = core::norm(rest).item()};
 }
 
 std::vector<ProjectedPoint> losses_of_path(const LossFunction& loss, const std::vector<Variable>& parameters,
                                            const Plane& plane, const std::vector<Tensor>& points) {
-  const Layout layout("losses_of_path", parameters);
-  Excursion excursion("losses_of_path", loss, layout);
+  const Trainable trainable("losses_of_path", parameters);
+  Excursion excursion("losses_of_path", loss, trainable);
   std::vector<ProjectedPoint> path;
   for (size_t i = 0; i < points.size(); ++i) {
     const PlanePoint at = project(plane, points[i]);

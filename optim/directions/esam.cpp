@@ -1,4 +1,4 @@
-#include "optim/esam.h"
+#include "optim/directions/esam.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +10,24 @@
 namespace minima::optim {
 
 namespace {
+
+// The samples' losses, one for each of `rows` (all: undefined).
+Variable losses_of(const SampleLosses& losses, const Tensor& rows) {
+  Variable each = losses(rows);
+  if (!each.defined() || each.shape().rank() != 1 || each.numel() == 0 ||
+      (rows.defined() && each.size(0) != rows.size(0)))
+    fail("esam", each.defined() ? text("losses of shape ", each.shape()) : "no losses",
+         rows.defined() ? text("one for each of ", rows.size(0), " samples")
+                        : "one for each sample of the batch, (batch,)",
+         "nn::cross_entropies gives them.");
+  return each;
+}
+
+Variable backward_of_mean(const Variable& each) {
+  Variable loss = mean(each);
+  loss.backward();
+  return loss;
+}
 
 // The rows that rise most from `before` to `after`, in their order; the earlier one where two rise alike.
 Tensor most_risen(const Tensor& before, const Tensor& after, double share) {
@@ -26,7 +44,7 @@ Tensor most_risen(const Tensor& before, const Tensor& after, double share) {
 }  // namespace
 
 ESAM::ESAM(std::unique_ptr<BaseOptimizer> base, const EsamOptions& options)
-    : Wrapper("esam", std::move(base), options.rho, Radius::not_negative),
+    : Wrapper("esam", std::move(base), options.rho, Range::at_least_0),
       beta_(options.beta),
       gamma_(options.gamma),
       seed_(options.seed) {
@@ -37,24 +55,19 @@ ESAM::ESAM(std::unique_ptr<BaseOptimizer> base, const EsamOptions& options)
 Variable ESAM::step(const Closure& closure) { return step_with(closure, closure); }
 
 Variable ESAM::step(const SampleLosses& losses) {
-  if (gamma_ == 1) return Optimizer::step(losses);
   Tensor before;
-  const auto backward_of_mean = [](const Variable& each) {
-    Variable loss = mean(each);
-    loss.backward();
-    return loss;
-  };
   return step_with(
       [&] {
-        const Variable each = detail::losses_of(name(), losses, Tensor());
+        const Variable each = losses_of(losses, Tensor());
         before = each.value();
         return backward_of_mean(each);
       },
       [&] {
+        if (gamma_ == 1) return backward_of_mean(losses_of(losses, Tensor()));
         NoGrad choosing;
-        const Tensor after = detail::losses_of(name(), losses, Tensor()).value();
+        const Tensor after = losses_of(losses, Tensor()).value();
         EnableGrad training;
-        return backward_of_mean(detail::losses_of(name(), losses, most_risen(before, after, gamma_)));
+        return backward_of_mean(losses_of(losses, most_risen(before, after, gamma_)));
       });
 }
 

@@ -29,8 +29,6 @@ class LookSAM : public Wrapper {
   explicit LookSAM(std::unique_ptr<BaseOptimizer> base, const LookSamOptions& options = {});
 
   Variable step(const Closure& closure) override;
-  using Optimizer::step;
-  Buffers buffers() const override;
 
  private:
   void remember_orthogonal_part(const Tensor& g, const Tensor& g2);

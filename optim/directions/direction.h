@@ -17,25 +17,25 @@ namespace minima::optim {
 class DirectionContext {
  public:
   /// `gradient` and `last_gradient` are undefined where the direction did not ask for them.
-  DirectionContext(const BaseOptimizer& base, Tensor gradient, Tensor last_gradient);
+  DirectionContext(const Optimizer& optimizer, Tensor gradient, Tensor last_gradient);
 
-  const Tensor& weights() const { return base_.flat().weights(); }
+  Tensor weights() const { return optimizer_.kept().flat.weights(); }
   /// g of this batch at w. An error unless needs_gradient.
   const Tensor& gradient() const;
   /// The gradient that the last step applied; zero before the first. An error unless needs_last_gradient.
   const Tensor& last_gradient() const;
   /// v before the new gradient enters. An error where the base has none.
-  const Tensor& momentum() const { return base_.momentum(); }
+  const Tensor& momentum() const { return optimizer_.momentum(); }
   /// 0 for the first
-  int64_t step() const { return base_.steps(); }
-  double lr(int group = 0) const { return base_.values(group).lr; }
+  int64_t step() const { return optimizer_.steps(); }
+  double lr(int group = 0) const { return optimizer_.group(group).now("lr"); }
   /// A flat tensor times the learning rate of each group.
   Tensor times_lr(const Tensor& flat) const;
   /// Standard normal numbers, a function of the seed and the step alone: the same again in a resumed run.
   Tensor normal(uint64_t seed) const;
 
  private:
-  const BaseOptimizer& base_;
+  const Optimizer& optimizer_;
   Tensor gradient_, last_gradient_;
 };
 

@@ -1,12 +1,12 @@
-#include "optim/direction.h"
+#include "optim/directions/direction.h"
 
 #include "core/ops.h"
 #include "core/random.h"
 
 namespace minima::optim {
 
-DirectionContext::DirectionContext(const BaseOptimizer& base, Tensor gradient, Tensor last_gradient)
-    : base_(base), gradient_(std::move(gradient)), last_gradient_(std::move(last_gradient)) {}
+DirectionContext::DirectionContext(const Optimizer& optimizer, Tensor gradient, Tensor last_gradient)
+    : optimizer_(optimizer), gradient_(std::move(gradient)), last_gradient_(std::move(last_gradient)) {}
 
 const Tensor& DirectionContext::gradient() const {
   if (!gradient_.defined())
@@ -23,8 +23,9 @@ const Tensor& DirectionContext::last_gradient() const {
 }
 
 Tensor DirectionContext::times_lr(const Tensor& flat) const {
-  Tensor scaled = base_.flat().zeros();
-  for (const FlatParameters::Run& run : base_.flat().runs()) {
+  const FlatParameters& parameters = optimizer_.kept().flat;
+  Tensor scaled = parameters.layout().zeros();
+  for (const FlatParameters::Run& run : parameters.runs()) {
     Tensor part = scaled.slice(run.begin, run.end);
     core::add_scaled(part, lr(run.group), flat.slice(run.begin, run.end));
   }
@@ -32,10 +33,10 @@ Tensor DirectionContext::times_lr(const Tensor& flat) const {
 }
 
 Tensor DirectionContext::normal(uint64_t seed) const {
-  const Tensor& w = weights();
+  const FlatLayout& layout = optimizer_.kept().flat.layout();
   // A key of its own: with the model's seed the first direction would be the initial weights. No two steps overlap.
-  Generator generator{.seed = seed ^ 0xD1EC71095EED0001ull, .offset = static_cast<uint64_t>(step() * w.numel())};
-  return generator.normal(w.shape(), 0, 1, w.dtype(), w.device());
+  Generator generator{.seed = seed ^ 0xD1EC71095EED0001ull, .offset = static_cast<uint64_t>(step() * layout.numel())};
+  return generator.normal({layout.numel()}, 0, 1, layout.dtype(), layout.device());
 }
 
 namespace directions {

@@ -12,7 +12,7 @@
 // still.
 #pragma once
 
-#include "optim/curvature.h"
+#include "optim/analysis/curvature.h"
 
 namespace minima::optim {
 

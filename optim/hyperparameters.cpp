@@ -1,0 +1,90 @@
+#include "optim/hyperparameters.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace minima::optim {
+
+namespace {
+
+bool is_in(Range range, double value) {
+  switch (range) {
+    case Range::finite: return std::isfinite(value);
+    case Range::at_least_0:
+    case Range::learning_rate: return value >= 0 && std::isfinite(value);
+    case Range::above_0: return value > 0 && std::isfinite(value);
+    case Range::below_1:
+    case Range::decay_rate: return value >= 0 && value < 1;
+  }
+  return false;
+}
+
+const char* in_words(Range range) {
+  switch (range) {
+    case Range::finite: return "a finite number";
+    case Range::at_least_0:
+    case Range::learning_rate: return "a finite number of at least 0";
+    case Range::above_0: return "a number above 0";
+    case Range::below_1:
+    case Range::decay_rate: return "a number in [0, 1)";
+  }
+  return "";
+}
+
+}  // namespace
+
+Hyperparameters::Hyperparameters(std::string owner, int group, std::vector<Hyperparameter> all)
+    : owner_(std::move(owner)), group_(group), all_(std::move(all)) {}
+
+bool Hyperparameters::has(std::string_view name) const {
+  return std::any_of(all_.begin(), all_.end(), [&](const Hyperparameter& h) { return h.name == name; });
+}
+
+std::string Hyperparameters::names() const {
+  std::vector<std::string> names;
+  for (const Hyperparameter& h : all_) names.emplace_back(h.name);
+  return joined(names);
+}
+
+size_t Hyperparameters::index_of(std::string_view name) const {
+  for (size_t i = 0; i < all_.size(); ++i)
+    if (all_[i].name == name) return i;
+  fail(owner_, text(std::string(name), " in group ", group_), text("what ", owner_, " reads: ", names()));
+}
+
+void Hyperparameters::extend(const std::string& owner, const Hyperparameter& more) {
+  owner_ = owner;
+  all_.push_back(more);
+}
+
+void Hyperparameters::check_constants() const {
+  for (const Hyperparameter& h : all_) {
+    if (!h.schedule.is_constant()) {
+      if (h.range == Range::decay_rate)
+        fail(owner_, text("a schedule for ", h.name, " in group ", group_), "a constant",
+             "The bias correction assumes one.");
+      continue;
+    }
+    const double value = h.schedule(0);
+    if (h.range == Range::learning_rate && !(value > 0))
+      fail(owner_, text(h.name, " = ", value, " in group ", group_), "a number above 0");
+    if (!is_in(h.range, value)) refuse(h, value, "");
+  }
+}
+
+void Hyperparameters::sample(int64_t step) {
+  for (Hyperparameter& h : all_) {
+    if (h.range == Range::decay_rate && !h.schedule.is_constant()) check_constants();
+    const double value = h.schedule(step);
+    if (!is_in(h.range, value)) refuse(h, value, text(" at step ", step, " (counted from 0)"));
+    h.now = value;
+  }
+}
+
+void Hyperparameters::refuse(const Hyperparameter& h, double value, const std::string& when) const {
+  fail(owner_, text(h.name, " = ", value, " in group ", group_, when), in_words(h.range));
+}
+
+}  // namespace minima::optim

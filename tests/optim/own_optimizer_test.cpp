@@ -1,0 +1,143 @@
+// An optimizer of one's own, as docs/an-optimizer-of-your-own.md shows it: Lion, a rule, its options and one line.
+#include <cmath>
+
+#include "optim/make.h"
+#include "tests/check.h"
+#include "tests/optim/problem.h"
+
+using namespace minima;
+using namespace minima::test;
+
+// ---- begin lion
+/// Lion (Chen et al., 2023): the sign of an average of momentum and gradient, with decoupled decay.
+struct LionRule {
+  double lr, beta1, beta2, weight_decay;
+
+  template <class T>
+  MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& momentum) const {
+    const T c = T(beta1) * momentum + T(1 - beta1) * grad;
+    weight -= T(lr) * (T((c > 0) - (c < 0)) + T(weight_decay) * weight);
+    momentum = T(beta2) * momentum + T(1 - beta2) * grad;
+  }
+};
+
+struct LionOptions {
+  optim::Schedule lr = 1e-4, beta1 = 0.9, beta2 = 0.99, weight_decay = 0;
+};
+
+struct Lion : optim::BaseOptimizer {
+  explicit Lion(const optim::ParameterGroups& groups, const LionOptions& options = {})
+      : BaseOptimizer("lion", groups,
+                      {{"lr", options.lr, optim::Range::learning_rate},
+                       {"beta1", options.beta1, optim::Range::below_1},
+                       {"beta2", options.beta2, optim::Range::below_1},
+                       {"weight_decay", options.weight_decay}},
+                      {"momentum"}) {}
+
+  void update(const Tensor& gradient) override {
+    optim::apply(kept(), gradient, [](const optim::RuleContext& now) {
+      return LionRule{now["lr"], now["beta1"], now["beta2"], now["weight_decay"]};
+    });
+  }
+};
+// ---- end lion
+
+namespace {
+
+// Six states: each counts the steps, the k-th by k.
+struct SixRule {
+  template <class T>
+  MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& a, T& b, T& c, T& d, T& e, T& f) const {
+    a += 1, b += 2, c += 3, d += 4, e += 5, f += 6;
+    weight -= grad;
+  }
+};
+
+struct Six : optim::BaseOptimizer {
+  explicit Six(const optim::ParameterGroups& groups, const std::vector<const char*>& buffers)
+      : BaseOptimizer("six", groups, {{"lr", 1, optim::Range::learning_rate}}, buffers) {}
+  void update(const Tensor& gradient) override {
+    optim::apply(kept(), gradient, [](const optim::RuleContext&) { return SixRule{}; });
+  }
+};
+
+void register_once() {
+  static const bool done = [] {
+    optim::register_optimizer<Lion>("lion", {{"lr", 1e-4}, {"beta1", 0.9}, {"weight_decay", 0.1}});
+    return true;
+  }();
+  (void)done;
+}
+
+}  // namespace
+
+TEST_CASE("Lion, written in under 40 lines, makes the published steps") {
+  const Variable w = leaf({1, -2});
+  Lion lion{{w}, {.lr = 0.1, .beta1 = 0.5, .beta2 = 0.8, .weight_decay = 0.5}};
+  std::vector<double> x{1, -2}, m{0, 0};
+  const std::vector<std::vector<double>> gradients{{3, -1}, {-1, 4}, {0.5, 0.5}, {-6, 1}};
+  for (const auto& g : gradients) {
+    lion.step(training([&] { return sum(w * Variable(Tensor::from(g))); }));
+    for (size_t i = 0; i < 2; ++i) {
+      const double c = 0.5 * m[i] + 0.5 * g[i];
+      x[i] -= 0.1 * ((c > 0) - (c < 0) + 0.5 * x[i]);
+      m[i] = 0.8 * m[i] + 0.2 * g[i];
+    }
+    CHECK_CLOSE(w.value(), Tensor::from(x), {.rtol = 1e-14});
+    CHECK_CLOSE(lion.momentum(), Tensor::from(m), {.rtol = 1e-14});
+  }
+}
+
+TEST_CASE("an optimizer of one's own has groups, schedules, statistics, clipping, states and wrappers as any") {
+  register_once();
+  const Variable a = leaf({1}), b = leaf({1});
+  Lion lion{{optim::Group{{a}}, optim::Group{{b}, {{"lr", optim::step_decay(0.2, 1, 0.5)}}}}, {.lr = 0.1}};
+  lion.measure(optim::Measure::norms);
+  lion.step(training([&] { return sum(a * 3.0) + sum(b * 4.0); }));
+  lion.step(training([&] { return sum(a * 3.0) + sum(b * 4.0); }));
+  CHECK_CLOSE(a.value(), Tensor::from(std::vector{0.8}), {.rtol = 1e-14});
+  CHECK_CLOSE(b.value(), Tensor::from(std::vector{0.7}), {.rtol = 1e-14});
+  CHECK_CLOSE(std::vector{lion.last_step().gradient_norm}, std::vector{5.0}, {.rtol = 1e-14});
+  const Variable c = leaf({1}), d = leaf({1});
+  Lion other{{optim::Group{{c}}, optim::Group{{d}}}, {.lr = 0.7}};
+  other.load_state(lion.state());
+  CHECK_SAME_BITS(other.momentum(), lion.momentum());
+  CHECK(other.group(0)["lr"](0) == 0.1);
+
+  for (const std::string& wrapper : wrapper_names()) {
+    CAPTURE(wrapper);
+    const Variable w = leaf({1, 2});
+    const auto made = optim::make_optimizer(
+        wrapper, {w}, {.base = "lion", .hyperparameters = {{"lr", 0.05}, {"momentum", 0.8}, {"beta2", 0.9}}});
+    CHECK(made->base_name() == "lion");
+    CHECK(made->group(0)["beta1"](0) == 0.8);
+    const double before = rugged({w}).item();
+    for (int i = 0; i < 10; ++i) made->step(training([&] { return rugged({w}); }));
+    CHECK(rugged({w}).item() < before);
+  }
+}
+
+TEST_CASE("a registered optimizer is known by name, with its defaults, once") {
+  register_once();
+  const auto names = optim::optimizer_names();
+  CHECK(std::count(names.begin(), names.end(), "lion") == 1);
+  CHECK(optim::defaults_of("msam", "lion").at("lr") == 1e-4);
+  CHECK(optim::make_optimizer("lion", {leaf({1})})->group(0)["weight_decay"](0) == 0.1);
+  CHECK_ERROR(optim::register_optimizer<Lion>("lion", {}), "[register_optimizer] got the name \"lion\"");
+  CHECK_ERROR(optim::register_optimizer<Lion>("sam", {}), "[register_optimizer] got the name \"sam\"");
+}
+
+TEST_CASE("a rule may have any number of states up to six, and a number other than the buffers' is refused") {
+  const Variable w = leaf({1, 2, 3});
+  Six six{{w}, {"a", "b", "c", "d", "e", "f"}};
+  six.step(training([&] { return sum(w); })), six.step(training([&] { return sum(w); }));
+  for (int k = 0; k < 6; ++k)
+    CHECK_CLOSE(six.buffers()[static_cast<size_t>(k)].second, Tensor::full({3}, 2.0 * (k + 1), DType::float64));
+  const std::vector<std::vector<const char*>> wrong_buffers{{}, {"a"}, {"a", "b", "c", "d", "e", "f", "g"}};
+  for (const auto& buffers : wrong_buffers) {
+    Six wrong{{leaf({1})}, buffers};
+    CHECK_ERROR(wrong.step(training([&] { return sum(wrong.parameters()[0]); })),
+                text("[six] got a rule with 6 state elements, expected ", buffers.size()));
+    CHECK(wrong.steps() == 0);
+  }
+}
