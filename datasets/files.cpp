@@ -3,14 +3,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <memory>
 
 #include "core/error.h"
+#include "core/file.h"
 
 namespace minima::datasets::detail {
 namespace {
@@ -38,24 +35,9 @@ std::vector<std::string> usual_places() {
 }  // namespace
 
 std::vector<uint8_t> read_file(const std::string& path, size_t limit) {
-  struct stat status;
-  if (::stat(path.c_str(), &status) != 0) fail(path, std::strerror(errno), "a readable file");
-  if (!S_ISREG(status.st_mode)) fail(path, S_ISDIR(status.st_mode) ? "a directory" : "a device or pipe", "a file");
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file) fail(path, std::strerror(errno), "a readable file");
-
-  // One byte more than expected, so that the end of the file is met without growing.
-  std::vector<uint8_t> bytes(std::min(std::max<size_t>(static_cast<size_t>(status.st_size), 2), limit) + 1);
-  size_t size = 0;
-  while (size_t count = std::fread(bytes.data() + size, 1, bytes.size() - size, file.get())) {
-    size += count;
-    if (size >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) return read_gz(path, limit);
-    if (size > limit) fail(path, text("more than ", limit, " bytes of content"), "a smaller file");
-    if (size == bytes.size()) bytes.resize(std::min(bytes.size() * 2, limit + 1));
-  }
-  if (std::ferror(file.get())) fail(text(path, ", after ", size, " bytes"), std::strerror(errno), "a readable file");
-  bytes.resize(size);
-  return bytes;
+  std::vector<uint8_t> bytes = core::read_file(path, limit);
+  const bool gz = bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
+  return gz ? read_gz(path, limit) : bytes;
 }
 
 std::vector<std::string> find_files(const std::string& what, const std::string& directory,
