@@ -12,7 +12,6 @@ namespace minima {
 using autograd::Context, autograd::Edge, autograd::Gradients, autograd::Leaf, autograd::Node, autograd::Op;
 
 namespace {
-
 struct Pass {
   const std::vector<Variable>* inputs = nullptr;  // what grad() asks for; null: accumulate into every leaf
   bool create_graph = false;
@@ -32,7 +31,6 @@ void accumulate(Leaf& leaf, const Tensor& grad) {
 }
 
 Op& op_of(const core::Shared<Node>& node) { return static_cast<Op&>(*node); }
-
 }  // namespace
 
 namespace autograd {
@@ -182,7 +180,6 @@ bool Context::needs(int i) const { return traversal_.wants(op_.inputs[i].node); 
 }  // namespace autograd
 
 namespace {
-
 std::vector<Variable> run(const std::vector<Variable>& outputs, const std::vector<Variable>& seeds, const Pass& pass) {
   return autograd::Traversal(outputs, pass).run(outputs, seeds);
 }
@@ -207,7 +204,6 @@ void require_graph(bool found, const char* where) {
 }
 
 Variable zeros_like(const Variable& x) { return Variable(Tensor::zeros(x.shape(), x.dtype(), x.device())); }
-
 }  // namespace
 
 void Variable::backward(bool retain_graph) const {

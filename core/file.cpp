@@ -14,7 +14,6 @@
 
 namespace minima {
 namespace {
-
 /// A file descriptor that closes itself.
 struct File {
   int descriptor;
@@ -39,7 +38,6 @@ bool write_new_file(const std::string& path, const char* bytes, size_t size) {
   }
   return ::fsync(file.descriptor) == 0;
 }
-
 }  // namespace
 
 std::vector<uint8_t> core::read_file(const std::string& path, size_t limit) {

@@ -6,7 +6,6 @@
 
 namespace minima {
 namespace {
-
 using namespace core;
 
 /// The names in a map, at most eight of them, for an error message.
@@ -54,7 +53,6 @@ std::string quoted(const std::string& text, const std::string& path) {
 }
 
 size_t bytes_of(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype()); }
-
 }  // namespace
 
 const Tensor& Archive::tensor(const std::string& name) const {

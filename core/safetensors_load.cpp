@@ -11,7 +11,6 @@
 
 namespace minima {
 namespace {
-
 using namespace core;
 using Json = nlohmann::json;
 
@@ -33,11 +32,10 @@ class HeaderParser {
 
   std::vector<Entry> entries;  ///< in the order of their bytes
   std::map<std::string, std::string> metadata;
-  size_t data_start = 0;
+  size_t data_start = length_bytes;
 
   void parse() {
-    const uint64_t header_size = read_length();
-    data_start = length_bytes + static_cast<size_t>(header_size);
+    data_start += read_length();
     const Json header = read_json();
     for (const auto& [name, value] : header.items())
       if (name == metadata_key)
@@ -53,30 +51,26 @@ class HeaderParser {
     fail(text(file_, ", byte ", offset), got, expected, hint);
   }
 
-  uint64_t read_length() const {
-    if (size_ < length_bytes) {
+  size_t read_length() const {
+    if (size_ < length_bytes)
       refuse(0, text(size_, " bytes in the whole file"), "a safetensors file, which opens with an 8-byte header length",
              "Is the file truncated?");
-    }
     uint64_t length = 0;
     for (size_t i = 0; i < length_bytes; ++i)
       length |= static_cast<uint64_t>(static_cast<unsigned char>(bytes_[i])) << (8 * i);
     if (length > largest_header)
       refuse(0, text("a header length of ", length), text("at most ", largest_header), "Is this a safetensors file?");
-    if (length > size_ - length_bytes) {
+    if (length > size_ - length_bytes)
       refuse(0, text("a header length of ", length), text("at most the ", size_ - length_bytes, " bytes that follow"),
              "Is the file truncated?");
-    }
-    return length;
+    return static_cast<size_t>(length);
   }
 
   Json read_json() const {
-    const char* begin = bytes_ + length_bytes;
-    const char* end = bytes_ + data_start;
-    if (begin == end || *begin != '{') {
-      refuse(length_bytes, begin == end ? "an empty header" : text("'", printable(*begin), "'"),
+    const char *begin = bytes_ + length_bytes, *end = bytes_ + data_start;
+    if (begin == end || *begin != '{')
+      refuse(length_bytes, begin == end ? "an empty header" : text("byte ", int{static_cast<unsigned char>(*begin)}),
              "a JSON object that opens with '{'", "Is this a safetensors file?");
-    }
     // The parser keeps the last of two equal keys; its callback sees them all.
     std::set<std::string> keys[header_depth];
     const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
@@ -88,22 +82,14 @@ class HeaderParser {
         refuse(length_bytes, text("the key ", parsed.dump(), " twice"), "every name once");
       return true;
     };
-    const auto not_json = [&](size_t offset) {
-      refuse(length_bytes + offset, "a header that is not JSON", "JSON in UTF-8", "Is the file damaged?");
-    };
-    Json header;
+    size_t at = 1;  // where the parser stops, counted from 1
     try {
-      header = Json::parse(begin, end, check);
+      return Json::parse(begin, end, check);
     } catch (const Json::parse_error& error) {
-      not_json(error.byte > 0 ? error.byte - 1 : 0);
-    } catch (const Json::exception&) {
-      not_json(0);  // a number that no double holds
+      at = std::max<size_t>(error.byte, 1);
+    } catch (const Json::exception&) {  // a number that no double holds
     }
-    return header;
-  }
-
-  static std::string printable(char c) {
-    return c >= ' ' && c <= '~' ? std::string(1, c) : text("byte ", int{static_cast<unsigned char>(c)});
+    refuse(length_bytes + at - 1, "a header that is not JSON", "JSON in UTF-8", "Is the file damaged?");
   }
 
   void read_metadata(const Json& value) {
@@ -115,95 +101,77 @@ class HeaderParser {
     }
   }
 
-  /// The unsigned integers of an array member, each at most int64's largest.
-  std::vector<uint64_t> read_integers(const std::string& tensor, const Json& value, const char* key) const {
-    const auto member = value.find(key);
-    const auto wrong = [&](const std::string& got) {
-      refuse(length_bytes, text("tensor \"", tensor, "\" with ", got), text("\"", key, "\": [non-negative integers]"));
-    };
-    if (member == value.end()) wrong(text("no \"", key, "\""));
-    if (!member->is_array()) wrong(text("\"", key, "\" of type ", member->type_name()));
-    for (const Json& number : *member)
-      if (!number.is_number_unsigned() || number.get<uint64_t>() > largest_integer)
-        wrong(text("\"", key, "\" holding ", number.dump()));
-    return *member;
-  }
-
-  DType read_dtype(const std::string& tensor, const Json& value) const {
-    const auto member = value.find("dtype");
-    const std::string got = member == value.end() ? "no dtype"
-                            : member->is_string() ? member->get<std::string>()
-                                                  : member->type_name();
-    for (size_t i = 0; i < std::size(dtype_codes); ++i)
-      if (got == dtype_codes[i]) return static_cast<DType>(i);
-    refuse(length_bytes, text("tensor \"", tensor, "\" of dtype ", got), "F32, F64, I32, I64 or U8",
-           "Convert it in the program that wrote the file.");
-  }
-
   Entry read_entry(const std::string& name, const Json& value) const {
-    if (!value.is_object()) {
-      refuse(length_bytes, text("tensor \"", name, "\" described by a value of type ", value.type_name()),
-             "an object with dtype, shape and data_offsets");
-    }
-    const DType dtype = read_dtype(name, value);
-    const std::vector<uint64_t> extents = read_integers(name, value, "shape");
-    if (extents.size() > size_t{max_rank})
-      refuse(length_bytes, text("tensor \"", name, "\" of rank ", extents.size()), text("at most ", max_rank));
+    const auto wrong = [&](const std::string& got, const std::string& expected, const std::string& hint = "") {
+      refuse(length_bytes, text("tensor \"", name, "\" ", got), expected, hint);
+    };
+    if (!value.is_object())
+      wrong(text("described by a value of type ", value.type_name()), "an object with dtype, shape and data_offsets");
+    // The numbers of an array member, each at most int64's largest.
+    const auto integers = [&](const char* key) {
+      const std::string expected = text("\"", key, "\": [non-negative integers]");
+      if (!value.contains(key)) wrong(text("with no \"", key, "\""), expected);
+      if (!value[key].is_array()) wrong(text("with \"", key, "\" of type ", value[key].type_name()), expected);
+      for (const Json& number : value[key])
+        if (!number.is_number_unsigned() || number.get<uint64_t>() > largest_integer)
+          wrong(text("with \"", key, "\" holding ", number.dump()), expected);
+      return value[key].get<std::vector<uint64_t>>();
+    };
+    const auto code = value.find("dtype");
+    const std::string got = code == value.end() ? "no dtype"
+                            : code->is_string() ? code->get<std::string>()
+                                                : code->dump();
+    const auto known = std::find(std::begin(dtype_codes), std::end(dtype_codes), got);
+    if (known == std::end(dtype_codes))
+      wrong("of dtype " + got, "F32, F64, I32, I64 or U8", "Convert it in the program that wrote the file.");
+    const DType dtype = static_cast<DType>(known - std::begin(dtype_codes));
+
+    const std::vector<uint64_t> extents = integers("shape"), offsets = integers("data_offsets");
+    if (extents.size() > size_t{max_rank}) wrong(text("of rank ", extents.size()), text("at most ", max_rank));
     Shape shape;
-    bool zero_size = false;
-    uint64_t bytes = size_of(dtype);
+    uint64_t bytes = size_of(dtype);  // an extent of 0 set aside, so that the others are checked beside it, too
     for (const uint64_t extent : extents) {
       shape.push_back(static_cast<int64_t>(extent));
-      zero_size |= extent == 0;
-      if (extent > 0 && bytes > largest_integer / extent) {
-        refuse(length_bytes, text("tensor \"", name, "\" of shape [", joined(extents), "]"),
-               "a size that fits in 63 bits");
-      }
+      if (extent > 0 && bytes > largest_integer / extent)
+        wrong(text("of shape [", joined(extents), "]"), "a size that fits in 63 bits");
       bytes *= std::max<uint64_t>(extent, 1);
     }
-    if (zero_size) bytes = 0;
-    const std::vector<uint64_t> offsets = read_integers(name, value, "data_offsets");
-    if (offsets.size() != 2 || offsets[0] > offsets[1]) {
-      refuse(length_bytes, text("tensor \"", name, "\" with data_offsets ", value["data_offsets"].dump()),
-             "[begin, end] with begin <= end");
-    }
-    const uint64_t available = size_ - data_start;
-    if (offsets[1] > available) {
+    if (std::count(extents.begin(), extents.end(), 0u) > 0) bytes = 0;
+
+    if (offsets.size() != 2 || offsets[0] > offsets[1])
+      wrong("with data_offsets " + value["data_offsets"].dump(), "[begin, end] with begin <= end");
+    const uint64_t available = size_ - data_start, stored = offsets[1] - offsets[0];
+    if (offsets[1] > available)
       refuse(data_start, text("tensor \"", name, "\" at bytes ", offsets[0], " to ", offsets[1], " of the data"),
              text("an end within the ", available, " bytes of data"), "Is the file truncated?");
-    }
-    if (offsets[1] - offsets[0] != bytes) {
-      refuse(data_start + offsets[0], text("tensor \"", name, "\" with ", offsets[1] - offsets[0], " bytes"),
-             text(bytes, " bytes for ", dtype_codes[static_cast<int>(dtype)], " ", shape));
-    }
+    if (stored != bytes)
+      refuse(data_start + offsets[0], text("tensor \"", name, "\" with ", stored, " bytes"),
+             text(bytes, " bytes for ", *known, " ", shape));
     return {name, dtype, shape, offsets[0], offsets[1]};
   }
 
   /// The tensors must cover the data from its first byte to its last, without gap or overlap.
   void check_layout() {
     std::sort(entries.begin(), entries.end(),
-              [](const Entry& a, const Entry& b) { return a.begin != b.begin ? a.begin < b.begin : a.end < b.end; });
+              [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
     uint64_t covered = 0;
     for (const Entry& entry : entries) {
-      if (entry.begin != covered) {
+      if (entry.begin != covered)
         refuse(data_start + entry.begin,
                text("tensor \"", entry.name, "\" beginning at byte ", entry.begin, " of the data"),
                text("byte ", covered, ", where the one before ends"),
                entry.begin < covered ? "Tensors must not overlap." : "There must be no gap.");
-      }
       covered = entry.end;
     }
-    if (covered != size_ - data_start) {
+    if (covered != size_ - data_start)
       refuse(data_start + covered, text(size_ - data_start, " bytes of data"),
              text(covered, " bytes, as the header says"), "Something was appended to the file.");
-    }
   }
 
   const char* bytes_;
   const size_t size_;
   const std::string& file_;
 };
-
 }  // namespace
 
 Archive parse_safetensors(const char* bytes, size_t size, const std::string& name) {

@@ -1,20 +1,18 @@
 #include "datasets/files.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 
 #include "core/error.h"
 #include "core/file.h"
 
 namespace minima::datasets::detail {
 namespace {
-
 bool is_file(const std::string& path) {
-  struct stat status;
-  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored);
 }
 
 std::vector<std::string> usual_places() {
@@ -31,7 +29,6 @@ std::vector<std::string> usual_places() {
   places.push_back("/usr/share/datasets");
   return places;
 }
-
 }  // namespace
 
 std::vector<uint8_t> read_file(const std::string& path, size_t limit) {
@@ -45,9 +42,8 @@ std::vector<std::string> find_files(const std::string& what, const std::string& 
                                     const std::string& hint) {
   std::string searched;
   for (const std::string& place : directory.empty() ? usual_places() : std::vector<std::string>{directory}) {
-    std::vector<std::string> candidates;
-    for (const std::string& folder : folders) candidates.push_back(place + "/" + folder);
-    candidates.push_back(place);
+    std::vector<std::string> candidates{place};
+    for (const std::string& folder : folders) candidates.insert(candidates.end() - 1, place + "/" + folder);
     for (const std::string& candidate : candidates) {
       std::vector<std::string> found;
       std::string missing;
@@ -64,16 +60,13 @@ std::vector<std::string> find_files(const std::string& what, const std::string& 
       searched += "\n  " + candidate + (found.empty() ? "" : " (lacks " + missing + ")");
     }
   }
-  std::string wanted;
-  for (const std::string& file : files) wanted += (wanted.empty() ? "" : ", ") + file;
-  fail(what, "no folder with all its files", text(wanted, ", each as it is or with .gz, in one of:", searched, "\n"),
-       hint);
+  fail(what, "no folder with all its files",
+       text(joined(files), ", each as it is or with .gz, in one of:", searched, "\n"), hint);
 }
 
 // ---- SHA-256
 
 namespace {
-
 uint32_t rotate(uint32_t x, int right) { return x >> right | x << (32 - right); }
 
 /// The first 32 bits of the fractional part of a prime's root: the algorithm's constants are defined that way.
@@ -117,7 +110,6 @@ void absorb(const Constants& constants, const uint8_t* block, uint32_t* state) {
   }
   for (int i = 0; i < 8; ++i) state[i] += s[i];
 }
-
 }  // namespace
 
 std::string sha256(const uint8_t* bytes, size_t size) {

@@ -61,7 +61,7 @@ TEST_CASE("a damaged safetensors file is refused with the file, the offset, what
       {file_of(" {}", 0), {"byte 8", "opens with '{'"}},
       {file_of("{\"w\":", 0), {"byte 13", "not JSON", "JSON in UTF-8"}},
       {file_of("{\"w\":1} x", 0), {"byte 16", "not JSON"}},
-      {file_of("[1]", 0), {"got '['"}},
+      {file_of("[1]", 0), {"got byte 91", "opens with '{'"}},
       {file_of("{\"w\":1e999}", 0), {"byte 8", "not JSON"}},
       {file_of("{\"w\":[[[1]]]}", 0), {"values nested too deep"}},
       {file_of("{\"w\":{\"dtype\":{\"a\":{}}}}", 0), {"values nested too deep"}},
