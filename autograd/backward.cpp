@@ -30,6 +30,8 @@ void accumulate(Leaf& leaf, const Tensor& grad) {
   leaf.grad_empty = false;
 }
 
+std::atomic<uint64_t> traversals{0};  // so far
+
 Op& op_of(const core::Shared<Node>& node) { return static_cast<Op&>(*node); }
 }  // namespace
 
@@ -74,14 +76,7 @@ class Traversal {
   std::vector<Note> notes_;                // of the nodes of order_
 };
 
-namespace {
-uint64_t next_traversal() {
-  static std::atomic<uint64_t> traversals{0};
-  return ++traversals;
-}
-}  // namespace
-
-Traversal::Traversal(const std::vector<Variable>& outputs, const Pass& pass) : pass_(pass), id_(next_traversal()) {
+Traversal::Traversal(const std::vector<Variable>& outputs, const Pass& pass) : pass_(pass), id_(++traversals) {
   find(outputs);
   assign_roles();
 }
@@ -126,9 +121,7 @@ void Traversal::assign_roles() {
 }
 
 bool Traversal::leads_on(const Op& op) const {
-  for (const Edge& edge : op.inputs)
-    if (wants(edge.node)) return true;
-  return false;
+  return std::any_of(op.inputs.begin(), op.inputs.end(), [&](const Edge& edge) { return wants(edge.node); });
 }
 
 std::vector<Variable> Traversal::run(const std::vector<Variable>& outputs, const std::vector<Variable>& seeds) {
@@ -252,12 +245,9 @@ Gradients vjp(const std::function<Variable(const std::vector<Variable>&)>& formu
   // differentiated now, and hangs on it (when that is wanted) by an op that does nothing.
   std::vector<Variable> fresh, wanted;
   for (const Variable& input : inputs) {
-    if (!input.requires_grad())
-      fresh.push_back(input);
-    else if (!create_graph)
-      fresh.push_back(Variable(input.value(), requires_grad));
-    else
-      fresh.push_back(record("vjp", input.value(), {input}, [](const Context& c) { return c.grad; }));
+    fresh.push_back(!input.requires_grad() ? input
+                    : !create_graph        ? Variable(input.value(), requires_grad)
+                                    : record("vjp", input.value(), {input}, [](const Context& c) { return c.grad; }));
     if (input.requires_grad()) wanted.push_back(fresh.back());
   }
   std::vector<Variable> found = grad(formula(fresh), wanted, {.create_graph = create_graph, .grad_outputs = {seed}});

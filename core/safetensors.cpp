@@ -11,14 +11,11 @@ using namespace core;
 /// The names in a map, at most eight of them, for an error message.
 template <class Map>
 std::string names_in(const Map& map) {
-  if (map.empty()) return "nothing";
-  std::string out;
-  int count = 0;
-  for (const auto& [name, unused] : map) {
-    if (++count > 8) return out + text(", ... (", map.size(), " in all)");
-    out += (count > 1 ? ", " : "") + name;
-  }
-  return out;
+  std::vector<std::string> names;
+  for (const auto& [name, unused] : map)
+    if (names.size() < 8) names.push_back(name);
+  if (map.size() > 8) names.push_back(text("... (", map.size(), " in all)"));
+  return map.empty() ? "nothing" : joined(names);
 }
 
 /// The bytes of the UTF-8 character at `at`; 0 where there is none (RFC 3629: no overlong form, no surrogate).
