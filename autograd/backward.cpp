@@ -12,7 +12,6 @@ namespace minima {
 using autograd::Context, autograd::Edge, autograd::Gradients, autograd::Leaf, autograd::Node, autograd::Op;
 
 namespace {
-
 struct Pass {
   const std::vector<Variable>* inputs = nullptr;  // what grad() asks for; null: accumulate into every leaf
   bool create_graph = false;
@@ -31,8 +30,9 @@ void accumulate(Leaf& leaf, const Tensor& grad) {
   leaf.grad_empty = false;
 }
 
-Op& op_of(const core::Shared<Node>& node) { return static_cast<Op&>(*node); }
+std::atomic<uint64_t> traversals{0};  // so far
 
+Op& op_of(const core::Shared<Node>& node) { return static_cast<Op&>(*node); }
 }  // namespace
 
 namespace autograd {
@@ -76,14 +76,7 @@ class Traversal {
   std::vector<Note> notes_;                // of the nodes of order_
 };
 
-namespace {
-uint64_t next_traversal() {
-  static std::atomic<uint64_t> traversals{0};
-  return ++traversals;
-}
-}  // namespace
-
-Traversal::Traversal(const std::vector<Variable>& outputs, const Pass& pass) : pass_(pass), id_(next_traversal()) {
+Traversal::Traversal(const std::vector<Variable>& outputs, const Pass& pass) : pass_(pass), id_(++traversals) {
   find(outputs);
   assign_roles();
 }
@@ -128,9 +121,7 @@ void Traversal::assign_roles() {
 }
 
 bool Traversal::leads_on(const Op& op) const {
-  for (const Edge& edge : op.inputs)
-    if (wants(edge.node)) return true;
-  return false;
+  return std::any_of(op.inputs.begin(), op.inputs.end(), [&](const Edge& edge) { return wants(edge.node); });
 }
 
 std::vector<Variable> Traversal::run(const std::vector<Variable>& outputs, const std::vector<Variable>& seeds) {
@@ -182,7 +173,6 @@ bool Context::needs(int i) const { return traversal_.wants(op_.inputs[i].node); 
 }  // namespace autograd
 
 namespace {
-
 std::vector<Variable> run(const std::vector<Variable>& outputs, const std::vector<Variable>& seeds, const Pass& pass) {
   return autograd::Traversal(outputs, pass).run(outputs, seeds);
 }
@@ -207,7 +197,6 @@ void require_graph(bool found, const char* where) {
 }
 
 Variable zeros_like(const Variable& x) { return Variable(Tensor::zeros(x.shape(), x.dtype(), x.device())); }
-
 }  // namespace
 
 void Variable::backward(bool retain_graph) const {
@@ -256,12 +245,9 @@ Gradients vjp(const std::function<Variable(const std::vector<Variable>&)>& formu
   // differentiated now, and hangs on it (when that is wanted) by an op that does nothing.
   std::vector<Variable> fresh, wanted;
   for (const Variable& input : inputs) {
-    if (!input.requires_grad())
-      fresh.push_back(input);
-    else if (!create_graph)
-      fresh.push_back(Variable(input.value(), requires_grad));
-    else
-      fresh.push_back(record("vjp", input.value(), {input}, [](const Context& c) { return c.grad; }));
+    fresh.push_back(!input.requires_grad() ? input
+                    : !create_graph        ? Variable(input.value(), requires_grad)
+                                    : record("vjp", input.value(), {input}, [](const Context& c) { return c.grad; }));
     if (input.requires_grad()) wanted.push_back(fresh.back());
   }
   std::vector<Variable> found = grad(formula(fresh), wanted, {.create_graph = create_graph, .grad_outputs = {seed}});

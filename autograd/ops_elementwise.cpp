@@ -43,8 +43,6 @@ Variable chain_divide(const Variable& grad, const Variable& inverse) {
 }
 }  // namespace
 
-// ---------------------------------------------------------------------------------------------- arithmetic
-
 Variable operator+(const Variable& x, const Variable& y) {
   return record("add", core::binary(BinaryOp::add, x.value(), y.value()), {x, y},
                 [](const Context& c) -> Gradients { return {c.grad, c.grad}; });
@@ -119,8 +117,6 @@ Variable binary_cross_entropies(const Variable& logits, const Variable& targets)
                           c.needs(1) ? c.grad * -z : Variable()};
                 });
 }
-
-// ---------------------------------------------------------------------------------- functions of one element
 
 Variable exp(const Variable& x) {
   return record("exp", saved(core::unary(UnaryOp::exp, x.value())), {x},

@@ -8,14 +8,12 @@ namespace minima {
 using autograd::Context, autograd::Gradients, autograd::record, autograd::saved, autograd::vjp;
 using core::UnaryOp, core::BinaryOp;
 
-// --------------------------------------------------------------------------------------------- convolution
 // y = conv2d(x, weight), without its bias, is linear in x and in weight. With its transposes in each of them,
 //   x = conv2d_transpose(y, weight)    and    weight = conv2d_correlate(x, y),
 // it forms a family in which every derivative is a member again: <y, conv2d(x, w)> is one form that is linear in x, y
 // and w, and each function is its gradient in one of the three.
 
 namespace {
-
 Variable conv2d_correlate(const Variable& x, const Variable& y, const Shape& weight_shape, int64_t stride,
                           int64_t padding);
 
@@ -39,7 +37,6 @@ Variable conv2d_correlate(const Variable& x, const Variable& y, const Shape& wei
                 c.needs(1) ? conv2d(c.input(0), c.grad, Variable(), stride, padding) : Variable()};
       });
 }
-
 }  // namespace
 
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, int64_t stride, int64_t padding) {
@@ -53,10 +50,7 @@ Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
                 });
 }
 
-// ------------------------------------------------------------------------------------------------- pooling
-
 namespace {
-
 Variable scatter_positions(const Variable& y, const Tensor& positions, const Shape& x_shape);
 
 Variable gather_positions(const Variable& x, const Tensor& positions, Tensor value) {
@@ -75,7 +69,6 @@ Variable avg_pool2d_transpose(const Variable& y, const Shape& x_shape, const cor
   return record("avg_pool2d_transpose", core::avg_pool2d_transpose(y.value(), x_shape, window), {y},
                 [window](const Context& c) { return avg_pool2d(c.grad, window); });
 }
-
 }  // namespace
 
 // The positions of the maxima are constants: pooling selects elements of x.
@@ -89,10 +82,7 @@ Variable avg_pool2d(const Variable& x, const core::Window& window) {
                 [window](const Context& c) { return avg_pool2d_transpose(c.grad, c.input_shape(0), window); });
 }
 
-// ----------------------------------------------------------------------------------------- normalisation
-
 namespace {
-
 // The formula in plain ops, moments included: what the fused kernels are the forward and backward of. What is taken off
 // first is a constant that the true mean then corrects: the mean of large numbers alone would be too coarse in float32.
 Variable plain_batch_norm(const Variable& x, const Tensor& mean_of_x, const Variable& weight, const Variable& bias,
@@ -103,7 +93,6 @@ Variable plain_batch_norm(const Variable& x, const Tensor& mean_of_x, const Vari
   const Variable variance = mean(square(centred), 0, keep_dims);
   return reshape(centred / sqrt(variance + epsilon) * weight + bias, x.shape());
 }
-
 }  // namespace
 
 std::pair<Variable, core::Moments> batch_norm(const Variable& x, const Variable& weight, const Variable& bias,

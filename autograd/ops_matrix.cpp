@@ -45,8 +45,6 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
       });
 }
 
-// ------------------------------------------------------------------------------------------ classification
-
 Variable softmax(const Variable& x) {
   return record("softmax", saved(core::softmax(x.value())), {x}, [](const Context& c) {
     const Variable y = c.output();

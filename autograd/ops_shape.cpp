@@ -19,8 +19,6 @@ Shape kept_shape(const Shape& shape, int axis) {
 }
 }  // namespace
 
-// ---------------------------------------------------------------------------------------------- reductions
-
 Variable sum(const Variable& x) {
   return record("sum", core::sum(x.value()), {x},
                 [](const Context& c) { return broadcast_to(c.grad, c.input_shape(0)); });
@@ -68,8 +66,6 @@ Variable sum_to(const Variable& x, const Shape& shape) {
   return record("sum_to", core::sum_to(x.value(), shape), {x},
                 [](const Context& c) { return broadcast_to(c.grad, c.input_shape(0)); });
 }
-
-// --------------------------------------------------------------------------------------------------- shape
 
 Variable reshape(const Variable& x, const Shape& shape) {
   return record("reshape", x.value().reshape(shape), {x},
@@ -134,8 +130,6 @@ Variable concatenate(const std::vector<Variable>& parts, int axis) {
                                  return gradients;
                                });
 }
-
-// ---------------------------------------------------------------------------------------------------- rows
 
 // The indices are recorded as an input, a constant one, so that changing them in place is noticed.
 Variable gather_rows(const Variable& x, const Tensor& indices) {

@@ -92,8 +92,6 @@ void Variable::bind_grad(Tensor memory) {
   leaf.grad_empty = true;
 }
 
-// ---------------------------------------------------------------------------------------------------- nodes
-
 namespace autograd {
 
 uint64_t Node::next_id() {
@@ -134,8 +132,6 @@ Variable finish(core::Shared<Node> node, Op& op, Output output) {
   if (output.save) op.output = Saved{output.value, output.value.version()};
   return Variable(std::move(output.value), std::move(node));
 }
-
-// -------------------------------------------------------------------------------------------------- context
 
 namespace {
 // `input` is the operand's number, or -1 for the output. (A message is put together only when there is one.)

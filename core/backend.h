@@ -30,7 +30,7 @@ struct Window {
 };
 
 /// A rectangular block of a row-major tensor: element (i, j, ...) lies at offset + i * strides[0] + j * strides[1] ...
-/// Strides may be 0 (repeat) or negative (flip).
+/// Strides may be 0 (repeat).
 struct Block {
   int64_t offset = 0;
   int64_t strides[max_rank] = {};

@@ -1,18 +1,23 @@
 // Elementwise operations, reductions and movement.
 #include "core/ops.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "core/checks.h"
 
 namespace minima::core {
-
 namespace {
-
 void require_alike(const char* op, const Tensor& x, const Tensor& y) {
   require_floating(op, x);
   require_defined(op, y);
   require_same_type(op, x, y);
+}
+
+// A whole row-major tensor.
+Block row_major(const Shape& shape) {
+  Block block;
+  row_major_strides(shape, block.strides);
+  return block;
 }
 
 // Axis `axis` of x as the middle one of [outer, extent, inner].
@@ -23,10 +28,7 @@ Fold fold_axis(const Shape& shape, int axis) {
   for (int i = axis + 1; i < shape.rank(); ++i) fold.inner *= shape[i];
   return fold;
 }
-
 }  // namespace
-
-// ---------------------------------------------------------------------------------------------- elementwise
 
 Tensor unary(UnaryOp op, const Tensor& x, double a, double b) {
   require_floating(name_of(op), x);
@@ -54,8 +56,6 @@ void add_scaled(Tensor& y, double alpha, const Tensor& scale, const Tensor& x) {
   y.bump_version();
   backend(y.device()).add_scaled(alpha, scale, x, y);
 }
-
-// ------------------------------------------------------------------------------------------------ reductions
 
 Tensor reduce(ReduceOp op, const Tensor& x, int axis, bool keep_dim) {
   const char* name = op == ReduceOp::sum ? "sum" : "max";
@@ -139,8 +139,6 @@ bool all_finite(const Tensor& x) {
   return sum(unary(UnaryOp::affine, x, 0, 0)).item() == 0;
 }
 
-// -------------------------------------------------------------------------------------------------- movement
-
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   require_defined("broadcast_to", x);
   if (x.shape() == shape) return x;
@@ -148,31 +146,28 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
     fail("broadcast_to", text("shape ", x.shape()), text("one that broadcasts to ", shape));
   Tensor out = Tensor::empty(shape, x.dtype(), x.device());
   const Broadcast plan = plan_broadcast(shape, x.shape(), x.shape());
-  Block from, to;
-  for (int i = 0; i < plan.shape.rank(); ++i) from.strides[i] = plan.a_strides[i];
-  row_major_strides(plan.shape, to.strides);
-  backend(x.device()).copy_block(plan.shape, x, from, out, to);
+  Block from;
+  std::copy(plan.a_strides, plan.a_strides + max_rank, from.strides);
+  backend(x.device()).copy_block(plan.shape, x, from, out, row_major(plan.shape));
   return out;
 }
 
 Tensor permute(const Tensor& x, const std::vector<int>& order) {
   require_defined("permute", x);
-  int64_t strides[max_rank];
-  row_major_strides(x.shape(), strides);
+  const Block whole = row_major(x.shape());
   Shape shape;
-  Block from, to;
+  Block from;
   unsigned seen = 0;
   for (size_t i = 0; i < order.size() && static_cast<int>(i) < x.rank(); ++i) {
     const int axis = normalise_axis("permute", order[i], x.rank());
     seen |= 1u << axis;
     shape.push_back(x.shape()[axis]);
-    from.strides[i] = strides[axis];
+    from.strides[i] = whole.strides[axis];
   }
   if (static_cast<int>(order.size()) != x.rank() || seen != (1u << x.rank()) - 1)
     fail("permute", text("an order of ", order.size(), " axes for shape ", x.shape()), "every axis exactly once");
   Tensor out = Tensor::empty(shape, x.dtype(), x.device());
-  row_major_strides(shape, to.strides);
-  backend(x.device()).copy_block(shape, x, from, out, to);
+  backend(x.device()).copy_block(shape, x, from, out, row_major(shape));
   return out;
 }
 
@@ -185,9 +180,7 @@ Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end, int64_t step
   Shape shape = x.shape();
   shape[axis] = begin == end ? 0 : (end - begin - 1) / step + 1;
   Tensor out = Tensor::empty(shape, x.dtype(), x.device());
-  Block from, to;
-  row_major_strides(x.shape(), from.strides);
-  row_major_strides(shape, to.strides);
+  Block from = row_major(x.shape()), to = row_major(shape);
   from.offset = begin * from.strides[axis];
   from.strides[axis] *= step;
   backend(x.device()).copy_block(shape, x, from, out, to);
@@ -204,9 +197,7 @@ Tensor unslice(const Tensor& x, int axis, int64_t size, int64_t begin, int64_t s
   Shape shape = x.shape();
   shape[axis] = size;
   Tensor out = Tensor::zeros(shape, x.dtype(), x.device());
-  Block from, to;
-  row_major_strides(x.shape(), from.strides);
-  row_major_strides(shape, to.strides);
+  Block from = row_major(x.shape()), to = row_major(shape);
   to.offset = begin * to.strides[axis];
   to.strides[axis] *= step;
   backend(x.device()).copy_block(x.shape(), x, from, out, to);
@@ -230,27 +221,11 @@ Tensor concatenate(const std::vector<Tensor>& parts, int axis) {
     shape[axis] += part.shape()[axis];
   }
   Tensor out = Tensor::empty(shape, parts[0].dtype(), parts[0].device());
-  Block from, to;
-  row_major_strides(shape, to.strides);
+  Block to = row_major(shape);
   for (const Tensor& part : parts) {
-    row_major_strides(part.shape(), from.strides);
-    backend(out.device()).copy_block(part.shape(), part, from, out, to);
+    backend(out.device()).copy_block(part.shape(), part, row_major(part.shape()), out, to);
     to.offset += part.shape()[axis] * to.strides[axis];
   }
-  return out;
-}
-
-Tensor flip(const Tensor& x, int axis) {
-  require_defined("flip", x);
-  axis = normalise_axis("flip", axis, x.rank());
-  Tensor out = x.empty_like();
-  if (x.numel() == 0) return out;
-  Block from, to;
-  row_major_strides(x.shape(), from.strides);
-  row_major_strides(x.shape(), to.strides);
-  from.offset = (x.shape()[axis] - 1) * from.strides[axis];
-  from.strides[axis] = -from.strides[axis];
-  backend(x.device()).copy_block(x.shape(), x, from, out, to);
   return out;
 }
 
@@ -293,20 +268,6 @@ Tensor scatter_rows(const Tensor& x, const Tensor& indices, int64_t rows) {
   Tensor out = Tensor::empty(shape, x.dtype(), x.device());
   backend(x.device()).scatter_rows(x, targets, out);
   return out;
-}
-
-Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype) {
-  const Tensor checked = checked_indices("one_hot", labels, classes);
-  Shape shape = labels.shape();
-  shape.push_back(classes);
-  const Tensor host = checked.to(Device::cpu);
-  Tensor out = Tensor::zeros(shape, dtype);
-  dispatch_any(dtype, [&](auto zero) {
-    using T = decltype(zero);
-    T* values = out.mutable_data<T>();
-    for (int64_t i = 0; i < host.numel(); ++i) values[i * classes + host.data<int64_t>()[i]] = T(1);
-  });
-  return out.to(labels.device());
 }
 
 }  // namespace minima::core

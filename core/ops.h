@@ -42,14 +42,10 @@ Tensor slice(const Tensor& x, int axis, int64_t begin, int64_t end, int64_t step
 Tensor unslice(const Tensor& x, int axis, int64_t size, int64_t begin, int64_t step = 1);
 /// Joins tensors along an axis; other extents must agree.
 Tensor concatenate(const std::vector<Tensor>& parts, int axis);
-/// Reverses one axis.
-Tensor flip(const Tensor& x, int axis);
 /// Rows of x by index (int32 or int64, [...]): result [..., row]. An index out of range is an error that names it.
 Tensor gather_rows(const Tensor& x, const Tensor& indices);
 /// The transpose of gather_rows: [rows, ...] with x added at the indices.
 Tensor scatter_rows(const Tensor& x, const Tensor& indices, int64_t rows);
-/// int labels [batch] -> [batch, classes] of 0 and 1.
-Tensor one_hot(const Tensor& labels, int64_t classes, DType dtype = DType::float32);
 
 // ---- linear algebra
 /// [m, k] x [k, n], or batched [..., m, k] x [..., k, n] where a leading shape may be absent (shared by the batch).

@@ -5,9 +5,7 @@
 #include "core/ops.h"
 
 namespace minima::core {
-
 namespace {
-
 void require_floating_image(const char* op, const char* what, const Tensor& x) {
   require_floating(op, x);
   if (x.rank() != 4) fail(op, text(what, " of shape ", x.shape()), "images [batch, height, width, channels]");
@@ -39,7 +37,6 @@ Window weight_window(const char* op, const Shape& weight, int64_t stride, int64_
   if (weight.rank() != 4) fail(op, text("weight of shape ", weight), "[out, kernel height, kernel width, in]");
   return {weight[1], weight[2], stride, padding};
 }
-
 }  // namespace
 
 std::string layout_hint(const Shape& images, int64_t channels) {
@@ -49,8 +46,6 @@ std::string layout_hint(const Shape& images, int64_t channels) {
               " pixels of ", images[1],
               " channels. If the second is meant, put the channels last first: ", "permute(x, {0, 2, 3, 1}).");
 }
-
-// ----------------------------------------------------------------------------------------------- convolution
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding) {
   require_floating_image("conv2d", "x", x);
@@ -90,8 +85,6 @@ Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_sh
   backend(x.device()).conv2d_correlate(window, x, y, weight);
   return weight;
 }
-
-// --------------------------------------------------------------------------------------------------- pooling
 
 std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window) {
   require_floating_image("max_pool2d", "x", x);
@@ -142,8 +135,6 @@ Tensor avg_pool2d_transpose(const Tensor& y, const Shape& x_shape, const Window&
   backend(y.device()).avg_pool2d_transpose(window, y, x);
   return x;
 }
-
-// --------------------------------------------------------------------------------------- batch normalisation
 
 namespace {
 Shape channels_of(const char* op, const Tensor& x) {

@@ -4,9 +4,7 @@
 #include "core/checks.h"
 
 namespace minima::core {
-
 namespace {
-
 void require_rank(const char* op, const char* what, const Tensor& x, int rank) {
   if (!x.defined()) fail(op, text("an undefined ", what), "a tensor");
   if (x.rank() != rank) fail(op, text(what, " of shape ", x.shape()), text("rank ", rank));
@@ -18,10 +16,7 @@ Shape leading(const Shape& shape) {
   for (int i = 0; i + 2 < shape.rank(); ++i) result.push_back(shape[i]);
   return result;
 }
-
 }  // namespace
-
-// -------------------------------------------------------------------------------------------- linear algebra
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
   if (!a.defined() || !b.defined()) fail("matmul", "an undefined tensor", "two tensors");
@@ -59,7 +54,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   require_same_type("linear", x, weight);
   if (x.size(1) != weight.size(1))
     fail("linear", text("x ", x.shape(), " and weight ", weight.shape()), "x [batch, in] and weight [out, in]",
-         x.rank() == 2 ? "The layer was made for another number of input features." : "");
+         "The layer was made for another number of input features.");
   Gemm gemm{x.size(0), weight.size(0), x.size(1), false, true};
   Tensor out;
   if (bias.defined()) {

@@ -21,7 +21,6 @@
 
 namespace minima {
 namespace {
-
 void pause() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -180,7 +179,6 @@ class Pool {
   void* context_ = nullptr;
   std::exception_ptr error_;
 };
-
 }  // namespace
 
 bool has_threads() { return true; }

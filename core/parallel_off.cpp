@@ -7,11 +7,9 @@
 
 namespace minima {
 namespace {
-
 [[noreturn]] void fail_without_threads(const std::string& where, const std::string& got) {
   fail(where, got, "1, as this build has no threads", "Configure with -DMINIMA_USE_THREADS=ON and build again.");
 }
-
 }  // namespace
 
 bool has_threads() { return false; }

@@ -7,7 +7,6 @@
 
 namespace minima {
 namespace {
-
 Tensor filled(Generator& generator, core::Distribution distribution, double a, double b, const Shape& shape,
               DType dtype, Device device) {
   const int64_t lanes =
@@ -17,7 +16,6 @@ Tensor filled(Generator& generator, core::Distribution distribution, double a, d
   generator.offset += static_cast<uint64_t>((out.numel() + lanes - 1) / lanes);
   return out;
 }
-
 }  // namespace
 
 Tensor Generator::uniform(const Shape& shape, double low, double high, DType dtype, Device device) {

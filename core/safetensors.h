@@ -1,11 +1,11 @@
-// safetensors files: named tensors and text metadata, readable by other frameworks. A file is written beside its place
-// and renamed, so that a reader never sees half of one; nothing read is trusted.
+// safetensors files: named tensors and text metadata, readable by other frameworks. Nothing read is trusted.
 // Not here: what the names mean (nn/checkpoint.h, optim/optimizer.h).
 #pragma once
 
 #include <map>
 #include <string>
 
+#include "core/file.h"
 #include "core/tensor.h"
 
 namespace minima {
@@ -24,11 +24,9 @@ struct Archive {
 };
 
 void save_safetensors(const Archive& archive, const std::string& path);
+/// In a build without nlohmann-json loading is an error (safetensors_off.cpp).
 Archive load_safetensors(const std::string& path);
 /// Parses bytes; `name` stands for the file in errors.
 Archive parse_safetensors(const char* bytes, size_t size, const std::string& name);
-
-/// Writes a whole file beside `path`, flushes it to disk and renames it; on any error nothing is left behind.
-void write_file_atomically(const std::string& path, const char* bytes, size_t size);
 
 }  // namespace minima

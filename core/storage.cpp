@@ -9,9 +9,7 @@
 #include "core/backend.h"
 
 namespace minima {
-
 namespace {
-
 // Freed blocks are kept by size class and handed out again. A size class is a power of two or a quarter step between
 // two of them, so that at most a fifth of a block is unused.
 class CachingAllocator {
@@ -22,25 +20,20 @@ class CachingAllocator {
     const size_t size = size_class(bytes);
     {
       std::lock_guard lock(mutex_);
-      count(size, +1);
       auto& blocks = free_[size];
       if (!blocks.empty()) {
         void* block = blocks.back();
         blocks.pop_back();
+        count(size, +1);
         return block;
       }
     }
-    try {
-      void* block = allocate_from_system(size);
-      std::lock_guard lock(mutex_);
-      statistics_.bytes_reserved += static_cast<int64_t>(size);
-      ++statistics_.system_allocations;
-      return block;
-    } catch (...) {
-      std::lock_guard lock(mutex_);
-      count(size, -1);
-      throw;
-    }
+    void* block = allocate_from_system(size);
+    std::lock_guard lock(mutex_);
+    count(size, +1);
+    statistics_.bytes_reserved += static_cast<int64_t>(size);
+    ++statistics_.system_allocations;
+    return block;
   }
 
   void deallocate(void* block, size_t bytes) {
@@ -103,7 +96,6 @@ CachingAllocator& allocator(Device device) {
   static CachingAllocator* allocators[] = {new CachingAllocator(Device::cpu), new CachingAllocator(Device::cuda)};
   return *allocators[static_cast<int>(device)];
 }
-
 }  // namespace
 
 MemoryStatistics memory_statistics(Device device) { return allocator(device).statistics(); }

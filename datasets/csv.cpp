@@ -6,13 +6,13 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <string_view>
 
 #include "datasets/files.h"
 #include "datasets/sources.h"
 
 namespace minima::datasets {
 namespace {
-
 /// A field as an error shows it: short, printable, quoted.
 std::string shown(const std::string& field) {
   std::string out = "\"";
@@ -20,18 +20,19 @@ std::string shown(const std::string& field) {
   return out + (field.size() > 40 ? "...\"" : "\"");
 }
 
+/// At most twenty of them.
 std::string listed(const std::vector<std::string>& names) {
-  std::string out;
-  for (size_t i = 0; i < names.size() && i < 20; ++i) out += (i > 0 ? ", " : "") + shown(names[i]);
-  return names.size() > 20 ? text(out, ", ... (", names.size(), " in all)") : out;
+  std::vector<std::string> first;
+  for (size_t i = 0; i < names.size() && i < 20; ++i) first.push_back(shown(names[i]));
+  return joined(first) + (names.size() > 20 ? text(", ... (", names.size(), " in all)") : "");
 }
 
 /// Cuts bytes into records, one after the other.
 class Records {
  public:
-  Records(std::span<const uint8_t> bytes, const std::string& file) : bytes_(bytes), file_(file) {
-    const uint8_t mark[] = {0xef, 0xbb, 0xbf};  // UTF-8's byte order mark, which some spreadsheets write
-    if (bytes.size() >= 3 && std::equal(mark, mark + 3, bytes.begin())) at_ = 3;
+  Records(std::span<const uint8_t> bytes, const std::string& file)
+      : text_(reinterpret_cast<const char*>(bytes.data()), bytes.size()), file_(file) {
+    if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;  // UTF-8's byte order mark, which some spreadsheets write
   }
 
   std::vector<std::string> fields;  ///< of the current record
@@ -39,7 +40,7 @@ class Records {
 
   /// Moves to the next record that is not an empty line; false at the end of the file.
   bool next() {
-    while (at_ < bytes_.size()) {
+    while (at_ < text_.size()) {
       line = next_line_;
       size_t count = 0;
       bool more = true;
@@ -57,36 +58,32 @@ class Records {
   /// Reads one field and what ends it; true if that was a comma.
   bool read_field(std::string& field) {
     field.clear();
-    if (at_ < bytes_.size() && bytes_[at_] == '"') {
+    if (at_ < text_.size() && text_[at_] == '"') {
       read_quoted(field);
     } else {
-      const size_t begin = at_;
-      while (at_ < bytes_.size() && bytes_[at_] != ',' && bytes_[at_] != '\n' && bytes_[at_] != '\r') ++at_;
-      field.assign(bytes_.begin() + static_cast<std::ptrdiff_t>(begin),
-                   bytes_.begin() + static_cast<std::ptrdiff_t>(at_));
-      const size_t first = field.find_first_not_of(" \t"), last = field.find_last_not_of(" \t");
-      field = first == std::string::npos ? "" : field.substr(first, last - first + 1);
+      const std::string_view raw = text_.substr(at_, text_.find_first_of(",\n\r", at_) - at_);
+      at_ += raw.size();
+      const size_t first = raw.find_first_not_of(" \t"), last = raw.find_last_not_of(" \t");
+      if (first != raw.npos) field = raw.substr(first, last - first + 1);
     }
-    if (at_ == bytes_.size()) return false;
-    const uint8_t ending = bytes_[at_++];
+    if (at_ == text_.size()) return false;
+    const char ending = text_[at_++];
     if (ending == ',') return true;
-    if (ending == '\r' && at_ < bytes_.size() && bytes_[at_] == '\n') ++at_;
+    if (ending == '\r' && at_ < text_.size() && text_[at_] == '\n') ++at_;
     ++next_line_;
     return false;
   }
 
   void read_quoted(std::string& field) {
     const int64_t opened = next_line_;
-    for (++at_; at_ < bytes_.size(); ++at_) {
-      const char c = static_cast<char>(bytes_[at_]);
+    for (++at_; at_ < text_.size(); ++at_) {
+      const char c = text_[at_];
       if (c == '"') {
         ++at_;
-        const bool ended = at_ == bytes_.size() || bytes_[at_] == ',' || bytes_[at_] == '\n' || bytes_[at_] == '\r';
-        if (ended) return;
-        if (bytes_[at_] != '"') {
+        if (at_ == text_.size() || std::string_view(",\n\r").find(text_[at_]) != std::string_view::npos) return;
+        if (text_[at_] != '"')
           fail(text(file_, ", line ", next_line_), text("text after the closing quote of ", shown(field)),
                "a comma or the end of the line", "A quote inside a quoted field is written twice.");
-        }
       } else if (c == '\n') {
         ++next_line_;
       }
@@ -96,7 +93,7 @@ class Records {
          "a closing quote");
   }
 
-  std::span<const uint8_t> bytes_;
+  std::string_view text_;
   const std::string& file_;
   size_t at_ = 0;
   int64_t next_line_ = 1;
@@ -127,12 +124,10 @@ double read_number(const std::string& field, const std::string& file, int64_t li
 size_t find_label(const std::vector<std::string>& columns, const std::string& label, const std::string& file,
                   int64_t line) {
   const std::string where = text(file, ", line ", line);
-  for (size_t i = 0; i < columns.size(); ++i) {
-    if (columns[i].empty()) {
-      fail(where, text("no name for column ", i + 1), "a name for every column",
-           "A column of row numbers should be left out.");
-    }
-  }
+  const auto nameless = std::find(columns.begin(), columns.end(), "");
+  if (nameless != columns.end())
+    fail(where, text("no name for column ", nameless - columns.begin() + 1), "a name for every column",
+         "A column of row numbers should be left out.");
   const auto found = std::find(columns.begin(), columns.end(), label);
   if (found == columns.end()) {
     const bool semicolons = columns.size() == 1 && columns[0].find(';') != std::string::npos;
@@ -189,16 +184,14 @@ std::vector<float> standardised(const Table& table, const std::vector<int64_t>& 
     if (constant || deviation == 0) continue;  // nothing to learn from; it stays 0
     for (size_t row = 0; row < rows; ++row) {
       const double scaled = (value(row) - mean) / deviation;
-      if (!(std::abs(scaled) < 1e6)) {
+      if (!(std::abs(scaled) < 1e6))
         fail(text(file, ", column ", shown(table.features[c])), text("the value ", value(row)),
              text("values near the training rows' mean ", mean, " and deviation ", deviation), "Is it an outlier?");
-      }
       out[row * columns + c] = static_cast<float>(scaled);
     }
   }
   return out;
 }
-
 }  // namespace
 
 Table parse_csv(std::span<const uint8_t> bytes, const std::string& label, const std::string& name) {
@@ -211,10 +204,9 @@ Table parse_csv(std::span<const uint8_t> bytes, const std::string& label, const 
     if (i != label_column) table.features.push_back(columns[i]);
   std::vector<std::string> label_texts;
   while (records.next()) {
-    if (records.fields.size() != columns.size()) {
+    if (records.fields.size() != columns.size())
       fail(text(name, ", line ", records.line), text(records.fields.size(), " fields"),
            text(columns.size(), ", as in the header"), "A field with a comma in it must be quoted.");
-    }
     for (size_t i = 0; i < columns.size(); ++i) {
       const std::string& field = records.fields[i];
       if (i != label_column)

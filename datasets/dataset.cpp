@@ -32,7 +32,6 @@ struct Dataset::View {
 };
 
 namespace {
-
 /// Random words for one sample in one epoch; the top bit keeps them apart from the streams of a Generator.
 core::PhiloxBlock draw(uint64_t seed, int64_t sample, int64_t epoch) {
   return core::philox(seed, static_cast<uint64_t>(sample), uint64_t{1} << 63 | static_cast<uint64_t>(epoch));
@@ -63,27 +62,11 @@ void copy_moved(const Stored* in, const Shape& image, int down, int right, bool 
   }
 }
 
-void check_labels(const char* where, const std::vector<int32_t>& labels, size_t classes, size_t stored,
-                  const Shape& input) {
-  if (input.numel() < 1) fail(where, text("samples of shape ", input), "at least one value in each");
-  if (stored != labels.size() * static_cast<size_t>(input.numel())) {
-    fail(where, text(stored, " values for ", labels.size(), " labels"),
-         text(labels.size() * static_cast<size_t>(input.numel()), ", as samples have shape ", input));
-  }
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] < 0 || static_cast<size_t>(labels[i]) >= classes) {
-      fail(where, text("label ", labels[i], " at position ", i), text("0 to ", int64_t(classes) - 1),
-           text("There are ", classes, " class names."));
-    }
-  }
-}
-
 std::vector<int64_t> counting(int64_t n) {
   std::vector<int64_t> out(static_cast<size_t>(n));
   std::iota(out.begin(), out.end(), int64_t{0});
   return out;
 }
-
 }  // namespace
 
 void Dataset::View::gather_row(int64_t sample, int64_t epoch, float* out) const {
@@ -113,29 +96,38 @@ Dataset::Dataset() {
 
 Dataset::Dataset(std::shared_ptr<const View> view) : view_(std::move(view)) {}
 
+Dataset Dataset::from_samples(const char* where, Samples samples, double scale) {
+  const std::vector<int32_t>& labels = samples.labels;
+  const size_t stored = std::max(samples.pixels.size(), samples.values.size()), classes = samples.class_names.size();
+  const int64_t each = samples.input.numel();
+  if (each < 1) fail(where, text("samples of shape ", samples.input), "at least one value in each");
+  if (stored != labels.size() * static_cast<size_t>(each))
+    fail(where, text(stored, " values for ", labels.size(), " labels"),
+         text(labels.size() * static_cast<size_t>(each), ", as samples have shape ", samples.input));
+  for (size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] < 0 || static_cast<size_t>(labels[i]) >= classes)
+      fail(where, text("label ", labels[i], " at position ", i), text("0 to ", int64_t(classes) - 1),
+           text("There are ", classes, " class names."));
+  auto view = std::make_shared<View>();
+  view->rows = counting(static_cast<int64_t>(labels.size()));
+  view->labels = labels;
+  view->scale = scale;
+  view->samples = std::make_shared<Samples>(std::move(samples));
+  return Dataset(std::move(view));
+}
+
 Dataset Dataset::from_pixels(std::vector<uint8_t> pixels, const Shape& image, int white, std::vector<int32_t> labels,
                              std::vector<std::string> class_names) {
   if (image.rank() != 3) fail("Dataset::from_pixels", text("images of shape ", image), "(height, width, channels)");
   if (white < 1 || white > 255) fail("Dataset::from_pixels", text("white = ", white), "1 to 255");
-  check_labels("Dataset::from_pixels", labels, class_names.size(), pixels.size(), image);
-  auto view = std::make_shared<View>();
-  view->rows = counting(static_cast<int64_t>(labels.size()));
-  view->labels = labels;
-  view->scale = 1.0 / white;
-  view->samples =
-      std::make_shared<Samples>(Samples{std::move(pixels), {}, image, std::move(labels), std::move(class_names)});
-  return Dataset(std::move(view));
+  return from_samples("Dataset::from_pixels", {std::move(pixels), {}, image, std::move(labels), std::move(class_names)},
+                      1.0 / white);
 }
 
 Dataset Dataset::from_values(std::vector<float> values, const Shape& input, std::vector<int32_t> labels,
                              std::vector<std::string> class_names) {
-  check_labels("Dataset::from_values", labels, class_names.size(), values.size(), input);
-  auto view = std::make_shared<View>();
-  view->rows = counting(static_cast<int64_t>(labels.size()));
-  view->labels = labels;
-  view->samples =
-      std::make_shared<Samples>(Samples{{}, std::move(values), input, std::move(labels), std::move(class_names)});
-  return Dataset(std::move(view));
+  return from_samples("Dataset::from_values", {{}, std::move(values), input, std::move(labels), std::move(class_names)},
+                      1);
 }
 
 int64_t Dataset::size() const { return static_cast<int64_t>(view_->rows.size()); }
@@ -152,12 +144,10 @@ std::vector<int64_t> Dataset::true_labels() const {
 }
 
 Batch Dataset::batch(std::span<const int64_t> indices, int64_t epoch) const {
-  for (const int64_t index : indices) {
-    if (index < 0 || index >= size()) {
+  for (const int64_t index : indices)
+    if (index < 0 || index >= size())
       fail("Dataset::batch", text("index ", index),
            size() == 0 ? "data, but there are none" : text("0 to ", size() - 1));
-    }
-  }
   const Shape& input = input_shape();
   const int64_t count = static_cast<int64_t>(indices.size()), row_size = input.numel();
   Shape shape{count};
@@ -204,12 +194,11 @@ detail::Positions detail::split_positions(const std::string& where, const std::v
   for (const int32_t label : labels) ++for_test[static_cast<size_t>(label)];
   for (size_t c = 0; c < for_test.size(); ++c) {
     int64_t& count = for_test[c];
-    if (count == 1) {
+    if (count == 1)
       fail(
           where, text("1 sample of class \"", class_names[c], "\""), "at least 2, one for each part of the split",
           "Add samples or leave that class out; where the label is a quantity, put it into ranges: only classes can be "
           "predicted.");
-    }
     if (count > 1) count = std::clamp<int64_t>(std::llround(fraction * static_cast<double>(count)), 1, count - 1);
   }
   Generator generator{seed, 0};
@@ -247,10 +236,9 @@ Dataset Dataset::random_flip(uint64_t seed) const {
 Dataset Dataset::random_shift(int pixels, uint64_t seed) const {
   if (input_shape().rank() != 3) fail("Dataset::random_shift", text("samples of shape ", input_shape()), "images");
   const int64_t most = std::min(input_shape()[0], input_shape()[1]);
-  if (pixels < 0 || pixels >= most) {
+  if (pixels < 0 || pixels >= most)
     fail("Dataset::random_shift", text(pixels, " pixels"), text("0 to ", most - 1),
          "A larger shift could leave nothing.");
-  }
   auto view = std::make_shared<View>(*view_);
   view->shift = pixels;
   view->shift_seed = seed;

@@ -72,6 +72,7 @@ class Dataset {
   struct Samples;
   struct View;
   explicit Dataset(std::shared_ptr<const View> view);
+  static Dataset from_samples(const char* where, Samples samples, double scale);
   std::shared_ptr<const View> view_;
 };
 

@@ -1,23 +1,18 @@
 #include "datasets/files.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <memory>
+#include <filesystem>
 
 #include "core/error.h"
+#include "core/file.h"
 
 namespace minima::datasets::detail {
 namespace {
-
 bool is_file(const std::string& path) {
-  struct stat status;
-  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored);
 }
 
 std::vector<std::string> usual_places() {
@@ -34,28 +29,12 @@ std::vector<std::string> usual_places() {
   places.push_back("/usr/share/datasets");
   return places;
 }
-
 }  // namespace
 
 std::vector<uint8_t> read_file(const std::string& path, size_t limit) {
-  struct stat status;
-  if (::stat(path.c_str(), &status) != 0) fail(path, std::strerror(errno), "a readable file");
-  if (!S_ISREG(status.st_mode)) fail(path, S_ISDIR(status.st_mode) ? "a directory" : "a device or pipe", "a file");
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file) fail(path, std::strerror(errno), "a readable file");
-
-  // One byte more than expected, so that the end of the file is met without growing.
-  std::vector<uint8_t> bytes(std::min(std::max<size_t>(static_cast<size_t>(status.st_size), 2), limit) + 1);
-  size_t size = 0;
-  while (size_t count = std::fread(bytes.data() + size, 1, bytes.size() - size, file.get())) {
-    size += count;
-    if (size >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) return read_gz(path, limit);
-    if (size > limit) fail(path, text("more than ", limit, " bytes of content"), "a smaller file");
-    if (size == bytes.size()) bytes.resize(std::min(bytes.size() * 2, limit + 1));
-  }
-  if (std::ferror(file.get())) fail(text(path, ", after ", size, " bytes"), std::strerror(errno), "a readable file");
-  bytes.resize(size);
-  return bytes;
+  std::vector<uint8_t> bytes = core::read_file(path, limit);
+  const bool gz = bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
+  return gz ? read_gz(path, limit) : bytes;
 }
 
 std::vector<std::string> find_files(const std::string& what, const std::string& directory,
@@ -63,9 +42,8 @@ std::vector<std::string> find_files(const std::string& what, const std::string& 
                                     const std::string& hint) {
   std::string searched;
   for (const std::string& place : directory.empty() ? usual_places() : std::vector<std::string>{directory}) {
-    std::vector<std::string> candidates;
-    for (const std::string& folder : folders) candidates.push_back(place + "/" + folder);
-    candidates.push_back(place);
+    std::vector<std::string> candidates{place};
+    for (const std::string& folder : folders) candidates.insert(candidates.end() - 1, place + "/" + folder);
     for (const std::string& candidate : candidates) {
       std::vector<std::string> found;
       std::string missing;
@@ -82,16 +60,13 @@ std::vector<std::string> find_files(const std::string& what, const std::string& 
       searched += "\n  " + candidate + (found.empty() ? "" : " (lacks " + missing + ")");
     }
   }
-  std::string wanted;
-  for (const std::string& file : files) wanted += (wanted.empty() ? "" : ", ") + file;
-  fail(what, "no folder with all its files", text(wanted, ", each as it is or with .gz, in one of:", searched, "\n"),
-       hint);
+  fail(what, "no folder with all its files",
+       text(joined(files), ", each as it is or with .gz, in one of:", searched, "\n"), hint);
 }
 
 // ---- SHA-256
 
 namespace {
-
 uint32_t rotate(uint32_t x, int right) { return x >> right | x << (32 - right); }
 
 /// The first 32 bits of the fractional part of a prime's root: the algorithm's constants are defined that way.
@@ -135,7 +110,6 @@ void absorb(const Constants& constants, const uint8_t* block, uint32_t* state) {
   }
   for (int i = 0; i < 8; ++i) state[i] += s[i];
 }
-
 }  // namespace
 
 std::string sha256(const uint8_t* bytes, size_t size) {

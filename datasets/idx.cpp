@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <iomanip>
 #include <limits>
 
 #include "datasets/files.h"
@@ -9,16 +10,11 @@
 
 namespace minima::datasets {
 namespace {
-
 uint32_t big_endian(const uint8_t* bytes) {
   return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | uint32_t{bytes[3]};
 }
 
-std::string hexadecimal(uint32_t value) {
-  std::string out = "0x";
-  for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[value >> shift & 15];
-  return out;
-}
+std::string hexadecimal(uint32_t value) { return text("0x", std::hex, std::setfill('0'), std::setw(8), value); }
 
 /// One data set of the family, as published.
 struct Published {
@@ -61,10 +57,9 @@ Dataset read_part(const Published& published, const std::string& image_path, con
   std::vector<int32_t> labels;
   for (size_t i = 0; i < static_cast<size_t>(kept); ++i) {
     const uint8_t label = label_bytes[label_header.size + i];
-    if (label >= published.class_names.size()) {
+    if (label >= published.class_names.size())
       fail(text(label_path, ", byte ", label_header.size + i, " of the content"), text("label ", int{label}),
            text("0 to ", published.class_names.size() - 1));
-    }
     labels.push_back(label);
   }
   const Shape image{image_header.shape[1], image_header.shape[2], 1};
@@ -81,37 +76,32 @@ Split read_split(const Published& published, const ImageOptions& options) {
   auto test = std::async([&] { return read_part(published, paths[2], paths[3], options, 2, 0); });
   Dataset train = read_part(published, paths[0], paths[1], options, 0, options.train_limit);
   Split split{std::move(train), test.get()};
-  if (split.train.input_shape() != split.test.input_shape()) {
+  if (split.train.input_shape() != split.test.input_shape())
     fail(paths[2], text("images of shape ", split.test.input_shape()),
          text(split.train.input_shape(), " as in ", paths[0]));
-  }
   return split;
 }
-
 }  // namespace
 
 IdxHeader parse_idx(std::span<const uint8_t> bytes, int dimensions, const std::string& name) {
   const size_t header_size = 4 + 4 * static_cast<size_t>(dimensions);
-  if (bytes.size() < header_size) {
+  if (bytes.size() < header_size)
     fail(text(name, ", byte ", bytes.size(), " of the content"), "the end of the file",
          text("an IDX header of ", header_size, " bytes"), "The file is truncated.");
-  }
   const uint32_t magic = big_endian(bytes.data()), expected = 0x0800u | static_cast<uint32_t>(dimensions);
-  if (magic != expected) {
+  if (magic != expected)
     fail(text(name, ", byte 0 of the content"), text("magic number ", hexadecimal(magic)),
          text(hexadecimal(expected), " (unsigned bytes in ", dimensions,
               dimensions == 1 ? " dimension)" : " dimensions)"),
          magic >> 8 == 0x08 ? "Are images and labels swapped?" : "Is this an IDX file?");
-  }
   IdxHeader header{{}, header_size};
   uint64_t wanted = 1;
   for (int axis = 0; axis < dimensions; ++axis) {
     const size_t offset = 4 + 4 * static_cast<size_t>(axis);
     const uint32_t extent = big_endian(bytes.data() + offset);
-    if (extent == 0 || wanted > std::numeric_limits<uint64_t>::max() / 2 / extent) {
+    if (extent == 0 || wanted > std::numeric_limits<uint64_t>::max() / 2 / extent)
       fail(text(name, ", byte ", offset, " of the content"), text("extent ", extent, " of dimension ", axis),
            "at least 1, and a total size that fits in 63 bits", "The file is damaged.");
-    }
     wanted *= extent;
     header.shape.push_back(extent);
   }

@@ -8,9 +8,7 @@
 #include "core/error.h"
 
 namespace minima::datasets::detail {
-
 namespace {
-
 [[noreturn]] void fail_image(const std::string& path, const std::string& reason) {
   fail(path, "what cannot be read as an image (" + reason + ")", "a png or jpg image",
        "It is damaged or of another format; get it again, convert it, or remove it.");
@@ -62,10 +60,9 @@ class Jpeg {
     int subsampling = 0, colours = 0;
     check(tjDecompressHeader3(handle_.get(), bytes_.data(), bytes_.size(), &format_.width, &format_.height,
                               &subsampling, &colours));
-    if (colours == TJCS_CMYK || colours == TJCS_YCCK) {
+    if (colours == TJCS_CMYK || colours == TJCS_YCCK)
       fail(path_, "a jpg with the colours of print (CMYK)", "gray or RGB",
            "Convert it: `mogrify -colorspace sRGB` (ImageMagick) does.");
-    }
     format_.colour = colours != TJCS_GRAY;
   }
 
@@ -94,7 +91,6 @@ class Jpeg {
   std::unique_ptr<void, int (*)(tjhandle)> handle_{tjInitDecompress(), tjDestroy};
   ImageFormat format_;
 };
-
 }  // namespace
 
 ImageFormat image_format(const std::string& path, const std::vector<uint8_t>& bytes) {

@@ -9,9 +9,7 @@
 #include "datasets/image_file.h"
 
 namespace minima::datasets {
-
 namespace {
-
 namespace fs = std::filesystem;
 using detail::ImageFormat;
 
@@ -52,15 +50,13 @@ bool is_folder(const fs::path& path) {
 std::vector<std::string> images_of_class(const std::string& folder) {
   std::vector<std::string> images;
   for (const fs::path& entry : entries_of(folder)) {
-    if (is_folder(entry)) {
+    if (is_folder(entry))
       fail(entry.string(), "a folder inside the class folder " + folder, "images only",
            "Each class is one folder of images. If these are parts (train, test) with the classes inside, give one of "
            "them.");
-    }
-    if (!is_image_name(entry)) {
+    if (!is_image_name(entry))
       fail(entry.string(), "a file that is no image by its name", "names ending in .png, .jpg or .jpeg",
            "Convert it (`mogrify -format png` of ImageMagick), or move it elsewhere.");
-    }
     images.push_back(entry.string());
   }
   if (images.empty())
@@ -82,21 +78,19 @@ std::vector<ImageFile> find_images(const std::string& path, std::vector<std::str
     class_names.push_back(entry.filename().string());
   }
   if (!stray.empty()) fail(stray, "an image outside the class folders", text("it in ", path, "/CLASS/"));
-  if (class_names.size() < 2) {
+  if (class_names.size() < 2)
     fail(path, class_names.empty() ? "no class folders" : "one class only, \"" + class_names[0] + "\"",
          "a folder for each of two or more classes, holding its images");
-  }
   return images;
 }
 
 ImageFormat format_of(const std::string& path) {
   const ImageFormat format = detail::image_format(path, detail::read_file(path, largest_file));
-  if (format.width < 1 || format.height < 1 || format.width > longest_side || format.height > longest_side) {
+  if (format.width < 1 || format.height < 1 || format.width > longest_side || format.height > longest_side)
     fail(
         path, text(format.width, " x ", format.height, " pixels"), text("1 to ", longest_side, " on each side"),
         "Scale them down in a copy of the folder: `mogrify -auto-orient -resize '32x32!' COPY/*/*` (ImageMagick) does; "
         "networks of this size learn from 28 to 128 pixels a side.");
-  }
   return format;
 }
 
@@ -105,7 +99,7 @@ ImageFormat common_format(const std::vector<ImageFile>& images) {
   ImageFormat common = format_of(images[0].path);
   for (const ImageFile& image : images) {
     const ImageFormat format = format_of(image.path);
-    if (format.width != common.width || format.height != common.height) {
+    if (format.width != common.width || format.height != common.height)
       fail(
           image.path,
           text(format.width, " x ", format.height, " pixels where ", images[0].path, " has ", common.width, " x ",
@@ -114,7 +108,6 @@ ImageFormat common_format(const std::vector<ImageFile>& images) {
           text(
               "Bring them to one size first, in a copy of the folder: `mogrify -auto-orient -resize '32x32!' COPY/*/*` "
               "(ImageMagick) does; or move those of another size out."));
-    }
     common.colour |= format.colour;
   }
   return common;
@@ -133,7 +126,6 @@ std::pair<double, double> mean_and_deviation(const std::vector<uint8_t>& pixels,
     variance += static_cast<double>(counts[value]) / total * std::pow(value / 255.0 - mean, 2);
   return {mean, std::sqrt(variance)};
 }
-
 }  // namespace
 
 Split image_folder(const std::string& path, const ImageFolderOptions& options) {
@@ -146,10 +138,9 @@ Split image_folder(const std::string& path, const ImageFolderOptions& options) {
   const ImageFormat format = common_format(images);
   const Shape shape{format.height, format.width, format.colour ? 3 : 1};
   const size_t image_size = static_cast<size_t>(shape.numel());
-  if (images.size() > largest_total / image_size) {
+  if (images.size() > largest_total / image_size)
     fail(path, text(images.size(), " images of shape ", shape), text("at most ", largest_total / image_size),
          "Scale the images down, or use fewer.");
-  }
   std::vector<uint8_t> pixels(images.size() * image_size);
   for (size_t i = 0; i < images.size(); ++i) {
     const std::string& file = images[i].path;

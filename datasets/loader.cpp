@@ -13,8 +13,8 @@
 
 namespace minima::datasets {
 
-/// Everything one pass needs, so that it outlives the Loader that made it. With a worker, `ready` is handed over under
-/// the mutex: the worker fills it when it is empty, the training thread empties it.
+/// Everything one pass needs, so that it outlives the Loader that made it. With a worker, `ready` and `error` are the
+/// worker's while `filled` is false, and the training thread's while it is true.
 struct Epoch::State {
   Dataset dataset;
   std::vector<int64_t> order;
@@ -62,24 +62,17 @@ struct Epoch::State {
 
   void work() {
     for (int64_t number = 0; number < steps; ++number) {
-      {
-        std::unique_lock lock(mutex);
-        changed.wait(lock, [&] { return !filled || stop; });
-        if (stop) return;
-      }
-      Batch batch;
-      std::exception_ptr problem;
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return !filled || stop; });
+      if (stop) return;
+      lock.unlock();
       try {
-        batch = prepare(number);
-      } catch (...) { problem = std::current_exception(); }
-      {
-        std::lock_guard lock(mutex);
-        ready = std::move(batch);
-        error = problem;
-        filled = true;
-      }
+        ready = prepare(number);
+      } catch (...) { error = std::current_exception(); }
+      lock.lock();
+      filled = true;
       changed.notify_all();
-      if (problem) return;
+      if (error) return;
     }
   }
 
@@ -91,16 +84,14 @@ struct Epoch::State {
       current = prepare(step);
       return;
     }
-    {
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return filled; });
-      if (error) {
-        step = steps;  // nothing comes after an error, and nobody waits for it
-        std::rethrow_exception(error);
-      }
-      current = std::move(ready);
-      filled = false;
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return filled; });
+    if (error) {
+      step = steps;  // nothing comes after an error, and nobody waits for it
+      std::rethrow_exception(error);
     }
+    current = std::move(ready);
+    filled = false;
     changed.notify_all();
   }
 };
@@ -127,10 +118,9 @@ bool Epoch::Iterator::operator==(std::default_sentinel_t) const { return state_-
 
 Loader::Loader(Dataset dataset, const LoaderOptions& options) : dataset_(std::move(dataset)), options_(options) {
   if (options_.batch_size < 1) fail("Loader", text("batch_size ", options_.batch_size), "at least 1");
-  if (options_.batch_size > dataset_.size()) {
+  if (options_.batch_size > dataset_.size())
     fail("Loader", text("batch_size ", options_.batch_size),
          text("at most ", dataset_.size(), ", the number of samples"), "Choose a smaller batch or more data.");
-  }
 }
 
 Epoch Loader::epoch(int64_t epoch) const {

@@ -9,7 +9,6 @@
 
 namespace minima::datasets {
 namespace {
-
 constexpr int digit_pixels = 64, digits_white = 16;
 constexpr int64_t digits_for_training = 1437;
 
@@ -45,10 +44,6 @@ Split decode_digits() {
   return {all.take(digits_for_training), all.subset(for_test)};
 }
 
-bool ends_with(const std::string& name, const std::string& ending) {
-  return name.size() > ending.size() && name.compare(name.size() - ending.size(), ending.size(), ending) == 0;
-}
-
 using Source = std::pair<const char*, std::function<Split(const LoadOptions&)>>;
 
 const std::vector<Source>& named_sources() {
@@ -67,7 +62,7 @@ const std::vector<Source>& named_sources() {
 Split load_all(const std::string& name_or_file, const LoadOptions& options) {
   for (const auto& [name, make] : named_sources())
     if (name_or_file == name) return make(options);
-  if (ends_with(name_or_file, ".csv") || ends_with(name_or_file, ".csv.gz"))
+  if (name_or_file.ends_with(".csv") || name_or_file.ends_with(".csv.gz"))
     return csv(name_or_file, {.label = options.label, .test_fraction = options.test_fraction, .seed = options.seed});
   std::error_code ignored;
   if (std::filesystem::is_directory(name_or_file, ignored)) {
@@ -76,12 +71,9 @@ Split load_all(const std::string& name_or_file, const LoadOptions& options) {
            "no label: the names of the folders inside are the classes");
     return image_folder(name_or_file, {.test_fraction = options.test_fraction, .seed = options.seed});
   }
-  std::string known;
-  for (const std::string& name : names()) known += name + ", ";
   fail("load", text("the data set \"", name_or_file, "\""),
-       known + "the path of a .csv or .csv.gz file, or of a folder with a folder of images for each class");
+       joined(names()) + ", the path of a .csv or .csv.gz file, or of a folder with a folder of images for each class");
 }
-
 }  // namespace
 
 Split digits() {

@@ -5,7 +5,6 @@
 
 namespace minima::datasets {
 namespace {
-
 constexpr double pi = 3.14159265358979323846;
 
 struct Point {
@@ -44,7 +43,6 @@ Split both_parts(const char* where, const SyntheticOptions& options, int64_t cla
   return {scatter(options.train, classes, noise, Generator{options.seed, 0}, place),
           scatter(options.test, classes, noise, Generator{options.seed, uint64_t{1} << 40}, place)};
 }
-
 }  // namespace
 
 Split two_moons(const SyntheticOptions& options) {

@@ -68,19 +68,13 @@ void BatchNorm::track(const core::Moments& moments, int64_t count) {
   num_batches_tracked.copy_from(core::unary(core::UnaryOp::affine, tracked, 1, 1));
 }
 
-// --------------------------------------------------------------------------------------------- recalibration
-
 namespace {
-
 std::vector<BatchNorm*> batch_norm_layers(Module& model) {
-  struct Collect : Visitor {
-    std::vector<BatchNorm*> found;
-    void on_module(const std::string&, Module& module) override {
-      if (auto* layer = dynamic_cast<BatchNorm*>(&module)) found.push_back(layer);
-    }
-  } collect;
-  collect.walk(model);
-  return std::move(collect.found);
+  std::vector<BatchNorm*> found;
+  for_each_module(model, [&](const std::string&, Module& module) {
+    if (auto* layer = dynamic_cast<BatchNorm*>(&module)) found.push_back(layer);
+  });
+  return found;
 }
 
 // Puts the modes, the layers' momentum and the random stream back when it goes out of scope, and the statistics too
@@ -88,12 +82,7 @@ std::vector<BatchNorm*> batch_norm_layers(Module& model) {
 class Restore {
  public:
   Restore(Module& model, const std::vector<BatchNorm*>& layers) : layers_(layers), generator_(default_generator()) {
-    struct Collect : Visitor {
-      std::vector<std::pair<Module*, bool>>& modes;
-      explicit Collect(std::vector<std::pair<Module*, bool>>& out) : modes(out) {}
-      void on_module(const std::string&, Module& module) override { modes.emplace_back(&module, module.training); }
-    } collect(modes_);
-    collect.walk(model);
+    for_each_module(model, [&](const std::string&, Module& module) { modes_.emplace_back(&module, module.training); });
     for (const BatchNorm* layer : layers)
       saved_.push_back({layer->momentum, layer->running_mean.clone(), layer->running_var.clone(),
                         layer->num_batches_tracked.clone()});
@@ -124,7 +113,6 @@ class Restore {
   Generator generator_;
   bool kept_ = false;
 };
-
 }  // namespace
 
 bool has_batch_norm(Module& model) { return !batch_norm_layers(model).empty(); }

@@ -6,7 +6,6 @@
 
 namespace minima::nn {
 namespace {
-
 // A tensor of the model, and whether the archive holds it in PyTorch's order of a convolution weight's axes.
 struct Member {
   Tensor tensor;
@@ -27,17 +26,15 @@ using Members = std::map<std::string, Member>;
 Members members_of(Module& model) {
   struct Collect : Visitor {
     Members found;
-    void on_parameter(const std::string& path, Variable& parameter) override { keep(path, {parameter.value(), false}); }
+    void on_parameter(const std::string& path, Variable& parameter) override {
+      found[path] = {parameter.value(), false};
+    }
     void on_convolution_weight(const std::string& path, Variable& weight) override {
       if (weight.shape().rank() != 4)
         fail(path, text("a convolution weight of shape ", weight.shape()), "(out, kernel_h, kernel_w, in)");
-      keep(path, {weight.value(), true});
+      found[path] = {weight.value(), true};
     }
-    void on_buffer(const std::string& path, Tensor& buffer) override { keep(path, {buffer, false}); }
-    void keep(const std::string& path, const Member& member) {
-      if (!found.emplace(path, member).second)
-        fail("state", text("two members named ", path), "distinct names in each visit()");
-    }
+    void on_buffer(const std::string& path, Tensor& buffer) override { found[path] = {buffer, false}; }
   } collect;
   collect.walk(model);
   return std::move(collect.found);
@@ -73,7 +70,6 @@ void load_from(const std::string& where, Module& model, const Archive& archive) 
          "Nothing was loaded. Build the same model; for another dtype call model.to(dtype) before loading.");
   for (auto& [name, member] : members) member.copy_from_archive(archive.tensors.at(name));
 }
-
 }  // namespace
 
 Archive state(Module& model) {

@@ -7,7 +7,6 @@
 
 namespace minima::nn {
 namespace {
-
 struct Fans {
   double in, out;
 };
@@ -25,7 +24,6 @@ double leaky_gain(double negative_slope) { return std::sqrt(2 / (1 + negative_sl
 
 Tensor draw_uniform(const Shape& shape, double bound) { return default_generator().uniform(shape, -bound, bound); }
 Tensor draw_normal(const Shape& shape, double deviation) { return default_generator().normal(shape, 0, deviation); }
-
 }  // namespace
 
 Init kaiming_uniform(double negative_slope) {

@@ -6,7 +6,6 @@
 
 namespace minima::nn {
 namespace {
-
 void check_extent(const char* layer, const char* what, int64_t value, int64_t least) {
   if (value < least) fail(layer, text(what, " ", value), text("at least ", least));
 }
@@ -32,10 +31,7 @@ Variable default_bias(int64_t out, int64_t fan_in) {
   const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
   return Variable(uniform(-bound, bound)({out}), requires_grad);
 }
-
 }  // namespace
-
-// --------------------------------------------------------------------------------------------------- Linear
 
 Linear::Linear(int64_t in, int64_t out, const LinearOptions& options) {
   check_extent("Linear", "in", in, 1);
@@ -57,8 +53,6 @@ Variable Linear::forward(const Variable& x) {
 }
 
 std::string Linear::describe() const { return text("Linear(", weight.size(1), ", ", weight.size(0), ")"); }
-
-// --------------------------------------------------------------------------------------------------- Conv2d
 
 Conv2d::Conv2d(int64_t in, int64_t out, int64_t kernel, const ConvOptions& options)
     : stride(options.stride), padding(options.padding) {
@@ -83,8 +77,6 @@ std::string Conv2d::describe() const {
   if (padding != 0) out += text(", padding ", padding);
   return out + ")";
 }
-
-// ------------------------------------------------------------------------------- LayerNorm, Dropout, Flatten
 
 LayerNorm::LayerNorm(int64_t features, double epsilon) : epsilon(epsilon) {
   check_extent("LayerNorm", "features", features, 1);
@@ -119,8 +111,6 @@ Variable Flatten::forward(const Variable& x) {
   const bool is_image = x.shape().rank() == 4, in_order = !is_image || x.size(3) == 1 || x.size(1) * x.size(2) == 1;
   return reshape(in_order ? x : permute(x, {0, 3, 1, 2}), {x.size(0), features});
 }
-
-// -------------------------------------------------------------------------------------------------- pooling
 
 namespace {
 core::Window pool_window(const char* layer, int64_t kernel, const PoolOptions& options) {

@@ -6,7 +6,6 @@
 
 namespace minima::nn {
 namespace {
-
 void check_classification(const char* where, const Variable& logits, const Tensor& labels) {
   if (logits.shape().rank() != 2 || labels.rank() != 1 || logits.size(0) != labels.size(0))
     fail(where, text("logits ", logits.shape(), " and labels ", labels.shape()), "(batch, classes) and (batch,)");
@@ -21,7 +20,6 @@ void check_same(const char* where, const Shape& got, const Shape& target) {
          got.numel() == target.numel() ? "Reshape one: broadcasting here would compare every pair." : "");
   if (got.numel() == 0) fail(where, text("an empty batch, shape ", got), "at least one element");
 }
-
 }  // namespace
 
 Variable cross_entropy(const Variable& logits, const Tensor& labels, const CrossEntropyOptions& options) {

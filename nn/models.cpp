@@ -8,7 +8,6 @@
 
 namespace minima::nn {
 namespace {
-
 void check_image(const char* model, const Shape& input, int64_t least) {
   if (input.rank() != 3)
     fail(model, text("an input of shape ", input), "an image (height, width, channels)",
@@ -19,7 +18,6 @@ void check_image(const char* model, const Shape& input, int64_t least) {
          input[0] < input[2] ? "If the shape was meant as (channels, height, width), put the channels last."
                              : "resnet20 and mlp take images of any size.");
 }
-
 }  // namespace
 
 Sequential mlp(const std::vector<int64_t>& sizes) {
@@ -65,10 +63,7 @@ Sequential cnn(const Shape& input, int64_t classes) {
   return model;
 }
 
-// ------------------------------------------------------------------------------------------- models by name
-
 namespace {
-
 constexpr int64_t widest = 1 << 20;  // no layer that anyone means has more outputs
 
 // "256,128" -> {256, 128}; empty when the text is anything but positive numbers with this separator between them.
@@ -92,10 +87,6 @@ Sequential mlp_with_hidden(const Shape& input, std::vector<int64_t> hidden, int6
   return mlp(hidden);
 }
 
-bool starts_with(const std::string& text, const std::string& start) {
-  return text.compare(0, start.size(), start) == 0;
-}
-
 }  // namespace
 
 std::vector<std::string> model_names() {
@@ -109,7 +100,7 @@ AnyModule make_model(const std::string& name, const Shape& input, int64_t classe
 
   if (name == "mlp") return mlp_with_hidden(input, {256, 128}, classes);
   if (name == "mlp_big") return mlp_with_hidden(input, {1024, 1024}, classes);
-  if (starts_with(name, "mlp:")) {
+  if (name.starts_with("mlp:")) {
     const std::vector<int64_t> hidden = numbers(name.substr(4), ',');
     if (hidden.empty())
       fail("make_model", '"' + name + '"', text("hidden sizes from 1 to ", widest, ", as in mlp:256,256"));
@@ -121,15 +112,13 @@ AnyModule make_model(const std::string& name, const Shape& input, int64_t classe
     check_image("resnet20", input, 1);
     return ResNet{input[2], classes};
   }
-  if (starts_with(name, "wrn")) {
+  if (name.starts_with("wrn")) {
     const std::vector<int64_t> size = numbers(name.substr(3), '-');
     if (size.size() != 2) fail("make_model", '"' + name + '"', "a depth and a width, as in wrn16-4");
     check_image(name.c_str(), input, 1);
     return WideResNet{size[0], size[1], input[2], classes};
   }
-  std::string known;
-  for (const std::string& other : model_names()) known += (known.empty() ? "" : ", ") + other;
-  fail("make_model", '"' + name + '"', "one of " + known);
+  fail("make_model", '"' + name + '"', "one of " + joined(model_names()));
 }
 
 }  // namespace minima::nn

@@ -7,8 +7,6 @@
 
 namespace minima::nn {
 
-// -------------------------------------------------------------------------------------------------- Visitor
-
 void Visitor::walk(Module& root) {
   taken_.clear();
   on_module(path_, root);
@@ -43,8 +41,6 @@ std::string Visitor::path_to(const std::string& name) {
   if (!taken_.insert(path).second) fail("visit", text("two members named ", path), "distinct names in each visit()");
   return path;
 }
-
-// --------------------------------------------------------------------------------------------------- Module
 
 std::vector<std::pair<std::string, Variable>> Module::named_parameters() {
   struct Collect : Visitor {
@@ -81,12 +77,7 @@ int64_t Module::parameter_count() {
 }
 
 void Module::train(bool on) {
-  struct SetTraining : Visitor {
-    bool on = true;
-    void on_module(const std::string&, Module& module) override { module.training = on; }
-  } set;
-  set.on = on;
-  set.walk(*this);
+  for_each_module(*this, [on](const std::string&, Module& module) { module.training = on; });
 }
 
 namespace {
@@ -129,8 +120,6 @@ void Module::to(DType dtype) {
   if (!is_floating(dtype)) fail("Module::to", text("dtype ", name_of(dtype)), "float32 or float64");
   replace_all(*this, [dtype](const Tensor& x) { return is_floating(x.dtype()) ? x.to(dtype) : x; });
 }
-
-// ------------------------------------------------------------------------------------------ AnyModule, clone
 
 Module& AnyModule::operator*() {
   if (!module_) fail("AnyModule", "an empty one", "a module", "Assign one first: AnyModule model = nn::Linear{2, 1};");

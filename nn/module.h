@@ -93,6 +93,17 @@ class Visitor {
   std::set<std::string> taken_;  // full names seen in this walk
 };
 
+/// Calls f(path, module) for the root, whose path is empty, and for every module in it.
+template <class F>
+void for_each_module(Module& root, F f) {
+  struct Each : Visitor {
+    F& f;
+    explicit Each(F& f) : f(f) {}
+    void on_module(const std::string& path, Module& module) override { f(path, module); }
+  } each(f);
+  each.walk(root);
+}
+
 /// A module of any type, held by value: copying it copies the module. Reached like a pointer: model->eval(),
 /// (*model)(x).
 class AnyModule {

@@ -4,7 +4,6 @@
 
 namespace minima::nn {
 namespace {
-
 Conv2d conv3x3(int64_t in, int64_t out, int64_t stride = 1) {
   return Conv2d{in, out, 3, {.stride = stride, .padding = 1, .bias = false}};
 }
@@ -16,10 +15,7 @@ Sequential stage(int64_t in, int64_t out, int64_t stride, int64_t blocks) {
   for (int64_t i = 0; i < blocks; ++i) stage.add(Block(i == 0 ? in : out, out, i == 0 ? stride : 1));
   return stage;
 }
-
 }  // namespace
-
-// --------------------------------------------------------------------------------------------------- ResNet
 
 BasicBlock::BasicBlock(int64_t in, int64_t out, int64_t stride)
     : conv1(conv3x3(in, out, stride)), bn1(out), conv2(conv3x3(out, out)), bn2(out), in(in), out(out), stride(stride) {}
@@ -60,8 +56,6 @@ void ResNet::visit(Visitor& visitor) {
   visitor("layer1", layer1), visitor("layer2", layer2), visitor("layer3", layer3);
   visitor("fc", fc);
 }
-
-// ----------------------------------------------------------------------------------------------- WideResNet
 
 WideBlock::WideBlock(int64_t in, int64_t out, int64_t stride)
     : bn1(in), conv1(conv3x3(in, out, stride)), bn2(out), conv2(conv3x3(out, out)) {

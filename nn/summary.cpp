@@ -7,7 +7,6 @@
 
 namespace minima::nn {
 namespace {
-
 // "235,146"
 std::string with_thousands(int64_t number) {
   std::string digits = std::to_string(number);
@@ -41,7 +40,6 @@ struct CollectRows : Visitor {
  private:
   std::vector<size_t> open;  // the rows of the modules that are being visited, outermost first
 };
-
 }  // namespace
 
 std::string Module::summary() {

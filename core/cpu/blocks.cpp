@@ -1,11 +1,10 @@
-// Copies between strided blocks: permute, slice, concatenate, flip and broadcast all end here.
+// Copies between strided blocks: permute, slice, concatenate and broadcast all end here.
 #include <cstring>
 
 #include "core/cpu/cpu_backend.h"
 
 namespace minima::core {
 namespace {
-
 /// One axis of a copy: how many, and how far apart in the source and in the target.
 struct Axis {
   int64_t extent, from, to;
@@ -117,7 +116,6 @@ void copy(Axes axes, const T* from, T* to) {
     }
   });
 }
-
 }  // namespace
 
 void CpuBackend::copy_block(const Shape& shape, const Tensor& x, const Block& from, Tensor& out, const Block& to) {

@@ -12,7 +12,6 @@
 
 namespace minima::core {
 namespace {
-
 constexpr int64_t strip_groups = 16;  // partial sums of a weight gradient: a function of the shape, not of the threads
 // The patches of a strip should fit in the cache beside the weights, but be many enough to pay for the packing of the
 // weights that each product begins with.
@@ -190,7 +189,6 @@ void correlate(const Convolution& c, const T* x, const T* y, T* weight) {
     }
   });
 }
-
 }  // namespace
 
 void CpuBackend::conv2d(const core::Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias,

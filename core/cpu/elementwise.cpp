@@ -4,7 +4,6 @@
 
 namespace minima::core {
 namespace {
-
 using cpu::grain;
 
 /// Calls body(row, a_offset, b_offset) for rows [begin, end) of the plan, a row being its innermost axis.
@@ -70,7 +69,6 @@ void binary_kernel(F f, const Broadcast& plan, const T* x, const T* y, T* out) {
     });
   }
 }
-
 }  // namespace
 
 void CpuBackend::fill(Tensor& out, double value) {

@@ -7,7 +7,6 @@
 
 namespace minima::core {
 namespace {
-
 void multiply(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, const float* a, blasint lda,
               const float* b, blasint ldb, float beta, float* c, blasint ldc) {
   cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
@@ -32,7 +31,6 @@ void multiply_row(bool transpose, int64_t rows, int64_t columns, const double* b
               static_cast<blasint>(columns), 1, b, static_cast<blasint>(ldb), x, static_cast<blasint>(step), beta, y,
               1);
 }
-
 }  // namespace
 
 template <class T>

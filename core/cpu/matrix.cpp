@@ -5,7 +5,6 @@
 
 namespace minima::core {
 namespace {
-
 constexpr double worthwhile = 8e6;  // floating-point operations that pay for a slice of their own
 constexpr int64_t alignment = 16, max_slices = 16;
 constexpr int64_t least_extent = 128;  // each slice packs all of the other operand: narrower ones mostly pack
@@ -36,7 +35,6 @@ void multiply(const Gemm& s, const T* a, const T* b, T* c) {
                  beta, c + begin, s.n);
   });
 }
-
 }  // namespace
 
 void CpuBackend::gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tensor& out) {

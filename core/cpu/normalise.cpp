@@ -7,7 +7,6 @@
 
 namespace minima::core {
 namespace {
-
 constexpr int64_t block = 16;       // channels at a time
 constexpr int64_t row_groups = 32;  // partial sums: a function of the shape, not of the threads
 
@@ -85,7 +84,6 @@ void map_rows(const Rows& rows, C&& coefficients, T* y, F&& formula) {
     });
   });
 }
-
 }  // namespace
 
 void CpuBackend::channel_moments(const Tensor& x, Tensor& mean, Tensor& variance) {

@@ -3,7 +3,6 @@
 
 namespace minima::core {
 namespace {
-
 struct Pooling {
   int64_t batch, height, width, channels, out_h, out_w;
   core::Window window;
@@ -46,7 +45,6 @@ void take_maximum(const T* x, int64_t n, int32_t at, T* best, int32_t* position)
     position[c] = larger ? at + static_cast<int32_t>(c) : position[c];
   }
 }
-
 }  // namespace
 
 void CpuBackend::max_pool2d(const core::Window& window, const Tensor& x, Tensor& y, Tensor& positions) {

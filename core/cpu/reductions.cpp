@@ -6,7 +6,6 @@
 
 namespace minima::core {
 namespace {
-
 constexpr int64_t lanes = 32;
 constexpr int64_t block = 512;         // elements summed in the tensor's own type
 constexpr int64_t row_block = 64;      // the same for sums down a column
@@ -120,7 +119,6 @@ double dot_line(const T* x, const T* y, int64_t n) {
     for (int64_t l = 0; l < half; ++l) lane[l] += lane[l + half];
   return lane[0];
 }
-
 }  // namespace
 
 void CpuBackend::reduce(ReduceOp op, const Fold& shape, const Tensor& x, Tensor& out) {

@@ -6,7 +6,6 @@
 
 namespace minima::core {
 namespace {
-
 template <class T>
 int64_t argmax_row(const T* x, int64_t n) {
   int64_t best = 0;
@@ -102,7 +101,6 @@ void for_each_label(const Tensor& logits, const Tensor& labels, F&& f) {
     for (int64_t i = begin; i < end; ++i) f(i, label[i]);
   });
 }
-
 }  // namespace
 
 void CpuBackend::argmax(const Tensor& x, Tensor& out) {

@@ -91,23 +91,6 @@ TEST_CASE("concatenate joins along any axis, and slices give the parts back") {
   CHECK_ERROR(core::concatenate({Tensor::zeros({2}), Tensor::zeros({2}, DType::float64)}, 0), "one dtype");
 }
 
-TEST_CASE("flip reverses one axis, and twice is the identity") {
-  const Tensor x = counting({3, 4, 5}, DType::float32);
-  const auto from = values(x);
-  for (int axis = 0; axis < 3; ++axis) {
-    const Tensor y = core::flip(x, axis);
-    std::vector<double> expected;
-    for_each_index(x.shape(), [&](Index i) {
-      int64_t& at = i[static_cast<size_t>(axis)];
-      at = x.size(axis) - 1 - at;
-      expected.push_back(from[position(x.shape(), i)]);
-    });
-    CHECK(values(y) == expected);
-    CHECK_SAME_BITS(core::flip(y, axis), x);
-  }
-  CHECK(core::flip(Tensor::zeros({0, 2}), 0).numel() == 0);
-}
-
 TEST_CASE("broadcast_to repeats along the new axes") {
   const Tensor x = counting({3, 1}, DType::int64);
   CHECK(core::broadcast_to(x, {2, 3, 2}).to_vector<int64_t>() ==

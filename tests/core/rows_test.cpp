@@ -45,11 +45,6 @@ TEST_CASE("an index out of range is an error that names it and its place") {
   CHECK_ERROR(core::scatter_rows(x, Tensor::from<int64_t>({0, 1, 2, 9}), 5), "index 9 at position 3");
   CHECK_ERROR(core::scatter_rows(x, Tensor::from<int64_t>({0, 1}), 5), "[scatter_rows]");
   CHECK_ERROR(core::gather_rows(x, Tensor::zeros({2})), "indices of dtype float32");
-  CHECK_ERROR(core::one_hot(Tensor::from<int64_t>({0, 3}), 3), "[one_hot] got index 3");
-}
-
-TEST_CASE("one_hot sets one element a row") {
-  CHECK(values(core::one_hot(Tensor::from<int32_t>({2, 0}), 3)) == std::vector<double>{0, 0, 1, 1, 0, 0});
 }
 
 TEST_CASE("softmax and log_softmax agree with the formula") {

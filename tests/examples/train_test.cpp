@@ -1,17 +1,9 @@
-// train as a program: it trains, and Ctrl-C and --resume leave no trace in the weights.
+// train as a program: it trains, and refuses what cannot work. Ctrl-C and --resume: train_resume_test.cpp.
 #include "tests/check.h"
 #include "tests/examples/process.h"
 
 using namespace minima;
 using namespace minima::test;
-
-namespace {
-Words training(const std::string& save, const Words& more = {}) {
-  Words words{MINIMA_TRAIN, "--epochs", "60", "--model", "mlp:64", "--save", save};
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-}  // namespace
 
 TEST_CASE("train reaches a good accuracy on the digits and saves its weights") {
   TemporaryFolder folder;
@@ -22,38 +14,6 @@ TEST_CASE("train reaches a good accuracy on the digits and saves its weights") {
   REQUIRE(at != std::string::npos);
   CHECK(std::stod(outcome.output.substr(at + 14)) > 90);
   CHECK(std::filesystem::exists(folder.file("model.safetensors")));
-}
-
-TEST_CASE("a training that is interrupted and resumed saves the same bytes as one that was not") {
-  TemporaryFolder folder;
-  const std::string whole = folder.file("whole.safetensors"), parts = folder.file("parts.safetensors");
-  for (const char* optimizer : {"adam", "sam", "msam"}) {
-    CAPTURE(std::string(optimizer));
-    const Words method{"--optimizer", optimizer, "--lr", "0.01"};
-    REQUIRE(run(folder, training(whole, method)).status == 0);
-    {
-      Process process(folder, training(parts, method));
-      REQUIRE(wait_for_lines(folder.file("output.txt"), 8));
-      process.interrupt();
-      const int status = process.wait();
-      CAPTURE(process.output());
-      REQUIRE(status == 130);
-      CHECK(contains(process.output(), "the same command with --resume goes on"));
-    }
-    auto resumed = [&](const Words& more) {
-      Words words = training(parts, method);
-      words.push_back("--resume");
-      words.insert(words.end(), more.begin(), more.end());
-      return run(folder, words);
-    };
-    const Outcome other = resumed({"--epochs", "61"});
-    CHECK(other.status == 2);
-    CHECK_MESSAGE(contains(other.output, "got --epochs 61, expected --epochs 60"), other.output);
-    CHECK_MESSAGE(contains(resumed({"--batch", "32"}).output, "got --batch 32"), "another batch was believed");
-    REQUIRE(resumed({}).status == 0);
-    CHECK(read_bytes(parts) == read_bytes(whole));
-    CHECK_FALSE(std::filesystem::exists(parts + ".checkpoint"));
-  }
 }
 
 TEST_CASE("train refuses what cannot work") {

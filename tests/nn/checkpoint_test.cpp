@@ -1,4 +1,5 @@
-// Saving and loading: what is in the file, that it comes back bit for bit, and that a wrong file changes nothing.
+// A model's state as an archive: what is in it, that it comes back bit for bit, and that a wrong one changes nothing.
+// Files: checkpoint_file_test.cpp.
 #include "nn/checkpoint.h"
 
 #include "core/random.h"
@@ -7,7 +8,6 @@
 #include "nn/layers.h"
 #include "nn/models.h"
 #include "tests/check.h"
-#include "tests/temporary_folder.h"
 
 using namespace minima;
 
@@ -83,27 +83,6 @@ TEST_CASE("a convolution's weight of another shape is refused with both shapes a
               "weight is float32 (3, 2, 5, 5) where the model has float32 (3, 4, 5, 5)");
 }
 
-TEST_CASE("a saved model loads into another one and evaluates to the same bits") {
-  const test::TemporaryFolder folder;
-  const std::string path = folder.file("model.safetensors");
-  manual_seed(9);
-  nn::Sequential model = small_model(), other = small_model();
-  const Tensor x = default_generator().normal({5, 4, 4, 2});
-  model(x), model(x);  // running statistics that are not the initial ones
-  nn::save(model, path);
-  nn::load(other, path);
-  model.eval(), other.eval();
-  CHECK_SAME_BITS(other(x).value(), model(x).value());
-  CHECK(load_safetensors(path).entry("format") == "pt");
-
-  model.to(DType::float64);
-  nn::save(model, path);
-  other.to(DType::float64);
-  nn::load(other, path);
-  const Tensor x64 = x.to(DType::float64);
-  CHECK_SAME_BITS(other(x64).value(), model(x64).value());
-}
-
 TEST_CASE("a state is a snapshot: later training does not change it") {
   nn::Linear model{2, 2};
   const Archive archive = nn::state(model);
@@ -157,18 +136,6 @@ TEST_CASE("weights that do not fit are refused with every problem listed, and no
   archive = good;
   archive.tensors["3.bias"] = archive.tensors["3.bias"].to(DType::float64);
   check_refused(model, archive, "3.bias is float64 (4,) where the model has float32 (4,)");
-}
-
-TEST_CASE("a file that does not fit is refused by its path") {
-  const test::TemporaryFolder folder;
-  const std::string path = folder.file("model.safetensors");
-  nn::Linear small{2, 2}, large{2, 3};
-  nn::save(small, path);
-  CHECK_ERROR(nn::load(large, path),
-              "[" + path +
-                  "] got weights that do not fit the model: bias is float32 (2,) where the "
-                  "model has float32 (3,); weight is float32 (2, 2) where the model has float32 (3, 2)");
-  CHECK_ERROR(nn::load(large, folder.file("absent.safetensors")), "absent.safetensors");
 }
 
 TEST_CASE("two members of one name are an error, not a lost weight") {

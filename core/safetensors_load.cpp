@@ -1,0 +1,196 @@
+// Reading safetensors files: the header by nlohmann-json. What the header says is checked before it is believed.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/file.h"
+#include "core/safetensors.h"
+#include "core/safetensors_format.h"
+
+namespace minima {
+namespace {
+using namespace core;
+using Json = nlohmann::json;
+
+constexpr int header_depth = 3;  // {tensor: {"shape": [...]}}
+constexpr uint64_t largest_integer = std::numeric_limits<int64_t>::max();
+
+/// One tensor as the header describes it; begin and end count from the first byte after the header.
+struct Entry {
+  std::string name;
+  DType dtype;
+  Shape shape;
+  uint64_t begin, end;
+};
+
+/// Reads one file's header. Every complaint names the file and an offset in it.
+class HeaderParser {
+ public:
+  HeaderParser(const char* bytes, size_t size, const std::string& file) : bytes_(bytes), size_(size), file_(file) {}
+
+  std::vector<Entry> entries;  ///< in the order of their bytes
+  std::map<std::string, std::string> metadata;
+  size_t data_start = length_bytes;
+
+  void parse() {
+    data_start += read_length();
+    const Json header = read_json();
+    for (const auto& [name, value] : header.items())
+      if (name == metadata_key)
+        read_metadata(value);
+      else
+        entries.push_back(read_entry(name, value));
+    check_layout();
+  }
+
+ private:
+  [[noreturn]] void refuse(size_t offset, const std::string& got, const std::string& expected,
+                           const std::string& hint = "") const {
+    fail(text(file_, ", byte ", offset), got, expected, hint);
+  }
+
+  size_t read_length() const {
+    if (size_ < length_bytes)
+      refuse(0, text(size_, " bytes in the whole file"), "a safetensors file, which opens with an 8-byte header length",
+             "Is the file truncated?");
+    uint64_t length = 0;
+    for (size_t i = 0; i < length_bytes; ++i)
+      length |= static_cast<uint64_t>(static_cast<unsigned char>(bytes_[i])) << (8 * i);
+    if (length > largest_header)
+      refuse(0, text("a header length of ", length), text("at most ", largest_header), "Is this a safetensors file?");
+    if (length > size_ - length_bytes)
+      refuse(0, text("a header length of ", length), text("at most the ", size_ - length_bytes, " bytes that follow"),
+             "Is the file truncated?");
+    return static_cast<size_t>(length);
+  }
+
+  Json read_json() const {
+    const char *begin = bytes_ + length_bytes, *end = bytes_ + data_start;
+    if (begin == end || *begin != '{')
+      refuse(length_bytes, begin == end ? "an empty header" : text("byte ", int{static_cast<unsigned char>(*begin)}),
+             "a JSON object that opens with '{'", "Is this a safetensors file?");
+    // The parser keeps the last of two equal keys; its callback sees them all.
+    std::set<std::string> keys[header_depth];
+    const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
+      using Event = Json::parse_event_t;
+      if ((event == Event::object_start || event == Event::array_start) && depth >= header_depth)
+        refuse(length_bytes, "values nested too deep", "{name: {dtype, shape, data_offsets}}");
+      if (event == Event::object_start) keys[depth].clear();
+      if (event == Event::key && !keys[depth - 1].insert(parsed.get<std::string>()).second)
+        refuse(length_bytes, text("the key ", parsed.dump(), " twice"), "every name once");
+      return true;
+    };
+    size_t at = 1;  // where the parser stops, counted from 1
+    try {
+      return Json::parse(begin, end, check);
+    } catch (const Json::parse_error& error) {
+      at = std::max<size_t>(error.byte, 1);
+    } catch (const Json::exception&) {  // a number that no double holds
+    }
+    refuse(length_bytes + at - 1, "a header that is not JSON", "JSON in UTF-8", "Is the file damaged?");
+  }
+
+  void read_metadata(const Json& value) {
+    if (!value.is_object()) refuse(length_bytes, text(metadata_key, " of type ", value.type_name()), "an object");
+    for (const auto& [key, entry] : value.items()) {
+      if (!entry.is_string())
+        refuse(length_bytes, text(metadata_key, " entry \"", key, "\" of type ", entry.type_name()), "a string");
+      metadata[key] = entry.get<std::string>();
+    }
+  }
+
+  Entry read_entry(const std::string& name, const Json& value) const {
+    const auto wrong = [&](const std::string& got, const std::string& expected, const std::string& hint = "") {
+      refuse(length_bytes, text("tensor \"", name, "\" ", got), expected, hint);
+    };
+    if (!value.is_object())
+      wrong(text("described by a value of type ", value.type_name()), "an object with dtype, shape and data_offsets");
+    // The numbers of an array member, each at most int64's largest.
+    const auto integers = [&](const char* key) {
+      const std::string expected = text("\"", key, "\": [non-negative integers]");
+      if (!value.contains(key)) wrong(text("with no \"", key, "\""), expected);
+      if (!value[key].is_array()) wrong(text("with \"", key, "\" of type ", value[key].type_name()), expected);
+      for (const Json& number : value[key])
+        if (!number.is_number_unsigned() || number.get<uint64_t>() > largest_integer)
+          wrong(text("with \"", key, "\" holding ", number.dump()), expected);
+      return value[key].get<std::vector<uint64_t>>();
+    };
+    const auto code = value.find("dtype");
+    const std::string got = code == value.end() ? "no dtype"
+                            : code->is_string() ? code->get<std::string>()
+                                                : code->dump();
+    const auto known = std::find(std::begin(dtype_codes), std::end(dtype_codes), got);
+    if (known == std::end(dtype_codes))
+      wrong("of dtype " + got, "F32, F64, I32, I64 or U8", "Convert it in the program that wrote the file.");
+    const DType dtype = static_cast<DType>(known - std::begin(dtype_codes));
+
+    const std::vector<uint64_t> extents = integers("shape"), offsets = integers("data_offsets");
+    if (extents.size() > size_t{max_rank}) wrong(text("of rank ", extents.size()), text("at most ", max_rank));
+    Shape shape;
+    uint64_t bytes = size_of(dtype);  // an extent of 0 set aside, so that the others are checked beside it, too
+    for (const uint64_t extent : extents) {
+      shape.push_back(static_cast<int64_t>(extent));
+      if (extent > 0 && bytes > largest_integer / extent)
+        wrong(text("of shape [", joined(extents), "]"), "a size that fits in 63 bits");
+      bytes *= std::max<uint64_t>(extent, 1);
+    }
+    if (std::count(extents.begin(), extents.end(), 0u) > 0) bytes = 0;
+
+    if (offsets.size() != 2 || offsets[0] > offsets[1])
+      wrong("with data_offsets " + value["data_offsets"].dump(), "[begin, end] with begin <= end");
+    const uint64_t available = size_ - data_start, stored = offsets[1] - offsets[0];
+    if (offsets[1] > available)
+      refuse(data_start, text("tensor \"", name, "\" at bytes ", offsets[0], " to ", offsets[1], " of the data"),
+             text("an end within the ", available, " bytes of data"), "Is the file truncated?");
+    if (stored != bytes)
+      refuse(data_start + offsets[0], text("tensor \"", name, "\" with ", stored, " bytes"),
+             text(bytes, " bytes for ", *known, " ", shape));
+    return {name, dtype, shape, offsets[0], offsets[1]};
+  }
+
+  /// The tensors must cover the data from its first byte to its last, without gap or overlap.
+  void check_layout() {
+    std::sort(entries.begin(), entries.end(),
+              [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+    uint64_t covered = 0;
+    for (const Entry& entry : entries) {
+      if (entry.begin != covered)
+        refuse(data_start + entry.begin,
+               text("tensor \"", entry.name, "\" beginning at byte ", entry.begin, " of the data"),
+               text("byte ", covered, ", where the one before ends"),
+               entry.begin < covered ? "Tensors must not overlap." : "There must be no gap.");
+      covered = entry.end;
+    }
+    if (covered != size_ - data_start)
+      refuse(data_start + covered, text(size_ - data_start, " bytes of data"),
+             text(covered, " bytes, as the header says"), "Something was appended to the file.");
+  }
+
+  const char* bytes_;
+  const size_t size_;
+  const std::string& file_;
+};
+}  // namespace
+
+Archive parse_safetensors(const char* bytes, size_t size, const std::string& name) {
+  HeaderParser header(bytes, size, name);
+  header.parse();
+  Archive archive;
+  archive.metadata = std::move(header.metadata);
+  for (const Entry& entry : header.entries) {
+    Tensor tensor = Tensor::empty(entry.shape, entry.dtype);
+    if (entry.end > entry.begin)
+      std::memcpy(tensor.raw(), bytes + header.data_start + entry.begin, static_cast<size_t>(entry.end - entry.begin));
+    archive.tensors.emplace(entry.name, std::move(tensor));
+  }
+  return archive;
+}
+
+Archive load_safetensors(const std::string& path) {
+  const std::vector<uint8_t> bytes = core::read_file(path, std::numeric_limits<size_t>::max() / 2);
+  return parse_safetensors(reinterpret_cast<const char*>(bytes.data()), bytes.size(), path);
+}
+
+}  // namespace minima
