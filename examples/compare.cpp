@@ -4,18 +4,13 @@
 //   compare --data fashion-mnist --model cnn --epochs 5
 //   compare --data my_table.csv --label species --tune
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
-#include "examples/common/command_line.h"
-#include "examples/common/compare_options.h"
-#include "examples/common/comparison.h"
-#include "examples/common/figures.h"
-#include "examples/common/interrupt.h"
-#include "examples/common/machine.h"
-#include "examples/common/report.h"
-#include "examples/common/session.h"
-#include "examples/common/summary.h"
+#include "examples/compare/comparison.h"
+#include "examples/compare/options.h"
+#include "examples/kit/program.h"
+#include "examples/kit/report.h"
+#include "examples/kit/session.h"
 
 using namespace minima;
 using namespace minima::examples;
@@ -24,48 +19,36 @@ namespace {
 
 constexpr int64_t tuning_seeds = 3;
 
-/// The shares of a budget: an epoch of SGD is the unit, and SAM's steps cost two gradients.
-int64_t steps_for(const CompareOptions& options, const Problem& problem, const std::string& optimizer) {
-  const int64_t steps = options.epochs * problem.steps_per_epoch();
-  if (options.budget != "gradients") return steps;
-  return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(steps) / gradients_per_step(optimizer)));
-}
-
-std::vector<RunSettings> trials_of(const CompareOptions& options, const Problem& tuning) {
-  std::vector<RunSettings> trials;
-  for (const RunSettings& start : options.settings)
-    for (RunSettings trial : tuning_grid(start)) {
-      trial.steps = steps_for(options, tuning, trial.optimizer);
-      for (int64_t i = 0; i < tuning_seeds; ++i) trial.seed = first_tuning_seed + i, trials.push_back(trial);
+/// Every trial of every optimizer's grid, on a part of the training data and judged on the rest of it.
+Experiment trials_of(const CompareOptions& options, const Problem& problem) {
+  const Problem validation = validation_problem(problem);
+  std::vector<Setting> trials;
+  for (const Setting& start : options.settings)
+    for (Setting trial : tuning_grid(start)) {
+      trial.steps = options.steps_for(validation, trial.optimizer);
+      trials.push_back(trial);
     }
-  return trials;
+  return {.problems = validation,
+          .settings = trials,
+          .seeds = seeds_from(first_tuning_seed, tuning_seeds),
+          .measures = {.every_epoch = false}};
 }
 
-/// Seeds outermost, so that whatever else the machine does meanwhile meets all optimizers alike.
-std::vector<RunSettings> runs_of(const CompareOptions& options, const Problem& problem) {
-  std::vector<RunSettings> runs;
-  for (int64_t seed = 1; seed <= options.seeds; ++seed)
-    for (RunSettings run : options.settings) {
-      run.seed = static_cast<uint64_t>(seed);
-      run.steps = steps_for(options, problem, run.optimizer);
-      runs.push_back(run);
-    }
-  return runs;
+/// Every optimizer with the values that tuning chose.
+std::vector<Setting> as_tuned(std::vector<Setting> settings, const Tuning& tuning) {
+  for (Setting& setting : settings)
+    for (const std::string& name : tuned_hyperparameters(setting.optimizer))
+      setting.hyperparameters[name] = tuning.chosen(setting.optimizer).setting.value(name);
+  return settings;
 }
 
-int64_t gradient_evaluations(const std::vector<RunSettings>& runs) {
-  int64_t total = 0;
-  for (const RunSettings& run : runs) total += expected_gradients(run);
-  return total;
-}
-
-void write_report(const Comparison& comparison, const CompareOptions& options, const std::string& no_figures) {
+void write_report(const Comparison& comparison, const CompareOptions& options, const std::string& how_measured,
+                  const std::string& no_figures) {
   Report report("minima: " + comparison.data + ", " + comparison.model);
   report.statement(verdict(comparison));
   report.table(result_table(comparison));
-  for (const RunResult& run : comparison.runs)
-    if (run.diverged()) report.paragraph(run.divergence);
-  report.paragraph(options.how_measured(comparison));
+  for (const std::string& divergence : comparison.divergences()) report.paragraph(divergence);
+  report.paragraph(how_measured);
   report.heading("Differences, paired by seed");
   report.paragraph(
       "Each difference compares runs with the same initial weights and batch order. Every interval holds "
@@ -75,16 +58,16 @@ void write_report(const Comparison& comparison, const CompareOptions& options, c
   if (!no_figures.empty()) report.paragraph(no_figures);
   if (no_figures.empty())
     for (const Figure& figure : figures_of(comparison)) report.figure(options.out + "/" + figure.file, figure.caption);
-  if (!comparison.trials.empty()) {
+  if (!comparison.tuning.trials.empty()) {
     report.heading("Tuning");
-    report.paragraph(options.how_tuned(comparison));
-    report.table(trial_table(comparison.trials));
+    report.paragraph(tuning_text(comparison.tuning));
+    report.table(trial_table(comparison.tuning));
   }
   report.heading("Configuration");
   Table configuration{{"option", "value"}};
   for (const auto& [name, value] : options.configuration())
     if (!value.empty()) configuration.push_back({name, value});
-  configuration.insert(configuration.end(), {{"parameters", std::to_string(comparison.parameters)},
+  configuration.insert(configuration.end(), {{"parameters", std::to_string(comparison.parameters())},
                                              {"threads", std::to_string(comparison.threads)},
                                              {"machine", comparison.machine}});
   report.table(configuration, Report::Cells::words);
@@ -92,19 +75,18 @@ void write_report(const Comparison& comparison, const CompareOptions& options, c
 }
 
 /// Writes summary.json, figures and report, and prints the result. Returns the exit status.
-int conclude(const Comparison& comparison, const CompareOptions& options) {
+int conclude(const Comparison& comparison, const CompareOptions& options, const Problem& problem) {
+  const std::string how_measured = options.how_measured(comparison, problem);
   write_text(options.out + "/summary.json", summary_json(comparison));
   const std::string no_figures = write_figures(comparison, options.out);
-  write_report(comparison, options, no_figures);
+  write_report(comparison, options, how_measured, no_figures);
 
-  std::printf("\n%s\n%s\n\n", aligned(result_table(comparison)).c_str(), options.how_measured(comparison).c_str());
-  if (comparison.optimizers.size() > 1) std::printf("%s\n", aligned(difference_table(comparison)).c_str());
+  std::printf("\n%s\n%s\n\n", aligned(result_table(comparison)).c_str(), how_measured.c_str());
+  if (comparison.runs.size() > 1) std::printf("%s\n", aligned(difference_table(comparison)).c_str());
   std::printf("%s\n\n", verdict(comparison).c_str());
   if (!no_figures.empty()) std::printf("%s\n", no_figures.c_str());
   std::printf("Everything is in %s: open report.html.\n", options.out.c_str());
-  for (const RunResult& run : comparison.runs)
-    if (run.diverged()) return 1;
-  return 0;
+  return comparison.divergences().empty() ? 0 : 1;
 }
 
 int compare(int argc, char** argv) {
@@ -112,43 +94,38 @@ int compare(int argc, char** argv) {
   if (!options.parse(argc, argv)) return 0;
   const Problem problem = options.load();
   print_machine(problem.device);
+  for (const Setting& setting : options.settings) Run(problem, setting, /*seed=*/1);  // what cannot be built fails now
 
-  const Problem tuning = options.tune ? validation_problem(problem) : Problem{};
-  const std::vector<RunSettings> trials = options.tune ? trials_of(options, tuning) : std::vector<RunSettings>{};
-  const int64_t work = gradient_evaluations(trials) + gradient_evaluations(runs_of(options, problem));
-  for (const RunSettings& run : runs_of(options, problem))
-    if (run.seed == 1) Run(problem, run);  // what cannot be built fails now
-
-  Comparison comparison = options.describe(problem);
+  Comparison comparison = comparison_of(problem, options.curvature_samples(problem));
   std::printf("%s\n\n", options.headline(comparison).c_str());
   if (!options.resume && std::filesystem::exists(options.out + "/report.html"))
     std::printf("This replaces the results of an earlier run in %s; --out FOLDER would keep both.\n\n",
                 options.out.c_str());
+  Experiment experiment{.problems = problem,
+                        .settings = options.settings,
+                        .seeds = seeds_from(1, options.seeds),
+                        .measures = {.curvature_samples = comparison.curvature_samples}};
+  const int64_t tuning_work = options.tune ? expected_gradients(trials_of(options, problem)) : 0;
   Session session({.directory = options.out,
                    .configuration = options.configuration(),
                    .resume = options.resume,
-                   .gradient_evaluations = work});
+                   .gradient_evaluations = tuning_work + expected_gradients(experiment)});
   try {
     if (options.tune) {
-      std::vector<RunResult> tried;
-      for (const RunSettings& trial : trials) tried.push_back(session.run(tuning, trial, {.every_epoch = false}));
-      comparison.trials = judge_trials(tried);
-      for (RunSettings& settings : options.settings) {
-        const RunSettings& chosen = chosen_trial(comparison.trials, settings.optimizer).settings;
-        settings.lr = chosen.lr, settings.rho = chosen.rho;
-      }
-      std::printf("%s\n%s\n\n", aligned(trial_table(comparison.trials)).c_str(), options.how_tuned(comparison).c_str());
+      comparison.tuning.trials = session.run(trials_of(options, problem));
+      experiment.settings = as_tuned(options.settings, comparison.tuning);
+      session.clear_progress();
+      std::printf("%s\n%s\n\n", aligned(trial_table(comparison.tuning)).c_str(),
+                  tuning_text(comparison.tuning).c_str());
     }
-    for (const RunSettings& run : runs_of(options, problem))
-      comparison.runs.push_back(session.run(problem, run, {.curvature_samples = comparison.curvature_samples}));
+    comparison.runs = session.run(experiment);
   } catch (const Interrupted&) {
     std::printf("Interrupted; the state is saved in %s. To go on:\n  %s\n", options.out.c_str(),
                 options.resume_command().c_str());
     return exit_interrupted;
   }
-  comparison.parameters = comparison.runs.front().parameters;
   session.complete();
-  return conclude(comparison, options);
+  return conclude(comparison, options, problem);
 }
 
 }  // namespace

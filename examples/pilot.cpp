@@ -7,11 +7,8 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "examples/common/command_line.h"
-#include "examples/common/interrupt.h"
-#include "examples/common/machine.h"
-#include "examples/common/report.h"
-#include "examples/common/summary.h"
+#include "examples/kit/program.h"
+#include "examples/kit/report.h"
 #include "examples/pilot/figures.h"
 #include "examples/pilot/report.h"
 #include "examples/pilot/warnings.h"
@@ -184,30 +181,25 @@ int pilot_on_data(const Options& options) {
   const std::string plan_words = plan_text(options, problem, costs, plan, tuning_until);
   print_paragraph(plan_words);
 
-  Pilot pilot{.rule = options.rule, .plan = plan, .budget = clock.budget()};
+  Pilot pilot{.comparison = comparison_of(problem, curvature_samples),
+              .rule = options.rule,
+              .plan = plan,
+              .budget = clock.budget()};
   Comparison& comparison = pilot.comparison;
-  comparison.data = options.data, comparison.model = options.model, comparison.machine = machine_description();
-  comparison.batch = problem.batch, comparison.threads = num_threads();
-  comparison.train_samples = problem.train.size(), comparison.test_samples = problem.test.size();
-  comparison.curvature_samples = curvature_samples;
-  comparison.optimizers = pilot_optimizers();
   comparison.compared_with = "sgd";
-  comparison.trials = session.tune(tuning, plan, options.rule.tuned_by(), tuning_until);
-  std::vector<RunSettings> chosen;
+  comparison.tuning = {session.tune(tuning, plan, tuning_until), options.rule.tuned_by()};
   if (!session.stopped_early()) {
-    for (const std::string& name : pilot_optimizers()) chosen.push_back(chosen_trial(comparison.trials, name).settings);
-    pilot.runs = session.compare(problem, plan, chosen, curvature_samples, end);
+    std::vector<Setting> chosen;
+    for (const std::string& name : pilot_optimizers()) chosen.push_back(comparison.tuning.chosen(name).setting);
+    comparison.runs = session.compare(problem, plan, chosen, curvature_samples, end);
   }
   session.clear_progress();
   pilot.stopped = session.stopped_early();
-  pilot.trials_done = session.trials_done(), pilot.tuning_seeds_done = session.tuning_seeds_done();
-  if (pilot.runs.empty()) {
+  if (comparison.runs.empty()) {
     std::printf("Stopped before the first seed of the comparison was finished. The trials are in %s/trials.csv.\n",
                 options.out.c_str());
     return pilot.stopped ? exit_interrupted : 1;
   }
-  for (const PilotRun& run : pilot.runs) comparison.runs.push_back(run.result);
-  comparison.parameters = comparison.runs[0].parameters;
   pilot.seconds = clock.elapsed();
   conclude(pilot, options, plan_words);
   std::printf("It took %s of %s.\n", clock_time(clock.elapsed()).c_str(), clock_time(clock.budget()).c_str());
@@ -217,23 +209,24 @@ int pilot_on_data(const Options& options) {
 int show_warnings(const Options& options) {
   make_output_directory(options.out);
   print_machine(Device::cpu);
-  set_num_threads(options.threads > 0 ? static_cast<int>(options.threads) : 1);  // the networks are tiny
-  catch_interrupts();
+  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const WarningOptions extent;
-  Progress progress(warning_runs(extent));
-  int64_t done = 0;
-  const auto tick = [&] {
-    progress.update(++done, "");
-    if (interrupted()) throw Error("[pilot] got an interrupt. Nothing was written.");
-  };
-  const std::vector<Warning> warnings{shift_warning(extent, tick), variance_warning(extent, tick)};
-  progress.clear();
+  Session session({.directory = options.out, .configuration = {}, .resumable = false});
+  std::vector<Warning> warnings;
+  try {
+    warnings = {shift_warning(extent, session), variance_warning(extent, session)};
+  } catch (const Interrupted&) {
+    std::printf("Interrupted; nothing was written.\n");
+    return exit_interrupted;
+  }
+  session.clear_progress();
   std::string no_figure;
   const Figure figure = draw_warnings(warnings, options.out, no_figure);
   Report report("MSAM: two warnings");
   const std::string head = text(
       "Two synthetic examples in which MSAM has an advantage over SGD at first. Both optimizers are tuned in every "
-      "setting with 15 trials each, by the loss on validation data of the same kind as the training data; then ",
+      "setting with ",
+      trials_per_optimizer, " trials each, by the loss on validation data of the same kind as the training data; then ",
       extent.seeds,
       " seeds, each with data of its own. The examples were looked for: they show that an advantage can go away, not "
       "that it must.");

@@ -5,11 +5,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "examples/common/checkpoint.h"
-#include "examples/common/command_line.h"
-#include "examples/common/experiment.h"
-#include "examples/common/interrupt.h"
-#include "examples/common/machine.h"
+#include "examples/kit/checkpoint.h"
+#include "examples/kit/program.h"
+#include "examples/kit/run.h"
 #include "minima.h"
 
 using namespace minima;
@@ -47,8 +45,8 @@ int train(int argc, char** argv) {
 
   manual_seed(static_cast<uint64_t>(seed));
   nn::AnyModule model = nn::make_model(name, train_set.input_shape(), train_set.classes());
-  optim::Settings settings{.lr = optim::cosine(lr, steps)};
-  if (optim::is_wrapper(method)) settings.rho = rho;
+  optim::Settings settings{.hyperparameters = {{"lr", optim::cosine(lr, steps)}}};
+  if (optim::is_wrapper(method)) settings.hyperparameters["rho"] = rho;
   auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
   const std::string checkpoint = save_as + ".checkpoint";
   const Notes options = line.values({"--save", "--resume"});  // those that change results
@@ -70,7 +68,11 @@ int train(int argc, char** argv) {
         return loss;
       });
       ++step;
-      check_finite(loss.item(), method, step, optim::cosine(lr, steps)(step - 1));
+      if (!std::isfinite(loss.item()))
+        fail(method,
+             text("loss ", number_text(loss.item()), " at step ", step, " with learning rate ",
+                  optim::cosine(lr, steps)(step - 1)),
+             "a finite loss", "Try a smaller --lr.");
     }
     refresh_batch_norm(*model, train_set, batch_size);
     const Evaluation on_test = evaluate(*model, test_set);

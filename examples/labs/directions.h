@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/lab_data.h"
-#include "examples/common/probed_runs.h"
+#include "examples/labs/lab_data.h"
 #include "examples/labs/likeness.h"
+#include "examples/labs/probes.h"
 
 namespace minima::examples {
 
@@ -29,7 +29,7 @@ struct Plan {
 class Directions {
  public:
   Directions(Lab& lab, const Plan& plan, const Images& images) : lab_(lab), plan_(plan), images_(images) {
-    settings_.steps = plan.epochs * images_.problem.steps_per_epoch();
+    sgd_.setting.steps = plan.epochs * images_.problem.steps_per_epoch();
   }
 
   /// SGD at each learning rate; keeps the first unless another's validation accuracy is better beyond its interval.
@@ -40,39 +40,39 @@ class Directions {
   void half_the_epochs();
   void compare_gradients();
 
-  const Rung& sgd() const { return sgd_; }
+  const Runs& sgd() const { return sgd_; }
   /// SGD with more seeds, for statistics of its steps.
-  const Rung& sgd_steps() const { return sgd_steps_; }
-  const Rung& half() const { return half_.front(); }
-  std::vector<const Rung*> of(const Ladder& ladder) const;
-  std::vector<const Rung*> of(const std::string& optimizer, int sign) const;
-  const Rung& at(const std::string& optimizer, double rho) const;
-  /// The rung with the lowest validation loss.
-  const Rung& best(const std::string& optimizer, int sign = +1) const;
+  const Runs& sgd_steps() const { return sgd_steps_; }
+  const Runs& half() const { return half_; }
+  std::vector<const Runs*> of(const Ladder& ladder) const;
+  std::vector<const Runs*> of(const std::string& optimizer, int sign) const;
+  const Runs& at(const std::string& optimizer, double rho) const;
+  /// The runs with the lowest validation loss.
+  const Runs& best(const std::string& optimizer, int sign = +1) const;
   const std::vector<double>& msam_rhos() const { return msam_rhos_; }
-  const std::vector<Likeness>& likenesses() const { return likenesses_; }
+  /// What likeness() noted, for each seed; the values are in the order of msam_rhos().
+  const Runs& likenesses() const { return likenesses_; }
   const Plan& plan() const { return plan_; }
-  int64_t steps() const { return settings_.steps; }
+  int64_t steps() const { return sgd_.setting.steps; }
   const Images& images() const { return images_; }
 
  private:
-  std::vector<Rung> run(const std::vector<ProbeTask>& tasks, int64_t every = 10) {
-    return run_probed(lab_, images_.problem, images_.validation, tasks, every);
+  std::vector<Runs> run(const std::vector<Setting>& settings, int64_t first_seed, int64_t seeds, int64_t every = 10) {
+    return run_probed(lab_, images_.problem, images_.validation, settings,
+                      seeds_from(static_cast<uint64_t>(first_seed), seeds), every);
   }
-  RunSettings with(const std::string& optimizer, double rho, int64_t seed) const {
-    RunSettings settings = settings_;
-    settings.optimizer = optimizer, settings.rho = rho, settings.seed = static_cast<uint64_t>(seed);
-    return settings;
+  Setting with(const std::string& optimizer, double rho) const {
+    Setting setting = sgd_.setting;
+    setting.optimizer = optimizer, setting.hyperparameters["rho"] = rho;
+    return setting;
   }
 
   Lab& lab_;
   Plan plan_;
   Images images_;
-  RunSettings settings_;
-  Rung sgd_, sgd_steps_;
-  std::vector<Rung> rungs_, half_;
+  Runs sgd_, sgd_steps_, half_, likenesses_;
+  std::vector<Runs> runs_;
   std::vector<double> msam_rhos_;
-  std::vector<Likeness> likenesses_;
 };
 
 }  // namespace minima::examples

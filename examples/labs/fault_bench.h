@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/plot.h"
+#include "examples/kit/plot.h"
 #include "examples/labs/faults.h"
 
 namespace minima::examples {

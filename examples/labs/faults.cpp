@@ -16,7 +16,7 @@ std::vector<Tensor> zeros_like(const std::vector<Variable>& parameters) {
 
 double norm_of(const std::vector<Tensor>& tensors) {
   double sum = 0;
-  for (const Tensor& tensor : tensors) sum += core::dot(tensor, tensor);
+  for (const Tensor& tensor : tensors) sum += core::dot(tensor, tensor).item();
   return std::sqrt(sum);
 }
 
@@ -66,7 +66,7 @@ std::vector<double> TextbookMsam::factors(double rho) const {
   const double over_all = norm_of(velocity_), sign = options_.fault == 1 ? -1 : 1;
   std::vector<double> factors;
   for (const Tensor& velocity : velocity_) {
-    const double norm = options_.fault == 2 ? core::norm(velocity) : over_all;
+    const double norm = options_.fault == 2 ? core::norm(velocity).item() : over_all;
     factors.push_back(norm > 0 ? sign * rho / norm : 0);
   }
   return factors;

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "examples/common/lab.h"
-#include "examples/common/surface.h"
+#include "examples/labs/lab.h"
+#include "examples/labs/surfaces.h"
 #include "examples/labs/valley.h"
 
 using namespace minima;
@@ -53,7 +53,7 @@ struct Options {
 Options options;
 
 MakeOptimizer maker(const std::string& name, double lr) {
-  return optimizer_called(name, {.lr = lr, .momentum = options.momentum, .rho = options.rho});
+  return optimizer_called(name, {{"lr", lr}, {"momentum", options.momentum}, {"rho", options.rho}});
 }
 
 double per_step(const std::string& name) {
@@ -72,7 +72,7 @@ void show_one_step(Lab& lab) {
     const Surface s = valley();
     const Variable x(Tensor::full({1}, s.start_x, DType::float64), requires_grad);
     const Variable y(Tensor::full({1}, s.start_y, DType::float64), requires_grad);
-    const auto optimizer = optimizer_called(name, {.lr = 0.02, .rho = 0.1})({x, y});
+    const auto optimizer = optimizer_called(name, {{"lr", 0.02}, {"rho", 0.1}})({x, y});
     const auto closure = [&] {
       Variable loss = s.loss(x, y);
       loss.backward();

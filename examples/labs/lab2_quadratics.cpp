@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/lab.h"
+#include "examples/labs/lab.h"
 #include "examples/labs/quadratic.h"
 
 using namespace minima;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/progress.h"
+#include "examples/kit/progress.h"
 #include "examples/labs/sharpness.h"
 
 using namespace minima;
@@ -32,23 +32,18 @@ SharpnessPlan plan_of(const Lab& lab) {
           .msam_rhos = {0.2, 0.5, 1, 2}};
 }
 
-std::vector<NamedRun> methods_of(const SharpnessPlan& plan, const Problem& problem) {
-  std::vector<NamedRun> methods;
+std::vector<Setting> settings_of(const SharpnessPlan& plan, const Problem& problem) {
   const int64_t steps = plan.epochs * problem.steps_per_epoch();
-  for (int64_t seed = 1; seed <= plan.seeds; ++seed) {
-    const auto add = [&](const std::string& optimizer, double rho, const std::string& style, int64_t of_steps) {
-      methods.push_back(named_run(optimizer, rho, style, static_cast<uint64_t>(seed), of_steps));
-    };
-    add("sgd", 0, "sgd", steps);
-    add("nesterov", 0, "nesterov", steps);
-    for (const double rho : plan.sam_rhos) add("sam", rho, rho == plan.sam_rhos.back() ? "sam" : "sam'", steps);
-    for (const double rho : plan.sam_rhos) {
-      add("sam", rho, "sam''", steps / 2);
-      methods.back().name += " half";
-    }
-    for (const double rho : plan.msam_rhos) add("msam", rho, rho == 0.5 ? "msam" : rho > 1 ? "msam''" : "msam'", steps);
+  std::vector<Setting> settings{lab_setting("sgd", 0, "sgd", steps), lab_setting("nesterov", 0, "nesterov", steps)};
+  for (const double rho : plan.sam_rhos)
+    settings.push_back(lab_setting("sam", rho, rho == plan.sam_rhos.back() ? "sam" : "sam'", steps));
+  for (const double rho : plan.sam_rhos) {
+    settings.push_back(lab_setting("sam", rho, "sam''", steps / 2));
+    settings.back().label += " half";
   }
-  return methods;
+  for (const double rho : plan.msam_rhos)
+    settings.push_back(lab_setting("msam", rho, rho == 0.5 ? "msam" : rho > 1 ? "msam''" : "msam'", steps));
+  return settings;
 }
 
 }  // namespace
@@ -65,14 +60,14 @@ double gradient_of(const Minimum& m) { return m.gradient_norm; }
 
 void Sharpnesses::train() {
   lab_.heading("The networks");
-  trained_ = train_all(lab_, problem_, methods_of(plan_, problem_), /*paths=*/false);
+  trained_ = train_all(lab_, problem_, settings_of(plan_, problem_), seeds_from(1, plan_.seeds), /*paths=*/false);
   Progress progress(std::ssize(trained_));
   for (const Trained& t : trained_) {
     lab_.stop_if_interrupted();
-    progress.update(std::ssize(minima_), text("curvature of ", t.method.name, ", seed ", t.method.settings.seed));
+    progress.update(std::ssize(minima_), text("curvature of ", t.name(), ", seed ", t.seed));
     minima_.push_back(measured(t));
     record(minima_.back());
-    if (t.method.settings.seed == 1) names_.push_back(t.method.name);
+    if (t.seed == 1) names_.push_back(t.name());
   }
   progress.clear();
   Table table{{"method", "gradients", "train loss", "test loss", "test acc %", "lambda_1", "trace", "|gradient|"}};
@@ -103,7 +98,7 @@ void Sharpnesses::train() {
 
 const Minimum& Sharpnesses::find(const std::string& name, uint64_t seed) const {
   for (const Minimum& m : minima_)
-    if (m.trained->method.name == name && m.trained->method.settings.seed == seed) return m;
+    if (m.trained->name() == name && m.trained->seed == seed) return m;
   fail("lab4_sharpness", name, listed(names_));
 }
 
@@ -122,12 +117,13 @@ Minimum Sharpnesses::measured(const Trained& trained) {
   return {.trained = &trained,
           .top = optim::top_eigenvalues(loss(), parameters, 5, {.tolerance = 5e-3}),
           .trace = optim::hessian_trace(loss(), parameters, {.samples = static_cast<int>(plan_.trace_samples)}),
-          .gradient_norm = core::norm(optim::flat_gradient(of_all, parameters))};
+          .gradient_norm = core::norm(optim::flat_gradient(of_all, parameters)).item()};
 }
 
 void Sharpnesses::record(const Minimum& m) {
-  Row row{{"method", m.trained->method.name}};
-  for (const auto& column : metrics_row(problem_, m.trained->method.settings, m.trained->last)) row.push_back(column);
+  Row row{{"method", m.trained->name()}};
+  for (const auto& column : metrics_row(problem_, m.trained->setting, m.trained->seed, m.trained->last))
+    row.push_back(column);
   for (size_t i = 0; i < m.top.size(); ++i) {
     row.push_back({text("lambda_", i + 1), m.top[i].value});
     row.push_back({text("residual_", i + 1), m.top[i].residual});
@@ -190,7 +186,7 @@ void Sharpnesses::tabulate_spectra() {
   for (const std::string& name : names_) {
     const Minimum& m = find(name, 1);
     table.push_back({name});
-    Series series{.label = name, .style = m.trained->method.style, .draw = Series::Draw::line_and_points};
+    Series series{.label = name, .style = m.trained->setting.style, .draw = Series::Draw::line_and_points};
     double largest_residual = 0;
     for (size_t i = 0; i < m.top.size(); ++i) {
       table.back().push_back(short_number(m.top[i].value));

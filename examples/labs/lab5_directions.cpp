@@ -47,32 +47,33 @@ Plan plan(bool quick) {
 
 // ---- what the steps say
 
-const Reading cosine = mean_of_probes([](const Probe& probe) { return probe.of.cosine; });
-const Reading rise = mean_of_probes([](const Probe& probe) { return probe.of.loss_perturbed - probe.of.loss_clean; });
-const Reading share_rising = mean_of_probes([](const Probe& probe) {
-  return probe.of.perturbation_norm > 0 ? double(probe.of.loss_perturbed > probe.of.loss_clean) : NAN;
-});
-const Reading share_against =
-    mean_of_probes([](const Probe& probe) { return std::isnan(probe.of.cosine) ? NAN : double(probe.of.cosine < 0); });
+const OfRun train_loss = at_end(&Measurement::train_loss), test_loss = at_end(&Measurement::test_loss),
+            test_accuracy = at_end(&Measurement::test_accuracy);
+const OfRun cosine = mean_seen("cosine"), rise = mean_seen("rise"), share_rising = mean_seen("rises"),
+            share_against = mean_seen("against");
+
+double rho_of(const Runs& runs) { return runs.setting.value("rho"); }
 
 /// MSAM's best radius, or the nearest at which random directions were tried.
-double control_radius(const Directions& d) { return std::clamp(d.best("along-momentum").settings.rho, 0.5, 2.0); }
+double control_radius(const Directions& d) { return std::clamp(rho_of(d.best("along-momentum")), 0.5, 2.0); }
 
 // ---- tables
 
-std::vector<std::string> row_of(const std::string& words, const Rung& rung, const Rung& sgd) {
-  if (rung.diverged()) {
-    int64_t count = 0;
-    for (const ProbedRun& run : rung.runs) count += run.run.diverged() ? 1 : 0;
-    return {words, number_text(rung.settings.rho), text("diverged (", count, " of ", rung.runs.size(), ")"), "", "", "",
+std::vector<std::string> row_of(const std::string& words, const Runs& rung, const Runs& sgd) {
+  if (rung.diverged() > 0)
+    return {words,
+            number_text(rho_of(rung)),
+            text("diverged (", rung.diverged(), " of ", rung.results.size(), ")"),
+            "",
+            "",
+            "",
             ""};
-  }
   return {words,
-          number_text(rung.settings.rho),
-          interval_text(rung.mean(readings::train_loss)),
-          interval_text(rung.mean(readings::test_loss)),
-          interval_text(rung.mean(readings::test_accuracy), 100),
-          &rung == &sgd ? "" : difference_text(rung.minus(sgd, readings::test_loss)),
+          number_text(rho_of(rung)),
+          interval_text(rung.mean(train_loss)),
+          interval_text(rung.mean(test_loss)),
+          interval_text(rung.mean(test_accuracy), 100),
+          &rung == &sgd ? "" : difference_text(rung.minus(sgd, test_loss)),
           &rung == &sgd ? "" : fixed(100 * rung.mean(share_rising).mean, 0)};
 }
 
@@ -81,7 +82,7 @@ void show_results(Lab& lab, const Directions& d) {
                "loss rises, % of steps"}};
   table.push_back(row_of("nothing (SGD)", d.sgd(), d.sgd()));
   for (const Ladder& ladder : d.plan().ladders)
-    for (const Rung* rung : d.of(ladder)) table.push_back(row_of(ladder.words, *rung, d.sgd()));
+    for (const Runs* rung : d.of(ladder)) table.push_back(row_of(ladder.words, *rung, d.sgd()));
   table.push_back(row_of("+g, half the epochs", d.half(), d.sgd()));
   lab.table(text("Means over ", d.plan().seeds, " seeds with 95% Student-t intervals (the paper prints 68%), ",
                  d.plan().epochs,
@@ -89,60 +90,59 @@ void show_results(Lab& lab, const Directions& d) {
                  "step, all others one; the last line gives SAM the others' gradient evaluations. \"Rises\": "
                  "loss(w + e) > loss(w) on the batch."),
             table);
-  const Rung &msam = d.best("along-momentum"), &last = d.best("along-last-gradient");
-  lab.say(text("Radii chosen by validation loss: SAM ", d.best("along-gradient").settings.rho, ", MSAM ",
-               msam.settings.rho, ", -last gradient ", last.settings.rho,
-               ". At equal epochs MSAM minus SAM: test loss ",
-               difference_text(msam.minus(d.best("along-gradient"), readings::test_loss)),
+  const Runs &msam = d.best("along-momentum"), &last = d.best("along-last-gradient");
+  lab.say(text("Radii chosen by validation loss: SAM ", rho_of(d.best("along-gradient")), ", MSAM ", rho_of(msam),
+               ", -last gradient ", rho_of(last), ". At equal epochs MSAM minus SAM: test loss ",
+               difference_text(msam.minus(d.best("along-gradient"), test_loss)),
                "; at equal gradient evaluations (SAM at the same radius with half the epochs): ",
-               difference_text(msam.minus(d.half(), readings::test_loss)), "."));
+               difference_text(msam.minus(d.half(), test_loss)), "."));
   lab.say(
       text("An open comparison: the paper finds the last gradient worse than the momentum. Here, each at its own "
            "radius, -last gradient minus MSAM: test loss ",
-           difference_text(last.minus(msam, readings::test_loss)), ", accuracy ",
-           difference_text(last.minus(msam, readings::test_accuracy), 100), " points."));
-  const Rung& back = d.best("along-momentum", -1);
+           difference_text(last.minus(msam, test_loss)), ", accuracy ",
+           difference_text(last.minus(msam, test_accuracy), 100), " points."));
+  const Runs& back = d.best("along-momentum", -1);
   lab.say(
-      text("The other sign: +v at the best of its radii, ", -back.settings.rho, ", minus SGD: test loss ",
-           difference_text(back.minus(d.sgd(), readings::test_loss)), ", accuracy ",
-           difference_text(back.minus(d.sgd(), readings::test_accuracy), 100),
+      text("The other sign: +v at the best of its radii, ", -rho_of(back), ", minus SGD: test loss ",
+           difference_text(back.minus(d.sgd(), test_loss)), ", accuracy ",
+           difference_text(back.minus(d.sgd(), test_accuracy), 100),
            " points. Where this lowers the test loss: so does much that slows the fit; a lower test loss alone is no "
            "proof of a better direction."));
-  const Rung& random = d.at("along-random", control_radius(d));
-  lab.say(text("The control: random at rho ", random.settings.rho, " minus SGD: test loss ",
-               difference_text(random.minus(d.sgd(), readings::test_loss)), "."));
+  const Runs& random = d.at("along-random", control_radius(d));
+  lab.say(text("The control: random at rho ", rho_of(random), " minus SGD: test loss ",
+               difference_text(random.minus(d.sgd(), test_loss)), "."));
 }
 
 // ---- figures
 
-Series series_of(const std::string& label, const std::string& style, const std::vector<const Rung*>& rungs,
-                 const Reading& reading, double scale = 1) {
+Series series_of(const std::string& label, const std::string& style, const std::vector<const Runs*>& rungs,
+                 const OfRun& reading, double scale = 1) {
   Series s{
       .label = label, .style = style, .x = {}, .y = {}, .low = {}, .high = {}, .draw = Series::Draw::line_and_points};
-  for (const Rung* rung : rungs) {
-    const Interval interval = rung->mean(reading);
-    s.x.push_back(std::abs(rung->settings.rho));
+  for (const Runs* rung : rungs) {
+    const Interval interval = rung->mean_of_all(reading);
+    s.x.push_back(std::abs(rho_of(*rung)));
     s.y.push_back(scale * interval.mean);
-    if (rung->runs.size() > 2) s.low.push_back(scale * interval.low()), s.high.push_back(scale * interval.high());
+    if (rung->results.size() > 2) s.low.push_back(scale * interval.low()), s.high.push_back(scale * interval.high());
   }
   return s;
 }
 
 /// Vertical lines where rungs diverged.
-std::vector<Rule> diverged_rules(const std::vector<const Rung*>& rungs) {
+std::vector<Rule> diverged_rules(const std::vector<const Runs*>& rungs) {
   std::vector<Rule> rules;
-  for (const Rung* rung : rungs)
-    if (rung->diverged()) rules.push_back({Rule::Along::x, std::abs(rung->settings.rho), "diverged"});
+  for (const Runs* rung : rungs)
+    if (rung->diverged() > 0) rules.push_back({Rule::Along::x, std::abs(rho_of(*rung)), "diverged"});
   return rules;
 }
 
-Panel sweep_panel(const Directions& d, int sign, bool factors, const Reading& reading, const std::string& title,
+Panel sweep_panel(const Directions& d, int sign, bool factors, const OfRun& reading, const std::string& title,
                   const std::string& y_title) {
   Panel panel{.title = title, .x_title = factors ? "factor rho" : "|rho|", .y_title = y_title};
   panel.log_x = panel.log_y = true;
   for (const Ladder& ladder : d.plan().ladders) {
     if (ladder.sign != sign || (ladder.optimizer == "along-lr-momentum") != factors) continue;
-    const std::vector<const Rung*> rungs = d.of(ladder);
+    const std::vector<const Runs*> rungs = d.of(ladder);
     panel.series.push_back(series_of(ladder.words, ladder.optimizer, rungs, reading));
     for (const Rule& rule : diverged_rules(rungs)) panel.rules.push_back(rule);
   }
@@ -155,7 +155,7 @@ Panel sweep_panel(const Directions& d, int sign, bool factors, const Reading& re
 void draw_sweep(Lab& lab, const Directions& d) {
   std::vector<Panel> panels;
   for (const bool test : {true, false}) {
-    const Reading reading = test ? readings::test_loss : readings::train_loss;
+    const OfRun reading = test ? test_loss : train_loss;
     const std::string y = test ? "test loss" : "train loss";
     panels.push_back(sweep_panel(d, -1, false, reading, "rho < 0", y));
     panels.push_back(sweep_panel(d, +1, false, reading, "rho > 0", y));
@@ -180,14 +180,16 @@ void draw_sweep(Lab& lab, const Directions& d) {
 }
 
 /// Means over twenty equal parts of training and over seeds.
-Series over_training(const std::string& label, const std::string& style, const Rung& rung, int64_t steps) {
+Series over_training(const std::string& label, const std::string& style, const Runs& rung, int64_t steps) {
   constexpr int64_t parts = 20;
-  std::vector<std::vector<double>> values(parts, std::vector<double>(rung.runs.size()));
-  for (size_t seed = 0; seed < rung.runs.size(); ++seed) {
+  std::vector<std::vector<double>> values(parts, std::vector<double>(rung.results.size()));
+  for (size_t seed = 0; seed < rung.results.size(); ++seed) {
     std::vector<double> count(parts);
-    for (const Probe& probe : rung.runs[seed].probes) {
-      const auto part = static_cast<size_t>((probe.of.step - 1) * parts / steps);
-      if (!std::isnan(probe.of.cosine)) values[part][seed] += probe.of.cosine, count[part] += 1;
+    const std::vector<double>&step = rung.results[seed].seen.at("step"),
+          &cosines = rung.results[seed].seen.at("cosine");
+    for (size_t i = 0; i < step.size(); ++i) {
+      const auto part = static_cast<size_t>((static_cast<int64_t>(step[i]) - 1) * parts / steps);
+      if (!std::isnan(cosines[i])) values[part][seed] += cosines[i], count[part] += 1;
     }
     for (size_t part = 0; part < parts; ++part) values[part][seed] /= count[part];
   }
@@ -211,37 +213,35 @@ void draw_steps(Lab& lab, const Directions& d) {
   rising.rules.push_back({Rule::Along::y, 50, "half"});
   Panel against{
       .title = "does the momentum point along the new gradient?", .x_title = "% of training", .y_title = "cos(v, g)"};
-  const Rung& msam = d.best("along-momentum");
+  const Runs& msam = d.best("along-momentum");
   against.series = {over_training("SGD", "sgd", d.sgd_steps(), d.steps()),
                     over_training("", "along-momentum", msam, d.steps())};
   against.rules.push_back({Rule::Along::y, 0, ""});
   lab.figure(
       "steps",
-      line_figure(
-          "steps", "What a step sees", {rising, against}, 2,
-          text("Right: SGD, and MSAM with rho ", msam.settings.rho, "; means over seeds, bands are 95% intervals.")),
+      line_figure("steps", "What a step sees", {rising, against}, 2,
+                  text("Right: SGD, and MSAM with rho ", rho_of(msam), "; means over seeds, bands are 95% intervals.")),
       "Left: the share of steps in which the batch's loss at w + e is above that at w. Right: the cosine between "
       "the momentum and the gradient of the next batch: for SGD at w, where below zero means that the last step has "
       "overshot; for MSAM at w + e, where curvature alone can make it negative.");
 }
 
-Interval over_seeds(const std::vector<Likeness>& seeds, std::vector<double> Likeness::* values, size_t radius) {
-  std::vector<double> samples;
-  for (const Likeness& one : seeds) samples.push_back((one.*values)[radius]);
-  return interval_95(samples);
+/// "distance" or "cosine" of likeness(), for one of the radii.
+Interval likeness_of(const Directions& d, const std::string& name, size_t radius) {
+  return d.likenesses().mean([&](const RunResult& run) { return run.seen.at(name)[radius]; });
 }
 
 void draw_likeness(Lab& lab, const Directions& d) {
-  const auto series = [&](const std::string& style, std::vector<double> Likeness::* values) {
+  const auto series = [&](const std::string& name) {
     Series s{.label = "",
-             .style = style,
+             .style = "along-momentum",
              .x = d.msam_rhos(),
              .y = {},
              .low = {},
              .high = {},
              .draw = Series::Draw::line_and_points};
     for (size_t i = 0; i < d.msam_rhos().size(); ++i) {
-      const Interval interval = over_seeds(d.likenesses(), values, i);
+      const Interval interval = likeness_of(d, name, i);
       s.y.push_back(interval.mean), s.low.push_back(interval.low()), s.high.push_back(interval.high());
     }
     return s;
@@ -251,16 +251,16 @@ void draw_likeness(Lab& lab, const Directions& d) {
                  .y_title = "|P g_msam - P g_sam| / |P g_sam|"};
   Panel cosines{.title = "cosine", .x_title = "rho of MSAM", .y_title = "cos(P g_msam, P g_sam)"};
   distance.log_x = distance.log_y = cosines.log_x = true;
-  distance.series = {series("along-momentum", &Likeness::distance)};
-  cosines.series = {series("along-momentum", &Likeness::cosine)};
+  distance.series = {series("distance")};
+  cosines.series = {series("cosine")};
   cosines.y_range = Span{-0.1, 0.6};
   distance.rules = {{Rule::Along::y, 1, "SGD's gradient"}};
   for (Panel* panel : {&distance, &cosines})
-    panel->rules.push_back({Rule::Along::x, d.best("along-momentum").settings.rho, "best rho"});
+    panel->rules.push_back({Rule::Along::x, rho_of(d.best("along-momentum")), "best rho"});
   lab.figure("likeness",
              line_figure("likeness", "How much MSAM's gradient is like SAM's", {distance, cosines}, 2,
-                         text("P: perpendicular to the plain gradient. SAM with rho ",
-                              d.best("along-gradient").settings.rho, ". Means over seeds, bands are 95% intervals.")),
+                         text("P: perpendicular to the plain gradient. SAM with rho ", rho_of(d.best("along-gradient")),
+                              ". Means over seeds, bands are 95% intervals.")),
              "What MSAM's gradient adds to the plain one, compared with what SAM's adds, along a training of SGD.");
 }
 
@@ -268,49 +268,51 @@ void draw_likeness(Lab& lab, const Directions& d) {
 
 /// The lowest test loss lies inside the grid: both SGD (rho = 0) and the largest radius do worse.
 void expect_u_shape(Lab& lab, const Directions& d, const std::string& name, const std::string& optimizer) {
-  const Rung &best = d.best(optimizer), &largest = *d.of(optimizer, +1).back();
-  const double loss = best.mean(readings::test_loss).mean;
+  const Runs &best = d.best(optimizer), &largest = *d.of(optimizer, +1).back();
+  const double loss = best.mean(test_loss).mean;
   const std::string claim = name + ": test loss of ";
-  const std::string chosen = text(" over that of the chosen rho, ", best.settings.rho);
-  lab.expect(claim + "SGD" + chosen, d.sgd().mean(readings::test_loss).mean / loss,
-             at_least(lab.quick() ? 1.02 : 1.05));
-  lab.expect(claim + text("rho ", largest.settings.rho) + chosen, largest.mean(readings::test_loss).mean / loss,
+  const std::string chosen = text(" over that of the chosen rho, ", rho_of(best));
+  lab.expect(claim + "SGD" + chosen, d.sgd().mean(test_loss).mean / loss, at_least(lab.quick() ? 1.02 : 1.05));
+  lab.expect(claim + text("rho ", rho_of(largest)) + chosen, largest.mean_of_all(test_loss).mean / loss,
              at_least(1.02));
 }
 
 void expect_all(Lab& lab, const Directions& d) {
   expect_u_shape(lab, d, "SAM", "along-gradient");
   expect_u_shape(lab, d, "MSAM", "along-momentum");
-  const Reading accuracy = [](const ProbedRun& run) {  // a diverged network guesses
-    return 100 * (run.run.diverged() ? 0.1 : run.run.last().test_accuracy);
+  const auto accuracies = [&](double rho) {
+    std::vector<double> points;
+    for (const RunResult& run : d.at("along-momentum", rho).results)
+      points.push_back(run.diverged() ? 10 : 100 * run.last().test_accuracy);  // a diverged network guesses
+    return points;
   };
   lab.expect("accuracy of -v minus that of +v, both at rho 0.5, points",
-             d.at("along-momentum", 0.5).minus(d.at("along-momentum", -0.5), accuracy).mean, at_least(10));
+             paired_difference(accuracies(0.5), accuracies(-0.5)).mean, at_least(10));
   lab.expect("mean cos(v, g) in SGD's training: upper end of its 95% interval", d.sgd_steps().mean(cosine).high(),
              at_most(0));
   double rising = 1;
-  for (const Rung* rung : d.of("along-momentum", +1)) {
-    const double share = rung->mean(share_rising).mean;  // NaN where a run diverged, and that is to be seen
-    if (rung->settings.rho <= 1 && (share < rising || std::isnan(share))) rising = share;
+  for (const Runs* rung : d.of("along-momentum", +1)) {
+    const double share = rung->mean_of_all(share_rising).mean;  // NaN where a run diverged, and that is to be seen
+    if (rho_of(*rung) <= 1 && (share < rising || std::isnan(share))) rising = share;
   }
   lab.expect("MSAM, rho 0.1 to 1: smallest share of steps with loss(w + e) > loss(w)", rising,
              at_least(lab.quick() ? 0.75 : 0.8));
   const double rho = control_radius(d);
   lab.expect(text("random minus MSAM, both at rho ", rho, ": lower end of the 95% interval in test loss"),
-             d.at("along-random", rho).minus(d.at("along-momentum", rho), readings::test_loss).low(), at_least(0));
+             d.at("along-random", rho).minus(d.at("along-momentum", rho), test_loss).low(), at_least(0));
   int64_t diverged = 0;
-  for (const Rung* rung : d.of("along-lr-momentum", +1)) diverged += rung->diverged() ? 1 : 0;
+  for (const Runs* rung : d.of("along-lr-momentum", +1)) diverged += rung->diverged() > 0 ? 1 : 0;
   lab.expect("rungs of the ladder scaled by lr that diverge", static_cast<double>(diverged), at_least(1));
 }
 
 void report_steps(Lab& lab, const Directions& d) {
-  lab.say(text("cos(v, g) in SGD's training, over ", d.sgd_steps().runs.size(), " seeds: mean ",
+  lab.say(text("cos(v, g) in SGD's training, over ", d.sgd_steps().results.size(), " seeds: mean ",
                interval_text(d.sgd_steps().mean(cosine)), ", negative in ",
                fixed(100 * d.sgd_steps().mean(share_against).mean, 0), "% of the steps looked at."));
   Table table{{"MSAM, rho", "loss rises, % of steps", "mean rise"}};
-  for (const Rung* rung : d.of("along-momentum", +1))
-    table.push_back({number_text(rung->settings.rho), fixed(100 * rung->mean(share_rising).mean, 1),
-                     interval_text(rung->mean(rise))});
+  for (const Runs* rung : d.of("along-momentum", +1))
+    table.push_back(
+        {number_text(rho_of(*rung)), fixed(100 * rung->mean(share_rising).mean, 1), interval_text(rung->mean(rise))});
   lab.table("The loss at w + e above that at w, over every tenth step:", table);
 }
 
@@ -323,8 +325,8 @@ void report_likeness(Lab& lab, const Directions& d) {
   Table table{{"rho of MSAM", "distance", "cosine"}};
   std::vector<double> distances, cosines;
   for (size_t i = 0; i < d.msam_rhos().size(); ++i) {
-    const Interval distance = over_seeds(d.likenesses(), &Likeness::distance, i);
-    const Interval cosine = over_seeds(d.likenesses(), &Likeness::cosine, i);
+    const Interval distance = likeness_of(d, "distance", i);
+    const Interval cosine = likeness_of(d, "cosine", i);
     table.push_back({number_text(d.msam_rhos()[i]), interval_text(distance), interval_text(cosine)});
     distances.push_back(distance.mean), cosines.push_back(cosine.mean);
   }
@@ -334,7 +336,7 @@ void report_likeness(Lab& lab, const Directions& d) {
   const std::vector<double>& rhos = d.msam_rhos();
   const auto found = [&](ptrdiff_t at) {
     const bool edge = at == 0 || at + 1 == std::ssize(rhos);
-    return beside(rhos[static_cast<size_t>(at)], d.best("along-momentum").settings.rho) +
+    return beside(rhos[static_cast<size_t>(at)], rho_of(d.best("along-momentum"))) +
            (edge ? " (at the edge of what was tried)" : "");
   };
   const double least = distances[static_cast<size_t>(nearest)];

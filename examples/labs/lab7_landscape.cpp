@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/progress.h"
+#include "examples/kit/progress.h"
 #include "examples/labs/landscape.h"
 
 using namespace minima;
@@ -45,31 +45,30 @@ namespace minima::examples {
 void Landscape::train() {
   lab_.heading("The networks");
   const int64_t steps = plan_.epochs * problem_.steps_per_epoch();
-  const auto methods_of = [&](int64_t first, int64_t last) {
-    std::vector<NamedRun> methods;
-    for (int64_t seed = first; seed <= last; ++seed)
-      for (const Subject& s : subjects)
-        methods.push_back(named_run(s.optimizer, s.rho, s.style, static_cast<uint64_t>(seed), steps));
-    return methods;
+  std::vector<Setting> settings, from_he_settings;
+  for (const Subject& s : subjects) {
+    settings.push_back(lab_setting(s.optimizer, s.rho, s.style, steps));
+    from_he_settings.push_back(settings.back());
+    from_he_settings.back().label = settings.back().name() + from_he;
+    from_he_settings.back().prepare = initialise_as_he;
+  }
+  const auto train = [&](const std::vector<Setting>& chosen, const std::vector<uint64_t>& seeds, bool paths) {
+    for (const Trained& t : train_all(lab_, problem_, chosen, seeds, paths)) trained_.push_back(t);
   };
-  trained_ = train_all(lab_, problem_, methods_of(1, 1), /*paths=*/true);
+  train(settings, {1}, /*paths=*/true);
   if (!lab_.quick()) {
-    std::vector<NamedRun> others = methods_of(2, plan_.seeds);
-    for (NamedRun& he : methods_of(1, 1)) {
-      he.name += from_he, he.he = true;
-      others.push_back(he);
-    }
-    for (Trained& t : train_all(lab_, problem_, others, /*paths=*/false)) trained_.push_back(t);
+    train(settings, seeds_from(2, plan_.seeds - 1), /*paths=*/false);
+    train(from_he_settings, {1}, /*paths=*/false);
   }
   Table table{{"method", "gradients", "train loss", "test loss", "test acc %", "|w|"}};
   for (const Trained& t : trained_) {
-    Row row{{"method", t.method.name}};
-    for (const auto& column : metrics_row(problem_, t.method.settings, t.last)) row.push_back(column);
+    Row row{{"method", t.name()}};
+    for (const auto& column : metrics_row(problem_, t.setting, t.seed, t.last)) row.push_back(column);
     lab_.record(row);
-    if (t.method.settings.seed == 1)
-      table.push_back({t.method.name, std::to_string(t.last.gradient_evaluations), fixed(t.last.train_loss, 4),
+    if (t.seed == 1)
+      table.push_back({t.name(), std::to_string(t.last.gradient_evaluations), fixed(t.last.train_loss, 4),
                        fixed(t.last.test_loss, 4), fixed(100 * t.last.test_accuracy, 2),
-                       fixed(core::norm(t.weights()), 2)});
+                       fixed(core::norm(t.weights()).item(), 2)});
   }
   lab_.table(text(problem_.train.size(), " training images, ", problem_.model, ", ", plan_.epochs,
                   " epochs, seed 1: the same initial weights and batches for all. Lines below are over the "
@@ -80,7 +79,7 @@ void Landscape::train() {
 
 const Trained& Landscape::find(const std::string& name, uint64_t seed) const {
   for (const Trained& t : trained_)
-    if (t.method.name == name && t.method.settings.seed == seed) return t;
+    if (t.name() == name && t.seed == seed) return t;
   fail("lab7_landscape", name, "a method of this lab");
 }
 
@@ -93,10 +92,10 @@ std::vector<double> Landscape::rises_of(const Trained& trained) {
     const Tensor d = optim::filter_normalised_direction(parameters_, static_cast<uint64_t>(seed));
     const auto losses = along(trained, d, {-alpha_of_rise, 0, alpha_of_rise});
     rises.push_back((losses[0] + losses[2]) / 2 - losses[1]);
-    if (seed == 1) centre(trained.method.name + ", random direction", losses[1], trained.last.train_loss);
+    if (seed == 1) centre(trained.name() + ", random direction", losses[1], trained.last.train_loss);
   }
-  lab_.record("rises", {{"method", trained.method.name},
-                        {"seed", static_cast<int64_t>(trained.method.settings.seed)},
+  lab_.record("rises", {{"method", trained.name()},
+                        {"seed", static_cast<int64_t>(trained.seed)},
                         {"alpha", alpha_of_rise},
                         {"directions", static_cast<int64_t>(plan_.directions)},
                         {"rise", interval_95(rises).mean},
@@ -109,7 +108,7 @@ void Landscape::compare_directions(const std::vector<std::vector<double>>& rises
   const auto half_mean = [&](const std::string& name, bool second) {
     std::vector<double> half;
     for (size_t i = 0; i < trained_.size(); ++i)
-      if (trained_[i].method.name == name) {
+      if (trained_[i].name() == name) {
         const auto middle = rises[i].begin() + std::ssize(rises[i]) / 2;
         half.insert(half.end(), second ? middle : rises[i].begin(), second ? rises[i].end() : middle);
       }
@@ -119,7 +118,7 @@ void Landscape::compare_directions(const std::vector<std::vector<double>>& rises
   int pairs = 0;
   for (size_t a = 0; a < subjects.size(); ++a)
     for (size_t b = 0; b < a; ++b, ++pairs) {
-      const std::string &one = trained_[a].method.name, &other = trained_[b].method.name;
+      const std::string one = trained_[a].name(), other = trained_[b].name();
       if ((half_mean(one, false) < half_mean(other, false)) != (half_mean(one, true) < half_mean(other, true)))
         changed.push_back(one + " and " + other);
     }
@@ -138,14 +137,14 @@ void Landscape::measure_rises() {
   for (size_t i = 0; i < trained_.size(); ++i) {
     const Trained& t = trained_[i];
     lab_.stop_if_interrupted();
-    progress.update(static_cast<int64_t>(i), text("lines through ", t.method.name));
+    progress.update(static_cast<int64_t>(i), text("lines through ", t.name()));
     rises.push_back(rises_of(t));
-    means[t.method.name].push_back(interval_95(rises.back()).mean);
+    means[t.name()].push_back(interval_95(rises.back()).mean);
   }
   progress.clear();
   Table table{{"method", "rise", "directions of seed 1", "minus sgd, paired"}};
   for (size_t i = 0; i < subjects.size(); ++i) {
-    const std::string& name = trained_[i].method.name;
+    const std::string name = trained_[i].name();
     table.push_back({name, interval_text(interval_95(means[name])),
                      text(fixed(*std::min_element(rises[i].begin(), rises[i].end()), 3), " to ",
                           fixed(*std::max_element(rises[i].begin(), rises[i].end()), 3)),
@@ -176,11 +175,12 @@ void Landscape::compare_initialisations(const std::map<std::string, std::vector<
   Table table{
       {"method, He's weights", "train loss", "test loss", "|w|", "rise", "first measured", "rise from the default"}};
   for (size_t i = 0; i < subjects.size(); ++i) {
-    const std::string& name = trained_[i].method.name;
+    const std::string name = trained_[i].name();
     const Trained& t = find(name + from_he);
-    const double rise = means.at(t.method.name)[0], expected = subjects[i].expected_rise;
-    table.push_back({name, fixed(t.last.train_loss, 4), fixed(t.last.test_loss, 4), fixed(core::norm(t.weights()), 2),
-                     fixed(rise, 4), number_text(expected), fixed(means.at(name)[0], 4)});
+    const double rise = means.at(t.name())[0], expected = subjects[i].expected_rise;
+    table.push_back({name, fixed(t.last.train_loss, 4), fixed(t.last.test_loss, 4),
+                     fixed(core::norm(t.weights()).item(), 2), fixed(rise, 4), number_text(expected),
+                     fixed(means.at(name)[0], 4)});
     lab_.expect(text("rise of ", name, " from He's weights, first measured as ", expected), rise,
                 between(expected / 2, expected * 2));
   }
@@ -212,7 +212,7 @@ void Landscape::slice() {
     const Trained& t = trained_[i];
     put(*model_, t.weights(), problem_);
     const auto curve = [&](Panel& panel, const std::vector<double>& at, const std::vector<Tensor>& directions) {
-      Series series{.label = t.method.name, .style = t.method.style, .x = at};
+      Series series{.label = t.name(), .style = t.setting.style, .x = at};
       series.y.assign(at.size(), 0), series.low.assign(at.size(), INFINITY), series.high.assign(at.size(), -INFINITY);
       for (const Tensor& d : directions) {
         const std::vector<double> losses = along(t, d, at);
@@ -221,11 +221,10 @@ void Landscape::slice() {
           series.low[k] = std::min(series.low[k], losses[k]), series.high[k] = std::max(series.high[k], losses[k]);
         }
       }
-      centre(t.method.name + ", " + panel.title, series.y[at.size() / 2], t.last.train_loss);
+      centre(t.name() + ", " + panel.title, series.y[at.size() / 2], t.last.train_loss);
       for (size_t k = 0; k < at.size(); ++k)
-        lab_.record(
-            "slices",
-            {{"method", t.method.name}, {"direction", panel.title}, {"at", at[k]}, {"train_loss", series.y[k]}});
+        lab_.record("slices",
+                    {{"method", t.name()}, {"direction", panel.title}, {"at", at[k]}, {"train_loss", series.y[k]}});
       if (directions.size() == 1) series.low.clear(), series.high.clear();
       panel.series.push_back(series);
     };
@@ -234,8 +233,8 @@ void Landscape::slice() {
       filters.push_back(optim::filter_normalised_direction(parameters_, static_cast<uint64_t>(seed)));
     const Tensor g = optim::flat_gradient(loss_on(train_), parameters_);
     curve(random, alphas, filters);
-    curve(gradient, distances, {times(1 / core::norm(g), g)});
-    curve(momentum, distances, {times(-1 / core::norm(t.momentum), t.momentum)});
+    curve(gradient, distances, {times(1 / core::norm(g).item(), g)});
+    curve(momentum, distances, {times(-1 / core::norm(t.momentum).item(), t.momentum)});
   }
   lab_.say(
       text("Ranges: alpha from -1 to 1 (", drawn,

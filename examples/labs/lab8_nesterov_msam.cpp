@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include "core/ops.h"
-#include "examples/common/surface.h"
 #include "examples/labs/ladder.h"
+#include "examples/walkthrough/surface.h"
 
 using namespace minima;
 using namespace minima::examples;
@@ -96,7 +96,7 @@ class OriginalNesterov {
 double relative_difference(const Tensor& got, const Tensor& expected) {
   Tensor difference = got.clone();
   core::add_scaled(difference, -1, expected);
-  return core::norm(difference) / core::norm(expected);
+  return core::norm(difference).item() / core::norm(expected).item();
 }
 
 struct Comparison {
@@ -118,7 +118,7 @@ Comparison beside_original(const std::string& name, bool cosine, int64_t steps) 
     optim::SGD base{ours.weights(), {.lr = lr, .momentum = mu}};
     if (name == "msam") {
       optimizer = std::make_unique<optim::MSAM>(std::move(base));
-      optimizer->group(0).rho = [&](int64_t t) { return lr(t) * mu * core::norm(optimizer->momentum()); };
+      optimizer->group(0)["rho"] = [&](int64_t t) { return lr(t) * mu * core::norm(optimizer->momentum()).item(); };
     } else {
       optimizer = std::make_unique<optim::Along>(std::move(base), optim::directions::lr_momentum(),
                                                  optim::AlongOptions{.rho = mu});
@@ -185,8 +185,10 @@ void show_identities(Lab& lab) {
 // ---- rho = 0
 
 Tensor weights_after(const Problem& problem, const std::string& optimizer, int64_t steps) {
-  Run run(problem, {.optimizer = optimizer, .seed = 1, .lr = 0.05, .momentum = mu, .rho = 0, .steps = steps});
-  while (!run.finished()) run.step();
+  Setting setting{.optimizer = optimizer, .hyperparameters = {{"lr", 0.05}, {"momentum", mu}}, .steps = steps};
+  if (optim::is_wrapper(optimizer)) setting.hyperparameters["rho"] = 0;
+  Run run(problem, setting, /*seed=*/1);
+  train_to_end(run);
   return optim::flat_weights(run.model().parameters());
 }
 

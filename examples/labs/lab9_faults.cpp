@@ -8,8 +8,8 @@
 #include <cmath>
 #include <set>
 
-#include "examples/common/lab.h"
 #include "examples/labs/fault_bench.h"
+#include "examples/labs/lab.h"
 
 using namespace minima;
 using namespace minima::examples;

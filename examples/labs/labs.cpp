@@ -12,11 +12,10 @@
 #include <thread>
 
 #include "core/error.h"
-#include "examples/common/command_line.h"
-#include "examples/common/interrupt.h"
-#include "examples/common/metrics.h"
-#include "examples/common/progress.h"
-#include "examples/common/table.h"
+#include "examples/kit/metrics.h"
+#include "examples/kit/program.h"
+#include "examples/kit/progress.h"
+#include "examples/kit/table.h"
 
 using namespace minima;
 using namespace minima::examples;
@@ -39,14 +38,14 @@ std::filesystem::path own_folder(const char* invoked_as) {
 
 /// The exit status of a program, whose output appears as it comes; 128 plus the signal for one that was killed.
 int run(const std::vector<std::string>& words) {
+  std::vector<char*> arguments;  // made before the fork: no memory is asked for after it
+  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
   std::fflush(stdout);
   const pid_t child = fork();
   if (child < 0) fail(words[0], std::strerror(errno), "a process for it");
   if (child == 0) {
     std::signal(SIGINT, SIG_DFL);
-    std::vector<char*> arguments;
-    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
     execv(arguments[0], arguments.data());
     std::fprintf(stderr, "error: %s: %s\n", arguments[0], std::strerror(errno));
     _exit(127);

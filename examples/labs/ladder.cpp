@@ -23,81 +23,80 @@ const std::vector<Kind> kinds{
     {"unscaled", "not scaled: e = -rho v", "along-last-gradient", {0.05, 0.1, 0.2, 0.5, 1}, {0.05, 0.2, 1}},
     {"normalised", "normalised, MSAM: e = -rho v / |v|", "along-momentum", {0.1, 0.2, 0.5, 1, 2}, {0.1, 0.5, 2}}};
 
-ProbeTask task(const std::string& kind, double rho, uint64_t seed, int64_t steps) {
-  ProbeTask task{.settings = {.optimizer = "sgd", .seed = seed, .lr = 0.05, .momentum = momentum, .steps = steps},
-                 .kind = kind};
-  if (kind == "sgd") return task;
-  task.settings.optimizer = kind == "normalised" ? "along-momentum" : "along-lr-momentum";
-  task.settings.rho = rho;
+const OfRun train_loss = at_end(&Measurement::train_loss), test_loss = at_end(&Measurement::test_loss),
+            test_accuracy = at_end(&Measurement::test_accuracy), mean_length = mean_seen("perturbation_norm");
+
+Setting setting(const std::string& kind, double rho, int64_t steps) {
+  Setting setting{
+      .optimizer = "sgd", .hyperparameters = {{"lr", 0.05}, {"momentum", momentum}}, .steps = steps, .label = kind};
+  if (kind == "sgd") return setting;
+  setting.optimizer = kind == "normalised" ? "along-momentum" : "along-lr-momentum";
+  setting.hyperparameters["rho"] = rho;
   if (kind == "unscaled")  // the direction is -lr v, so lr must go out of it again
-    task.prepare = [rho](Run& run) {
-      const optim::Schedule lr = run.optimizer().group(0).lr;
-      run.optimizer().group(0).rho = [lr, rho](int64_t step) { return rho / lr(step); };
+    setting.prepare = [rho](Run& run) {
+      const optim::Schedule lr = run.optimizer().group(0)["lr"];
+      run.optimizer().group(0)["rho"] = [lr, rho](int64_t step) { return rho / lr(step); };
     };
-  return task;
+  return setting;
 }
 
-const Rung& sgd_of(const std::vector<Rung>& rungs) { return rungs.front(); }
+double rho_of(const Runs& rung) { return rung.setting.value("rho"); }
 
-std::vector<const Rung*> of(const std::vector<Rung>& rungs, const std::string& kind) {
-  std::vector<const Rung*> found;
-  for (const Rung& rung : rungs)
-    if (rung.kind == kind) found.push_back(&rung);
+const Runs& sgd_of(const std::vector<Runs>& rungs) { return rungs.front(); }
+
+std::vector<const Runs*> of(const std::vector<Runs>& rungs, const std::string& kind) {
+  std::vector<const Runs*> found;
+  for (const Runs& rung : rungs)
+    if (rung.setting.label == kind) found.push_back(&rung);
   return found;
 }
 
 /// The rung of a kind with the lowest mean; those that diverged do not count.
-const Rung& lowest(const std::vector<Rung>& rungs, const std::string& kind, const Reading& reading) {
-  const Rung* best = nullptr;
-  for (const Rung* rung : of(rungs, kind))
-    if (!rung->diverged() && (!best || rung->mean(reading).mean < best->mean(reading).mean)) best = rung;
+const Runs& lowest(const std::vector<Runs>& rungs, const std::string& kind, const OfRun& reading) {
+  const Runs* best = nullptr;
+  for (const Runs* rung : of(rungs, kind))
+    if (rung->diverged() == 0 && (!best || rung->mean(reading).mean < best->mean(reading).mean)) best = rung;
   if (!best) fail("lab8_nesterov_msam", "only diverged runs of the kind " + kind, "one at least that did not");
   return *best;
 }
 
-const Rung& nesterov_of(const std::vector<Rung>& rungs) {
-  for (const Rung* rung : of(rungs, "scaled"))
-    if (rung->settings.rho == momentum) return *rung;
+const Runs& nesterov_of(const std::vector<Runs>& rungs) {
+  for (const Runs* rung : of(rungs, "scaled"))
+    if (rho_of(*rung) == momentum) return *rung;
   fail("lab8_nesterov_msam", "no rung scaled by lr with rho = mu", "Nesterov among the rungs");
 }
 
-const Reading mean_length = mean_of_probes([](const Probe& probe) { return probe.of.perturbation_norm; });
-
-double ratio(const Probe& probe) { return probe.of.perturbation_norm / probe.last_step_norm; }
-
-/// Half of the steps have a smaller |e| / |last step|.
-double median_ratio(const ProbedRun& run) {
-  std::vector<double> ratios;
-  for (const Probe& probe : run.probes) ratios.push_back(ratio(probe));
+/// Half of the looks see a smaller |e| / |last step|.
+double median_ratio(const RunResult& run) {
+  std::vector<double> ratios = run.seen.at("steps_ahead");
   if (ratios.empty()) return NAN;
   std::nth_element(ratios.begin(), ratios.begin() + static_cast<ptrdiff_t>(ratios.size() / 2), ratios.end());
   return ratios[ratios.size() / 2];
 }
 
-std::vector<std::string> row_of(const std::string& words, const Rung& rung, const Rung& sgd) {
-  if (rung.diverged()) return {words, number_text(rung.settings.rho), "diverged", "", "", "", "", ""};
+std::vector<std::string> row_of(const std::string& words, const Runs& rung, const Runs& sgd) {
+  if (rung.diverged() > 0) return {words, number_text(rho_of(rung)), "diverged", "", "", "", "", ""};
   const bool is_sgd = &rung == &sgd;
   return {words,
-          is_sgd ? "" : number_text(rung.settings.rho),
-          interval_text(rung.mean(readings::train_loss)),
-          interval_text(rung.mean(readings::test_loss)),
-          interval_text(rung.mean(readings::test_accuracy), 100),
-          is_sgd ? "" : difference_text(rung.minus(sgd, readings::test_loss)),
+          is_sgd ? "" : number_text(rho_of(rung)),
+          interval_text(rung.mean(train_loss)),
+          interval_text(rung.mean(test_loss)),
+          interval_text(rung.mean(test_accuracy), 100),
+          is_sgd ? "" : difference_text(rung.minus(sgd, test_loss)),
           is_sgd ? "" : fixed(rung.mean(mean_length).mean, 3),
           is_sgd ? "" : fixed(rung.mean(median_ratio).mean, 2)};
 }
 
-void show_table(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& rungs) {
+void show_table(Lab& lab, const ImageLadder& ladder, const std::vector<Runs>& rungs) {
   Table table{{"perturbation", "rho", "train loss", "test loss", "test accuracy %", "test loss minus SGD's", "mean |e|",
                "|e| / |last step|"}};
   table.push_back(row_of("none: SGD", sgd_of(rungs), sgd_of(rungs)));
   for (const Kind& kind : kinds)
-    for (const Rung* rung : of(rungs, kind.name)) table.push_back(row_of(kind.words, *rung, sgd_of(rungs)));
+    for (const Runs* rung : of(rungs, kind.name)) table.push_back(row_of(kind.words, *rung, sgd_of(rungs)));
   lab.table(
       text(ladder.problem().data, ", ", ladder.problem().train.size(), " training samples, ", ladder.epochs(),
-           " epochs, lr 0.05 with ",
-           "a warm-up of one epoch and a cosine to 0 (not tuned here; lab 5 tunes it and keeps it), mu ", momentum,
-           "; means over ", ladder.seeds(),
+           " epochs, lr 0.05 (not tuned), mu ", momentum, "; ",
+           schedule_text(ladder.problem(), {sgd_of(rungs).setting}), "; means over ", ladder.seeds(),
            " seeds with 95% Student-t intervals. Each step takes one gradient, so equal epochs are equal gradient "
            "evaluations. |e| is a mean over training, the ratio a median."),
       table);
@@ -105,7 +104,7 @@ void show_table(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& ru
 
 // ---- figures
 
-Series by_length(const Kind& kind, const std::vector<Rung>& rungs, const Reading& reading) {
+Series by_length(const Kind& kind, const std::vector<Runs>& rungs, const OfRun& reading) {
   Series s{.label = kind.words,
            .style = kind.style,
            .x = {},
@@ -113,27 +112,27 @@ Series by_length(const Kind& kind, const std::vector<Rung>& rungs, const Reading
            .low = {},
            .high = {},
            .draw = Series::Draw::line_and_points};
-  for (const Rung* rung : of(rungs, kind.name)) {
-    if (rung->diverged()) continue;
+  for (const Runs* rung : of(rungs, kind.name)) {
+    if (rung->diverged() > 0) continue;
     const Interval interval = rung->mean(reading);
     s.x.push_back(rung->mean(mean_length).mean), s.y.push_back(interval.mean);
-    if (rung->runs.size() > 2) s.low.push_back(interval.low()), s.high.push_back(interval.high());
+    if (rung->results.size() > 2) s.low.push_back(interval.low()), s.high.push_back(interval.high());
   }
   return s;
 }
 
 /// " Diverged and not shown: scaled, rho 30."
-std::string diverged_note(const std::vector<Rung>& rungs) {
+std::string diverged_note(const std::vector<Runs>& rungs) {
   std::vector<std::string> names;
-  for (const Rung& rung : rungs)
-    if (rung.diverged()) names.push_back(text(rung.kind, " with rho ", rung.settings.rho));
+  for (const Runs& rung : rungs)
+    if (rung.diverged() > 0) names.push_back(text(rung.setting.label, " with rho ", rho_of(rung)));
   return names.empty() ? "" : " Diverged, so not shown: " + listed(names) + ".";
 }
 
-void draw_sweeps(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& rungs) {
+void draw_sweeps(Lab& lab, const ImageLadder& ladder, const std::vector<Runs>& rungs) {
   std::vector<Panel> panels;
   for (const bool test : {false, true}) {
-    const Reading reading = test ? readings::test_loss : readings::train_loss;
+    const OfRun reading = test ? test_loss : train_loss;
     Panel panel{.title = test ? "test loss" : "training loss", .x_title = "mean |e| over training", .y_title = ""};
     panel.log_x = panel.log_y = true;
     for (const Kind& kind : kinds) panel.series.push_back(by_length(kind, rungs, reading));
@@ -148,14 +147,16 @@ void draw_sweeps(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& r
 }
 
 /// Geometric means over seeds, some looks at a time.
-Series ratio_over_training(const std::string& label, const std::string& style, const Rung& rung, int64_t steps) {
-  const size_t parts = std::clamp<size_t>(rung.runs.front().probes.size() / 3, 1, 40);
+Series ratio_over_training(const std::string& label, const std::string& style, const Runs& rung, int64_t steps) {
+  const size_t parts = std::clamp<size_t>(rung.results.front().seen.at("step").size() / 3, 1, 40);
   std::vector<double> sum(parts), count(parts);
-  for (const ProbedRun& run : rung.runs)
-    for (const Probe& probe : run.probes) {
-      const auto part = static_cast<size_t>((probe.of.step - 1) * static_cast<int64_t>(parts) / steps);
-      sum[part] += std::log(ratio(probe)), count[part] += 1;
+  for (const RunResult& run : rung.results) {
+    const std::vector<double>&step = run.seen.at("step"), &ahead = run.seen.at("steps_ahead");
+    for (size_t i = 0; i < step.size(); ++i) {
+      const auto part = static_cast<size_t>((static_cast<int64_t>(step[i]) - 1) * static_cast<int64_t>(parts) / steps);
+      sum[part] += std::log(ahead[i]), count[part] += 1;
     }
+  }
   Series s{.label = label, .style = style, .x = {}, .y = {}, .low = {}, .high = {}};
   for (size_t part = 0; part < parts; ++part) {
     s.x.push_back(100 * (static_cast<double>(part) + 0.5) / static_cast<double>(parts));
@@ -164,14 +165,14 @@ Series ratio_over_training(const std::string& label, const std::string& style, c
   return s;
 }
 
-void draw_ratios(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& rungs) {
+void draw_ratios(Lab& lab, const ImageLadder& ladder, const std::vector<Runs>& rungs) {
   Panel panel{
       .title = "Over a training on images", .x_title = "% of training", .y_title = "|e| / |last step|", .log_y = true};
-  const auto add = [&](const std::string& label, const std::string& style, const Rung& rung) {
-    panel.series.push_back(ratio_over_training(text(label, ", rho ", rung.settings.rho), style, rung, ladder.steps()));
+  const auto add = [&](const std::string& label, const std::string& style, const Runs& rung) {
+    panel.series.push_back(ratio_over_training(text(label, ", rho ", rho_of(rung)), style, rung, ladder.steps()));
   };
-  add("normalised (MSAM)", "along-momentum", lowest(rungs, "normalised", readings::validation_loss));
-  add("not scaled", "along-last-gradient", lowest(rungs, "unscaled", readings::validation_loss));
+  add("normalised (MSAM)", "along-momentum", lowest(rungs, "normalised", validation_loss_of));
+  add("not scaled", "along-last-gradient", lowest(rungs, "unscaled", validation_loss_of));
   add("scaled by lr (Nesterov)", "nesterov", nesterov_of(rungs));
   panel.rules = {{Rule::Along::y, 10, ""}, {Rule::Along::y, 1, "one step ahead"}};
   lab.figure(
@@ -184,34 +185,32 @@ void draw_ratios(Lab& lab, const ImageLadder& ladder, const std::vector<Rung>& r
 
 // ---- stated figures
 
-void expect_ladder(Lab& lab, const std::vector<Rung>& rungs) {
-  const Rung &fitted = lowest(rungs, "scaled", readings::train_loss),
-             &fitted_msam = lowest(rungs, "normalised", readings::train_loss);
-  const Rung &best = lowest(rungs, "scaled", readings::validation_loss),
-             &best_msam = lowest(rungs, "normalised", readings::validation_loss);
-  const Interval train = fitted.minus(fitted_msam, readings::train_loss),
-                 test = best.minus(best_msam, readings::test_loss);
-  lab.say(text("Lowest training loss: scaled by lr (rho ", fitted.settings.rho, ") minus MSAM (rho ",
-               fitted_msam.settings.rho, "): ", difference_text(train), train.separated() ? "" : ", not separated",
-               ". Test loss, each at the radius of lowest validation loss: scaled by lr (rho ", best.settings.rho,
-               ") minus MSAM (rho ", best_msam.settings.rho, "): ", difference_text(test),
+void expect_ladder(Lab& lab, const std::vector<Runs>& rungs) {
+  const Runs &fitted = lowest(rungs, "scaled", train_loss), &fitted_msam = lowest(rungs, "normalised", train_loss);
+  const Runs &best = lowest(rungs, "scaled", validation_loss_of),
+             &best_msam = lowest(rungs, "normalised", validation_loss_of);
+  const Interval train = fitted.minus(fitted_msam, train_loss), test = best.minus(best_msam, test_loss);
+  lab.say(text("Lowest training loss: scaled by lr (rho ", rho_of(fitted), ") minus MSAM (rho ", rho_of(fitted_msam),
+               "): ", difference_text(train), train.separated() ? "" : ", not separated",
+               ". Test loss, each at the radius of lowest validation loss: scaled by lr (rho ", rho_of(best),
+               ") minus MSAM (rho ", rho_of(best_msam), "): ", difference_text(test),
                ". MSAM's small radii fit well too, so that the rungs scaled by lr fit better is not claimed; that they "
                "fit as well, to a tenth, is."));
-  const Rung& unscaled = lowest(rungs, "unscaled", readings::validation_loss);
+  const Runs& unscaled = lowest(rungs, "unscaled", validation_loss_of);
   lab.say(text(
-      "Without the normalisation (not scaled, rho ", unscaled.settings.rho, ") minus MSAM: test loss ",
-      difference_text(unscaled.minus(best_msam, readings::test_loss)),
+      "Without the normalisation (not scaled, rho ", rho_of(unscaled), ") minus MSAM: test loss ",
+      difference_text(unscaled.minus(best_msam, test_loss)),
       ". The figure has all three on one axis, the mean length of e. Where the curves lie on each other, it is the "
       "length that counts; then scaling by lr does no more than keep it short, for a longer one diverges."));
   lab.expect("lowest training loss: scaled by lr over SGD",
-             fitted.mean(readings::train_loss).mean / sgd_of(rungs).mean(readings::train_loss).mean, at_most(0.9));
+             fitted.mean(train_loss).mean / sgd_of(rungs).mean(train_loss).mean, at_most(0.9));
   lab.expect("lowest training loss: scaled by lr over MSAM",
-             fitted.mean(readings::train_loss).mean / fitted_msam.mean(readings::train_loss).mean, at_most(1.1));
+             fitted.mean(train_loss).mean / fitted_msam.mean(train_loss).mean, at_most(1.1));
   lab.expect("scaled by lr minus MSAM, each at its best: test loss, lower end of the 95% interval", test.low(),
              at_least(0));
   lab.expect("Nesterov: median |e| / |last step|", nesterov_of(rungs).mean(median_ratio).mean, within(momentum, 0.02));
-  lab.expect(text("MSAM, rho ", best_msam.settings.rho, ": median |e| / |last step|"),
-             best_msam.mean(median_ratio).mean, at_least(10));
+  lab.expect(text("MSAM, rho ", rho_of(best_msam), ": median |e| / |last step|"), best_msam.mean(median_ratio).mean,
+             at_least(10));
 }
 
 }  // namespace
@@ -219,20 +218,16 @@ void expect_ladder(Lab& lab, const std::vector<Rung>& rungs) {
 ImageLadder::ImageLadder(bool quick, const LabData& data)
     : quick_(quick), epochs_(data.epochs()), seeds_(data.seeds()), images_(data.load_with_validation()) {}
 
-std::vector<Rung> ImageLadder::run(Lab& lab) const {
-  std::vector<ProbeTask> tasks;
-  for (int64_t seed = 1; seed <= seeds_; ++seed) {
-    tasks.push_back(task("sgd", 0, static_cast<uint64_t>(seed), steps()));
-    for (const Kind& kind : kinds)
-      for (double rho : quick_ ? kind.quick_rhos : kind.rhos)
-        tasks.push_back(task(kind.name, rho, static_cast<uint64_t>(seed), steps()));
-  }
-  return run_probed(lab, images_.problem, images_.validation, tasks);
+std::vector<Runs> ImageLadder::run(Lab& lab) const {
+  std::vector<Setting> settings{setting("sgd", 0, steps())};
+  for (const Kind& kind : kinds)
+    for (const double rho : quick_ ? kind.quick_rhos : kind.rhos) settings.push_back(setting(kind.name, rho, steps()));
+  return run_probed(lab, images_.problem, images_.validation, settings, seeds_from(1, seeds_));
 }
 
 void show_ladder(Lab& lab, const ImageLadder& ladder) {
   lab.heading("The ladder on images");
-  const std::vector<Rung> rungs = ladder.run(lab);
+  const std::vector<Runs> rungs = ladder.run(lab);
   show_table(lab, ladder, rungs);
   draw_sweeps(lab, ladder, rungs);
   draw_ratios(lab, ladder, rungs);

@@ -7,8 +7,8 @@
 
 #include <vector>
 
-#include "examples/common/lab_data.h"
-#include "examples/common/probed_runs.h"
+#include "examples/labs/lab_data.h"
+#include "examples/labs/probes.h"
 
 namespace minima::examples {
 
@@ -17,8 +17,8 @@ class ImageLadder {
   ImageLadder(bool quick, const LabData& data);
   const Problem& problem() const { return images_.problem; }
 
-  /// One training of SGD and of each rung and radius, with every seed.
-  std::vector<Rung> run(Lab& lab) const;
+  /// SGD, and each rung with each radius, with every seed; the label of a setting is its rung.
+  std::vector<Runs> run(Lab& lab) const;
 
   int64_t epochs() const { return epochs_; }
   int64_t seeds() const { return seeds_; }

@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "examples/common/lab_data.h"
+#include "examples/labs/lab_data.h"
 #include "examples/labs/trained.h"
 
 namespace minima::examples {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/progress.h"
+#include "examples/kit/progress.h"
 #include "examples/labs/landscape.h"
 
 namespace minima::examples {
@@ -20,7 +20,7 @@ void Landscape::interpolate() {
       {"from", "to", "distance", "barrier in train loss", "lowest test loss between", "at alpha", "at the ends"}};
   struct Pair {
     const Trained &a, &b;
-    std::string style, second = b.method.name;
+    std::string style, second = b.name();
   };
   std::vector<Pair> pairs{{find("sgd"), find("sam 0.1"), "sam"},
                           {find("sgd"), find("msam 0.5"), "msam"},
@@ -29,7 +29,7 @@ void Landscape::interpolate() {
   double between_methods = 0, between_seeds = NAN;  // barriers
   for (const Pair& pair : pairs) {
     const Trained &a = pair.a, &b = pair.b;
-    const std::string name = a.method.name + " to " + pair.second;
+    const std::string name = a.name() + " to " + pair.second;
     put(*model_, a.weights(), problem_);
     const auto way = [&](const datasets::Batch& batch, std::vector<double>& accuracy) {
       return optim::interpolation(loss_anywhere(batch, &accuracy), parameters_, a.weights(), b.weights(), alphas);
@@ -42,7 +42,7 @@ void Landscape::interpolate() {
     centre(name + ", alpha = 0, test", test[first], a.last.test_loss);
     centre(name + ", alpha = 1, test", test[second], b.last.test_loss);
     for (size_t k = 0; k < alphas.size(); ++k)
-      lab_.record("interpolation", {{"from", a.method.name},
+      lab_.record("interpolation", {{"from", a.name()},
                                     {"to", pair.second},
                                     {"alpha", alphas[k]},
                                     {"train_loss", train[k]},
@@ -51,13 +51,13 @@ void Landscape::interpolate() {
                                     {"test_accuracy", test_accuracy[k] / 100}});
     const double highest = *std::max_element(train.begin() + first, train.begin() + second + 1);
     const double barrier = highest - std::max(train[first], train[second]);
-    if (a.method.settings.seed == b.method.settings.seed)
+    if (a.seed == b.seed)
       between_methods = std::max(between_methods, barrier);
     else
       between_seeds = barrier;
     const auto best = std::min_element(test.begin() + first, test.begin() + second + 1);
-    table.push_back({a.method.name, pair.second, fixed(distance_between(a.weights(), b.weights()), 2),
-                     fixed(barrier, 4), fixed(*best, 4), fixed(alphas[static_cast<size_t>(best - test.begin())], 1),
+    table.push_back({a.name(), pair.second, fixed(distance_between(a.weights(), b.weights()), 2), fixed(barrier, 4),
+                     fixed(*best, 4), fixed(alphas[static_cast<size_t>(best - test.begin())], 1),
                      fixed(test[first], 4) + ", " + fixed(test[second], 4)});
     losses.series.push_back({.label = name + ", test", .style = pair.style, .x = alphas, .y = test});
     losses.series.push_back(
@@ -106,11 +106,11 @@ void Landscape::draw_planes() {
   for (const Trained& t : trained_) {
     if (t.path.size() < 2) continue;  // one seed is drawn
     lab_.stop_if_interrupted();
-    progress.update(std::ssize(maps), "the plane around " + t.method.name);
+    progress.update(std::ssize(maps), "the plane around " + t.name());
     put(*model_, t.weights(), problem_);
     const optim::Plane plane{t.weights(), optim::filter_normalised_direction(parameters_, 1),
                              optim::filter_normalised_direction(parameters_, 2)};
-    Map map{.title = text(t.method.name, ", ", fixed(evaluate(*model_, sample_data_).loss, 3), " in the middle"),
+    Map map{.title = text(t.name(), ", ", fixed(evaluate(*model_, sample_data_).loss, 3), " in the middle"),
             .x_title = "alpha, first direction",
             .y_title = "beta, second direction",
             .x = {-1, 1},
@@ -121,9 +121,9 @@ void Landscape::draw_planes() {
             .levels = contour_levels,
             .log_colours = true,
             .colours = colours};
-    centre(t.method.name + ", plane", map.values[map.values.size() / 2], evaluate(*model_, sample_data_).loss);
+    centre(t.name() + ", plane", map.values[map.values.size() / 2], evaluate(*model_, sample_data_).loss);
     for (size_t k = 0; k < map.values.size(); ++k)
-      lab_.record("planes", {{"method", t.method.name},
+      lab_.record("planes", {{"method", t.name()},
                              {"alpha", alphas[k % alphas.size()]},
                              {"beta", alphas[k / alphas.size()]},
                              {"train_loss", map.values[k]}});
@@ -156,10 +156,10 @@ void Landscape::follow_paths() {
   for (const std::string& name : names) {
     const Trained& t = find(name);
     const auto path = optim::losses_of_path(loss_anywhere(sample_), parameters_, plane, t.path);
-    Path drawn{.label = name, .style = t.method.style, .mark_every = 1};
-    Series truth{.label = name, .style = t.method.style};
+    Path drawn{.label = name, .style = t.setting.style, .mark_every = 1};
+    Series truth{.label = name, .style = t.setting.style};
     Series seen{.label = "the plane's loss where it casts its shadow", .style = "grey", .draw = Series::Draw::dashed};
-    Series distance{.label = name, .style = t.method.style};
+    Series distance{.label = name, .style = t.setting.style};
     for (size_t epoch = 0; epoch < path.size(); ++epoch) {
       const auto& p = path[epoch];
       const auto at = static_cast<double>(epoch);
@@ -231,7 +231,7 @@ void Landscape::follow_paths() {
 double distance_between(const Tensor& a, const Tensor& b) {
   Tensor difference = a.clone();
   core::add_scaled(difference, -1, b);
-  return core::norm(difference);
+  return core::norm(difference).item();
 }
 
 }  // namespace minima::examples

@@ -1,7 +1,7 @@
 // Lab 2: optimizers on quadratics, the sum of h w^2 / 2 over weights w with curvatures h, in float64.
 #pragma once
 
-#include "examples/common/lab.h"
+#include "examples/labs/lab.h"
 #include "minima.h"
 
 namespace minima::examples {

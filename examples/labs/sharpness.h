@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "examples/common/lab_data.h"
+#include "examples/labs/lab_data.h"
 #include "examples/labs/trained.h"
 
 namespace minima::examples {

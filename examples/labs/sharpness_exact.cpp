@@ -15,7 +15,7 @@ double largest_of(const Tensor& x) {
 
 Tensor minus(const Tensor& x, const Tensor& y) { return core::binary(core::BinaryOp::subtract, x, y); }
 double relative_difference(const Tensor& got, const Tensor& expected) {
-  return core::norm(minus(got, expected)) / core::norm(expected);
+  return core::norm(minus(got, expected)).item() / core::norm(expected).item();
 }
 
 Tensor gradient_at(const optim::LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& weights,
@@ -87,13 +87,14 @@ void check_products(Lab& lab) {
   };
   const Tensor hu = product(u), hv = product(v);
   const double error64 = error_of(hv);
-  const double asymmetry = std::abs(core::dot(u, hv) - core::dot(v, hu)) / (core::norm(u) * core::norm(hv));
+  const double asymmetry =
+      std::abs(core::dot(u, hv).item() - core::dot(v, hu).item()) / (core::norm(u).item() * core::norm(hv).item());
   network.to(DType::float32);
   const Tensor u32 = u.to(DType::float32), v32 = v.to(DType::float32);
   const Tensor hu32 = product(u32), hv32 = product(v32);
   const double error32 = error_of(hv32);
-  const double asymmetry32 =
-      std::abs(core::dot(u32, hv32) - core::dot(v32, hu32)) / (core::norm(u32) * core::norm(hv32));
+  const double asymmetry32 = std::abs(core::dot(u32, hv32).item() - core::dot(v32, hu32).item()) /
+                             (core::norm(u32).item() * core::norm(hv32).item());
   lab.say(text("A tanh network of ", n,
                " weights, small enough to have its Hessian written out column by column: H v by automatic "
                "differentiation differs from the matrix times v by ",
@@ -112,7 +113,7 @@ void check_spectrum(Lab& lab) {
   double trace = 0;
   for (const double value : h) trace += value;
   Tensor d = Generator{3}.normal({200}, 0, 1, DType::float64);
-  d = times(1 / core::norm(d), d);
+  d = times(1 / core::norm(d).item(), d);
   const Variable w(Generator{4}.normal({200}, 0, 1, DType::float64), requires_grad), spectrum(Tensor::from(h)), axis(d);
   const auto loss = [&] { return sum(spectrum * square(w - 2 * sum(axis * w) * axis)) / 2; };
   const auto pairs = optim::top_eigenvalues(loss, {w}, 5, {.tolerance = 1e-6});
@@ -153,16 +154,16 @@ void compare_with_differences(Lab& lab, const Problem& problem, const Trained& t
   for (const double h : {1e-1, 5e-2, 1e-2, 5e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7}) {
     const Tensor differences = central_difference(loss, parameters, u, h);
     const double error = relative_difference(differences, exact);
-    table.push_back({number_text(h), fixed(core::dot(u, differences), 4), short_number(error)});
+    table.push_back({number_text(h), fixed(core::dot(u, differences).item(), 4), short_number(error)});
     curve.x.push_back(h), curve.y.push_back(error);
     if (h == 5e-3) usual = error;
     if (h == 1e-7) narrow = error;
-    lab.record("differences", {{"h", h}, {"uhu", core::dot(u, differences)}, {"relative_difference", error}});
+    lab.record("differences", {{"h", h}, {"uhu", core::dot(u, differences).item()}, {"relative_difference", error}});
   }
-  lab.table(text("The weights of ", trained.method.name,
-                 " on 500 training images, in float64; u is the top eigenvector, u.Hu = ",
-                 fixed(core::dot(u, exact), 4), " by automatic differentiation."),
-            table);
+  lab.table(
+      text("The weights of ", trained.name(), " on 500 training images, in float64; u is the top eigenvector, u.Hu = ",
+           fixed(core::dot(u, exact).item(), 4), " by automatic differentiation."),
+      table);
   lab.say(
       "Between its kinks a ReLU network is smooth, and there the two agree. But a step of h = 0.005 crosses many "
       "kinks, "

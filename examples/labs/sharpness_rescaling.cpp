@@ -40,13 +40,13 @@ class Rescaling {
   Measured at(double a) {
     optim::set_weights(parameters_, times(factors(a), weights_));
     const Tensor w = optim::flat_weights(parameters_), g = optim::flat_gradient(loss(), parameters_);
-    Measured m{.a = a, .loss = loss()().item(), .gradient_norm = core::norm(g)};
+    Measured m{.a = a, .loss = loss()().item(), .gradient_norm = core::norm(g).item()};
     m.largest_change = largest_change();
     const auto top = optim::largest_eigenvalue(loss(), parameters_);
     m.lambda = top.value, m.residual = top.residual;
     m.sam = rise(w, times(sam_radius / m.gradient_norm, g));
     const Tensor w_g = times(w, g);  // |w| g but for signs, which its norm and w (w g) do not notice
-    m.asam = rise(w, times(asam_radius / core::norm(w_g), times(w, w_g)));
+    m.asam = rise(w, times(asam_radius / core::norm(w_g).item(), times(w, w_g)));
     for (uint64_t seed = 1; seed <= 5; ++seed)
       m.filtered += rise(w, times(slice_alpha, optim::filter_normalised_direction(parameters_, seed))) / 5;
     return m;
@@ -68,7 +68,7 @@ class Rescaling {
     optim::set_weights(parameters_, times(factors(a), weights_));
     Tensor got = optim::hessian_vector_product(loss(), parameters_, times(factors(a), u));
     core::add_scaled(got, -1, expected);
-    return core::norm(got) / core::norm(expected);
+    return core::norm(got).item() / core::norm(expected).item();
   }
 
  private:
@@ -139,7 +139,7 @@ void rescale_layers(Lab& lab, const Problem& problem, const Trained& trained) {
     const Measured& m = measured.back();
     table.push_back({number_text(a), fixed(m.loss, 6), short_number(m.largest_change), fixed(m.lambda, 3),
                      short_number(m.gradient_norm), short_number(m.sam), fixed(m.asam, 5), fixed(m.filtered, 5)});
-    lab.record("rescaling", {{"method", trained.method.name},
+    lab.record("rescaling", {{"method", trained.name()},
                              {"a", m.a},
                              {"loss", m.loss},
                              {"change_of_outputs", m.largest_change},
@@ -154,7 +154,7 @@ void rescale_layers(Lab& lab, const Problem& problem, const Trained& trained) {
   const Measured &smallest = measured.front(), &one = measured[3], &largest = measured.back();
   lab.table(text("ReLU(a x) = a ReLU(x) for a > 0, so layer 1 (weight and bias) times a and the weight of layer 2 "
                  "divided by a leave the network of ",
-                 trained.method.name, " as it is. 2,000 training images; SAM rise: at distance ", sam_radius,
+                 trained.name(), " as it is. 2,000 training images; SAM rise: at distance ", sam_radius,
                  " along the gradient; ASAM rise: at e = ", asam_radius,
                  " w^2 g / ||w| g|; filtered: alpha = ", slice_alpha, ", mean of five directions."),
             table);

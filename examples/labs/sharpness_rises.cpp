@@ -13,8 +13,8 @@ Series Sharpnesses::slice(const Minimum& minimum, const std::string& direction, 
   put(*model_, minimum.trained->weights(), problem_);
   const std::vector<Variable> parameters = model_->parameters();
   const double centre = optim::losses_along(loss(), parameters, minimum.trained->weights(), directions[0], {0})[0];
-  Series series{.label = minimum.trained->method.name,
-                .style = minimum.trained->method.style,
+  Series series{.label = minimum.trained->name(),
+                .style = minimum.trained->setting.style,
                 .x = distances,
                 .y = std::vector<double>(distances.size(), 0)};
   for (const Tensor& d : directions) {
@@ -23,7 +23,7 @@ Series Sharpnesses::slice(const Minimum& minimum, const std::string& direction, 
       series.y[i] += (losses[i] - centre) / static_cast<double>(directions.size());
   }
   for (size_t i = 0; i < distances.size(); ++i)
-    lab_.record("rises", {{"method", minimum.trained->method.name},
+    lab_.record("rises", {{"method", minimum.trained->name()},
                           {"direction", direction},
                           {"distance", distances[i]},
                           {"rise", series.y[i]}});
@@ -76,13 +76,13 @@ void Sharpnesses::draw_rises() {
     const Minimum& m = find(name, 1);
     put(*model_, m.trained->weights(), problem_);
     const Tensor g = optim::flat_gradient(loss(), model_->parameters()), v = m.trained->momentum;
-    along_g.series.push_back(slice(m, "gradient", signed_distances, {times(1 / core::norm(g), g)}));
-    along_v.series.push_back(slice(m, "-v", signed_distances, {times(-1 / core::norm(v), v)}));
+    along_g.series.push_back(slice(m, "gradient", signed_distances, {times(1 / core::norm(g).item(), g)}));
+    along_v.series.push_back(slice(m, "-v", signed_distances, {times(-1 / core::norm(v).item(), v)}));
     std::vector<Tensor> filters;
     for (int seed = 1; seed <= plan_.random_directions; ++seed)
       filters.push_back(optim::filter_normalised_direction(model_->parameters(), static_cast<uint64_t>(seed)));
     random.series.push_back(slice(m, "filter-normalised random", alphas, filters));
-    noise.series.push_back({.label = name, .style = m.trained->method.style});
+    noise.series.push_back({.label = name, .style = m.trained->setting.style});
     for (const double sigma : {0.0, 0.005, 0.01, 0.015, 0.02, 0.025}) {
       noise.series.back().x.push_back(sigma);
       noise.series.back().y.push_back(sigma == 0 ? 0 : noise_rise(m, sigma));
@@ -107,13 +107,13 @@ void Sharpnesses::compare_with_test_loss() {
   for (const std::string optimizer : {"sgd", "nesterov", "sam", "msam"}) {
     Series loss{.label = optimizer, .style = optimizer, .draw = Series::Draw::points}, accuracy = loss;
     for (const std::string& name : names_) {
-      const RunSettings& settings = find(name, 1).trained->method.settings;
-      if (settings.optimizer != optimizer || is_half(name)) continue;
+      const Setting& setting = find(name, 1).trained->setting;
+      if (setting.optimizer != optimizer || is_half(name)) continue;
       const double lambda = interval_95(of(name, lambda_of)).mean;
       const auto add = [&](Series& series, const Interval& interval) {
         series.x.push_back(lambda), series.y.push_back(interval.mean);
         series.low.push_back(interval.low()), series.high.push_back(interval.high());
-        series.names.push_back(settings.rho == 0 ? "" : number_text(settings.rho));
+        series.names.push_back(setting.has("rho") ? setting.value_text("rho") : "");
       };
       add(loss, interval_95(of(name, test_loss_of)));
       add(accuracy, interval_95(of(name, [](const Minimum& m) { return 100 * m.trained->last.test_accuracy; })));

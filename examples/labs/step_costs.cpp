@@ -2,42 +2,43 @@
 
 #include <algorithm>
 
-#include "examples/common/table.h"
+#include "examples/kit/table.h"
 
 namespace minima::examples {
 
 namespace {
 
-std::map<std::string, StepCost> measured(Lab& lab, const Problem& problem, const std::vector<RunSettings>& settings,
+std::map<std::string, StepCost> measured(Lab& lab, const Problem& problem, const std::vector<Setting>& settings,
                                          int64_t repeats) {
   const int threads = num_threads();
-  set_num_threads(1);
-  std::map<std::string, std::vector<double>> seconds;
-  std::map<std::string, StepCost> costs;
-  for (int64_t repeat = 0; repeat < repeats; ++repeat)
-    for (const RunSettings& s : settings) {
-      const Measurement m = lab.run(problem, s, {.every_epoch = false}).last();
-      const auto steps = static_cast<double>(m.step);
-      seconds[s.optimizer].push_back(m.seconds / steps);
-      costs[s.optimizer].gradients = static_cast<double>(m.gradient_evaluations) / steps;
-      costs[s.optimizer].mebibytes = static_cast<double>(m.peak_memory_bytes) / (1 << 20);
-    }
+  set_num_threads(1);  // and so one run after another
+  const std::vector<Runs> all = lab.run({.problems = problem,
+                                         .settings = settings,
+                                         .seeds = std::vector<uint64_t>(static_cast<size_t>(repeats), 1),
+                                         .measures = {.every_epoch = false}});
   set_num_threads(threads);
-  for (auto& [name, values] : seconds) {
-    std::sort(values.begin(), values.end());
-    costs[name].seconds = values.front(), costs[name].median_seconds = values[values.size() / 2];
+  std::map<std::string, StepCost> costs;
+  for (const Runs& runs : all) {
+    const auto a_step = [](double total, const RunResult& run) { return total / static_cast<double>(run.last().step); };
+    std::vector<double> seconds = runs.values([&](const RunResult& run) { return a_step(run.last().seconds, run); });
+    std::sort(seconds.begin(), seconds.end());
+    const RunResult& last = runs.results.back();
+    costs[runs.name()] = {.seconds = seconds.front(),
+                          .median_seconds = seconds[seconds.size() / 2],
+                          .gradients = a_step(gradients_at_end(last), last),
+                          .mebibytes = static_cast<double>(last.last().peak_memory_bytes) / (1 << 20)};
   }
   return costs;
 }
 
 }  // namespace
 
-std::map<std::string, StepCost> show_step_costs(Lab& lab, const Problem& problem,
-                                                const std::vector<RunSettings>& settings, int64_t repeats) {
+std::map<std::string, StepCost> show_step_costs(Lab& lab, const Problem& problem, const std::vector<Setting>& settings,
+                                                int64_t repeats) {
   const std::map<std::string, StepCost> costs = measured(lab, problem, settings, repeats);
   const StepCost& sgd = costs.at("sgd");
   Table table{{"", "gradients/step", "ms/step, fastest", "median", "fastest / sgd", "median / sgd", "peak MiB"}};
-  for (const RunSettings& s : settings) {
+  for (const Setting& s : settings) {
     const StepCost& cost = costs.at(s.optimizer);
     table.push_back({s.optimizer, number_text(cost.gradients), fixed(1000 * cost.seconds, 2),
                      fixed(1000 * cost.median_seconds, 2), fixed(cost.seconds / sgd.seconds, 2),

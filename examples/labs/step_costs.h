@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/lab.h"
+#include "examples/labs/lab.h"
 
 namespace minima::examples {
 
@@ -15,9 +15,9 @@ struct StepCost {
   double gradients = NAN, mebibytes = NAN;
 };
 
-/// Runs of settings.steps in one thread, `repeats` times each, nothing beside them. Shows the table, with costs
-/// relative to sgd, which must be among the settings, and writes costs.csv.
-std::map<std::string, StepCost> show_step_costs(Lab& lab, const Problem& problem,
-                                                const std::vector<RunSettings>& settings, int64_t repeats);
+/// Runs of so many steps in one thread, `repeats` times each, nothing beside them. Shows the table, with costs relative
+/// to sgd, which must be among the settings, and writes costs.csv.
+std::map<std::string, StepCost> show_step_costs(Lab& lab, const Problem& problem, const std::vector<Setting>& settings,
+                                                int64_t repeats);
 
 }  // namespace minima::examples

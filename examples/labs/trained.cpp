@@ -1,90 +1,83 @@
 #include "examples/labs/trained.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-
-#include "core/parallel.h"
-#include "examples/common/interrupt.h"
-#include "examples/common/progress.h"
-#include "examples/common/progress_file.h"
-#include "examples/common/workers.h"
+#include <memory>
 
 namespace minima::examples {
 
 namespace {
 
-void initialise_as_he(nn::Module& model, uint64_t seed) {
-  manual_seed(seed);
-  for (const auto& [name, parameter] : model.named_parameters()) {
-    Tensor value = parameter.value();
-    if (value.rank() >= 2) value.copy_from(nn::kaiming_normal()(value.shape()));
-    if (value.rank() < 2 && name.ends_with("bias")) value.fill(0);
-  }
+/// The file in which a run leaves its weights, from a worker's process to this one.
+std::string file_of(const Lab& lab, const Setting& setting, uint64_t seed) {
+  return lab.out() + text("/weights ", setting.name(), ", seed ", seed, ".safetensors");
 }
 
-/// One training in a worker process; what it leaves behind goes through a file.
-std::string train(const Problem& problem, const NamedRun& method, bool paths, const std::string& file,
-                  const Tick& tick) {
-  Run run(problem, method.settings);
-  if (method.he) initialise_as_he(run.model(), method.settings.seed);
-  Archive left;
-  const auto keep = [&] {
-    left.tensors["weights." + std::to_string(left.tensors.size())] = optim::flat_weights(run.model().parameters());
+/// Keeps the weights at the start and after each epoch, or at the end alone, and the momentum at the end.
+Observe keeping(const Lab& lab, bool paths) {
+  return [&lab, paths](Run& run) {
+    const auto left = std::make_shared<Archive>();
+    const auto keep = [left](Run& run) {
+      left->tensors["weights." + std::to_string(left->tensors.size())] = optim::flat_weights(run.model().parameters());
+    };
+    if (paths) keep(run);
+    Observer observer;
+    observer.after_step = [=](Run& run) {
+      if (run.finished() || (paths && run.measurement_due())) keep(run);
+    };
+    observer.at_end = [=, &lab](Run& run) {
+      left->tensors["momentum"] = run.optimizer().momentum();
+      save_safetensors(*left, file_of(lab, run.setting(), run.seed()));
+    };
+    return observer;
   };
-  if (paths) keep();
-  for (int64_t ticked = 0; !run.finished();) {
-    run.step();
-    tick(run.gradient_evaluations() - ticked);
-    ticked = run.gradient_evaluations();
-    if (run.finished() || (paths && run.measurement_due())) keep();
-  }
-  run.measure();
-  left.tensors["momentum"] = run.optimizer().momentum();
-  save_safetensors(left, file);
-  return run_text(run.result());
 }
 
-Trained collected(const NamedRun& method, const std::string& result, const std::string& file) {
+Trained collected(const Lab& lab, const Setting& setting, const RunResult& run) {
+  if (run.diverged()) throw Diverged(run.divergence);
+  const std::string file = file_of(lab, setting, run.seed);
   const Archive left = load_safetensors(file);
   std::filesystem::remove(file);
-  Trained trained{.method = method, .last = run_from_text(result).last(), .momentum = left.tensor("momentum")};
+  Trained trained{.setting = setting, .seed = run.seed, .last = run.last(), .momentum = left.tensor("momentum")};
   for (size_t i = 0; i + 1 < left.tensors.size(); ++i) trained.path.push_back(left.tensor(text("weights.", i)));
   return trained;
 }
 
 }  // namespace
 
-NamedRun named_run(const std::string& optimizer, double rho, const std::string& style, uint64_t seed, int64_t steps) {
-  return {.name = rho == 0 ? optimizer : optimizer + " " + number_text(rho),
-          .style = style,
-          .settings = {.optimizer = optimizer,
-                       .base = optimizer == "nesterov" ? "nesterov" : "sgd",
-                       .seed = seed,
-                       .lr = 0.05,
-                       .rho = rho,
-                       .steps = steps}};
+Setting lab_setting(const std::string& optimizer, double rho, const std::string& style, int64_t steps) {
+  Setting setting{.optimizer = optimizer, .hyperparameters = {{"lr", 0.05}}, .steps = steps, .style = style};
+  if (rho != 0) setting.hyperparameters["rho"] = rho, setting.label = optimizer + " " + number_text(rho);
+  return setting;
+}
+
+void initialise_as_he(Run& run) {
+  manual_seed(run.seed());
+  for (const auto& [name, parameter] : run.model().named_parameters()) {
+    Tensor value = parameter.value();
+    if (value.rank() >= 2) value.copy_from(nn::kaiming_normal()(value.shape()));
+    if (value.rank() < 2 && name.ends_with("bias")) value.fill(0);
+  }
 }
 
 void tabulate_learning_rates(Lab& lab, const Problem& problem, int64_t epochs) {
   const auto [train, validation] = problem.train.split(0.2, 1);
   const Problem tuning{
       .data = problem.data, .model = problem.model, .train = train, .test = validation, .batch = problem.batch};
-  const int64_t steps = epochs * tuning.steps_per_epoch();
-  std::vector<Session::Task> tasks;
+  std::vector<Setting> settings;
   for (const double lr : {0.02, 0.05, 0.1, 0.2}) {
-    tasks.push_back({&tuning, named_run("sgd", 0, "sgd", 1, steps).settings, {.every_epoch = false}});
-    tasks.back().settings.lr = lr;
+    settings.push_back(lab_setting("sgd", 0, "sgd", epochs * tuning.steps_per_epoch()));
+    settings.back().hyperparameters["lr"] = lr;
   }
-  lab.begin_runs(steps * std::ssize(tasks));
   Table table{{"lr of sgd", "train loss", "validation loss", "validation acc %"}};
-  for (const RunResult& run : lab.run_all(tasks)) {
-    const Measurement& m = run.last();
-    if (run.diverged())
-      table.push_back({number_text(run.settings.lr), "diverged", "", ""});
+  for (const Runs& runs :
+       lab.run({.problems = tuning, .settings = settings, .seeds = {1}, .measures = {.every_epoch = false}})) {
+    const Measurement& m = runs.results.front().last();
+    if (runs.diverged() > 0)
+      table.push_back({runs.setting.value_text("lr"), "diverged", "", ""});
     else
-      table.push_back({number_text(run.settings.lr), fixed(m.train_loss, 3), fixed(m.test_loss, 3),
+      table.push_back({runs.setting.value_text("lr"), fixed(m.train_loss, 3), fixed(m.test_loss, 3),
                        fixed(100 * m.test_accuracy, 2)});
   }
   lab.table(text("The learning rate, tried with SGD on ", train.size(), " training images and judged on the other ",
@@ -94,28 +87,16 @@ void tabulate_learning_rates(Lab& lab, const Problem& problem, int64_t epochs) {
             table);
 }
 
-std::vector<Trained> train_all(Lab& lab, const Problem& problem, const std::vector<NamedRun>& methods, bool paths) {
-  const auto file = [&](int64_t i) { return lab.out() + "/weights" + std::to_string(i) + ".safetensors"; };
+std::vector<Trained> train_all(Lab& lab, const Problem& problem, const std::vector<Setting>& settings,
+                               const std::vector<uint64_t>& seeds, bool paths) {
+  const std::vector<Runs> all = lab.run({.problems = problem,
+                                         .settings = settings,
+                                         .seeds = seeds,
+                                         .measures = {.every_epoch = false},
+                                         .observe = keeping(lab, paths)});
   std::vector<Trained> trained;
-  double work = 0;
-  for (const NamedRun& m : methods)
-    work += static_cast<double>(m.settings.steps) * optim::gradients_per_step(m.settings.optimizer);
-  Progress progress(static_cast<int64_t>(work));
-  const bool all_done = in_processes(
-      num_threads(),
-      {.count = std::ssize(methods),
-       .work = [&](int64_t i, const Tick& tick) { return train(problem, methods[i], paths, file(i), tick); },
-       .finished =
-           [&](int64_t i, const std::string& result) {
-             trained.push_back(collected(methods[i], result, file(i)));
-             progress.plain_line(text("trained ", methods[i].name, ", seed ", methods[i].settings.seed));
-           },
-       .progress =
-           [&](int64_t gradients) {
-             progress.update(gradients, text(trained.size(), " of ", methods.size(), " networks trained"));
-           }});
-  progress.clear();
-  if (!all_done) throw Interrupted{};
+  for (size_t seed = 0; seed < seeds.size(); ++seed)
+    for (const Runs& runs : all) trained.push_back(collected(lab, runs.setting, runs.results[seed]));
   return trained;
 }
 

@@ -1,41 +1,40 @@
 // Trained networks for labs that look at where a training ended, rather than at its curves: several trainings at once,
 // one a processor, each handed over with its weights and its momentum.
-// Not here: a single training (experiment.h), what is measured at the weights (optim/curvature.h, optim/landscape.h).
+// Not here: a single training (run.h), what is measured at the weights (optim/curvature.h, optim/landscape.h).
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "examples/common/lab.h"
+#include "examples/labs/lab.h"
 
 namespace minima::examples {
 
-/// A training to do, with its name in tables and its style in figures (style.h).
-struct NamedRun {
-  std::string name, style;
-  RunSettings settings;
-  bool he =
-      false;  ///< weights drawn as He et al. (2015) do, biases 0, instead of the smaller ones of the layers' default
-};
+/// SGD, Nesterov, SAM or MSAM as the labs train them: lr 0.05, else optim's starting values. The label is "sam 0.1", or
+/// the optimizer's name without a radius.
+Setting lab_setting(const std::string& optimizer, double rho, const std::string& style, int64_t steps);
 
-/// SGD, Nesterov, SAM or MSAM as the labs train them: lr 0.05, momentum 0.9, weight decay 5e-4, one epoch of warm-up,
-/// half a cosine. `rho` is left out of the name where it is 0.
-NamedRun named_run(const std::string& optimizer, double rho, const std::string& style, uint64_t seed, int64_t steps);
+/// Weights drawn as He et al. (2015) do, biases 0, instead of the smaller ones of the layers' default.
+void initialise_as_he(Run& run);
 
 /// What lr does to SGD, on a validation part (a fifth) of the training set: a table, before anything is compared.
 void tabulate_learning_rates(Lab& lab, const Problem& problem, int64_t epochs);
 
 struct Trained {
-  NamedRun method;
+  Setting setting;
+  uint64_t seed;
   Measurement last;
   Tensor momentum;           ///< flat, after the last step
   std::vector<Tensor> path;  ///< flat weights: at the start and after each epoch, or the last ones alone
   const Tensor& weights() const { return path.back(); }
+  std::string name() const { return setting.name(); }
 };
 
-/// Does them all, num_threads() at once. Seconds are those of a processor that does something else as well. A loss that
-/// is not finite is an error, for these settings are known to converge.
-std::vector<Trained> train_all(Lab& lab, const Problem& problem, const std::vector<NamedRun>& methods, bool paths);
+/// Trains every setting with every seed, num_threads() at once; seeds are outermost in the result as well. Seconds are
+/// those of a processor that does something else as well. A loss that is not finite is an error, for these settings are
+/// known to converge.
+std::vector<Trained> train_all(Lab& lab, const Problem& problem, const std::vector<Setting>& settings,
+                               const std::vector<uint64_t>& seeds, bool paths);
 
 /// A model of the problem's kind, ready to have weights put into it.
 nn::AnyModule make_model(const Problem& problem);

@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/statistics.h"
-#include "examples/common/surface.h"
+#include "examples/kit/statistics.h"
+#include "examples/labs/surfaces.h"
 
 namespace minima::examples {
 
 namespace {
 
 MakeOptimizer walker(const std::string& name, double rho) {
-  return optimizer_called(name, {.lr = 0.02, .momentum = 0.9, .rho = rho});
+  return optimizer_called(name, {{"lr", 0.02}, {"momentum", 0.9}, {"rho", rho}});
 }
 
 struct Walk {

@@ -1,7 +1,7 @@
 // Lab 1: the valley (xy - 1)^2 / 2. All of xy = 1 is a minimum of loss 0; which of them does an optimizer walk to?
 #pragma once
 
-#include "examples/common/lab.h"
+#include "examples/labs/lab.h"
 
 namespace minima::examples {
 

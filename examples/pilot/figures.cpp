@@ -4,7 +4,7 @@
 #include <cmath>
 #include <map>
 
-#include "examples/common/plot.h"
+#include "examples/kit/plot.h"
 
 namespace minima::examples {
 
@@ -49,12 +49,12 @@ Panel grid_panel(const Pilot& pilot, const std::string& optimizer) {
   Panel panel{optimizer, with_rho ? "rho" : "lr / (1 - momentum)", by_loss ? "validation loss" : "validation acc %"};
   panel.log_x = true;
   std::map<double, std::map<double, double>> curves;  // momentum -> x -> loss or accuracy
-  for (const Trial& trial : pilot.comparison.trials) {
-    const RunSettings& s = trial.settings;
-    if (s.optimizer != optimizer || trial.diverged) continue;
-    const double x = with_rho ? s.rho : s.lr / (1 - s.momentum);
-    const double y = by_loss ? trial.loss.mean : 100 * trial.accuracy.mean;
-    const auto [at, fresh] = curves[s.momentum].emplace(x, y);
+  for (const Runs& trial : pilot.comparison.tuning.trials) {
+    const Setting& s = trial.setting;
+    if (s.optimizer != optimizer || trial.diverged() > 0) continue;
+    const double x = with_rho ? s.value("rho") : step_length(s);
+    const double y = by_loss ? validation_loss(trial).mean : 100 * validation_accuracy(trial).mean;
+    const auto [at, fresh] = curves[s.value("momentum")].emplace(x, y);
     if (!fresh) at->second = by_loss ? std::min(at->second, y) : std::max(at->second, y);
   }
   size_t i = 0;
@@ -68,18 +68,19 @@ Panel grid_panel(const Pilot& pilot, const std::string& optimizer) {
 }
 
 /// A quantity of the probes against the epoch: mean over seeds with its interval, in twenty parts of the training.
-Panel probe_panel(const Pilot& pilot, const std::string& title, double MomentumProbe::* quantity) {
+Panel probe_panel(const Pilot& pilot, const std::string& title, const std::string& noted) {
   constexpr size_t parts = 20;
   Panel panel{title, "epoch", ""};
   for (const std::string name : {"sgd", "msam"}) {
     std::vector<std::vector<double>> by_part(parts);
     const auto epochs = static_cast<double>(pilot.plan.epochs);
-    for (const PilotRun& run : pilot.runs) {
-      if (run.result.settings.optimizer != name) continue;
+    for (const RunResult& run : pilot.of(name).results) {
+      if (run.seen.count("epoch") == 0) continue;
+      const std::vector<double>&epoch = run.seen.at("epoch"), &value = run.seen.at(noted);
       std::vector<double> sums(parts), counts(parts);
-      for (const MomentumProbe& probe : run.probes) {
-        const auto part = std::min(parts - 1, static_cast<size_t>(probe.epoch / epochs * parts));
-        sums[part] += probe.*quantity, ++counts[part];
+      for (size_t i = 0; i < epoch.size(); ++i) {
+        const auto part = std::min(parts - 1, static_cast<size_t>(epoch[i] / epochs * parts));
+        sums[part] += value[i], ++counts[part];
       }
       for (size_t i = 0; i < parts; ++i)
         if (counts[i] > 0) by_part[i].push_back(sums[i] / counts[i]);
@@ -119,15 +120,15 @@ std::vector<Figure> draw_pilot(const Pilot& pilot, const std::string& directory,
   if (problem.empty())
     for (const Figure& figure : figures_of(pilot.comparison)) figures.push_back(figure);
   add(figures, directory, "momentum",
-      line_figure("momentum", data + ": what the momentum says about the next batch",
-                  {probe_panel(pilot, "cos(v, g)", &MomentumProbe::cosine),
-                   probe_panel(pilot, "slope along v, <v, g> / |v|", &MomentumProbe::slope)},
-                  2, "mean over seeds; bands: 95% interval of the mean"),
+      line_figure(
+          "momentum", data + ": what the momentum says about the next batch",
+          {probe_panel(pilot, "cos(v, g)", "cosine"), probe_panel(pilot, "slope along v, <v, g> / |v|", "slope")}, 2,
+          "mean over seeds; bands: 95% interval of the mean"),
       "The gradient g of a batch that the momentum v does not contain yet. Below 0, another step along -v would raise "
       "that batch's loss.",
       problem);
   std::vector<Panel> grids;
-  for (const std::string& name : pilot.comparison.optimizers) grids.push_back(grid_panel(pilot, name));
+  for (const std::string& name : pilot.comparison.optimizers()) grids.push_back(grid_panel(pilot, name));
   add(figures, directory, "grid",
       line_figure("grid", data + ": tuning", grids, 3, "at each point the best of the other settings tried"),
       pilot.rule.by_loss ? "Validation loss over the grid." : "Validation accuracy over the grid.", problem);

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/figures.h"
 #include "examples/pilot/report.h"
 #include "examples/pilot/warnings.h"
 

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/table.h"
+#include "examples/kit/table.h"
 
 namespace minima::examples {
 
 namespace {
 
 constexpr double spacing = 4;             // between neighbours of a grid with rho
-constexpr double step_length = 0.5;       // lr / (1 - momentum) at the centre: optim's 0.05 with momentum 0.9
+constexpr double central_step = 0.5;      // lr / (1 - momentum) at the centre: optim's 0.05 with momentum 0.9
 constexpr double slower = 1.2;            // how much slower the machine may become before a plan no longer fits
 constexpr double curvature_share = 0.15;  // of the budget, at most
 
@@ -20,40 +20,35 @@ double grid_point(double centre, int index, int count, double range) {
   return centre * std::pow(range, static_cast<double>(index) / (count - 1) - 0.5);
 }
 
-/// Three digits: a learning rate is not known better, and it can be typed again.
-double rounded(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.3g", value);
-  return std::strtod(buffer, nullptr);
-}
-
 const std::vector<double>& momenta(int count) {
   static const std::vector<double> two{0.8, 0.95}, three{0.8, 0.9, 0.95};  // 1 - momentum: 1/5, (1/10,) 1/20
   return count == 2 ? two : three;
 }
 
 /// The radius in the middle of the grid. SAM's and MSAM's do not compare: SAM's gradient is uphill everywhere.
-double starting_rho(const std::string& optimizer) { return 2 * optim::defaults_of(optimizer).rho; }
+double central_rho(const std::string& optimizer) { return 2 * Setting{.optimizer = optimizer}.value("rho"); }
 
-struct Rung {
+/// A plan of the ladder.
+struct Extent {
   PilotGrid grid;
   int64_t tuning_seeds, seeds, epochs, steps;  ///< runs of so many epochs, or of so many steps if that is more
 };
 
 constexpr PilotGrid smallest{2, 2, 2}, small{2, 3, 3}, middle{3, 3, 3}, large{3, 4, 4};
-const Rung ladder[] = {
+const Extent ladder[] = {
     {smallest, 1, 5, 3, 60},   {smallest, 1, 5, 5, 100},  {smallest, 1, 6, 8, 200}, {smallest, 1, 8, 12, 300},
     {small, 1, 8, 12, 300},    {small, 1, 8, 20, 500},    {small, 2, 10, 20, 500},  {middle, 2, 10, 30, 700},
     {middle, 2, 12, 40, 1000}, {middle, 3, 15, 50, 1500}, {large, 3, 20, 50, 2000},
 };
 
-/// The plan of one rung and its time, with room to spare.
-PilotPlan plan_of(const Rung& rung, const PilotCosts& costs, int64_t steps_per_epoch, double seconds, int64_t epochs) {
+/// The plan of one extent and its time, with room to spare.
+PilotPlan plan_of(const Extent& extent, const PilotCosts& costs, int64_t steps_per_epoch, double seconds,
+                  int64_t epochs) {
   PilotPlan plan;
-  plan.grid = rung.grid;
-  plan.tuning_seeds = rung.tuning_seeds;
-  plan.seeds = rung.seeds;
-  plan.epochs = epochs > 0 ? epochs : std::max(rung.epochs, (rung.steps + steps_per_epoch - 1) / steps_per_epoch);
+  plan.grid = extent.grid;
+  plan.tuning_seeds = extent.tuning_seeds;
+  plan.seeds = extent.seeds;
+  plan.epochs = epochs > 0 ? epochs : std::max(extent.epochs, (extent.steps + steps_per_epoch - 1) / steps_per_epoch);
   const double steps = static_cast<double>(plan.epochs * steps_per_epoch) * costs.all_steps();
   const double tuning_round = 0.8 * steps + 3 * costs.measurement;
   const double final_round = steps + 3 * static_cast<double>(plan.epochs + 1) * costs.measurement;
@@ -74,38 +69,22 @@ const std::vector<std::string>& pilot_optimizers() {
   return names;
 }
 
-std::vector<RunSettings> pilot_trials(const std::string& optimizer, const PilotGrid& grid) {
+std::vector<Setting> pilot_trials(const std::string& optimizer, const PilotGrid& grid) {
   const bool with_rho = optim::is_wrapper(optimizer);
   const int lrs = with_rho ? grid.lrs : grid.lrs * grid.rhos, rhos = with_rho ? grid.rhos : 1;
-  std::vector<RunSettings> trials;
+  std::vector<Setting> trials;
   for (const double momentum : momenta(grid.momenta)) {
     for (int i = 0; i < lrs; ++i) {
       for (int j = 0; j < rhos; ++j) {
-        RunSettings trial{.optimizer = optimizer, .base = "sgd", .momentum = momentum};
-        trial.lr = rounded((1 - momentum) * grid_point(step_length, i, lrs, std::pow(spacing, grid.lrs - 1)));
+        const double step = grid_point(central_step, i, lrs, std::pow(spacing, grid.lrs - 1));
+        Setting trial{.optimizer = optimizer,
+                      .hyperparameters = {{"momentum", momentum}, {"lr", three_digits((1 - momentum) * step)}}};
         if (with_rho)
-          trial.rho = rounded(grid_point(starting_rho(optimizer), j, rhos, std::pow(spacing, grid.rhos - 1)));
+          trial.hyperparameters["rho"] =
+              three_digits(grid_point(central_rho(optimizer), j, rhos, std::pow(spacing, grid.rhos - 1)));
         trials.push_back(trial);
       }
     }
-  }
-  return trials;
-}
-
-std::vector<Trial> judge_pilot(const std::vector<RunResult>& runs, JudgedBy what) {
-  std::vector<Trial> trials = judge_trials(runs, what);
-  const auto length = [](const Trial& t) { return t.settings.lr / (1 - t.settings.momentum); };
-  for (Trial& trial : trials) {
-    double lowest = length(trial), highest = lowest, low_rho = trial.settings.rho, high_rho = low_rho;
-    for (const Trial& other : trials) {
-      if (other.settings.optimizer != trial.settings.optimizer) continue;
-      lowest = std::min(lowest, length(other)), highest = std::max(highest, length(other));
-      low_rho = std::min(low_rho, other.settings.rho), high_rho = std::max(high_rho, other.settings.rho);
-    }
-    constexpr double same = 1.01;  // learning rates are rounded
-    const bool lr_edge = length(trial) < same * lowest || length(trial) * same > highest;
-    const bool rho_edge = low_rho < high_rho && (trial.settings.rho == low_rho || trial.settings.rho == high_rho);
-    trial.at_edge = lr_edge || rho_edge;
   }
   return trials;
 }
@@ -120,8 +99,8 @@ PilotPlan plan_pilot(const PilotCosts& costs, int64_t steps_per_epoch, double se
                      double reserve) {
   const double available = seconds - spent - reserve;
   std::optional<PilotPlan> best;
-  for (const Rung& rung : ladder) {
-    const PilotPlan plan = plan_of(rung, costs, steps_per_epoch, seconds, epochs);
+  for (const Extent& extent : ladder) {
+    const PilotPlan plan = plan_of(extent, costs, steps_per_epoch, seconds, epochs);
     if (needed(plan) <= available) best = plan;
   }
   if (best) return *best;

@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/experiment.h"
-#include "examples/common/tuning.h"
+#include "examples/kit/tuning.h"
 
 namespace minima::examples {
 
@@ -25,10 +24,7 @@ struct PilotGrid {
 /// The trials of one optimizer. One with rho gets `lrs` learning rates, each 4 times the one before, and `rhos` radii,
 /// likewise, around `lr_per_momentum` * (1 - momentum) and around its starting rho. One without gets as many trials:
 /// the same range of learning rates, lrs * rhos of them.
-std::vector<RunSettings> pilot_trials(const std::string& optimizer, const PilotGrid& grid);
-
-/// judge_trials, with the edge as a pilot's grid has it: among lr / (1 - momentum) and rho.
-std::vector<Trial> judge_pilot(const std::vector<RunResult>& runs, JudgedBy what);
+std::vector<Setting> pilot_trials(const std::string& optimizer, const PilotGrid& grid);
 
 /// What was measured before planning, in seconds.
 struct PilotCosts {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <tuple>
 
-#include "examples/common/command_line.h"
+#include "examples/kit/json.h"
+#include "examples/kit/program.h"
 
 namespace minima::examples {
 
@@ -12,28 +14,16 @@ namespace {
 
 constexpr double busy_range = 2;  // the highest ratio of times to the lowest, beyond which something else took part
 
-std::vector<const PilotRun*> runs_of(const Pilot& pilot, const std::string& optimizer) {
-  std::vector<const PilotRun*> found;
-  for (const PilotRun& run : pilot.runs)
-    if (run.result.settings.optimizer == optimizer) found.push_back(&run);
-  return found;
-}
+const OfRun test_loss = at_end(&Measurement::test_loss), test_accuracy = at_end(&Measurement::test_accuracy);
 
 /// The runs of the same seed of an optimizer and of SGD, where both finished.
-std::vector<std::pair<const PilotRun*, const PilotRun*>> pairs_with_sgd(const Pilot& pilot,
-                                                                        const std::string& optimizer) {
-  std::vector<std::pair<const PilotRun*, const PilotRun*>> pairs;
-  for (const PilotRun* run : runs_of(pilot, optimizer))
-    for (const PilotRun* sgd : runs_of(pilot, "sgd"))
-      if (run->result.settings.seed == sgd->result.settings.seed && !run->result.diverged() && !sgd->result.diverged())
-        pairs.emplace_back(run, sgd);
+std::vector<std::pair<const RunResult*, const RunResult*>> pairs_with_sgd(const Pilot& pilot,
+                                                                          const std::string& optimizer) {
+  std::vector<std::pair<const RunResult*, const RunResult*>> pairs;
+  for (const RunResult& run : pilot.of(optimizer).results)
+    for (const RunResult& sgd : pilot.of("sgd").results)
+      if (run.seed == sgd.seed && !run.diverged() && !sgd.diverged()) pairs.emplace_back(&run, &sgd);
   return pairs;
-}
-
-int diverged(const Pilot& pilot, const std::string& optimizer) {
-  int count = 0;
-  for (const PilotRun* run : runs_of(pilot, optimizer)) count += run->result.diverged();
-  return count;
 }
 
 double deviation(const std::vector<double>& samples) {
@@ -45,11 +35,8 @@ double deviation(const std::vector<double>& samples) {
 }
 
 /// Two digits: what is only to be judged by its size.
-std::string short_text(double value) {
-  if (!std::isfinite(value)) return "-";
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.2g", value);
-  return number_text(std::strtod(buffer, nullptr));
+std::string size_text(double value) {
+  return std::isfinite(value) ? number_text(std::strtod(short_text(value).c_str(), nullptr)) : "-";
 }
 
 /// Ratios in rising order, those that do not exist left out.
@@ -57,11 +44,6 @@ std::vector<double> sorted(std::vector<double> ratios) {
   ratios.erase(std::remove_if(ratios.begin(), ratios.end(), [](double r) { return !std::isfinite(r); }), ratios.end());
   std::sort(ratios.begin(), ratios.end());
   return ratios;
-}
-
-double median(const std::vector<double>& rising) {
-  const size_t middle = rising.size() / 2;
-  return rising.size() % 2 == 1 ? rising[middle] : (rising[middle - 1] + rising[middle]) / 2;
 }
 
 /// "1.02x (0.98 to 1.10)": median and range.
@@ -73,24 +55,23 @@ std::string ratio_text(const std::vector<double>& ratios) {
 
 /// Seconds per epoch relative to SGD's, seed by seed.
 std::vector<double> epoch_ratios(const Pilot& pilot, const std::string& optimizer) {
-  std::vector<double> ratios;
-  for (const auto& [run, sgd] : pairs_with_sgd(pilot, optimizer))
-    ratios.push_back(run->result.last().seconds / sgd->result.last().seconds);
-  return sorted(ratios);
+  return cost_ratios(pilot.of(optimizer), pilot.of("sgd"));
 }
 
 PilotSection generalisation(const Pilot& pilot) {
   Table table{{"optimizer", "lr", "momentum", "rho", "test acc %", "test loss", "train loss", "minus sgd: acc, points",
                "minus sgd: loss", "runs"}};
-  for (const std::string& name : pilot.comparison.optimizers) {
-    const Method m = method(pilot.comparison, name);
-    const Difference d = difference(pilot.comparison, name);
-    const std::string runs = m.diverged > 0 ? text(m.runs, ", ", m.diverged, " diverged") : text(m.runs);
-    table.push_back({name, number_text(m.settings.lr), number_text(m.settings.momentum),
-                     name == "sgd" ? "-" : number_text(m.settings.rho), interval_text(m.test_accuracy, 100),
-                     interval_text(m.test_loss), interval_text(m.train_loss),
-                     name == "sgd" ? "-" : difference_text(d.test_accuracy, 100),
-                     name == "sgd" ? "-" : difference_text(d.test_loss), runs});
+  const Runs& sgd = pilot.of("sgd");
+  for (const Runs& runs : pilot.comparison.runs) {
+    const Setting& s = runs.setting;
+    const bool reference = &runs == &sgd;
+    const std::string count = text(runs.results.size());
+    table.push_back({runs.name(), s.value_text("lr"), s.value_text("momentum"), s.value_text("rho"),
+                     interval_text(runs.mean(test_accuracy), 100), interval_text(runs.mean(test_loss)),
+                     interval_text(runs.mean(at_end(&Measurement::train_loss))),
+                     reference ? "-" : difference_text(runs.minus(sgd, test_accuracy), 100),
+                     reference ? "-" : difference_text(runs.minus(sgd, test_loss)),
+                     runs.diverged() > 0 ? text(count, ", ", runs.diverged(), " diverged") : count});
   }
   const PilotVerdict verdict = judge(evidence_of(pilot), pilot.rule);
   return {"Generalisation",
@@ -98,27 +79,29 @@ PilotSection generalisation(const Pilot& pilot) {
                "are paired by seed: same initial weights, same batch order."),
           table,
           text("These intervals cover seeds alone. Another draw of ", pilot.comparison.test_samples,
-               " test rows would move the difference between SGD and MSAM by up to about ", short_text(verdict.rows),
+               " test rows would move the difference between SGD and MSAM by up to about ", size_text(verdict.rows),
                pilot.rule.by_loss ? " percent" : " points", " more (95%); the recommendation counts both.")};
 }
 
 PilotSection costs(const Pilot& pilot) {
   Table table{{"optimizer", "gradients per step", "seconds per run", "time per epoch", "peak MiB", "time to equal acc",
                "time to equal loss"}};
+  const auto mebibytes = [](const RunResult& run) { return double(run.last().peak_memory_bytes) / (1 << 20); };
   bool busy = false;
-  for (const std::string& name : pilot.comparison.optimizers) {
-    const Method m = method(pilot.comparison, name);
+  for (const Runs& runs : pilot.comparison.runs) {
+    const std::string name = runs.name();
     std::vector<double> to_accuracy, to_loss;
     for (const auto& [run, sgd] : pairs_with_sgd(pilot, name)) {
-      to_accuracy.push_back(time_to_equal(run->result, sgd->result, false));
-      to_loss.push_back(time_to_equal(run->result, sgd->result, true));
+      to_accuracy.push_back(time_to_equal(*run, *sgd, false));
+      to_loss.push_back(time_to_equal(*run, *sgd, true));
     }
     const bool reference = name == "sgd";
     const std::vector<double> per_epoch = epoch_ratios(pilot, name);
     busy |= !per_epoch.empty() && per_epoch.back() > busy_range * per_epoch.front();
-    table.push_back({name, short_text(static_cast<double>(gradients_per_step(name))), interval_text(m.seconds),
-                     reference ? "1" : ratio_text(per_epoch), interval_text(m.peak_memory_bytes, 1.0 / (1 << 20)),
-                     reference ? "1" : ratio_text(to_accuracy), reference ? "1" : ratio_text(to_loss)});
+    table.push_back({name, size_text(static_cast<double>(optim::gradients_per_step(name))),
+                     interval_text(runs.mean(at_end(&Measurement::seconds))), reference ? "1" : ratio_text(per_epoch),
+                     interval_text(runs.mean(mebibytes)), reference ? "1" : ratio_text(to_accuracy),
+                     reference ? "1" : ratio_text(to_loss)});
   }
   return {"Time and memory paid", "", table,
           "Training alone, relative to sgd of the same seed: median (and range over seeds). Time to equal accuracy or "
@@ -128,15 +111,15 @@ PilotSection costs(const Pilot& pilot) {
 
 PilotSection sharpness(const Pilot& pilot) {
   Table table{{"optimizer", "lambda max", "residual, at most", "runs"}};
-  for (const std::string& name : pilot.comparison.optimizers) {
+  for (const Runs& runs : pilot.comparison.runs) {
     std::vector<double> values;
     double residual = 0;
-    for (const PilotRun* run : runs_of(pilot, name)) {
-      if (!std::isfinite(run->result.lambda_max)) continue;
-      values.push_back(run->result.lambda_max), residual = std::max(residual, run->result.lambda_residual);
+    for (const RunResult& run : runs.results) {
+      if (!std::isfinite(run.lambda_max)) continue;
+      values.push_back(run.lambda_max), residual = std::max(residual, run.lambda_residual);
     }
     if (!values.empty())
-      table.push_back({name, interval_text(interval_95(values)), short_text(residual), text(values.size())});
+      table.push_back({runs.name(), interval_text(interval_95(values)), size_text(residual), text(values.size())});
   }
   if (table.size() == 1)
     return {"Sharpness", "Not measured: the largest Hessian eigenvalue would take too much of this budget.", {}, ""};
@@ -151,15 +134,13 @@ PilotSection sharpness(const Pilot& pilot) {
 PilotSection stability(const Pilot& pilot) {
   Table table{{"optimizer", "test loss: sd over the last third of epochs", "test loss: sd over seeds",
                "test acc: sd over seeds, points"}};
-  for (const std::string& name : pilot.comparison.optimizers) {
-    std::vector<double> wobbles, losses, accuracies;
-    for (const PilotRun* run : runs_of(pilot, name)) {
-      if (run->result.diverged()) continue;
-      if (std::isfinite(wobble(run->result))) wobbles.push_back(wobble(run->result));
-      losses.push_back(run->result.last().test_loss), accuracies.push_back(100 * run->result.last().test_accuracy);
-    }
-    table.push_back({name, wobbles.empty() ? "-" : interval_text(interval_95(wobbles)), short_text(deviation(losses)),
-                     short_text(deviation(accuracies))});
+  for (const Runs& runs : pilot.comparison.runs) {
+    std::vector<double> wobbles = runs.values(wobble);
+    wobbles.erase(std::remove_if(wobbles.begin(), wobbles.end(), [](double w) { return !std::isfinite(w); }),
+                  wobbles.end());
+    const auto percent = [](const RunResult& run) { return 100 * run.last().test_accuracy; };
+    table.push_back({runs.name(), wobbles.empty() ? "-" : interval_text(interval_95(wobbles)),
+                     size_text(deviation(runs.values(test_loss))), size_text(deviation(runs.values(percent)))});
   }
   return {"Stability of the curves", "", table,
           "The first column is the mean over seeds of the standard deviation within a run, trend included; the others "
@@ -172,12 +153,16 @@ struct MomentumSummary {
 };
 MomentumSummary momentum_of(const Pilot& pilot, const std::string& optimizer) {
   std::vector<double> cosines, slopes, negatives;
-  for (const PilotRun* run : runs_of(pilot, optimizer)) {
-    double cosine = 0, slope = 0, negative = 0, count = 0;
-    for (const MomentumProbe& probe : run->probes)
-      if (probe.epoch > 1) cosine += probe.cosine, slope += probe.slope, negative += probe.cosine < 0, ++count;
-    if (count == 0 || run->result.diverged()) continue;
-    cosines.push_back(cosine / count), slopes.push_back(slope / count), negatives.push_back(100 * negative / count);
+  for (const RunResult& run : pilot.of(optimizer).results) {
+    if (run.diverged() || run.seen.count("epoch") == 0) continue;
+    const std::vector<double>&epoch = run.seen.at("epoch"), &cosine = run.seen.at("cosine"),
+          &slope = run.seen.at("slope");
+    double cosine_sum = 0, slope_sum = 0, negative = 0, count = 0;
+    for (size_t i = 0; i < epoch.size(); ++i)
+      if (epoch[i] > 1) cosine_sum += cosine[i], slope_sum += slope[i], negative += cosine[i] < 0, ++count;
+    if (count == 0) continue;
+    cosines.push_back(cosine_sum / count), slopes.push_back(slope_sum / count);
+    negatives.push_back(100 * negative / count);
   }
   return {interval_95(cosines), interval_95(slopes), interval_95(negatives)};
 }
@@ -195,7 +180,7 @@ PilotSection momentum(const Pilot& pilot) {
                             : text(
                                   "Under SGD no sign is seen that the momentum says anything about the next batch: "
                                   "in the mean |cos| is below ",
-                                  short_text(std::abs(cosine.mean) + cosine.half_width),
+                                  size_text(std::abs(cosine.mean) + cosine.half_width),
                                   " (95%). A perturbation along a direction that says nothing does nothing.");
   if (slope.separated() && slope.mean < 0)
     reading +=
@@ -205,30 +190,28 @@ PilotSection momentum(const Pilot& pilot) {
     reading +=
         " At MSAM's perturbed point the slope is above 0: further along -v the loss of the batch still falls. The "
         "perturbation acts as Nesterov's look-ahead does, rather than as SAM's ascent.";
-  const double random = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(1, pilot.comparison.parameters)));
+  const double random = 1 / std::sqrt(static_cast<double>(std::max<int64_t>(1, pilot.comparison.parameters())));
   return {"Does the momentum carry information?",
           "At every few steps after the first epoch: g is the gradient of a batch that v does not contain yet (at the "
           "weights for sgd, at the perturbed point for msam), and slope along v is <v, g> / |v|.",
           table,
-          text(reading, " For a single step a random direction has a cosine of about 0 +- ", short_text(random), ".")};
+          text(reading, " For a single step a random direction has a cosine of about 0 +- ", size_text(random), ".")};
 }
 
 /// What is to be said where SGD does otherwise on the test part than on the validation split by more than luck (three
 /// standard deviations of the difference between two samples of these sizes).
 std::string difference_of_parts(const Pilot& pilot) {
-  const double test = method(pilot.comparison, "sgd").test_accuracy.mean;
-  for (const Trial& trial : pilot.comparison.trials) {
-    if (!trial.chosen || trial.settings.optimizer != "sgd") continue;
-    const double validation = trial.accuracy.mean, p = (test + validation) / 2;
-    const double rows = 1 / (0.2 * static_cast<double>(pilot.comparison.train_samples)) +
-                        1 / static_cast<double>(pilot.comparison.test_samples);
-    if (!(std::abs(test - validation) > 3 * std::sqrt(p * (1 - p) * rows))) continue;
-    return text("Here the two parts differ already: sgd has an accuracy of ", fixed(100 * validation, 1),
-                "% on the validation split and of ", fixed(100 * test, 1),
-                "% on the test part, more apart than luck allows. Settings that were chosen on the first need not be "
-                "the best on the second.");
-  }
-  return "";
+  const double test = pilot.of("sgd").mean(test_accuracy).mean;
+  const Runs* chosen = pilot.comparison.tuning.best("sgd", pilot.rule.tuned_by());
+  if (!chosen) return "";
+  const double validation = validation_accuracy(*chosen).mean, p = (test + validation) / 2;
+  const double rows = 1 / (validation_fraction * static_cast<double>(pilot.comparison.train_samples)) +
+                      1 / static_cast<double>(pilot.comparison.test_samples);
+  if (!(std::abs(test - validation) > 3 * std::sqrt(p * (1 - p) * rows))) return "";
+  return text("Here the two parts differ already: sgd has an accuracy of ", fixed(100 * validation, 1),
+              "% on the validation split and of ", fixed(100 * test, 1),
+              "% on the test part, more apart than luck allows. Settings that were chosen on the first need not be "
+              "the best on the second.");
 }
 
 PilotSection warnings(const Pilot& pilot) {
@@ -249,68 +232,72 @@ std::string trial_mean(const Interval& i, double scale = 1) {
 }
 
 PilotSection tuning(const Pilot& pilot) {
+  const Tuning& tuning = pilot.comparison.tuning;
   Table chosen{{"chosen", "lr", "momentum", "rho", "validation loss", "validation acc %", ""}}, all = chosen;
   all[0][0] = "optimizer";
-  std::vector<std::string> edges;
-  std::vector<Trial> trials = pilot.comparison.trials;
-  std::stable_sort(trials.begin(), trials.end(), [](const Trial& a, const Trial& b) {
-    return std::tuple(a.settings.momentum, a.settings.lr, a.settings.rho) <
-           std::tuple(b.settings.momentum, b.settings.lr, b.settings.rho);
-  });
-  for (const std::string& name : pilot.comparison.optimizers) {
-    for (const Trial& trial : trials) {
-      const RunSettings& s = trial.settings;
+  std::vector<const Runs*> trials;
+  for (const Runs& trial : tuning.trials) trials.push_back(&trial);
+  const auto place = [](const Runs& trial) {
+    return std::tuple(trial.setting.value("momentum"), trial.setting.value("lr"), trial.setting.value("rho"));
+  };
+  std::stable_sort(trials.begin(), trials.end(), [&](auto* a, auto* b) { return place(*a) < place(*b); });
+  for (const std::string& name : pilot.comparison.optimizers())
+    for (const Runs* trial : trials) {
+      const Setting& s = trial->setting;
       if (s.optimizer != name) continue;
-      const std::string edge = trial.chosen && trial.at_edge ? "at the edge of the grid" : "";
+      const bool is_chosen = trial == tuning.best(name, tuning.judged_by);
+      const std::string edge = is_chosen && tuning.at_edge(*trial) ? "at the edge of the grid" : "";
       std::vector<std::string> row{name,
-                                   number_text(s.lr),
-                                   number_text(s.momentum),
-                                   name == "sgd" ? "-" : number_text(s.rho),
-                                   trial.diverged ? "diverged" : trial_mean(trial.loss),
-                                   trial_mean(trial.accuracy, 100),
+                                   s.value_text("lr"),
+                                   s.value_text("momentum"),
+                                   s.value_text("rho"),
+                                   trial->diverged() > 0 ? "diverged" : trial_mean(validation_loss(*trial)),
+                                   trial_mean(validation_accuracy(*trial), 100),
                                    edge};
-      if (trial.chosen) chosen.push_back(row), row.back() = edge.empty() ? "chosen" : "chosen, " + edge;
+      if (is_chosen) chosen.push_back(row), row.back() = edge.empty() ? "chosen" : "chosen, " + edge;
       all.push_back(row);
-      if (!edge.empty()) edges.push_back(name);
     }
-  }
+  const std::vector<std::string> edges = tuning.chosen_at_edge();
   const int64_t planned = pilot.plan.grid.trials() * pilot.plan.tuning_seeds;
-  const int64_t done = pilot.trials_done * pilot.tuning_seeds_done;
-  return {"Tuning",
-          text(pilot.trials_done, " trials for each optimizer, over ", pilot.tuning_seeds_done,
-               pilot.tuning_seeds_done == 1 ? " seed" : " seeds",
-               " of their own, on 80% of the training part; chosen by the mean ",
-               pilot.rule.by_loss ? "loss on the other 20%." : "accuracy on the other 20%, of equals by the loss.",
-               " The test part took no part.",
-               done < planned ? text(" The machine was slower than it was when measured: ", planned - done, " of ",
-                                     planned, " rounds were not done.")
-                              : ""),
-          chosen,
-          edges.empty() ? ""
-                        : "At the edge of what was tried: " + listed(edges) +
-                              ". Better settings may lie beyond; more minutes widen the grid.",
-          all};
+  const int64_t done = tuning.trials_each() * tuning.seeds();
+  return {
+      "Tuning",
+      text(tuning.trials_each(), " trials for each optimizer, over ", tuning.seeds(),
+           tuning.seeds() == 1 ? " seed" : " seeds", " of their own, on 80% of the training part; chosen by the mean ",
+           tuning.judged_by == JudgedBy::loss ? "loss on the other 20%."
+                                              : "accuracy on the other 20%, of equals by the loss.",
+           " The test part took no part.",
+           done < planned ? text(" The machine was slower than it was when measured: ", planned - done, " of ", planned,
+                                 " rounds were not done.")
+                          : ""),
+      chosen,
+      edges.empty() ? ""
+                    : "At the edge of what was tried: " + listed(edges) +
+                          ". Better settings may lie beyond; more minutes widen the grid.",
+      all};
 }
 
 }  // namespace
 
 PilotEvidence evidence_of(const Pilot& pilot, const std::string& optimizer) {
   PilotEvidence evidence;
-  evidence.runs = static_cast<int>(runs_of(pilot, "sgd").size());
-  evidence.sgd_diverged = diverged(pilot, "sgd"), evidence.msam_diverged = diverged(pilot, optimizer);
+  evidence.runs = static_cast<int>(pilot.of("sgd").results.size());
+  evidence.sgd_diverged = static_cast<int>(pilot.of("sgd").diverged());
+  evidence.msam_diverged = static_cast<int>(pilot.of(optimizer).diverged());
   const auto pairs = pairs_with_sgd(pilot, optimizer);
   if (pairs.empty()) return evidence;
   double sgd_loss = 0;
-  for (const auto& [run, sgd] : pairs) sgd_loss += sgd->result.last().test_loss / static_cast<double>(pairs.size());
+  for (const auto& [run, sgd] : pairs) sgd_loss += sgd->last().test_loss / static_cast<double>(pairs.size());
   const double scale = pilot.rule.by_loss ? 100 / sgd_loss : 100;
   for (const auto& [run, sgd] : pairs) {
-    const Measurement &a = run->result.last(), &b = sgd->result.last();
+    const Measurement &a = run->last(), &b = sgd->last();
     evidence.by_seed.push_back(scale *
                                (pilot.rule.by_loss ? b.test_loss - a.test_loss : a.test_accuracy - b.test_accuracy));
+    const char* of_row = pilot.rule.by_loss ? "row_loss" : "row_correct";
+    const std::vector<double>&ours = run->seen.at(of_row), &sgds = sgd->seen.at(of_row);
     std::vector<double>& rows = evidence.by_row.emplace_back();
-    for (size_t i = 0; i < run->row_correct.size(); ++i)
-      rows.push_back(scale * (pilot.rule.by_loss ? sgd->row_loss[i] - run->row_loss[i]
-                                                 : run->row_correct[i] - sgd->row_correct[i]));
+    for (size_t i = 0; i < ours.size(); ++i)
+      rows.push_back(scale * (pilot.rule.by_loss ? sgds[i] - ours[i] : ours[i] - sgds[i]));
   }
   return evidence;
 }
@@ -362,28 +349,29 @@ std::vector<PilotSection> pilot_sections(const Pilot& pilot) {
 std::string pilot_json(const Pilot& pilot) {
   const PilotVerdict v = judge(evidence_of(pilot), pilot.rule);
   const Interval cosine = momentum_of(pilot, "sgd").cosine, slope = momentum_of(pilot, "sgd").slope;
-  return json_line({{"schema", schema_version},
-                    {"advice", advice_text(v.advice)},
-                    {"measure", std::string(pilot.rule.by_loss ? "percent of SGD's test loss" : "points of accuracy")},
-                    {"margin", pilot.rule.margin},
-                    {"msam_advantage", v.seeds.mean},
-                    {"low", v.low()},
-                    {"high", v.high()},
-                    {"seeds", static_cast<int64_t>(v.seeds.count)},
-                    {"seeds_half_width", v.seeds.half_width},
-                    {"test_rows_half_width", v.rows},
-                    {"more_seeds", static_cast<int64_t>(v.more_seeds)},
-                    {"test_rows_needed", static_cast<int64_t>(v.rows_needed)},
-                    {"cosine_v_g", cosine.mean},
-                    {"cosine_v_g_half_width", cosine.half_width},
-                    {"slope_along_v", slope.mean},
-                    {"slope_along_v_half_width", slope.half_width},
-                    {"trials_per_optimizer", pilot.trials_done},
-                    {"tuning_seeds", pilot.tuning_seeds_done},
-                    {"epochs", pilot.plan.epochs},
-                    {"budget_seconds", pilot.budget},
-                    {"seconds", pilot.seconds},
-                    {"reason", v.reason}}) +
+  return json_text(json_of(
+             {{"schema", schema_version},
+              {"advice", advice_text(v.advice)},
+              {"measure", std::string(pilot.rule.by_loss ? "percent of SGD's test loss" : "points of accuracy")},
+              {"margin", pilot.rule.margin},
+              {"msam_advantage", v.seeds.mean},
+              {"low", v.low()},
+              {"high", v.high()},
+              {"seeds", static_cast<int64_t>(v.seeds.count)},
+              {"seeds_half_width", v.seeds.half_width},
+              {"test_rows_half_width", v.rows},
+              {"more_seeds", static_cast<int64_t>(v.more_seeds)},
+              {"test_rows_needed", static_cast<int64_t>(v.rows_needed)},
+              {"cosine_v_g", cosine.mean},
+              {"cosine_v_g_half_width", cosine.half_width},
+              {"slope_along_v", slope.mean},
+              {"slope_along_v_half_width", slope.half_width},
+              {"trials_per_optimizer", pilot.comparison.tuning.trials_each()},
+              {"tuning_seeds", pilot.comparison.tuning.seeds()},
+              {"epochs", pilot.plan.epochs},
+              {"budget_seconds", pilot.budget},
+              {"seconds", pilot.seconds},
+              {"reason", v.reason}})) +
          "\n";
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/comparison.h"
+#include "examples/compare/comparison.h"
 #include "examples/pilot/plan.h"
 #include "examples/pilot/runs.h"
 #include "examples/pilot/verdict.h"
@@ -14,13 +14,13 @@ namespace minima::examples {
 
 /// All of a finished pilot.
 struct Pilot {
-  Comparison comparison;  ///< the final runs and the trials
+  Comparison comparison;  ///< the final runs and the tuning
   PilotRule rule;
   PilotPlan plan;
-  std::vector<PilotRun> runs;
-  int64_t trials_done = 0, tuning_seeds_done = 0;
   double budget = 0, seconds = 0;
   bool stopped = false;  ///< by Ctrl-C
+
+  const Runs& of(const std::string& optimizer) const { return comparison.of(optimizer); }
 };
 
 /// A part of the report: text, a table under it, remarks under that, and a longer table for the page alone. Any of them

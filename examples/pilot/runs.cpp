@@ -5,8 +5,8 @@
 #include <map>
 #include <memory>
 
-#include "examples/common/interrupt.h"
-#include "examples/common/table.h"
+#include "examples/kit/program.h"
+#include "examples/kit/table.h"
 #include "examples/pilot/verdict.h"
 
 namespace minima::examples {
@@ -15,13 +15,15 @@ namespace {
 
 constexpr double too_late = 1.1;  // of the budget: no run goes on beyond
 constexpr int64_t probes_per_run = 120;
-constexpr double smallest_lr = 1e-9;  // at which costs are measured
+constexpr double usual_lr = 0.1, smallest_lr = 1e-9;  // at which costs are measured
 
 int64_t milliseconds(double seconds) { return static_cast<int64_t>(1000 * seconds); }
 
 /// Correctness and cross entropy of every row, in eval mode at the present weights.
-void measure_rows(nn::Module& model, const Problem& problem, PilotRun& run) {
+void note_rows(Run& run) {
   NoGrad no_grad;
+  nn::Module& model = run.model();
+  const Problem& problem = run.problem();
   const bool was_training = model.training;
   model.eval();
   const int64_t batch = std::min<int64_t>(500, problem.test.size());
@@ -32,21 +34,40 @@ void measure_rows(nn::Module& model, const Problem& problem, PilotRun& run) {
     for (size_t i = 0; i < static_cast<size_t>(y.numel()); ++i) {
       const auto row = values.begin() + static_cast<std::ptrdiff_t>(i * classes);
       const auto label = static_cast<std::ptrdiff_t>(y.at(static_cast<int64_t>(i)));
-      run.row_loss.push_back(-row[label]);
-      run.row_correct.push_back(std::max_element(row, row + static_cast<std::ptrdiff_t>(classes)) - row == label);
+      run.note("row_loss", -row[label]);
+      run.note("row_correct", std::max_element(row, row + static_cast<std::ptrdiff_t>(classes)) - row == label);
     }
   }
   model.train(was_training);
 }
 
-double median(std::vector<double> values) {
+/// What a final run notes.
+Observer final_observer(int64_t steps) {
+  const int64_t every = std::max<int64_t>(1, steps / probes_per_run);
+  const auto probed = [every](int64_t step) { return step % every == 0; };  // counted from 1
+  Observer observer;
+  observer.before_step = [=](Run& run) {
+    run.optimizer().measure(probed(run.steps_done() + 1) ? optim::Measure::norms : optim::Measure::nothing);
+  };
+  observer.after_step = [=](Run& run) {
+    const optim::StepStatistics& step = run.optimizer().last_step();
+    if (!probed(run.steps_done()) || !std::isfinite(step.cosine)) return;
+    run.note("epoch", static_cast<double>(run.steps_done()) / static_cast<double>(run.problem().steps_per_epoch()));
+    run.note("cosine", step.cosine), run.note("slope", step.cosine * step.gradient_norm);
+  };
+  observer.at_end = note_rows;
+  return observer;
+}
+
+double middle(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
 }
 
-Row trial_row(const Problem& problem, const RunResult& run) {
-  Row row = metrics_row(problem, run.settings, run.last());
-  for (auto& [name, value] : row)  // the test part here is the validation split
+/// The test part is the validation split here.
+Row trial_row(const Problem& problem, const Setting& setting, const RunResult& run) {
+  Row row = metrics_row(problem, setting, run.seed, run.last());
+  for (auto& [name, value] : row)
     if (name.rfind("test_", 0) == 0) name = "validation_" + name.substr(5);
   return row;
 }
@@ -65,7 +86,7 @@ void PilotSession::check_time() const {
 }
 
 PilotCosts PilotSession::measure_costs(const Problem& problem, int64_t curvature_samples) {
-  for (double lr = RunSettings{}.lr;; lr /= 10) {  // what a step costs does not depend on it
+  for (double lr = usual_lr;; lr /= 10) {  // what a step costs does not depend on it
     try {
       return measure_costs(problem, curvature_samples, lr);
     } catch (const Diverged&) {
@@ -79,9 +100,8 @@ PilotCosts PilotSession::measure_costs(const Problem& problem, int64_t curvature
   const double turn_seconds = std::min(0.4, 0.01 * clock_.budget()) / turns;
   std::vector<std::unique_ptr<Run>> runs;
   for (const std::string& name : pilot_optimizers()) {
-    const double rho = optim::defaults_of(name).rho;
-    runs.push_back(std::make_unique<Run>(
-        problem, RunSettings{.optimizer = name, .base = "sgd", .lr = lr, .rho = rho, .steps = 1000000}));
+    const Setting setting{.optimizer = name, .hyperparameters = {{"lr", lr}}, .steps = 1000000};
+    runs.push_back(std::make_unique<Run>(problem, setting, /*seed=*/1));
     runs.back()->step();  // memory is fetched in the first
   }
   std::map<std::string, std::vector<double>> step_seconds;
@@ -91,128 +111,108 @@ PilotCosts PilotSession::measure_costs(const Problem& problem, int64_t curvature
       const double start = clock_.elapsed();
       int64_t steps = 0;
       while (steps < 1 || (steps < 1000 && clock_.elapsed() - start < turn_seconds)) run->step(), ++steps;
-      step_seconds[run->result().settings.optimizer].push_back((clock_.elapsed() - start) / static_cast<double>(steps));
+      step_seconds[run->setting().optimizer].push_back((clock_.elapsed() - start) / static_cast<double>(steps));
     }
     const double start = clock_.elapsed();
     if (turn < 3) runs[0]->measure(), measurement_seconds.push_back(clock_.elapsed() - start);
     if (interrupted() || clock_.elapsed() > 0.1 * clock_.budget()) break;  // a step is long: one turn tells enough
   }
   PilotCosts costs;
-  for (auto& [name, seconds] : step_seconds) costs.step[name] = median(seconds);
-  costs.measurement = median(measurement_seconds);
+  for (auto& [name, seconds] : step_seconds) costs.step[name] = middle(seconds);
+  costs.measurement = middle(measurement_seconds);
   const double start = clock_.elapsed();
   runs[0]->measure_curvature(curvature_samples);
   costs.curvature = clock_.elapsed() - start;
   return costs;
 }
 
-RunResult PilotSession::try_out(const Problem& tuning, const RunSettings& settings, const std::string& note) {
-  Run run(tuning, settings);
-  RunResult result;
-  try {
-    while (!run.finished()) run.step(), check_time(), tell(note);
-    run.measure();
-    result = run.result();
-  } catch (const Diverged& diverged) {
-    result = run.result();
-    result.divergence = diverged.what();
-  }
-  trials_.write(trial_row(tuning, result));
-  return result;
+RunResult PilotSession::run(const Problem& problem, const Setting& setting, uint64_t seed, Observer observer,
+                            const Measures& measures, const std::string& note) {
+  Run run(problem, setting, seed);
+  observer.after_step = [&, look = observer.after_step](Run& run) {
+    if (look) look(run);
+    check_time();
+    tell(note);
+  };
+  if (measures.every_epoch)
+    observer.after_measurement = [&](Run& run) {
+      metrics_.write(metrics_row(problem, setting, seed, run.result().last()));
+    };
+  return train_to_end(run, observer, measures);
 }
 
-std::vector<Trial> PilotSession::tune(const Problem& tuning, const PilotPlan& plan, JudgedBy what, double until) {
-  std::vector<std::vector<RunSettings>> grids;
-  for (const std::string& name : pilot_optimizers()) grids.push_back(pilot_trials(name, plan.grid));
-  // Each optimizer's grid in an order of its own, the same for every seed.
-  std::vector<std::vector<int64_t>> orders;
-  for (size_t k = 0; k < grids.size(); ++k)
-    orders.push_back(Generator{first_tuning_seed + k, 0}.permutation(plan.grid.trials()));
-
-  std::vector<RunResult> kept, of_this_seed;
+std::vector<Runs> PilotSession::tune(const Problem& tuning, const PilotPlan& plan, double until) {
+  std::vector<std::vector<Runs>> grids;  // each optimizer's, in an order of its own, the same for every seed
+  for (size_t k = 0; k < pilot_optimizers().size(); ++k) {
+    const std::vector<Setting> trials = pilot_trials(pilot_optimizers()[k], plan.grid);
+    std::vector<Runs>& grid = grids.emplace_back();
+    for (const int64_t i : Generator{first_tuning_seed + k, 0}.permutation(plan.grid.trials())) {
+      grid.push_back({trials[static_cast<size_t>(i)]});
+      grid.back().setting.steps = plan.epochs * tuning.steps_per_epoch();
+    }
+  }
   const double start = clock_.elapsed();
-  int64_t rounds = 0;
   const int64_t in_all = plan.grid.trials() * plan.tuning_seeds;
-  const auto time_for_another = [&] {
+  const auto time_for = [&](int64_t round) {
     const double now = clock_.elapsed();
-    return rounds == 0 || now + (now - start) / static_cast<double>(rounds) < until;
+    return round == 0 || now + (now - start) / static_cast<double>(round) < until;
   };
+  int64_t round = 0;
   try {
-    for (int64_t seed = 0; seed < plan.tuning_seeds; ++seed) {
-      of_this_seed.clear();
-      for (int64_t i = 0; i < plan.grid.trials(); ++i, ++rounds) {
-        if (!time_for_another()) throw Out{};
-        std::vector<RunResult> round;  // counted when all optimizers have done it
-        for (size_t k = 0; k < grids.size(); ++k) {
-          RunSettings settings = grids[k][static_cast<size_t>(orders[k][static_cast<size_t>(i)])];
-          settings.seed = first_tuning_seed + static_cast<uint64_t>(seed);
-          settings.steps = plan.epochs * tuning.steps_per_epoch();
-          round.push_back(try_out(tuning, settings, text("tuning, round ", rounds + 1, " of ", in_all)));
-        }
-        of_this_seed.insert(of_this_seed.end(), round.begin(), round.end());
-        progress_.plain_line(text("tuning: ", rounds + 1, " of ", in_all, " rounds"));
+    for (; round < in_all; ++round) {
+      if (!time_for(round)) throw Out{};
+      const auto trial = static_cast<size_t>(round % plan.grid.trials());
+      const uint64_t seed = first_tuning_seed + static_cast<uint64_t>(round / plan.grid.trials());
+      const std::string note = text("tuning, round ", round + 1, " of ", in_all);
+      std::vector<RunResult> results;  // counted when all optimizers have done it
+      for (const std::vector<Runs>& grid : grids) {
+        const Setting& setting = grid[trial].setting;
+        results.push_back(run(tuning, setting, seed, {}, {.every_epoch = false}, note));
+        trials_.write(trial_row(tuning, setting, results.back()));
       }
-      kept.insert(kept.end(), of_this_seed.begin(), of_this_seed.end());
-      tuning_seeds_done_ = seed + 1;
+      for (size_t k = 0; k < grids.size(); ++k) grids[k][trial].results.push_back(results[k]);
+      progress_.plain_line(text("tuning: ", round + 1, " of ", in_all, " rounds"));
     }
   } catch (const Out&) { stopped_ = interrupted(); }
-  if (kept.empty()) kept = of_this_seed, tuning_seeds_done_ = kept.empty() ? 0 : 1;
-  trials_done_ = static_cast<int64_t>(kept.size() / grids.size()) / std::max<int64_t>(1, tuning_seeds_done_);
-  return judge_pilot(kept, what);
-}
-
-PilotRun PilotSession::run(const Problem& problem, const RunSettings& settings, int64_t curvature_samples) {
-  PilotRun out;
-  Run run(problem, settings);
-  const int64_t every = std::max<int64_t>(1, settings.steps / probes_per_run);
-  const auto per_epoch = static_cast<double>(problem.steps_per_epoch());
-  const std::string name = text(settings.optimizer, ", seed ", settings.seed);
-  try {
-    while (!run.finished()) {
-      const bool probe = run.steps_done() % every == every - 1;
-      run.optimizer().measure(probe ? optim::Measure::norms : optim::Measure::nothing);
-      run.step();
-      const optim::StepStatistics& step = run.optimizer().last_step();
-      if (probe && std::isfinite(step.cosine))
-        out.probes.push_back(
-            {static_cast<double>(run.steps_done()) / per_epoch, step.cosine, step.cosine * step.gradient_norm});
-      if (run.measurement_due()) metrics_.write(metrics_row(problem, settings, run.measure()));
-      check_time();
-      tell(name);
+  // Whole seeds alone, or as much as there is of the first.
+  const auto whole_seeds = static_cast<size_t>(std::max<int64_t>(1, round / plan.grid.trials()));
+  std::vector<Runs> tried;
+  for (const std::vector<Runs>& grid : grids)
+    for (Runs trial : grid) {
+      if (trial.results.size() > whole_seeds) trial.results.resize(whole_seeds);
+      if (!trial.results.empty()) tried.push_back(trial);
     }
-    measure_rows(run.model(), problem, out);
-    if (curvature_samples > 0) run.measure_curvature(curvature_samples);
-    out.result = run.result();
-  } catch (const Diverged& diverged) {
-    out.result = run.result();
-    out.result.divergence = diverged.what();
-    progress_.line(diverged.what());
-  }
-  return out;
+  return tried;
 }
 
-std::vector<PilotRun> PilotSession::compare(const Problem& problem, const PilotPlan& plan,
-                                            const std::vector<RunSettings>& chosen, int64_t curvature_samples,
-                                            double until) {
-  std::vector<PilotRun> runs;
+std::vector<Runs> PilotSession::compare(const Problem& problem, const PilotPlan& plan,
+                                        const std::vector<Setting>& chosen, int64_t curvature_samples, double until) {
+  std::vector<Runs> all;
+  for (Setting setting : chosen) {
+    setting.steps = plan.epochs * problem.steps_per_epoch();
+    all.push_back({setting});
+  }
   double last_round = 0;
-  for (int64_t seed = 1; seed <= most_pilot_seeds && !interrupted(); ++seed) {
+  int64_t seed = 1;
+  for (; seed <= most_pilot_seeds && !interrupted(); ++seed) {
     const double start = clock_.elapsed();
     if (seed > fewest_seeds && start + last_round > until) break;
-    std::vector<PilotRun> round;
+    std::vector<RunResult> round;
     try {
-      for (RunSettings settings : chosen) {
-        settings.seed = static_cast<uint64_t>(seed);
-        settings.steps = plan.epochs * problem.steps_per_epoch();
-        round.push_back(run(problem, settings, seed <= plan.curvature_seeds ? curvature_samples : 0));
+      for (const Runs& runs : all) {
+        const Measures measures{.curvature_samples = seed <= plan.curvature_seeds ? curvature_samples : 0};
+        round.push_back(run(problem, runs.setting, static_cast<uint64_t>(seed), final_observer(runs.setting.steps),
+                            measures, text(runs.name(), ", seed ", seed)));
+        if (round.back().diverged()) progress_.line(round.back().divergence);
       }
     } catch (const Out&) { break; }
-    runs.insert(runs.end(), round.begin(), round.end());
+    for (size_t k = 0; k < all.size(); ++k) all[k].results.push_back(round[k]);
     last_round = clock_.elapsed() - start;
     progress_.plain_line(text("final comparison: seed ", seed, " done"));
   }
   stopped_ = interrupted();
-  return runs;
+  if (seed == 1) all.clear();
+  return all;
 }
 
 }  // namespace minima::examples

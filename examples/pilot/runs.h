@@ -8,26 +8,19 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/experiment.h"
-#include "examples/common/metrics.h"
-#include "examples/common/progress.h"
+#include "examples/kit/progress.h"
 #include "examples/pilot/plan.h"
 
 namespace minima::examples {
 
-/// What the momentum v says about the gradient g of a batch that it does not contain yet: at one in some steps of a
-/// run, g at the weights for SGD and SAM, and at the perturbed point for MSAM.
-struct MomentumProbe {
-  double epoch, cosine;  ///< cos(v, g)
-  double slope;          ///< <v, g> / |v|: what the loss of that batch falls by along the coming update, per length
-};
-
-/// A final run and what is measured in it beside its curve.
-struct PilotRun {
-  RunResult result;
-  std::vector<MomentumProbe> probes;
-  std::vector<double> row_correct, row_loss;  ///< at the end, for each row of the test part: 1 or 0; cross entropy
-};
+// What a final run notes (RunResult::seen). At one in some steps, of the gradient g of a batch that the momentum v does
+// not contain yet, g at the weights for SGD and SAM, and at the perturbed point for MSAM:
+//   epoch
+//   cosine       cos(v, g)
+//   slope        <v, g> / |v|: what the loss of that batch falls by along the coming update, per length
+// and at the end, for each row of the test part:
+//   row_correct  1 or 0
+//   row_loss     cross entropy
 
 /// Wall time since the program began, against its budget.
 class PilotClock {
@@ -52,18 +45,16 @@ class PilotSession {
 
   /// Tries the plan's grid until `until` seconds at the latest. Every optimizer gets the same number of trials: they
   /// take turns, in an order of the grid that is shuffled, so that what is cut off leaves a grid that is thinner, not
-  /// one-sided; what the last seed has not finished is left out. At least one round is done. `what` decides which trial
-  /// is chosen.
-  std::vector<Trial> tune(const Problem& tuning, const PilotPlan& plan, JudgedBy what, double until);
+  /// one-sided; what the last seed has not finished is left out. At least one round is done.
+  std::vector<Runs> tune(const Problem& tuning, const PilotPlan& plan, double until);
 
   /// Runs of the chosen settings, seed after seed, as long as another seed is expected to end before `until`, at most
-  /// most_pilot_seeds. The fewest seeds that a verdict needs are tried for a tenth of the budget longer.
-  std::vector<PilotRun> compare(const Problem& problem, const PilotPlan& plan, const std::vector<RunSettings>& chosen,
-                                int64_t curvature_samples, double until);
+  /// most_pilot_seeds. The fewest seeds that a verdict needs are tried for a tenth of the budget longer. Empty where
+  /// not one seed was finished.
+  std::vector<Runs> compare(const Problem& problem, const PilotPlan& plan, const std::vector<Setting>& chosen,
+                            int64_t curvature_samples, double until);
 
-  bool stopped_early() const { return stopped_; }       ///< by Ctrl-C
-  int64_t trials_done() const { return trials_done_; }  ///< of each optimizer
-  int64_t tuning_seeds_done() const { return tuning_seeds_done_; }
+  bool stopped_early() const { return stopped_; }  ///< by Ctrl-C
   void clear_progress() { progress_.clear(); }
 
  private:
@@ -71,14 +62,14 @@ class PilotSession {
   PilotCosts measure_costs(const Problem& problem, int64_t curvature_samples, double lr);
   void tell(const std::string& note);
   void check_time() const;
-  RunResult try_out(const Problem& tuning, const RunSettings& settings, const std::string& note);
-  PilotRun run(const Problem& problem, const RunSettings& settings, int64_t curvature_samples);
+  /// One run, given up where the time is up.
+  RunResult run(const Problem& problem, const Setting& setting, uint64_t seed, Observer observer,
+                const Measures& measures, const std::string& note);
 
   const PilotClock& clock_;
   MetricsWriter trials_, metrics_;
   Progress progress_;
   bool stopped_ = false;
-  int64_t trials_done_ = 0, tuning_seeds_done_ = 0;
 };
 
 }  // namespace minima::examples

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "core/error.h"
-#include "examples/common/metrics.h"
-#include "examples/common/table.h"
+#include "examples/kit/metrics.h"
+#include "examples/kit/table.h"
 
 namespace minima::examples {
 

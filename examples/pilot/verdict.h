@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "examples/common/statistics.h"
-#include "examples/common/tuning.h"
+#include "examples/kit/statistics.h"
+#include "examples/kit/tuning.h"
 
 namespace minima::examples {
 

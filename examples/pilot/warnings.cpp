@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "examples/common/tuning.h"
+#include "examples/kit/tuning.h"
 
 namespace minima::examples {
 
@@ -31,62 +31,21 @@ Problem problem_of(const Task& task, uint64_t seed, uint64_t judged_on) {
   return problem;
 }
 
-RunResult trained(const Problem& problem, const RunSettings& settings) {
-  Run run(problem, settings);
-  try {
-    while (!run.finished()) run.step();
-    run.measure();
-    return run.result();
-  } catch (const Diverged& diverged) {
-    RunResult result = run.result();
-    result.divergence = diverged.what();
-    return result;
-  }
+Problems problems_of(const Task& task, uint64_t judged_on) {
+  return {[task, judged_on](uint64_t seed) { return problem_of(task, seed, judged_on); }};
 }
 
-/// lr and rho by the mean validation loss of 15 trials.
-RunSettings tuned(const Task& task, const std::string& optimizer, const WarningOptions& options,
-                  const std::function<void()>& tick) {
-  RunSettings start{
-      .optimizer = optimizer, .base = "sgd", .lr = 0.05 * std::sqrt(static_cast<double>(task.batch) / 50)};
-  if (optimizer == "msam") start.rho = 1;
-  std::vector<RunResult> runs;
-  for (RunSettings trial : tuning_grid(start)) {
-    for (int64_t i = 0; i < options.tuning_seeds; ++i, tick()) {
-      trial.seed = first_tuning_seed + static_cast<uint64_t>(i);
-      const Problem problem = problem_of(task, trial.seed, validation);
-      trial.steps = options.epochs * problem.steps_per_epoch();
-      runs.push_back(trained(problem, trial));
-    }
-  }
-  return chosen_trial(judge_trials(runs), optimizer).settings;
-}
-
-/// A finished final run: accuracy on each of several test sets, and what its momentum said.
-struct Final {
-  std::vector<double> accuracies;
-  double cosine = 0;
-};
-
-Final final_run(const Task& task, RunSettings settings, uint64_t seed, const std::vector<ClusterOptions>& tests,
-                int64_t epochs) {
-  const Problem problem = problem_of(task, seed, testing);
-  settings.seed = seed, settings.steps = epochs * problem.steps_per_epoch();
-  Run run(problem, settings);
-  run.optimizer().measure(optim::Measure::norms);
-  Final result;
-  int64_t counted = 0;
-  while (!run.finished()) {
-    run.step();
-    const double cosine = run.optimizer().last_step().cosine;
-    if (run.steps_done() > problem.steps_per_epoch() && std::isfinite(cosine)) result.cosine += cosine, ++counted;
-  }
-  result.cosine /= static_cast<double>(std::max<int64_t>(1, counted));
-  for (ClusterOptions test : tests) {
-    test.seed = seed, test.draw = testing;
-    result.accuracies.push_back(evaluate(run.model(), clusters(test)).accuracy);
-  }
-  return result;
+/// lr and rho by the mean validation loss of the trials.
+Setting tuned(const Task& task, const std::string& optimizer, const WarningOptions& options, Session& session) {
+  Setting start{.optimizer = optimizer,
+                .hyperparameters = {{"lr", 0.05 * std::sqrt(static_cast<double>(task.batch) / 50)}},
+                .steps = options.epochs * problem_of(task, 1, validation).steps_per_epoch()};
+  if (optimizer == "msam") start.hyperparameters["rho"] = 1;
+  const Tuning tuning{session.run({.problems = problems_of(task, validation),
+                                   .settings = tuning_grid(start),
+                                   .seeds = seeds_from(first_tuning_seed, options.tuning_seeds),
+                                   .measures = {.every_epoch = false}})};
+  return tuning.chosen(optimizer).setting;
 }
 
 struct Test {
@@ -94,29 +53,45 @@ struct Test {
   ClusterOptions data;
 };
 
+/// Notes the accuracy on each test set at the end, and cos(v, g) in each step after the first epoch.
+Observe judging(const std::vector<Test>& tests) {
+  return [tests](Run& run) {
+    run.optimizer().measure(optim::Measure::norms);
+    Observer observer;
+    observer.after_step = [](Run& run) {
+      if (run.steps_done() > run.problem().steps_per_epoch()) run.note("cosine", run.optimizer().last_step().cosine);
+    };
+    observer.at_end = [tests](Run& run) {
+      for (Test test : tests) {
+        test.data.seed = run.seed(), test.data.draw = testing;
+        run.note(test.setting, evaluate(run.model(), clusters(test.data)).accuracy);
+      }
+    };
+    return observer;
+  };
+}
+
 /// Both optimizers on one task, judged on several test sets.
 std::vector<WarningCase> compare(const Task& task, const std::vector<Test>& tests, const WarningOptions& options,
-                                 const std::function<void()>& tick) {
-  const RunSettings sgd = tuned(task, "sgd", options, tick), msam = tuned(task, "msam", options, tick);
-  std::vector<ClusterOptions> data;
-  for (const Test& test : tests) data.push_back(test.data);
-  std::vector<std::vector<double>> of_sgd(tests.size()), of_msam(tests.size());
-  std::vector<double> cosines;
-  for (int64_t seed = 1; seed <= options.seeds; ++seed) {
-    const Final a = final_run(task, sgd, static_cast<uint64_t>(seed), data, options.epochs);
-    tick();
-    const Final b = final_run(task, msam, static_cast<uint64_t>(seed), data, options.epochs);
-    tick();
-    cosines.push_back(a.cosine);
-    for (size_t i = 0; i < tests.size(); ++i)
-      of_sgd[i].push_back(a.accuracies[i]), of_msam[i].push_back(b.accuracies[i]);
-  }
+                                 Session& session) {
+  const std::vector<Setting> settings{tuned(task, "sgd", options, session), tuned(task, "msam", options, session)};
+  const std::vector<Runs> runs = session.run({.problems = problems_of(task, testing),
+                                              .settings = settings,
+                                              .seeds = seeds_from(1, options.seeds),
+                                              .measures = {.every_epoch = false},
+                                              .observe = judging(tests)});
+  for (const Runs& of_one : runs)
+    for (const RunResult& run : of_one.results)
+      if (run.diverged()) throw Diverged(run.divergence);  // these examples are known not to
+  const Runs &sgd = runs[0], &msam = runs[1];
   std::vector<WarningCase> cases;
-  for (size_t i = 0; i < tests.size(); ++i) {
-    std::vector<double> differences = of_msam[i];
-    for (size_t seed = 0; seed < differences.size(); ++seed) differences[seed] -= of_sgd[i][seed];
-    cases.push_back({tests[i].setting, tests[i].short_name, sgd, msam, interval_95(of_sgd[i]), interval_95(of_msam[i]),
-                     differences, interval_95(differences), interval_95(cosines)});
+  for (const Test& test : tests) {
+    const OfRun accuracy = mean_seen(test.setting);
+    const std::vector<double> of_sgd = sgd.values(accuracy), of_msam = msam.values(accuracy);
+    std::vector<double> differences;
+    for (size_t seed = 0; seed < of_sgd.size(); ++seed) differences.push_back(of_msam[seed] - of_sgd[seed]);
+    cases.push_back({test.setting, test.short_name, sgd.setting, msam.setting, interval_95(of_sgd),
+                     interval_95(of_msam), differences, interval_95(differences), sgd.mean(mean_seen("cosine"))});
   }
   return cases;
 }
@@ -170,7 +145,7 @@ datasets::Dataset clusters(const ClusterOptions& options) {
   return options.label_noise > 0 ? data.label_noise(options.label_noise, options.seed + options.draw) : data;
 }
 
-Warning shift_warning(const WarningOptions& options, const std::function<void()>& tick) {
+Warning shift_warning(const WarningOptions& options, Session& session) {
   Warning warning{
       "Distribution shift",
       text("600 training points in ", classes * clusters_per_class, " clusters of ", classes,
@@ -184,12 +159,12 @@ Warning shift_warning(const WarningOptions& options, const std::function<void()>
                            {"rare group 25%", "1/4", test(0.25)},
                            {"rare group 50%", "1/2", test(0.5)},
                            {"rare group alone", "all", test(1)}},
-                          options, tick);
+                          options, session);
   warning.reading = reading_of(warning.cases, 0, warning.cases.size());
   return warning;
 }
 
-Warning variance_warning(const WarningOptions& options, const std::function<void()>& tick) {
+Warning variance_warning(const WarningOptions& options, Session& session) {
   Warning warning{
       "High batch variance",
       text("600 training points in ", classes * clusters_per_class, " clusters of ", classes,
@@ -203,16 +178,11 @@ Warning variance_warning(const WarningOptions& options, const std::function<void
     const Test test{text("batches of ", t.batch, noisy ? ", a fifth of the labels wrong" : ""),
                     text(noisy ? "noisy, " : "batch ", t.batch),
                     {.samples = test_samples, .scatter = task.data.scatter}};
-    warning.cases.push_back(compare(task, {test}, options, tick)[0]);
+    warning.cases.push_back(compare(task, {test}, options, session)[0]);
   }
   warning.reading = reading_of(warning.cases, 0, without_noise) + " " +
                     reading_of(warning.cases, without_noise, warning.cases.size());
   return warning;
-}
-
-int64_t warning_runs(const WarningOptions& options) {
-  const int64_t tasks = 1 + static_cast<int64_t>(std::size(batch_tasks));
-  return tasks * 2 * (trials_per_optimizer * options.tuning_seeds + options.seeds);
 }
 
 std::string fate_of_advantage(const std::vector<double>& differences, const std::vector<double>& elsewhere) {
@@ -227,7 +197,7 @@ Table warning_table(const Warning& warning) {
   Table table{
       {"setting", "sgd: lr", "msam: lr", "rho", "sgd acc %", "msam acc %", "msam minus sgd, points", "cos(v, g)"}};
   for (const WarningCase& c : warning.cases)
-    table.push_back({c.setting, number_text(c.sgd.lr), number_text(c.msam.lr), number_text(c.msam.rho),
+    table.push_back({c.setting, c.sgd.value_text("lr"), c.msam.value_text("lr"), c.msam.value_text("rho"),
                      interval_text(c.sgd_accuracy, 100), interval_text(c.msam_accuracy, 100),
                      difference_text(c.difference, 100), interval_text(c.cosine)});
   return table;

@@ -4,12 +4,11 @@
 // (runs.h).
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
-#include "examples/common/experiment.h"
-#include "examples/common/table.h"
+#include "examples/kit/session.h"
+#include "examples/kit/table.h"
 
 namespace minima::examples {
 
@@ -28,7 +27,7 @@ datasets::Dataset clusters(const ClusterOptions& options);
 /// SGD against MSAM in one setting, both tuned there with equally many trials, over seeds each with data of its own.
 struct WarningCase {
   std::string setting, short_name;  ///< for text and tables; for below an axis
-  RunSettings sgd, msam;            ///< as tuned
+  Setting sgd, msam;                ///< as tuned
   Interval sgd_accuracy, msam_accuracy;
   std::vector<double> differences;  ///< MSAM minus SGD, one a seed
   Interval difference;              ///< of these
@@ -46,13 +45,10 @@ struct WarningOptions {
   int64_t seeds = 8, tuning_seeds = 2, epochs = 20;
 };
 
-/// Trains on clusters with a rare group of a tenth, and tests where it is as rare, and where it is common. `tick` is
-/// called after every run.
-Warning shift_warning(const WarningOptions& options, const std::function<void()>& tick);
+/// Trains on clusters with a rare group of a tenth, and tests where it is as rare, and where it is common.
+Warning shift_warning(const WarningOptions& options, Session& session);
 /// Trains on clusters in batches of 50 and of few samples; and once more with wrong labels.
-Warning variance_warning(const WarningOptions& options, const std::function<void()>& tick);
-/// Calls of `tick` by both together.
-int64_t warning_runs(const WarningOptions& options);
+Warning variance_warning(const WarningOptions& options, Session& session);
 
 /// What became of an advantage of MSAM in another setting: whether the differences, seed by seed, are lower there or
 /// higher by a change that is separated from 0, and then where they lie.

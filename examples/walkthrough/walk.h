@@ -7,10 +7,10 @@
 #include <cstdio>
 
 #include "core/ops.h"
-#include "examples/common/command_line.h"
-#include "examples/common/metrics.h"
-#include "examples/common/plot.h"
-#include "examples/common/surface.h"
+#include "examples/kit/metrics.h"
+#include "examples/kit/plot.h"
+#include "examples/kit/program.h"
+#include "examples/walkthrough/surface.h"
 #include "optim/make.h"
 
 namespace minima::examples {
@@ -58,11 +58,9 @@ inline int run_walk(int argc, const char* const* argv, const std::string& name, 
 
 /// An optimizer of optim/make.h without weight decay. momentum is beta1 for Adam; rho counts for wrappers only.
 inline MakeOptimizer method(const std::string& name, optim::Schedule lr, double momentum = 0, double rho = 0) {
-  return [=](std::vector<Variable> weights) {
-    optim::Settings settings{.lr = lr, .momentum = momentum, .weight_decay = 0};
-    if (optim::is_wrapper(name)) settings.rho = rho;
-    return optim::make_optimizer(name, std::move(weights), settings);
-  };
+  Setting setting{.optimizer = name, .hyperparameters = {{"momentum", momentum}, {"weight_decay", 0}}};
+  if (optim::is_wrapper(name)) setting.hyperparameters["rho"] = rho;
+  return [=](std::vector<Variable> weights) { return optimizer_of(setting, std::move(weights), lr, /*seed=*/0); };
 }
 
 /// (curvature_x x^2 + curvature_y y^2) / 2: each weight for itself, with its own curvature.

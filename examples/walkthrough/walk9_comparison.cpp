@@ -1,8 +1,7 @@
 // walk9_comparison: chapter 9 of the walkthrough, a small comparison on real digits, and three ways to misread it.
 #include <cmath>
 
-#include "examples/common/experiment.h"
-#include "examples/common/statistics.h"
+#include "examples/kit/runs.h"
 #include "examples/walkthrough/walk.h"
 
 using namespace minima;
@@ -12,21 +11,16 @@ namespace {
 
 constexpr uint64_t seeds = 8;
 
-struct Contender {
-  std::string label, style;
-  RunSettings settings;
-  std::vector<double> accuracy{}, loss{};  ///< on the test set at the end, in percent, by seed
-};
-
-void train(const Problem& problem, Contender& contender) {
+Runs trained(const Problem& problem, const Setting& setting) {
+  Runs runs{setting};
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
-    contender.settings.seed = seed;
-    Run run(problem, contender.settings);
-    while (!run.finished()) run.step();
-    const Measurement& end = run.measure();
-    contender.accuracy.push_back(100 * end.test_accuracy), contender.loss.push_back(end.test_loss);
+    Run run(problem, setting, seed);
+    runs.results.push_back(train_to_end(run, {}, {.every_epoch = false}));
   }
+  return runs;
 }
+
+double accuracy_of(const RunResult& run) { return 100 * run.last().test_accuracy; }
 
 void walk(const Walk& walk) {
   walk.paragraph("The second step of SAM in the valley: two lines that say gradient",
@@ -34,32 +28,37 @@ void walk(const Walk& walk) {
   auto [train_set, test_set] = datasets::digits();
   const Problem problem{.data = "digits", .model = "mlp:32", .train = train_set, .test = test_set};
   const int64_t steps = 20 * problem.steps_per_epoch();
-  std::vector<Contender> contenders{
-      {"sgd", "sgd", {.optimizer = "sgd", .lr = 0.05, .steps = steps}},
-      {"sgd, lr 20 times too small", "gd", {.optimizer = "sgd", .lr = 0.0025, .steps = steps}},
-      {"nesterov", "nesterov", {.optimizer = "nesterov", .base = "nesterov", .lr = 0.05, .steps = steps}},
-      {"sam", "sam", {.optimizer = "sam", .lr = 0.05, .rho = 0.2, .steps = steps}},
-      {"sam, half the steps", "sam", {.optimizer = "sam", .lr = 0.05, .rho = 0.2, .steps = steps / 2}},
-      {"msam", "msam", {.optimizer = "msam", .lr = 0.05, .rho = 1, .steps = steps}},
-      {"sgd, lr 0.0707", "sgd", {.optimizer = "sgd", .lr = 0.0707, .steps = steps}}};
-  for (Contender& contender : contenders) train(problem, contender);
+  const auto setting = [&](const std::string& optimizer, const Hyperparameters& values, const std::string& label = "") {
+    return Setting{.optimizer = optimizer, .hyperparameters = values, .steps = steps, .label = label};
+  };
+  std::vector<Setting> settings{setting("sgd", {{"lr", 0.05}}),
+                                setting("sgd", {{"lr", 0.0025}}, "sgd, lr 20 times too small"),
+                                setting("nesterov", {{"lr", 0.05}}),
+                                setting("sam", {{"lr", 0.05}, {"rho", 0.2}}),
+                                setting("sam", {{"lr", 0.05}, {"rho", 0.2}}, "sam, half the steps"),
+                                setting("msam", {{"lr", 0.05}, {"rho", 1}}),
+                                setting("sgd", {{"lr", 0.0707}}, "sgd, lr 0.0707")};
+  settings[4].steps /= 2;
+  std::vector<Runs> all;
+  for (const Setting& s : settings) all.push_back(trained(problem, s));
+  const Runs& sgd = all.front();
+  const OfRun loss_of = at_end(&Measurement::test_loss);
 
   Table by_seed{{"seed", "sgd", "nesterov", "sam", "msam"}};
   for (size_t i = 0; i < seeds; ++i) {
     by_seed.push_back({std::to_string(i + 1)});
-    for (const size_t k : {0, 2, 3, 5}) by_seed.back().push_back(fixed(contenders[k].accuracy[i], 1));
+    for (const size_t k : {0, 2, 3, 5}) by_seed.back().push_back(fixed(accuracy_of(all[k].results[i]), 1));
   }
   walk.paragraph("Test accuracy % by seed", by_seed);
 
   Table means{{"", "test accuracy %", "test loss", "gradients"}};
   Table differences{{"minus sgd", "accuracy, points", "test loss"}};
-  for (const Contender& c : contenders) {
-    const int64_t gradients = c.settings.steps * (c.settings.optimizer == "sam" ? 2 : 1);
-    means.push_back({c.label, interval_text(interval_95(c.accuracy)), interval_text(interval_95(c.loss)),
-                     std::to_string(gradients)});
-    if (&c == &contenders[0]) continue;
-    differences.push_back({c.label, difference_text(paired_difference(c.accuracy, contenders[0].accuracy)),
-                           difference_text(paired_difference(c.loss, contenders[0].loss))});
+  for (const Runs& runs : all) {
+    means.push_back({runs.name(), interval_text(runs.mean(accuracy_of)), interval_text(runs.mean(loss_of)),
+                     std::to_string(expected_gradients(runs.setting))});
+    if (&runs != &sgd)
+      differences.push_back(
+          {runs.name(), difference_text(runs.minus(sgd, accuracy_of)), difference_text(runs.minus(sgd, loss_of))});
   }
   walk.paragraph("Means over eight seeds with 95% intervals", means);
   walk.paragraph("Differences paired by seed, with 95% intervals", differences);
@@ -68,20 +67,22 @@ void walk(const Walk& walk) {
   Panel accuracy{.title = "accuracy, points", .y_range = Span{-0.5, 1.1}, .rules = {{Rule::Along::y, 0, "sgd"}}};
   Panel loss{.title = "loss", .y_range = Span{-0.1, 0.02}, .rules = {{Rule::Along::y, 0, "sgd"}}};
   for (const size_t k : {0, 2, 3, 5}) {
-    const Contender& c = contenders[k];
-    by_seeds.series.push_back({.label = c.label, .style = c.style, .y = c.accuracy, .draw = Series::Draw::points});
+    const Runs& runs = all[k];
+    Series points = series_of(runs.setting);
+    points.y = runs.values(accuracy_of), points.draw = Series::Draw::points;
+    by_seeds.series.push_back(points);
     const double beside = 0.12 * static_cast<double>(std::ssize(by_seeds.series)) - 0.3;  // equal ones are seen apart
     for (size_t i = 1; i <= seeds; ++i) by_seeds.series.back().x.push_back(static_cast<double>(i) + beside);
     if (k == 0) continue;
-    for (const auto& [panel, interval] : {std::pair{&accuracy, paired_difference(c.accuracy, contenders[0].accuracy)},
-                                          {&loss, paired_difference(c.loss, contenders[0].loss)}}) {
-      panel->series.push_back({.style = c.style,
+    for (const auto& [panel, interval] :
+         {std::pair{&accuracy, runs.minus(sgd, accuracy_of)}, {&loss, runs.minus(sgd, loss_of)}}) {
+      panel->series.push_back({.style = points.style,
                                .x = {static_cast<double>(panel->x_names.size())},
                                .y = {interval.mean},
                                .low = {interval.low()},
                                .high = {interval.high()},
                                .draw = Series::Draw::points});
-      panel->x_names.push_back(c.label);
+      panel->x_names.push_back(runs.name());
     }
   }
   walk.figure("walk9_seeds",

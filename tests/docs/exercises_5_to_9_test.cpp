@@ -1,7 +1,7 @@
 // The solutions of docs/walkthrough/solutions.md, chapters 5 to 9: each number is computed here.
 #include "core/ops.h"
 #include "core/random.h"
-#include "examples/common/statistics.h"
+#include "examples/kit/statistics.h"
 #include "examples/walkthrough/walk.h"
 #include "tests/check.h"
 

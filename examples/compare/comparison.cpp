@@ -1,0 +1,235 @@
+#include "examples/compare/comparison.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "examples/kit/json.h"
+#include "examples/kit/program.h"
+
+namespace minima::examples {
+
+namespace {
+
+const OfRun accuracy = at_end(&Measurement::test_accuracy), loss = at_end(&Measurement::test_loss);
+
+/// A difference that is the same to the bit for all seeds: nothing to judge it by.
+bool no_spread(const Interval& d) { return d.count > 1 && d.half_width == 0 && d.mean != 0; }
+
+/// "2.01x (1.95 to 2.10)": median and range.
+std::string cost_text(const std::vector<double>& ratios) {
+  if (ratios.empty()) return "-";
+  const std::string middle = fixed(median(ratios), 2) + "x", low = fixed(ratios.front(), 2),
+                    high = fixed(ratios.back(), 2);
+  return low == high ? middle : middle + " (" + low + " to " + high + ")";
+}
+
+}  // namespace
+
+std::vector<std::string> Comparison::optimizers() const {
+  std::vector<std::string> names;
+  for (const Runs& r : runs) names.push_back(r.name());
+  return names;
+}
+
+std::string Comparison::intended_reference() const {
+  if (!compared_with.empty()) return compared_with;
+  return has_name(runs, "sgd") ? "sgd" : runs.front().name();
+}
+
+const Runs& Comparison::reference() const {
+  const Runs& intended = of(intended_reference());
+  if (intended.diverged() == 0 || !compared_with.empty()) return intended;
+  for (const Runs& r : runs)
+    if (r.diverged() == 0) return r;
+  return intended;
+}
+
+std::vector<std::string> Comparison::divergences() const {
+  std::vector<std::string> all;
+  for (int64_t seed = 0; seed < seeds(); ++seed)
+    for (const Runs& r : runs)
+      if (const RunResult& run = r.results[static_cast<size_t>(seed)]; run.diverged()) all.push_back(run.divergence);
+  return all;
+}
+
+Comparison comparison_of(const Problem& problem, int64_t curvature_samples) {
+  return {.data = problem.data,
+          .model = problem.model,
+          .machine = machine_description(),
+          .batch = problem.batch,
+          .threads = num_threads(),
+          .train_samples = problem.train.size(),
+          .test_samples = problem.test.size(),
+          .curvature_samples = curvature_samples,
+          .runs = {},
+          .tuning = {},
+          .compared_with = ""};
+}
+
+std::vector<double> cost_ratios(const Runs& runs, const Runs& reference) {
+  std::vector<double> ratios;
+  for (const RunResult& run : runs.results)
+    for (const RunResult& other : reference.results)
+      if (run.seed == other.seed && !run.diverged() && !other.diverged())
+        ratios.push_back(run.last().seconds / other.last().seconds);
+  ratios.erase(std::remove_if(ratios.begin(), ratios.end(), [](double r) { return !std::isfinite(r); }), ratios.end());
+  std::sort(ratios.begin(), ratios.end());
+  return ratios;
+}
+
+double median(const std::vector<double>& rising) {
+  const size_t middle = rising.size() / 2;
+  return rising.size() % 2 == 1 ? rising[middle] : (rising[middle - 1] + rising[middle]) / 2;
+}
+
+Table result_table(const Comparison& comparison) {
+  Table table{{"optimizer", "lr", "rho", "test acc %", "test loss", "train loss", "lambda max", "gradients", "seconds",
+               "peak MiB", "cost"}};
+  for (const Runs& runs : comparison.runs) {
+    const Setting& s = runs.setting;
+    const std::string label = optim::is_wrapper(s.optimizer) ? s.name() + "(" + s.base + ")" : s.name();
+    if (runs.diverged() == std::ssize(runs.results)) {
+      table.push_back({label, s.value_text("lr"), s.value_text("rho"), "diverged"});
+      continue;
+    }
+    std::vector<double> lambdas = runs.values([](const RunResult& run) { return run.lambda_max; });
+    lambdas.erase(std::remove_if(lambdas.begin(), lambdas.end(), [](double l) { return !std::isfinite(l); }),
+                  lambdas.end());
+    const auto mebibytes = [](const RunResult& r) { return double(r.last().peak_memory_bytes) / (1 << 20); };
+    table.push_back({label, s.value_text("lr"), s.value_text("rho"), interval_text(runs.mean(accuracy), 100),
+                     interval_text(runs.mean(loss)), interval_text(runs.mean(at_end(&Measurement::train_loss))),
+                     interval_text(interval_95(lambdas)), interval_text(runs.mean(gradients_at_end)),
+                     interval_text(runs.mean(at_end(&Measurement::seconds))), interval_text(runs.mean(mebibytes)),
+                     cost_text(cost_ratios(runs, comparison.reference()))});
+    if (runs.diverged() > 0)
+      table.back().push_back(text(runs.diverged(), " of ", runs.results.size(), " runs diverged"));
+  }
+  return table;
+}
+
+Table difference_table(const Comparison& comparison) {
+  const Runs& reference = comparison.reference();
+  Table table{{"minus " + reference.name(), "test acc, points", "test loss", "accuracy", "loss"}};
+  const auto judged = [](const Interval& i) {
+    return i.count == 0 ? "not comparable" : i.separated() ? "separated" : no_spread(i) ? "-" : "not separated";
+  };
+  for (const Runs& runs : comparison.runs) {
+    if (&runs == &reference) continue;
+    const Interval by_accuracy = runs.minus(reference, accuracy), by_loss = runs.minus(reference, loss);
+    table.push_back({runs.name(), difference_text(by_accuracy, 100), difference_text(by_loss), judged(by_accuracy),
+                     judged(by_loss)});
+  }
+  return table;
+}
+
+namespace {
+
+/// "sam (+0.42) above sgd; nesterov and adam not separated from it"
+std::string separated(const Comparison& comparison, double Measurement::* quantity, double scale) {
+  std::vector<std::string> above, below, rest, unjudged, diverged;
+  const std::string reference = comparison.reference().name();
+  for (const Runs& runs : comparison.runs) {
+    const std::string name = runs.name();
+    if (name == reference) continue;
+    const Interval d = runs.minus(comparison.reference(), at_end(quantity));
+    if (d.count < comparison.seeds())
+      diverged.push_back(name);
+    else if (no_spread(d))
+      unjudged.push_back(name + " (" + signed_text(d, scale) + ")");
+    else if (!d.separated())
+      rest.push_back(name);
+    else
+      (d.mean > 0 ? above : below).push_back(name + " (" + signed_text(d, scale) + ")");
+  }
+  std::vector<std::string> parts;
+  if (!above.empty()) parts.push_back(listed(above) + " above " + reference);
+  if (!below.empty()) parts.push_back(listed(below) + " below " + reference);
+  if (!rest.empty()) parts.push_back(listed(rest) + " not separated from " + reference);
+  if (!unjudged.empty()) parts.push_back(listed(unjudged) + " not judged, as the difference is the same in all seeds");
+  if (!diverged.empty()) parts.push_back(listed(diverged) + " not comparable, as runs diverged");
+  return joined(parts, "; ");
+}
+
+/// "; training time relative to sgd: sam 2.01x (1.95 to 2.10)". A range wider than the distance from 1 says nothing,
+/// unless it is narrow.
+std::string cost_clause(const Comparison& comparison) {
+  const Runs& reference = comparison.reference();
+  std::vector<std::string> costs, noisy;
+  for (const Runs& runs : comparison.runs) {
+    const std::vector<double> ratios = cost_ratios(runs, reference);
+    if (&runs == &reference || ratios.empty()) continue;
+    const double spread = ratios.back() - ratios.front();
+    if (spread > 0.1 && spread > std::abs(median(ratios) - 1))
+      noisy.push_back(runs.name());
+    else
+      costs.push_back(runs.name() + " " + cost_text(ratios));
+  }
+  std::string result = joined(costs);
+  if (!noisy.empty())
+    result.append(result.empty() ? "" : "; ").append(listed(noisy) + " not measurable on this busy machine");
+  return result.empty() ? "" : "; training time relative to " + reference.name() + ": " + result;
+}
+
+}  // namespace
+
+std::string verdict(const Comparison& comparison) {
+  if (comparison.runs.size() < 2) return "One optimizer alone was run. There is nothing to compare it with.";
+  const bool all_diverged = std::all_of(comparison.runs.begin(), comparison.runs.end(),
+                                        [](const Runs& runs) { return runs.diverged() == std::ssize(runs.results); });
+  if (all_diverged) return "Every run diverged. Try a smaller --lr.";
+  if (comparison.seeds() < 2)
+    return "Not separated: one seed cannot tell a difference between optimizers from luck. Use --seeds 5 or more.";
+  const std::string reference = comparison.reference().name(), intended = comparison.intended_reference();
+  const auto edges = comparison.tuning.chosen_at_edge();
+  return text(reference == intended ? "" : intended + " diverged, so that the reference is " + reference + ": ",
+              reference == intended ? "Test" : "test", " accuracy in points, paired over ", comparison.seeds(),
+              " seeds: ", separated(comparison, &Measurement::test_accuracy, 100),
+              ". Test loss: ", separated(comparison, &Measurement::test_loss, 1), cost_clause(comparison),
+              edges.empty() ? "" : "; at the edge of what tuning tried: " + listed(edges) + ": widen", ".");
+}
+
+std::string tuning_text(const Tuning& tuning) {
+  const auto edges = tuning.chosen_at_edge();
+  return text(tuning.trials_each(), " trials for each optimizer, on ", number_text(100 * (1 - validation_fraction)),
+              "% of the training data with ", tuning.seeds(), tuning.seeds() == 1 ? " seed" : " seeds",
+              " of their own; chosen by the mean ", tuning.judged_by == JudgedBy::loss ? "loss" : "accuracy",
+              " on the other ", number_text(100 * validation_fraction), "%. The test data took no part.",
+              edges.empty() ? "" : " At the edge of what was tried: " + listed(edges) + "; widen by --lr and --rho.");
+}
+
+std::string summary_json(const Comparison& c) {
+  nlohmann::ordered_json json = json_of({{"schema", schema_version},
+                                         {"data", c.data},
+                                         {"model", c.model},
+                                         {"parameters", c.parameters()},
+                                         {"batch", c.batch},
+                                         {"threads", c.threads},
+                                         {"machine", c.machine}});
+  json["runs"] = nlohmann::ordered_json::array();
+  for (size_t seed = 0; seed < static_cast<size_t>(c.seeds()); ++seed)
+    for (const Runs& runs : c.runs) {
+      const RunResult& run = runs.results[seed];
+      const Setting& s = runs.setting;
+      const Measurement &m = run.last(), reached = run.diverged() ? Measurement{} : m;
+      Row row{{"optimizer", s.optimizer},
+              {"base", optim::is_wrapper(s.optimizer) ? s.base : s.optimizer},
+              {"seed", static_cast<int64_t>(run.seed)}};
+      for (const std::string& name : hyperparameter_options()) row.push_back({name, s.value(name)});
+      row.insert(row.end(), {{"epochs", m.epoch},
+                             {"steps", m.step},
+                             {"gradient_evaluations", m.gradient_evaluations},
+                             {"seconds", m.seconds},
+                             {"peak_memory_bytes", m.peak_memory_bytes},
+                             {"train_loss", reached.train_loss},
+                             {"train_accuracy", reached.train_accuracy},
+                             {"test_loss", reached.test_loss},
+                             {"test_accuracy", reached.test_accuracy},
+                             {"lambda_max", run.lambda_max},
+                             {"lambda_residual", run.lambda_residual}});
+      json["runs"].push_back(json_of(row));
+    }
+  return json_text(json, /*indent=*/2) + "\n";
+}
+
+}  // namespace minima::examples

@@ -1,0 +1,68 @@
+// What a comparison says, as tables, as a verdict in two sentences, as figures, and as summary.json: per-optimizer
+// means with 95% intervals over seeds, and differences to a reference optimizer paired by seed. For compare and pilot.
+// Not here: doing the runs (session.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "examples/kit/tuning.h"
+
+namespace minima::examples {
+
+struct Comparison {
+  std::string data, model, machine;
+  int64_t batch = 0, threads = 0, train_samples = 0, test_samples = 0, curvature_samples = 0;
+  std::vector<Runs> runs;     ///< one setting for each optimizer, in the order of the tables
+  Tuning tuning;              ///< without trials: no tuning
+  std::string compared_with;  ///< the reference, whatever becomes of it; empty: reference() chooses
+
+  std::vector<std::string> optimizers() const;
+  /// What the others are to be compared with: what compared_with says, else sgd, or else the first.
+  std::string intended_reference() const;
+  /// The intended reference, unless it diverged and another may be chosen: then the first optimizer that did not.
+  const Runs& reference() const;
+  const Runs& of(const std::string& optimizer) const { return named(runs, optimizer); }
+  int64_t seeds() const { return runs.empty() ? 0 : static_cast<int64_t>(runs.front().results.size()); }
+  int64_t parameters() const { return runs.front().results.front().parameters; }
+  /// What happened, for each run that diverged.
+  std::vector<std::string> divergences() const;
+};
+
+/// A comparison of this problem, before its runs.
+Comparison comparison_of(const Problem& problem, int64_t curvature_samples);
+
+/// Seconds of training relative to the reference's of the same seed (what disturbs a machine disturbs both), in rising
+/// order.
+std::vector<double> cost_ratios(const Runs& runs, const Runs& reference);
+/// The middle of numbers in rising order.
+double median(const std::vector<double>& rising);
+
+Table result_table(const Comparison& comparison);
+Table difference_table(const Comparison& comparison);
+
+/// Two sentences: test accuracy against the reference, then test loss and cost. "Not separated" where the interval of
+/// the paired difference includes 0.
+std::string verdict(const Comparison& comparison);
+
+/// What was done, in words: how many trials, on how much of the data, and what lies at the edge.
+std::string tuning_text(const Tuning& tuning);
+
+/// {"schema": 2, "data", "model", "parameters", "batch", "threads", "machine", "runs": [{"optimizer", "base", "seed",
+/// "lr", "momentum", "rho", "weight_decay", "epochs", "steps", "gradient_evaluations", "seconds", "peak_memory_bytes",
+/// "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lambda_max", "lambda_residual"}]}
+/// Accuracies are in [0, 1]; what a diverged run never reached is null.
+std::string summary_json(const Comparison& comparison);
+
+struct Figure {
+  std::string file;  ///< within the directory: "per_epoch.svg"
+  std::string caption;
+};
+/// The figures of a comparison, in the order of the report: loss and accuracy per epoch, per gradient evaluation and
+/// per second of training.
+std::vector<Figure> figures_of(const Comparison& comparison);
+/// Writes their scripts into the directory and runs gnuplot. Returns an empty text, or why there are no svg files and
+/// how to get them.
+std::string write_figures(const Comparison& comparison, const std::string& directory);
+
+}  // namespace minima::examples

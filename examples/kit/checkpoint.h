@@ -1,0 +1,34 @@
+// One file that holds all of a training run: weights and buffers, optimizer state, random stream, and how far it got.
+// A run that continues from it is, bit for bit, the run that was never stopped.
+// Not here: weights alone (nn/checkpoint.h), the list of runs of a comparison (session.h).
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "minima.h"
+
+namespace minima::examples {
+
+using Notes = std::map<std::string, std::string>;
+
+/// How far the run got, and whatever else the program wants to find again.
+struct TrainingPosition {
+  int64_t step = 0;
+  Notes notes;
+};
+
+/// An error that names the file and the first note in which it differs from what is expected.
+void check_notes(const std::string& path, const Notes& notes, const Notes& expected);
+
+/// Writes beside `path` and renames, so that a killed program leaves the old file or the new one.
+void save_training(const std::string& path, nn::Module& model, const optim::Optimizer& optimizer,
+                   const TrainingPosition& position);
+
+/// Restores all of it into a model and an optimizer made with the same settings. A file of another model or optimizer
+/// is an error. So is a file whose notes differ from `expected`, which are the options that change results: the first
+/// difference is named, and nothing is restored.
+TrainingPosition load_training(const std::string& path, nn::Module& model, optim::Optimizer& optimizer,
+                               const Notes& expected = {});
+
+}  // namespace minima::examples

@@ -1,0 +1,91 @@
+// Experiments: every setting with every seed, one after another or several at once. Progress on the screen, metrics on
+// disk after every epoch, and Ctrl-C at any time, after which the same experiments, resumed, end with the same numbers
+// as if they had never stopped.
+// Not here: one run (run.h), what the results say (runs.h, comparison.h).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "examples/kit/checkpoint.h"
+#include "examples/kit/json.h"
+#include "examples/kit/progress.h"
+#include "examples/kit/runs.h"
+
+namespace minima::examples {
+
+/// Thrown by Session::run after an interrupt, when everything has been saved.
+struct Interrupted {};
+
+/// The same problem for every seed, or one for each, where seeds differ in their data.
+struct Problems {
+  std::function<Problem(uint64_t seed)> of_seed;
+
+  Problems(const Problem& problem) : of_seed([problem](uint64_t) { return problem; }) {}
+  Problems(std::function<Problem(uint64_t seed)> of_seed) : of_seed(std::move(of_seed)) {}
+};
+
+struct Experiment {
+  Problems problems;
+  std::vector<Setting> settings;
+  std::vector<uint64_t> seeds;
+  Measures measures{};  ///< not every epoch: the runs are not in the metrics files
+  Observe observe{};    ///< what looks at each run besides
+};
+
+/// first, first + 1, ...: `count` seeds.
+std::vector<uint64_t> seeds_from(uint64_t first, int64_t count);
+/// Of all runs of an experiment.
+int64_t expected_gradients(const Experiment& experiment);
+
+class Session {
+ public:
+  struct Options {
+    std::string directory;  ///< for metrics.csv, metrics.jsonl, and what resuming needs
+    Notes configuration;    ///< what must be the same when resumed
+    bool resume = false;
+    bool resumable = true;  ///< false: an interrupt keeps the metrics alone, and runs may be done several at once
+    int64_t gradient_evaluations = 0;  ///< of all experiments, for the time left; 0: of each experiment for itself
+    Row columns{};                     ///< before the others, in each row of the metrics
+  };
+  explicit Session(const Options& options);
+
+  /// Does the runs of an experiment, or takes their results from the session that is resumed: for each setting its
+  /// results in the order of the seeds. Seeds are outermost in time, so that whatever else the machine does meanwhile
+  /// meets all settings alike. A run that diverged is a result, not an error.
+  /// A session that is not resumable does them in num_threads() processes of one thread each (but on a GPU), which is
+  /// faster than one after another in as many threads. Results and metrics are the same to the bit but for seconds and
+  /// memory; seconds are those of a processor that does something else as well.
+  std::vector<Runs> run(const Experiment& experiment);
+
+  /// Forgets what resuming would need: all is done.
+  void complete();
+  /// Takes the progress bar off the screen, before other output.
+  void clear_progress();
+
+ private:
+  struct Task;
+  struct State;
+  RunResult run_here(const Task& task);
+  std::vector<RunResult> run_in_processes(const std::vector<Task>& tasks);
+  Observer watched(Observer observer, const Task& task);
+  void interrupt(Run& run, const Task& task);
+  void write_row(const Task& task, const Measurement& measurement);
+  void write_rows(const Task& task, const RunResult& result);
+  void finish(const Task& task, const RunResult& result);
+  void tell(const Task& task, const RunResult& result);
+
+  Options options_;
+  std::shared_ptr<State> state_;  ///< what has been finished by this session, and by the one that is resumed
+  std::optional<MetricsWriter> metrics_;
+  std::optional<Progress> progress_;
+  int64_t gradients_done_ = 0;
+};
+
+/// Fails unless `directory` holds the state of an interrupted session; for a check before long work.
+void check_resumable(const std::string& directory);
+
+}  // namespace minima::examples

@@ -1,0 +1,51 @@
+#include "examples/kit/setting.h"
+
+#include <cmath>
+
+#include "examples/kit/metrics.h"
+
+namespace minima::examples {
+
+double Setting::value(const std::string& name) const {
+  if (const auto given = hyperparameters.find(name); given != hyperparameters.end()) return given->second;
+  const Hyperparameters defaults = optim::defaults_of(optimizer, base);
+  const auto found = defaults.find(name);
+  return found == defaults.end() ? 0 : found->second;
+}
+
+bool Setting::has(const std::string& name) const {
+  return hyperparameters.count(name) > 0 || optim::defaults_of(optimizer, base).count(name) > 0;
+}
+
+std::string Setting::value_text(const std::string& name) const { return has(name) ? number_text(value(name)) : "-"; }
+
+std::string Setting::words() const {
+  if (!label.empty()) return label;
+  std::string words = optimizer;
+  for (const std::string& name : tuned_hyperparameters(optimizer)) words += " " + name + " " + value_text(name);
+  return words;
+}
+
+const std::vector<std::string>& hyperparameter_options() {
+  static const std::vector<std::string> names{"lr", "momentum", "rho", "weight_decay"};
+  return names;
+}
+
+std::vector<std::string> tuned_hyperparameters(const std::string& optimizer) {
+  if (optim::is_wrapper(optimizer)) return {"lr", "rho"};
+  return {"lr"};
+}
+
+std::unique_ptr<optim::Optimizer> optimizer_of(const Setting& setting, std::vector<Variable> parameters,
+                                               const optim::Schedule& lr, uint64_t seed) {
+  optim::Settings made{.base = setting.base, .seed = seed};
+  made.hyperparameters.insert(setting.hyperparameters.begin(), setting.hyperparameters.end());
+  made.hyperparameters["lr"] = lr;
+  return optim::make_optimizer(setting.optimizer, std::move(parameters), made);
+}
+
+int64_t expected_gradients(const Setting& setting) {
+  return std::llround(static_cast<double>(setting.steps) * optim::gradients_per_step(setting.optimizer));
+}
+
+}  // namespace minima::examples

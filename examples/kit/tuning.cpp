@@ -1,0 +1,109 @@
+#include "examples/kit/tuning.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+namespace minima::examples {
+
+namespace {
+
+bool better(const Runs& a, const Runs& b, JudgedBy by) {
+  const double x = validation_accuracy(a).mean, y = validation_accuracy(b).mean;
+  if (by == JudgedBy::accuracy && x != y) return x > y;
+  return validation_loss(a).mean < validation_loss(b).mean;
+}
+
+/// Whether a value is the smallest or largest of those tried, if they differ; learning rates are rounded to a percent.
+bool outermost(double value, const std::vector<double>& tried) {
+  const auto [low, high] = std::minmax_element(tried.begin(), tried.end());
+  const double same = 0.01 * std::abs(value);
+  return *low < *high && (value - same <= *low || value + same >= *high);
+}
+
+}  // namespace
+
+Problem validation_problem(const Problem& problem) {
+  Problem result = problem;
+  const datasets::Split split = problem.train.split(validation_fraction, first_tuning_seed);
+  result.train = split.train, result.test = split.test;
+  return result;
+}
+
+double three_digits(double value) { return std::strtod(short_text(value, 3).c_str(), nullptr); }
+
+std::vector<Setting> tuning_grid(const Setting& start) {
+  std::vector<Setting> grid;
+  const bool with_rho = start.has("rho");
+  for (int64_t i = 0; i < trials_per_optimizer; ++i) {
+    Setting trial = start;
+    double& lr = trial.hyperparameters["lr"] = start.value("lr");
+    if (with_rho) {
+      lr = three_digits(lr * std::pow(2.0, 1.75 * static_cast<double>(i / 3 - 2)));
+      trial.hyperparameters["rho"] = three_digits(start.value("rho") * std::pow(4.0, static_cast<double>(i % 3 - 1)));
+    } else {
+      lr = three_digits(lr * std::pow(2.0, static_cast<double>(i - trials_per_optimizer / 2) / 2));
+    }
+    grid.push_back(trial);
+  }
+  return grid;
+}
+
+Interval validation_loss(const Runs& trial) { return trial.mean_of_all(at_end(&Measurement::test_loss)); }
+Interval validation_accuracy(const Runs& trial) { return trial.mean_of_all(at_end(&Measurement::test_accuracy)); }
+double step_length(const Setting& setting) { return setting.value("lr") / (1 - setting.value("momentum")); }
+
+const Runs* Tuning::best(const std::string& optimizer, JudgedBy by) const {
+  const Runs* best = nullptr;
+  for (const Runs& trial : trials)
+    if (trial.setting.optimizer == optimizer && trial.diverged() == 0 && (!best || better(trial, *best, by)))
+      best = &trial;
+  return best;
+}
+
+const Runs& Tuning::chosen(const std::string& optimizer) const {
+  if (const Runs* found = best(optimizer, judged_by)) return *found;
+  fail("tuning", "no trial of " + optimizer + " that stayed finite", "one at least",
+       "Even the lowest learning rate was too high: look for values in the data that are far too large.");
+}
+
+bool Tuning::at_edge(const Runs& trial) const {
+  std::vector<double> lengths, radii;
+  for (const Runs& other : trials) {
+    if (other.setting.optimizer != trial.setting.optimizer) continue;
+    lengths.push_back(step_length(other.setting)), radii.push_back(other.setting.value("rho"));
+  }
+  return outermost(step_length(trial.setting), lengths) || outermost(trial.setting.value("rho"), radii);
+}
+
+std::vector<std::string> Tuning::chosen_at_edge() const {
+  std::vector<std::string> names;
+  for (const Runs& trial : trials)
+    if (best(trial.setting.optimizer, judged_by) == &trial && at_edge(trial)) names.push_back(trial.setting.optimizer);
+  return names;
+}
+
+int64_t Tuning::trials_each() const {
+  return std::count_if(trials.begin(), trials.end(),
+                       [&](const Runs& trial) { return trial.setting.optimizer == trials.front().setting.optimizer; });
+}
+
+Table trial_table(const Tuning& tuning) {
+  Table table{{"optimizer", "lr", "rho", "validation loss", "validation acc %", ""}};
+  for (const Runs& trial : tuning.trials) {
+    const Setting& s = trial.setting;
+    std::string note;
+    if (&trial == tuning.best(s.optimizer, tuning.judged_by))
+      note = tuning.at_edge(trial) ? "chosen, at the edge of the grid" : "chosen";
+    else if (&trial == tuning.best(s.optimizer, JudgedBy::accuracy))
+      note = "most accurate";
+    else if (&trial == tuning.best(s.optimizer, JudgedBy::loss))
+      note = "lowest loss";
+    table.push_back({s.optimizer, s.value_text("lr"), s.value_text("rho"),
+                     trial.diverged() > 0 ? "diverged" : interval_text(validation_loss(trial)),
+                     interval_text(validation_accuracy(trial), 100), note});
+  }
+  return table;
+}
+
+}  // namespace minima::examples

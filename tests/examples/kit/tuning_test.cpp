@@ -1,0 +1,84 @@
+#include "examples/kit/tuning.h"
+
+#include <set>
+
+#include "tests/check.h"
+
+using namespace minima;
+using namespace minima::examples;
+using namespace minima::test;
+
+namespace {
+
+/// A trial of so many seeds with this validation loss and accuracy.
+Runs trial(const std::string& optimizer, const Hyperparameters& values, double loss, double accuracy, int seeds = 2) {
+  Runs runs{{.optimizer = optimizer, .hyperparameters = values}};
+  for (int i = 0; i < seeds; ++i) {
+    runs.results.push_back({.seed = first_tuning_seed + static_cast<uint64_t>(i)});
+    runs.results.back().curve.push_back({.test_loss = loss + 0.01 * i, .test_accuracy = accuracy});
+  }
+  return runs;
+}
+
+}  // namespace
+
+TEST_CASE("every optimizer gets the same number of different trials") {
+  for (const std::string& name : optim::optimizer_names()) {
+    std::set<Hyperparameters> different;
+    for (const Setting& setting : tuning_grid({.optimizer = name})) different.insert(setting.hyperparameters);
+    CHECK(different.size() == trials_per_optimizer);
+  }
+}
+
+TEST_CASE("wrappers are tuned over as wide a range of learning rates as the others") {
+  auto range = [](const std::string& optimizer) {
+    double low = INFINITY, high = 0;
+    for (const Setting& s : tuning_grid({.optimizer = optimizer}))
+      low = std::min(low, s.value("lr")), high = std::max(high, s.value("lr"));
+    return high / low;
+  };
+  CHECK(range("sam") == range("sgd"));
+}
+
+TEST_CASE("trials are chosen by loss, or by accuracy with the lower loss among equals") {
+  Tuning tuning;
+  const double losses[] = {0.3, 0.5, 0.4, 0.9}, accuracies[] = {0.7, 0.8, 0.8, 0.1};
+  for (size_t i = 0; i < 4; ++i)
+    tuning.trials.push_back(trial("sgd", {{"lr", 0.1 * static_cast<double>(i + 1)}}, losses[i], accuracies[i]));
+  CHECK(&tuning.chosen("sgd") == &tuning.trials[0]);
+  CHECK(tuning.chosen_at_edge() == std::vector<std::string>{"sgd"});
+  CHECK(trial_table(tuning)[1].back() == "chosen, at the edge of the grid");
+  CHECK(trial_table(tuning)[3].back() == "most accurate");
+  tuning.judged_by = JudgedBy::accuracy;
+  CHECK(&tuning.chosen("sgd") == &tuning.trials[2]);
+  CHECK(tuning.chosen_at_edge().empty());
+  CHECK(trial_table(tuning)[1].back() == "lowest loss");
+  CHECK(trial_table(tuning)[3].back() == "chosen");
+}
+
+TEST_CASE("a trial that diverged with any seed is not chosen, and if all did that is an error") {
+  Tuning tuning{{trial("sgd", {{"lr", 0.1}}, 0.5, 0.9), trial("sgd", {{"lr", 9}}, 0.1, 0.9)}};
+  tuning.trials[1].results[0].divergence = "loss nan";
+  CHECK(&tuning.chosen("sgd") == &tuning.trials[0]);
+  CHECK(trial_table(tuning)[2][3] == "diverged");
+  tuning.trials[0].results[1].divergence = "loss nan";
+  CHECK_ERROR(tuning.chosen("sgd"), "no trial of sgd that stayed finite");
+}
+
+TEST_CASE("a quantity that was not varied has no edge") {
+  Tuning tuning;
+  for (const double rho : {0.1, 0.2, 0.4})
+    tuning.trials.push_back(trial("sam", {{"lr", 0.1}, {"rho", rho}}, 1 + std::abs(rho - 0.2), 0.9));
+  CHECK_FALSE(tuning.at_edge(tuning.chosen("sam")));
+  CHECK(tuning.at_edge(tuning.trials[0]));
+  CHECK(tuning.at_edge(tuning.trials[2]));
+}
+
+TEST_CASE("the validation split is a fifth of the training set and leaves the test set alone") {
+  auto [train, test] = datasets::digits();
+  const Problem problem{.data = "digits", .model = "mlp", .train = train.take(500), .test = test};
+  const Problem validation = validation_problem(problem);
+  CHECK(validation.train.size() + validation.test.size() == 500);
+  CHECK_CLOSE(validation.test.size(), 100, {.atol = 6});
+  CHECK(validation.model == "mlp");
+}

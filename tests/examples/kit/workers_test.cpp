@@ -1,0 +1,148 @@
+#include "examples/kit/workers.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "examples/kit/program.h"
+#include "minima.h"
+#include "tests/check.h"
+#include "tests/examples/process.h"
+
+using namespace minima;
+using namespace minima::examples;
+using namespace minima::test;
+
+namespace {
+
+/// Jobs 0 .. count-1 whose results are gathered as "index:result".
+struct Gathered {
+  std::vector<std::string> results;
+  int64_t ticks = 0;
+  Jobs jobs;
+
+  explicit Gathered(int64_t count, std::function<std::string(int64_t, const Tick&)> work) {
+    jobs.count = count;
+    jobs.work = std::move(work);
+    jobs.finished = [this](int64_t index, const std::string& result) { results.push_back(text(index, ":", result)); };
+    jobs.progress = [this](int64_t sum) { ticks = sum; };
+  }
+};
+
+}  // namespace
+
+TEST_CASE("results come in the order of the jobs, however long each takes and however large it is") {
+  Gathered gathered(9, [](int64_t index, const Tick& tick) {
+    if (index % 3 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(40));
+    tick(index);
+    return std::string(index == 4 ? 300000 : 1, static_cast<char>('a' + index));
+  });
+  CHECK(in_processes(3, gathered.jobs));
+  REQUIRE(gathered.results.size() == 9);
+  CHECK(gathered.results[0] == "0:a");
+  CHECK(gathered.results[4] == "4:" + std::string(300000, 'e'));
+  CHECK(gathered.results[8] == "8:i");
+  CHECK(gathered.ticks == 36);
+  Gathered none(0, [](int64_t, const Tick&) { return ""; });
+  CHECK(in_processes(2, none.jobs));
+}
+
+TEST_CASE("jobs are done in other processes, at once") {
+  const pid_t parent = getpid();
+  Gathered gathered(2, [&](int64_t, const Tick&) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    return std::to_string(getpid() != parent ? getpid() : 0);
+  });
+  REQUIRE(in_processes(2, gathered.jobs));
+  CHECK(gathered.results[0] != "0:0");
+  CHECK(gathered.results[0].substr(2) != gathered.results[1].substr(2));
+}
+
+TEST_CASE("an error in a job is the error of the whole, with its own words") {
+  Gathered gathered(4, [](int64_t index, const Tick&) -> std::string {
+    if (index == 1) fail("matmul", "a (3, 4)", "a (4, 3)");
+    return "fine";
+  });
+  CHECK_ERROR(in_processes(2, gathered.jobs), "[matmul] got a (3, 4), expected a (4, 3).");
+}
+
+TEST_CASE("a worker that is killed is an error that says by what") {
+  Gathered gathered(2, [](int64_t index, const Tick&) -> std::string {
+    if (index == 1) raise(SIGKILL);
+    return "fine";
+  });
+  CHECK_ERROR(in_processes(2, gathered.jobs), "[worker process] got signal 9, expected to finish its run. If memory");
+}
+
+TEST_CASE("an interrupt of the parent alone stops the workers at once, and what was finished is handed over") {
+  TemporaryFolder folder;
+  const pid_t parent = fork();
+  if (parent == 0) {
+    catch_interrupts();
+    Gathered gathered(3, [&](int64_t index, const Tick&) -> std::string {
+      if (index == 0) return "done";
+      folder.write(text("worker", index), std::to_string(getpid()) + "\n");
+      std::this_thread::sleep_for(std::chrono::minutes(1));
+      return "late";
+    });
+    const bool all = in_processes(2, gathered.jobs);
+    _exit(!all && gathered.results == std::vector<std::string>{"0:done"} ? 42 : 1);
+  }
+  REQUIRE(wait_for_lines(folder.file("worker1"), 1));
+  REQUIRE(wait_for_lines(folder.file("worker2"), 1));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // for the first result to be read
+  kill(parent, SIGINT);
+  int status = 0;
+  REQUIRE(waitpid(parent, &status, 0) == parent);
+  CHECK(WEXITSTATUS(status) == 42);
+  for (const char* name : {"worker1", "worker2"})
+    CHECK(kill(std::stoi(lines_of(folder.file(name))[0]), 0) == -1);  // gone
+}
+
+TEST_CASE("workers start after kernels on many threads, and the threads are there again afterwards") {
+  const int before = num_threads();
+  set_num_threads(3);
+  const Tensor x = Tensor::full({300, 300}, 0.5);
+  const auto sum = [&] { return text(core::norm(core::matmul(x, x)).item()); };
+  const std::string expected = sum();
+  for (int round = 0; round < 20; ++round) {  // a fork while a kernel's thread goes to sleep would hang now and then
+    Gathered gathered(2, [&](int64_t, const Tick&) { return text(num_threads(), " ", sum()); });
+    REQUIRE(in_processes(2, gathered.jobs));
+    CHECK(gathered.results[1] == "1:1 " + expected);
+    CHECK(num_threads() == 3);
+    CHECK(sum() == expected);
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("workers do not start while a loader's thread lives, whose locks they would inherit") {
+  const auto data = datasets::digits().train;
+  const datasets::Loader loader(data, {.batch_size = 32});
+  Gathered gathered(2, [&](int64_t index, const Tick&) {
+    return text(datasets::Loader(data, {.batch_size = 32}).epoch(index).begin().operator*().x.size(0));
+  });
+  {
+    datasets::Epoch epoch = loader.epoch(0);
+    epoch.begin();
+    CHECK_ERROR(
+        in_processes(2, gathered.jobs),
+        "[in_processes] got 1 other thread, expected none while processes start. Let every Run and every Epoch");
+  }
+  CHECK(in_processes(2, gathered.jobs));  // the epoch is over
+  CHECK(gathered.results == std::vector<std::string>{"0:32", "1:32"});
+}
+
+TEST_CASE("workers do not start while any other thread of the program lives") {
+  std::atomic<bool> stop = false;
+  std::thread other([&] {
+    while (!stop) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  });
+  Gathered gathered(1, [](int64_t, const Tick&) { return ""; });
+  const std::string message = error_of([&] { in_processes(1, gathered.jobs); });
+  stop = true;
+  other.join();
+  CHECK(contains(message, "got 1 other thread"));
+}
