@@ -46,7 +46,7 @@ int train(int argc, char** argv) {
   manual_seed(static_cast<uint64_t>(seed));
   nn::AnyModule model = nn::make_model(name, train_set.input_shape(), train_set.classes());
   optim::Settings settings{.hyperparameters = {{"lr", optim::cosine(lr, steps)}}};
-  if (optim::is_wrapper(method)) settings.hyperparameters["rho"] = rho;
+  if (optim::is_wrapper(method)) settings.hyperparameters.emplace("rho", rho);
   auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
   const std::string checkpoint = save_as + ".checkpoint";
   const Notes options = line.values({"--save", "--resume"});  // those that change results

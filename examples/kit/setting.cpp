@@ -39,8 +39,8 @@ std::vector<std::string> tuned_hyperparameters(const std::string& optimizer) {
 std::unique_ptr<optim::Optimizer> optimizer_of(const Setting& setting, std::vector<Variable> parameters,
                                                const optim::Schedule& lr, uint64_t seed) {
   optim::Settings made{.base = setting.base, .seed = seed};
-  made.hyperparameters.insert(setting.hyperparameters.begin(), setting.hyperparameters.end());
-  made.hyperparameters["lr"] = lr;
+  made.hyperparameters.emplace("lr", lr);
+  made.hyperparameters.insert(setting.hyperparameters.begin(), setting.hyperparameters.end());  // lr stays the schedule
   return optim::make_optimizer(setting.optimizer, std::move(parameters), made);
 }
 

@@ -113,7 +113,7 @@ Comparison beside_original(const std::string& name, bool cosine, int64_t steps) 
   Spirals ours, theirs;
   std::unique_ptr<optim::Optimizer> optimizer;
   if (name == "nesterov") {
-    optimizer = std::make_unique<optim::Nesterov>(ours.weights(), optim::NesterovOptions{.lr = lr, .momentum = mu});
+    optimizer = std::make_unique<optim::Nesterov>(ours.weights(), optim::SgdOptions{.lr = lr, .momentum = mu});
   } else {
     optim::SGD base{ours.weights(), {.lr = lr, .momentum = mu}};
     if (name == "msam") {

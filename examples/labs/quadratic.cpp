@@ -15,7 +15,7 @@ Make heavy_ball(double lr, double momentum) {
 }
 Make nesterov(double lr, double momentum) {
   return [=](std::vector<Variable> w) {
-    return std::make_unique<optim::Nesterov>(std::move(w), optim::NesterovOptions{.lr = lr, .momentum = momentum});
+    return std::make_unique<optim::Nesterov>(std::move(w), optim::SgdOptions{.lr = lr, .momentum = momentum});
   };
 }
 Make sam(double lr, double rho) {

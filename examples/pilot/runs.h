@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "examples/kit/json.h"
 #include "examples/kit/progress.h"
 #include "examples/pilot/plan.h"
 

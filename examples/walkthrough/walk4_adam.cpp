@@ -23,7 +23,7 @@ double decayed(bool decoupled, double lr, int64_t steps) {
   const Variable w = weight(1);
   std::unique_ptr<optim::Optimizer> optimizer;
   if (decoupled)
-    optimizer = std::make_unique<optim::AdamW>(std::vector{w}, optim::AdamWOptions{.lr = lr, .weight_decay = 0.1});
+    optimizer = std::make_unique<optim::AdamW>(std::vector{w}, optim::AdamOptions{.lr = lr, .weight_decay = 0.1});
   else
     optimizer = std::make_unique<optim::Adam>(std::vector{w}, optim::AdamOptions{.lr = lr, .weight_decay = 0.1});
   for (int64_t i = 0; i < steps; ++i) optimizer->step(closure_of([&] { return sum(0 * w); }));

@@ -133,7 +133,7 @@ TEST_CASE("exercise 8.2: looking ahead by c * v leaves a momentum of momentum - 
   const double lr = 0.1, mu = 0.9, h = 2, c = 0.3;
   const Variable w = weight(1);
   optim::MSAM optimizer{optim::SGD{{w}, {.lr = lr, .momentum = mu}}};
-  optimizer.group(0).rho = [&](int64_t) { return c * core::norm(optimizer.momentum()); };
+  optimizer.group(0)["rho"] = [&](int64_t) { return c * core::norm(optimizer.momentum()).item(); };
   double expected = 1, velocity = 0;
   for (int i = 0; i < 50; ++i) {
     optimizer.step(closure_of([&] { return sum(square(w)) * (h / 2); }));
