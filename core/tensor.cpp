@@ -90,8 +90,15 @@ Tensor Tensor::to(Device target) const {
   return result;
 }
 
+// A plain counter of each thread: it costs nothing where nobody asks.
+namespace {
+thread_local int64_t reads = 0;
+}  // namespace
+int64_t host_reads() { return reads; }
+
 template <class T>
 std::vector<T> Tensor::to_vector() const {
+  ++reads;
   const Tensor host = to(Device::cpu).to(dtype_of<T>);
   const T* values = host.data<T>();
   return std::vector<T>(values, values + numel_);
@@ -111,6 +118,7 @@ double Tensor::item() const {
 
 double Tensor::at(int64_t i) const {
   if (i < 0 || i >= numel_) fail("at", text("element ", i, " of ", numel_), text("an index in [0, ", numel_, ")"));
+  ++reads;
   const Tensor host = device() == Device::cpu ? *this : flatten().slice(i, i + 1).to(Device::cpu);
   const int64_t position = device() == Device::cpu ? i : 0;
   return core::dispatch_any(dtype_, [&](auto zero) {
@@ -142,6 +150,7 @@ std::byte* Tensor::checked_data(DType requested) const {
     fail("data", text(name_of(requested), " access to a ", name_of(dtype_), " tensor"), name_of(dtype_),
          "Convert with tensor.to(...) first.");
   if (device() != Device::cpu) fail("data", "a tensor on the GPU", "one on the CPU", "Move it with to(Device::cpu).");
+  ++reads;
   return raw();
 }
 

@@ -97,4 +97,8 @@ class Tensor {
   DType dtype_ = DType::float32;
 };
 
+/// How often the calling thread has looked at elements of tensors (item, at, to_vector, data). On a GPU each look waits
+/// for the device; a training step takes none.
+int64_t host_reads();
+
 }  // namespace minima

@@ -23,8 +23,8 @@ const Names for_users = {
     // errors of a user's own ops, layers and loaders
     "Error", "fail", "joined", "text",
     // memory and threads
-    "MemoryStatistics", "memory_statistics", "release_cached_memory", "reset_peak_memory", "has_threads", "num_threads",
-    "set_num_threads",
+    "MemoryStatistics", "memory_statistics", "release_cached_memory", "reset_peak_memory", "host_reads", "has_threads",
+    "num_threads", "set_num_threads",
     // random numbers
     "Generator", "default_generator", "manual_seed",
     // files

@@ -129,6 +129,20 @@ TEST_CASE("docs/sync names a definition, a paragraph or a program that does not 
   }
 }
 
+TEST_CASE("docs/sync shows one statement from within a function, without its indentation") {
+  const std::string marker = "<!-- source: examples/walkthrough/walk1_gradient_step.cpp return run_walk -->\n";
+  TemporaryFolder folder;
+  const fs::path shown = docs_with(folder, marker + "<!-- end -->\n");
+  const Outcome outcome =
+      run(folder, {"/bin/sh", (docs / "sync").string(), "--bin", MINIMA_PROGRAMS, "--docs", shown.string()});
+  CHECK_MESSAGE(outcome.status == 0, outcome.output);
+  const std::vector<std::string> lines = lines_of((shown / "walkthrough/chapter.md").string());
+  REQUIRE(lines.size() == 5);
+  CHECK(lines[1] == "```cpp");
+  CHECK_MESSAGE(lines[2].rfind("return run_walk(", 0) == 0, lines[2]);
+  CHECK(lines[3] == "```");
+}
+
 TEST_CASE("docs/sync shows a measurement's paragraph of docs/results, and names what is not there") {
   const auto checked = [](const std::string& block) {
     TemporaryFolder folder;

@@ -194,17 +194,23 @@ TEST_CASE("a random direction neither disturbs the default stream nor repeats th
   CHECK(std::abs(dot / (norm(seen) * norm(initial.to_vector<double>()))) < 0.5);  // four standard deviations
 }
 
-TEST_CASE("a direction of one's own is ten lines: SAM's and MSAM's mixed half and half") {
-  const Direction mixed{.name = "mixed",
-                        .at =
-                            [](const DirectionContext& now) {
-                              Tensor d = now.gradient().clone();
-                              core::add_scaled(d, -1, now.momentum());
-                              return d;
-                            },
-                        .needs_gradient = true};
+namespace {
+
+/// The gradient minus the momentum: between SAM's direction and MSAM's.
+optim::Direction mixed() {
+  const auto at = [](const optim::DirectionContext& now) {
+    Tensor d = now.gradient().clone();
+    core::add_scaled(d, -1, now.momentum());
+    return d;
+  };
+  return {.name = "mixed", .at = at, .needs_gradient = true};
+}
+
+}  // namespace
+
+TEST_CASE("a direction of one's own is ten lines: SAM's and MSAM's mixed") {
   Spy spy{three_tensors(), {}};
-  Along optimizer{SGD{spy.parameters, {.lr = 0.05, .momentum = 0.9}}, mixed, {.rho = 0.3}};
+  Along optimizer{SGD{spy.parameters, {.lr = 0.05, .momentum = 0.9}}, mixed(), {.rho = 0.3}};
   CHECK(optimizer.name() == "along-mixed");
   optimizer.step(spy.closure());
   const Vector clean = values(spy.parameters), g = gradient_at(clean), v = optimizer.momentum().to_vector<double>(),

@@ -181,3 +181,38 @@ TEST_CASE("MSAM's peak memory is its base's but for a few single numbers, none o
     CHECK(peak("sam", base) > peak("none", base) + 800000);  // a copy of the weights: the measure can tell
   }
 }
+
+TEST_CASE("a training step looks at no number on the host, whatever the optimizer, measured or not") {
+  // ESAM alone does, to choose among the samples by their losses.
+  manual_seed(5);
+  const Tensor images = Generator{1}.normal({8, 6, 6, 3});
+  const Tensor labels = batch(8, 1).y;
+  for (const std::string& wrapper : wrapper_names())
+    for (const std::string& base : base_names())
+      for (const optim::Measure measure : {optim::Measure::nothing, optim::Measure::losses}) {
+        CAPTURE(wrapper);
+        CAPTURE(base);
+        nn::Sequential model{nn::Conv2d{3, 4, 3, {.padding = 1}},
+                             nn::BatchNorm2d{4},
+                             nn::ReLU{},
+                             nn::MaxPool2d{2},
+                             nn::Dropout{0.2},
+                             nn::Flatten{},
+                             nn::Linear{36, 4}};
+        const auto optimizer = wrap(wrapper, make_base(base, model.parameters()), 0.1);
+        optimizer->kept().max_gradient_norm = 0.5;
+        optimizer->measure(measure);
+        for (int step = 0; step < 3; ++step) {
+          const int64_t before = host_reads();
+          const Variable loss = optimizer->step([&] {
+            Variable loss = nn::cross_entropy(model(Variable(images)), labels);
+            loss.backward();
+            return loss;
+          });
+          CHECK(host_reads() == before);
+          CHECK(std::isfinite(loss.item()));
+          CHECK(std::isfinite(optimizer->last_step().loss));
+          CHECK(host_reads() > before + 1);  // the counter does count
+        }
+      }
+}

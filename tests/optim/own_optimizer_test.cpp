@@ -1,5 +1,8 @@
 // An optimizer of one's own, as docs/an-optimizer-of-your-own.md shows it: Lion, a rule, its options and one line.
+#include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <iterator>
 
 #include "optim/make.h"
 #include "tests/check.h"
@@ -9,6 +12,7 @@ using namespace minima;
 using namespace minima::test;
 
 // ---- begin lion
+
 /// Lion (Chen et al., 2023): the sign of an average of momentum and gradient, with decoupled decay.
 struct LionRule {
   double lr, beta1, beta2, weight_decay;
@@ -43,6 +47,31 @@ struct Lion : optim::BaseOptimizer {
 // ---- end lion
 
 namespace {
+
+/// MSAM around Lion. The rate falls along a cosine; biases do not decay.
+optim::MSAM msam_around_lion(std::vector<Variable> weights, std::vector<Variable> biases) {
+  Lion lion{{optim::Group{weights}, optim::Group{biases, {{"weight_decay", 0}}}},
+            {.lr = optim::cosine(0.01, 1000), .weight_decay = 0.1}};
+  return optim::MSAM{std::move(lion), {.rho = 0.5}};
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream file(MINIMA_SOURCE_DIR "/" + path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+const char* const page = "docs/an-optimizer-of-your-own.md";
+
+/// The lines between two texts, without the empty ones.
+std::vector<std::string> lines_between(const std::string& text, const std::string& begin, const std::string& end) {
+  const size_t from = text.find('\n', text.find(begin)), to = text.find(end, from);
+  REQUIRE(to != std::string::npos);
+  std::istringstream part(text.substr(from, to - from));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(part, line);)
+    if (!line.empty()) lines.push_back(line);
+  return lines;
+}
 
 // Six states: each counts the steps, the k-th by k.
 struct SixRule {
@@ -115,6 +144,54 @@ TEST_CASE("an optimizer of one's own has groups, schedules, statistics, clipping
     for (int i = 0; i < 10; ++i) made->step(training([&] { return rugged({w}); }));
     CHECK(rugged({w}).item() < before);
   }
+}
+
+TEST_CASE("MSAM around Lion takes the gradient ahead along Lion's momentum, with groups and schedules as Lion has") {
+  const Variable w = leaf({1, -2}), b = leaf({3});
+  optim::MSAM optimizer = msam_around_lion({w}, {b});
+  std::vector<double> seen;
+  const auto closure = [&] {
+    seen = w.value().to_vector<double>();
+    return training([&] { return sum(w * Variable(Tensor::from(std::vector<double>{3, 4}))) + sum(b * 12.0); })();
+  };
+  optimizer.step(closure);  // momentum = 0.01 * (3, 4, 12), of length 0.13
+  CHECK_CLOSE(w.value(), Tensor::from(std::vector{1 - 0.01 * (1 + 0.1), -2 - 0.01 * (1 - 0.2)}), {.rtol = 1e-14});
+  CHECK_CLOSE(b.value(), Tensor::from(std::vector{3 - 0.01}), {.rtol = 1e-14});
+  const std::vector<double> clean = w.value().to_vector<double>();
+  optimizer.step(closure);
+  CHECK_CLOSE(seen, (std::vector{clean[0] - 0.5 * 3 / 13, clean[1] - 0.5 * 4 / 13}), {.rtol = 1e-12});
+  CHECK(optimizer.last_step().lr < 0.01);
+}
+
+TEST_CASE("the errors of an optimizer of one's own carry its name, and the page shows them as they are") {
+  const std::string text = contents(page);
+  const auto shown = [&](const std::string& message) {
+    CHECK_MESSAGE(contains(text, message + "\n"), message << " is not in " << page);
+    return message;
+  };
+  const Variable w = leaf({1});
+  CHECK_ERROR((Lion{{w}, {.lr = -1}}), shown("[lion] got lr = -1 in group 0, expected a number above 0"));
+  Lion lion{{w}, {.beta1 = [](int64_t step) { return 0.9 + 0.1 * static_cast<double>(step); }}};
+  CHECK_ERROR(lion.group(0)["momentum"],
+              shown("[lion] got momentum in group 0, expected what lion reads: lr, beta1, beta2, weight_decay"));
+  lion.step(training([&] { return sum(w); }));
+  CHECK_ERROR(lion.step(training([&] { return sum(w); })),
+              shown("[lion] got beta1 = 1 in group 0 at step 1 (counted from 0), expected a number in [0, 1)"));
+  CHECK(lion.steps() == 1);
+}
+
+TEST_CASE("the page on an optimizer of one's own shows all of Lion and nothing else as its code, in under 40 lines") {
+  const auto here = lines_between(contents("tests/optim/own_optimizer_test.cpp"), "// ---- begin lion", "// ---- end");
+  std::vector<std::string> there;
+  std::string rest = contents(page);
+  for (const char* part : {"struct LionRule", "struct LionOptions", "struct Lion :"}) {
+    const size_t marker = rest.find("<!-- source: tests/optim/own_optimizer_test.cpp " + std::string(part));
+    REQUIRE_MESSAGE(marker != std::string::npos, part);
+    rest = rest.substr(marker);
+    for (const std::string& line : lines_between(rest, "```cpp", "```\n<!-- end -->")) there.push_back(line);
+  }
+  CHECK(there == here);
+  CHECK(here.size() < 40);
 }
 
 TEST_CASE("a registered optimizer is known by name, with its defaults, once") {
