@@ -11,6 +11,10 @@
 #include "core/parallel.h"
 #include "core/random.h"
 
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
 namespace minima::datasets {
 
 /// Everything one pass needs, so that it outlives the Loader that made it. With a worker, `ready` and `error` are the
@@ -61,6 +65,9 @@ struct Epoch::State {
   }
 
   void work() {
+#if defined(__linux__)
+    prctl(PR_SET_NAME, "minima loader");  // for debuggers, and for programs that must not fork while it runs
+#endif
     for (int64_t number = 0; number < steps; ++number) {
       std::unique_lock lock(mutex);
       changed.wait(lock, [&] { return !filled || stop; });

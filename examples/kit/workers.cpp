@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <new>
 #include <set>
@@ -83,17 +84,27 @@ std::set<std::string> other_threads() {
   return others;
 }
 
-/// Those that run before main(): OpenBLAS has some, which it ends itself when the process forks.
+/// Those that run before main(): OpenBLAS has some. It ends them when the process forks, and may start as many again.
 const std::set<std::string> from_the_start = other_threads();
 
-/// How many have come since. A thread that has been joined may be listed for a moment longer, so one look that finds
-/// some is not enough.
+bool is_loader(const std::string& thread) {
+  std::ifstream name("/proc/self/task/" + thread + "/comm");
+  std::string text;
+  return std::getline(name, text) && text == "minima loader";
+}
+
+/// How many have come since, those that OpenBLAS may have started again not counted. A thread that has been joined may
+/// be listed for a moment longer, so one look that finds some is not enough.
 int64_t threads_alive() {
   int64_t alive = 0;
   for (int look = 0; look < 200; ++look) {
     const std::set<std::string> others = other_threads();
-    alive = std::count_if(others.begin(), others.end(),
-                          [](const std::string& thread) { return from_the_start.count(thread) == 0; });
+    int64_t loaders = 0, unknown = 0;
+    for (const std::string& thread : others)
+      if (from_the_start.count(thread) == 0) ++(is_loader(thread) ? loaders : unknown);
+    const int64_t ended = std::count_if(from_the_start.begin(), from_the_start.end(),
+                                        [&](const std::string& thread) { return others.count(thread) == 0; });
+    alive = loaders + std::max<int64_t>(0, unknown - ended);
     if (alive == 0) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
