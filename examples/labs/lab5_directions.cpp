@@ -298,8 +298,9 @@ void expect_all(Lab& lab, const Directions& d) {
   lab.expect("MSAM, rho 0.1 to 1: smallest share of steps with loss(w + e) > loss(w)", rising,
              at_least(lab.quick() ? 0.75 : 0.8));
   const double rho = control_radius(d);
-  lab.expect(text("random minus MSAM, both at rho ", rho, ": lower end of the 95% interval in test loss"),
-             d.at("along-random", rho).minus(d.at("along-momentum", rho), test_loss).low(), at_least(0));
+  if (!lab.quick())  // the interval of two seeds says nothing
+    lab.expect(text("random minus MSAM, both at rho ", rho, ": lower end of the 95% interval in test loss"),
+               d.at("along-random", rho).minus(d.at("along-momentum", rho), test_loss).low(), at_least(0));
   int64_t diverged = 0;
   for (const Runs* rung : d.of("along-lr-momentum", +1)) diverged += rung->diverged() > 0 ? 1 : 0;
   lab.expect("rungs of the ladder scaled by lr that diverge", static_cast<double>(diverged), at_least(1));

@@ -206,8 +206,10 @@ void expect_ladder(Lab& lab, const std::vector<Runs>& rungs) {
              fitted.mean(train_loss).mean / sgd_of(rungs).mean(train_loss).mean, at_most(0.9));
   lab.expect("lowest training loss: scaled by lr over MSAM",
              fitted.mean(train_loss).mean / fitted_msam.mean(train_loss).mean, at_most(1.1));
-  lab.expect("scaled by lr minus MSAM, each at its best: test loss, lower end of the 95% interval", test.low(),
-             at_least(0));
+  // The interval of the two seeds of a quick run says nothing.
+  if (!lab.quick())
+    lab.expect("scaled by lr minus MSAM, each at its best: test loss, lower end of the 95% interval", test.low(),
+               at_least(0));
   lab.expect("Nesterov: median |e| / |last step|", nesterov_of(rungs).mean(median_ratio).mean, within(momentum, 0.02));
   lab.expect(text("MSAM, rho ", rho_of(best_msam), ": median |e| / |last step|"), best_msam.mean(median_ratio).mean,
              at_least(10));
