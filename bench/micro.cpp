@@ -163,32 +163,33 @@ void add_batch_norm() {
 
 // ---- optimizer rules over flat buffers: 235,146 parameters is the MLP, 2,748,890 the wide residual network
 
-void add_rule(const char* name, int64_t n, const UpdateRule& rule, int states) {
+template <class Rule>
+void add_rule(const char* name, int64_t n, const Rule& rule) {
+  const int states = core::kernel_of(rule).states;
   const double amount = bytes((3. + 2 * states) * static_cast<double>(n));
   add(text("update/", name, "/", n), "GB/s", amount, [=] {
     std::vector<Tensor> state;
     for (int i = 0; i < states; ++i) state.push_back(Tensor::zeros({n}));
     return [=, weight = normal({n}), grad = Tensor::full({n}, 1e-3)]() mutable {
-      core::backend(Device::cpu).update(rule, weight, grad, state.data());
+      core::backend(Device::cpu).update(core::kernel_of(rule), weight, grad, state.data());
     };
   });
 }
 
 void add_rules() {
   for (int64_t n : {int64_t{235146}, int64_t{2748890}}) {
-    add_rule("gradient_descent", n, GradientDescentRule{.lr = 1e-3, .weight_decay = 5e-4}, 0);
-    add_rule("momentum", n, SgdRule{.lr = 1e-3, .momentum = .9, .dampening = 0, .weight_decay = 5e-4}, 1);
-    add_rule("nesterov", n, NesterovRule{.lr = 1e-3, .momentum = .9, .weight_decay = 5e-4}, 1);
+    add_rule("gradient_descent", n, core::GradientDescentRule{.lr = 1e-3, .weight_decay = 5e-4});
+    add_rule("momentum", n, core::SgdRule{.lr = 1e-3, .momentum = .9, .dampening = 0, .weight_decay = 5e-4});
+    add_rule("nesterov", n, core::NesterovRule{.lr = 1e-3, .momentum = .9, .weight_decay = 5e-4});
     add_rule("adam", n,
-             AdamRule{.lr = 1e-4,
-                      .beta1 = .9,
-                      .beta2 = .999,
-                      .epsilon = 1e-8,
-                      .weight_decay = 0,
-                      .correction1 = 1,
-                      .correction2 = 1,
-                      .decoupled = false},
-             2);
+             core::AdamRule{.lr = 1e-4,
+                            .beta1 = .9,
+                            .beta2 = .999,
+                            .epsilon = 1e-8,
+                            .weight_decay = 0,
+                            .correction1 = 1,
+                            .correction2 = 1,
+                            .decoupled = false});
   }
 }
 

@@ -84,11 +84,14 @@ Arguments parse(int argc, char** argv) {
 
 /// Only the time counts: the numbers are small, and equal in the peers.
 std::unique_ptr<optim::Optimizer> optimizer_named(const std::string& name, const std::vector<Variable>& parameters) {
-  if (name == "adam") return optim::make_optimizer(name, parameters, {.lr = 1e-3});
-  if (name == "sgd") return optim::make_optimizer(name, parameters, {.lr = .01, .momentum = 0., .weight_decay = 0.});
-  optim::Settings settings{.lr = .01, .momentum = .9, .weight_decay = 5e-4};
-  if (name == "sam" || name == "msam") settings.rho = .05;
-  return optim::make_optimizer(name == "momentum" ? "sgd" : name, parameters, settings);
+  const auto make = [&](const std::string& optimizer, const optim::NamedSchedules& hyperparameters) {
+    return optim::make_optimizer(optimizer, parameters, {.hyperparameters = hyperparameters});
+  };
+  if (name == "adam") return make(name, {{"lr", 1e-3}});
+  if (name == "sgd") return make(name, {{"lr", .01}, {"momentum", 0}, {"weight_decay", 0}});
+  optim::NamedSchedules usual{{"lr", .01}, {"momentum", .9}, {"weight_decay", 5e-4}};
+  if (name == "sam" || name == "msam") usual.emplace("rho", .05);
+  return make(name == "momentum" ? "sgd" : name, usual);
 }
 
 using Clock = std::chrono::steady_clock;
