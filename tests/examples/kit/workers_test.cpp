@@ -135,14 +135,18 @@ TEST_CASE("workers do not start while a loader's thread lives, whose locks they 
   CHECK(gathered.results == std::vector<std::string>{"0:32", "1:32"});
 }
 
-TEST_CASE("workers do not start while any other thread of the program lives") {
+TEST_CASE("workers do not start while other threads of the program live") {
+  // One more than OpenBLAS may have started again after an earlier fork.
+  const unsigned count = std::thread::hardware_concurrency() + 1;
   std::atomic<bool> stop = false;
-  std::thread other([&] {
-    while (!stop) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  });
+  std::vector<std::thread> others;
+  for (unsigned i = 0; i < count; ++i)
+    others.emplace_back([&] {
+      while (!stop) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
   Gathered gathered(1, [](int64_t, const Tick&) { return ""; });
   const std::string message = error_of([&] { in_processes(1, gathered.jobs); });
   stop = true;
-  other.join();
-  CHECK(contains(message, "got 1 other thread"));
+  for (std::thread& other : others) other.join();
+  CHECK(contains(message, "other thread"));
 }
