@@ -8,8 +8,9 @@
 //     return loss;
 //   });
 // Promises: the weights that can be seen between steps are the clean ones, also after a closure that threw; a step
-// never changes a gradient; a step never waits for the device; only parameters that require a gradient are touched, and
-// a parameter that the loss does not reach has a gradient of zero (it still decays and moves on with its momentum).
+// never changes a gradient; a step never waits for the device (but ESAM, which chooses samples by their losses); only
+// parameters that require a gradient are touched, and a parameter that the loss does not reach has a gradient of zero
+// (it still decays and moves on with its momentum).
 #pragma once
 
 #include <functional>
