@@ -29,6 +29,8 @@ class Process {
       const int output = open(output_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
       dup2(output, STDOUT_FILENO);
       dup2(output, STDERR_FILENO);
+      // What the person who runs the tests gave to ./minima is not meant for the program that is tested.
+      for (const char* name : {"BUILD", "CMAKE_FLAGS", "CDPATH"}) unsetenv(name);
       for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
       std::vector<char*> arguments;
       for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
