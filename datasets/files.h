@@ -22,7 +22,4 @@ std::vector<std::string> find_files(const std::string& what, const std::string& 
                                     const std::vector<std::string>& folders, const std::vector<std::string>& files,
                                     const std::string& hint);
 
-/// The SHA-256 of some bytes, in lower-case hexadecimal (FIPS 180-4).
-std::string sha256(const uint8_t* bytes, size_t size);
-
 }  // namespace minima::datasets::detail

@@ -19,7 +19,6 @@ struct ImageOptions {
   std::string directory;    ///< where the files are; empty: the usual places
   bool normalise = true;    ///< by the training images' published mean and deviation; false: pixels in [0, 1]
   int64_t train_limit = 0;  ///< keep the first n training images only; 0 keeps all
-  bool verify = false;      ///< compare the SHA-256 of the decompressed files with the published bytes (Fashion-MNIST)
 };
 
 /// 60,000 + 10,000 images (28, 28, 1) in 10 classes, from the four published IDX files, gz or not.

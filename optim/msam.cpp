@@ -2,7 +2,7 @@
 
 namespace minima::optim {
 
-MSAM::MSAM(std::unique_ptr<BaseOptimizer> base, const MsamOptions& options)
+MSAM::MSAM(Wrapped base, const MsamOptions& options)
     : Wrapper("msam", std::move(base), options.rho, Range::finite),
       weight_decay_at_perturbed_(options.weight_decay_at_perturbed) {
   if (!has_momentum())

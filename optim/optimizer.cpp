@@ -39,7 +39,7 @@ StepStatistics Optimizer::last_step() const {
   const Hyperparameters& group = kept.groups[0];
   const auto now = [&](const char* h) { return group.has(h) ? group.now(h) : StepStatistics::none; };
   const auto number = [](const Tensor& one) { return one.defined() ? one.item() : StepStatistics::none; };
-  const OptimizerState::Measured& m = kept.measured;
+  const OptimizerState::Measured& m = kept.last;
   StepStatistics s{.step = m.loss.defined() ? kept.steps : 0,
                    .loss = number(m.loss),
                    .lr = now("lr"),
@@ -91,8 +91,18 @@ BaseOptimizer::BaseOptimizer(const char* name, const ParameterGroups& groups,
   for (const char* buffer : buffers) state_.buffers.emplace_back(buffer, state_.flat.layout().zeros());
 }
 
+OptimizerState& BaseOptimizer::kept() {
+  if (state_.groups.empty()) detail::refuse_moved_from(state_.rule);
+  return state_;
+}
+
+const OptimizerState& BaseOptimizer::kept() const {
+  if (state_.groups.empty()) detail::refuse_moved_from(state_.rule);
+  return state_;
+}
+
 Variable BaseOptimizer::step(const Closure& closure) {
-  begin_step(state_);
+  begin_step(kept());
   Variable loss = gradient(state_, closure);
   observe(state_, loss);
   update(state_.flat.gradients());
@@ -104,10 +114,11 @@ Variable BaseOptimizer::step(const Closure& closure) {
 void begin_step(OptimizerState& state) {
   for (Hyperparameters& group : state.groups) group.sample(state.steps);
   state.flat.refresh();
-  state.measured = {};
+  state.now = {};
 }
 
 Variable gradient(OptimizerState& state, const Closure& closure) {
+  if (!closure) fail(state.rule, "an empty closure", "a function that runs forward and backward and returns the loss");
   state.flat.zero_gradients();
   EnableGrad recording;
   Variable loss = closure();
@@ -116,7 +127,7 @@ Variable gradient(OptimizerState& state, const Closure& closure) {
          loss.defined() ? text("a closure that returns shape ", loss.shape()) : "a closure that returns nothing",
          "the loss, one element");
   state.flat.complete_gradients();
-  ++state.gradient_evaluations;
+  ++state.now.gradient_evaluations;
   return loss;
 }
 
@@ -124,13 +135,13 @@ Tensor loss_only(OptimizerState& state, const Closure& closure) {
   const Generator random_numbers = default_generator();
   BatchStatisticsFrozen frozen;
   const Variable loss = gradient(state, closure);
-  --state.gradient_evaluations;
+  --state.now.gradient_evaluations;
   default_generator() = random_numbers;
   return loss.value();
 }
 
 void observe(OptimizerState& state, const Variable& loss) {
-  OptimizerState::Measured& m = state.measured;
+  OptimizerState::Measured& m = state.now;
   const FlatParameters& flat = state.flat;
   // A loss that is a weight itself would change with the weight.
   m.loss = loss.value().shares_storage_with(flat.memory()) ? loss.value().clone() : loss.value();
@@ -146,6 +157,10 @@ void observe(OptimizerState& state, const Variable& loss) {
 // ------------------------------------------------------------------------------------------------ the update
 
 namespace detail {
+
+void refuse_moved_from(const char* optimizer) {
+  fail(optimizer, "an optimizer that was moved from", "the one that it was moved into");
+}
 
 void check_max_gradient_norm(const std::string& where, double norm) {
   if (!(norm > 0)) fail(where, text("max_gradient_norm = ", norm), "a number above 0");
@@ -176,6 +191,8 @@ void run(OptimizerState& state, const FlatParameters::Run& run, const core::Upda
 void complete_step(OptimizerState& state) {
   state.flat.count_step();
   ++state.steps;
+  state.gradient_evaluations += state.now.gradient_evaluations;
+  state.last = std::exchange(state.now, {});
 }
 
 }  // namespace detail

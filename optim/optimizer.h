@@ -81,14 +81,16 @@ struct OptimizerState {
   std::vector<Buffer> additional;  ///< of a wrapper
   double max_gradient_norm = std::numeric_limits<double>::infinity();
   bool decay_in_gradient = true;  ///< whether weight decay is part of the gradient (AdamW's is not)
-  int64_t steps = 0, gradient_evaluations = 0;
+  int64_t steps = 0, gradient_evaluations = 0;  ///< of the steps that were completed
   Measure measure = Measure::nothing;
 
   /// What last_step() is made of. One-element tensors, undefined where not measured; they stay on the device until
   /// somebody asks.
   struct Measured {
     Tensor loss, loss_clean, loss_perturbed, gradient_norm, velocity_norm, velocity_dot_gradient, perturbation_norm;
-  } measured{};
+    int64_t gradient_evaluations = 0;
+  };
+  Measured now{}, last{};  ///< of the step under way, and of the last one that was completed
 };
 
 class Optimizer {
@@ -99,8 +101,10 @@ class Optimizer {
   virtual ~Optimizer() = default;
 
   /// One step on the batch that the closure trains on. Returns the loss of the (first) call. Errors: a closure that
-  /// never calls backward(), a schedule that yields NaN or a number out of range (naming the step), parameters whose
-  /// dtype or device changed. What the closure throws passes through; the step then has not happened.
+  /// never calls backward(), an empty one, a schedule that yields NaN or a number out of range (naming the step),
+  /// parameters whose dtype or device changed, an optimizer that was moved from. What the closure throws passes
+  /// through: the step then has not happened, and weights, buffers and counts are those before it. What the closure
+  /// itself has changed until then stays so: batch-norm statistics of a pass that it completed, random numbers drawn.
   virtual Variable step(const Closure& closure) = 0;
   /// As make_optimizer() knows it: "sgd", "msam", "along-random" ...
   virtual std::string name() const = 0;
@@ -146,8 +150,8 @@ class BaseOptimizer : public Optimizer {
   virtual void update(const Tensor& gradient) = 0;
 
   std::string name() const override { return state_.rule; }
-  OptimizerState& kept() override { return state_; }
-  const OptimizerState& kept() const override { return state_; }
+  OptimizerState& kept() override;
+  const OptimizerState& kept() const override;
 
  protected:
   /// `hyperparameters` are all that the rule reads, with the values that groups inherit; `buffers` name the rule's
@@ -162,8 +166,8 @@ class BaseOptimizer : public Optimizer {
 
 // ---- the parts of a step
 
-/// Samples and checks the schedules, takes back weights that were moved elsewhere, forgets the last step's
-/// measurements.
+/// Samples and checks the schedules, takes back weights that were moved elsewhere, forgets what an unfinished step
+/// measured.
 void begin_step(OptimizerState& state);
 /// Zeroes the gradients, calls the closure and leaves the gradient in state.flat.gradients().
 Variable gradient(OptimizerState& state, const Closure& closure);
@@ -187,6 +191,7 @@ namespace detail {
 Tensor clipped(const OptimizerState& state, const Tensor& gradient);
 void run(OptimizerState& state, const FlatParameters::Run& run, const core::UpdateKernel& rule, const Tensor& gradient);
 void complete_step(OptimizerState& state);
+[[noreturn]] void refuse_moved_from(const char* optimizer);
 /// An error unless above 0.
 void check_max_gradient_norm(const std::string& where, double norm);
 }  // namespace detail

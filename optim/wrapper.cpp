@@ -1,5 +1,6 @@
 #include "optim/wrapper.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/ops.h"
@@ -45,39 +46,44 @@ bool Perturbation::is_zero() const {
   return true;
 }
 
+bool Perturbation::is_long() const {
+  if (!scale_.defined()) return false;  // the direction is not normalised: nothing is known of its length
+  double longest = 0, weights = 0;
+  for (const FlatParameters::Run& run : state_->flat.runs()) {
+    longest = std::max(longest, std::abs(factor(run.group)));
+    weights += static_cast<double>(run.end - run.begin);
+  }
+  return longest > std::sqrt(weights);
+}
+
 namespace {
 
-/// The weights are w + e until the brace closes; then w, the same bits.
-class AtWithCopy {
- public:
-  AtWithCopy(const Perturbation& e, const FlatParameters& flat) : weights_(flat.memory()), clean_(weights_.clone()) {
-    e.move_weights(+1);
-  }
-  AtWithCopy(const AtWithCopy&) = delete;
-  AtWithCopy& operator=(const AtWithCopy&) = delete;
-  ~AtWithCopy() { weights_.copy_from(clean_); }
-
- private:
-  Tensor weights_, clean_;
-};
-
-/// The weights are w + e until the brace closes; then e is subtracted.
+/// The weights are w + e until the brace closes; then w, from a copy or by subtraction.
 class At {
  public:
-  explicit At(const Perturbation& e) : e_(e) { e_.move_weights(+1); }
+  At(const Perturbation& e, const FlatParameters& flat, bool with_copy)
+      : e_(e), weights_(flat.memory()), clean_(with_copy && !e.is_zero() ? weights_.clone() : Tensor()) {
+    if (!e_.is_zero()) e_.move_weights(+1);
+  }
   At(const At&) = delete;
   At& operator=(const At&) = delete;
-  ~At() { e_.move_weights(-1); }
+  ~At() {
+    if (clean_.defined())
+      weights_.copy_from(clean_);
+    else if (!e_.is_zero())
+      e_.move_weights(-1);
+  }
 
  private:
   const Perturbation& e_;
+  Tensor weights_, clean_;
 };
 
 }  // namespace
 
 // ----------------------------------------------------------------------------------------------------- wrapper
 
-Wrapper::Wrapper(std::string name, std::unique_ptr<BaseOptimizer> base, const Schedule& rho, Range radius)
+Wrapper::Wrapper(std::string name, Wrapped base, const Schedule& rho, Range radius)
     : name_(std::move(name)), base_(std::move(base)) {
   for (Hyperparameters& group : kept().groups) {
     group.extend(name_, {"rho", rho, radius});
@@ -85,40 +91,37 @@ Wrapper::Wrapper(std::string name, std::unique_ptr<BaseOptimizer> base, const Sc
   }
 }
 
+BaseOptimizer& Wrapper::base() const {
+  if (!base_) detail::refuse_moved_from("optimizer");
+  return *base_;
+}
+
 Variable Wrapper::gradient_at_weights(const Closure& closure) {
   random_numbers_ = default_generator();
   Variable loss = gradient(kept(), closure);
   observe(kept(), loss);
-  kept().measured.loss_clean = kept().measured.loss;
+  kept().now.loss_clean = kept().now.loss;
   return loss;
 }
 
 void Wrapper::second_gradient_at(const Perturbation& e, const Closure& closure) {
-  OptimizerState::Measured& measured = kept().measured;
-  if (kept().measure != Measure::nothing) measured.perturbation_norm = e.norm();
+  if (kept().measure != Measure::nothing) kept().now.perturbation_norm = e.norm();
   BatchStatisticsFrozen frozen;
   default_generator() = random_numbers_;
-  if (e.is_zero()) {
-    measured.loss_perturbed = gradient(kept(), closure).value();
-    return;
-  }
-  AtWithCopy perturbed(e, kept().flat);
-  measured.loss_perturbed = gradient(kept(), closure).value();
+  At perturbed(e, kept().flat, true);
+  kept().now.loss_perturbed = gradient(kept(), closure).value();
 }
 
 Variable Wrapper::only_gradient_at(const Perturbation& e, const Closure& closure) {
-  OptimizerState::Measured& measured = kept().measured;
-  if (kept().measure == Measure::losses) measured.loss_clean = loss_only(kept(), closure);
-  if (kept().measure != Measure::nothing) measured.perturbation_norm = e.norm();
+  if (kept().measure == Measure::losses) kept().now.loss_clean = loss_only(kept(), closure);
+  if (kept().measure != Measure::nothing) kept().now.perturbation_norm = e.norm();
   Variable loss;
-  if (e.is_zero()) {
-    loss = gradient(kept(), closure);
-  } else {
-    At perturbed(e);
+  {
+    At perturbed(e, kept().flat, e.is_long());
     loss = gradient(kept(), closure);
   }
   observe(kept(), loss);
-  measured.loss_perturbed = measured.loss;
+  kept().now.loss_perturbed = kept().now.loss;
   return loss;
 }
 

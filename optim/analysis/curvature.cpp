@@ -19,10 +19,7 @@ namespace {
 
 Variable recorded(const char* where, const LossFunction& loss) {
   EnableGrad recording;
-  Variable value = loss();
-  if (value.numel() == 1)  // grad() refuses others
-    detail::finite_loss(where, value, "the weights as they are", "Did the training diverge?");
-  return value;
+  return detail::finite_loss(where, loss, "the weights as they are", "Did the training diverge?");
 }
 
 // The Hessian of the loss in flat vectors.

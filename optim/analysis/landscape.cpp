@@ -38,7 +38,7 @@ class Excursion {
   double loss_at(const Tensor& flat, const std::string& place) {
     trainable_.check(flat);
     go_to(flat);
-    return detail::finite_loss(where_, loss_(), place, "Look at a smaller range.");
+    return detail::finite_loss(where_, loss_, place, "Look at a smaller range.").item();
   }
 
  private:

@@ -46,10 +46,15 @@ Tensor Trainable::direction(const Tensor& flat) const {
   return moving;
 }
 
-double finite_loss(const char* where, const Variable& loss, const std::string& place, const char* hint) {
-  const double value = loss.item();
-  if (!std::isfinite(value))
-    fail(where, text("a loss of ", std::isnan(value) ? NAN : value, " at ", place), "a finite number", hint);
+Variable finite_loss(const char* where, const std::function<Variable()>& loss, const std::string& place,
+                     const char* hint) {
+  if (!loss) fail(where, "an empty function", "one that returns the loss");
+  Variable value = loss();
+  if (!value.defined() || value.numel() != 1)
+    fail(where, value.defined() ? text("a loss of shape ", value.shape()) : "no loss", "one element",
+         "Reduce it with sum() or mean().");
+  if (const double number = value.item(); !std::isfinite(number))
+    fail(where, text("a loss of ", std::isnan(number) ? NAN : number, " at ", place), "a finite number", hint);
   return value;
 }
 

@@ -2,6 +2,7 @@
 // parameters have their place in a vector but stand still: their part counts as zero.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,9 @@ class Trainable {
   int64_t dimension_ = 0;
 };
 
-/// The number a loss came to, at the place named; one that is not finite is an error.
-double finite_loss(const char* where, const Variable& loss, const std::string& place, const char* hint);
+/// The loss at the place named. An empty function is an error, and so is a loss that is not a finite number.
+Variable finite_loss(const char* where, const std::function<Variable()>& loss, const std::string& place,
+                     const char* hint);
 
 /// factor * x
 Tensor scaled(const Tensor& x, double factor);

@@ -47,13 +47,12 @@ TEST_CASE("a warm-up from zero takes its first step with zero and reaches the ta
 
 TEST_CASE("each joined schedule counts from its own beginning") {
   const Schedule joined =
-      optim::join({optim::constant(1), [](int64_t step) { return 10.0 + static_cast<double>(step); }, 7}, {3, 5});
+      optim::join({1, [](int64_t step) { return 10.0 + static_cast<double>(step); }, 7}, {3, 5});
   CHECK(values(joined, 7) == std::vector<double>{1, 1, 1, 10, 11, 7, 7});
 }
 
 TEST_CASE("a schedule knows whether it is a constant") {
   CHECK(Schedule(0.1).is_constant());
-  CHECK(optim::constant(0.1).is_constant());
   CHECK_FALSE(optim::cosine(0.1, 10).is_constant());
   Schedule copy = optim::cosine(0.1, 10);
   Schedule again(copy);
@@ -61,6 +60,7 @@ TEST_CASE("a schedule knows whether it is a constant") {
 }
 
 TEST_CASE("an impossible schedule is refused with what was given") {
+  CHECK_ERROR(Schedule(std::function<double(int64_t)>()), "[Schedule] got an empty function");
   CHECK_ERROR(optim::step_decay(0.1, 0), "[step_decay] got every = 0, expected at least 1");
   CHECK_ERROR(optim::cosine(0.1, -5), "[cosine] got steps = -5");
   CHECK_ERROR(optim::linear_warmup(0.1, 10, 1.5), "start_factor = 1.5, expected a number in [0, 1]");
