@@ -178,6 +178,7 @@ std::vector<Variable> run(const std::vector<Variable>& outputs, const std::vecto
 }
 
 void check_seed(const Variable& seed, const Variable& output, const char* where, const std::string& name) {
+  if (!seed.defined()) fail(where, text(name, " that is undefined"), text("one of shape ", output.shape()));
   if (seed.shape() != output.shape() || seed.dtype() != output.dtype())
     fail(where, text(name, " of ", name_of(seed.dtype()), " ", seed.shape()),
          text("the output's ", name_of(output.dtype()), " ", output.shape()));

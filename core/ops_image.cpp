@@ -101,11 +101,29 @@ std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window) {
   return {y, positions};
 }
 
+namespace {
+// Positions as max_pool2d gives them. Those of one's own could point anywhere in memory; on a GPU nobody looks, as a
+// step would have to wait for it.
+void check_positions(const char* op, const Tensor& positions, const Shape& x) {
+  require_defined(op, positions);
+  if (x.rank() != 4 || positions.rank() != 4 || positions.dtype() != DType::int32 || positions.size(0) != x[0])
+    fail(op, text(name_of(positions.dtype()), " positions ", positions.shape(), " for x ", x),
+         "int32 positions for the same batch");
+  if (positions.device() != Device::cpu) return;
+  const auto* at = reinterpret_cast<const uint32_t*>(positions.raw());
+  const auto elements = static_cast<uint32_t>(x[1] * x[2] * x[3]);
+  uint32_t outside = 0;  // the highest bit tells: one test for all keeps the loop short
+  for (int64_t i = 0; i < positions.numel(); ++i) outside |= at[i] | (elements - 1 - at[i]);
+  if (outside >> 31 == 0) return;
+  for (int64_t i = 0; i < positions.numel(); ++i)
+    if (at[i] >= elements)
+      fail(op, text("position ", static_cast<int32_t>(at[i]), " at index ", i), text("0 to ", elements - 1));
+}
+}  // namespace
+
 Tensor gather_positions(const Tensor& x, const Tensor& positions) {
   require_floating_image("gather_positions", "x", x);
-  if (positions.rank() != 4 || positions.dtype() != DType::int32 || positions.size(0) != x.size(0))
-    fail("gather_positions", text(name_of(positions.dtype()), " positions ", positions.shape(), " for x ", x.shape()),
-         "int32 positions for the same batch");
+  check_positions("gather_positions", positions, x.shape());
   Tensor y = Tensor::empty(positions.shape(), x.dtype(), x.device());
   backend(x.device()).gather_positions(x, positions, y);
   return y;
@@ -113,6 +131,7 @@ Tensor gather_positions(const Tensor& x, const Tensor& positions) {
 
 Tensor scatter_positions(const Tensor& y, const Tensor& positions, const Shape& x_shape) {
   require_floating_image("scatter_positions", "y", y);
+  check_positions("scatter_positions", positions, x_shape);
   if (y.shape() != positions.shape())
     fail("scatter_positions", text("values ", y.shape()), text("the positions' shape ", positions.shape()));
   Tensor x = Tensor::empty(x_shape, y.dtype(), y.device());

@@ -24,7 +24,8 @@ struct Archive {
 };
 
 void save_safetensors(const Archive& archive, const std::string& path);
-/// In a build without nlohmann-json loading is an error (safetensors_off.cpp).
+/// False in a build without nlohmann-json, where loading is an error (safetensors_off.cpp).
+bool can_load_safetensors();
 Archive load_safetensors(const std::string& path);
 /// Parses bytes; `name` stands for the file in errors.
 Archive parse_safetensors(const char* bytes, size_t size, const std::string& name);

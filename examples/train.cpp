@@ -51,6 +51,13 @@ int train(int argc, char** argv) {
   const std::string checkpoint = save_as + ".checkpoint";
   const Notes options = line.values({"--save", "--resume"});  // those that change results
   int64_t step = resume ? load_training(checkpoint, *model, *optimizer, options).step : 0;
+  const auto require_finite = [&](const char* what, double value) {
+    if (!std::isfinite(value))
+      fail(method,
+           text(what, " ", number_text(value), " at step ", step, " with learning rate ",
+                optim::cosine(lr, steps)(step - 1)),
+           "a finite loss", "Try a smaller --lr.");
+  };
 
   while (step < steps) {
     int64_t seen = step % per_epoch;  // batches of this epoch that a resumed run has had
@@ -59,7 +66,8 @@ int train(int argc, char** argv) {
       if (seen-- > 0) continue;
       if (interrupted()) {
         save_training(checkpoint, *model, *optimizer, {.step = step, .notes = options});
-        std::printf("Saved at step %lld; the same command with --resume goes on.\n", static_cast<long long>(step));
+        std::printf("Saved at step %lld; the same command with --resume goes on%s.\n", static_cast<long long>(step),
+                    can_load_safetensors() ? "" : " in a build with nlohmann-json, which this one is not");
         return exit_interrupted;
       }
       const Variable loss = optimizer->step([&, &x = images, &y = labels] {
@@ -68,16 +76,13 @@ int train(int argc, char** argv) {
         return loss;
       });
       ++step;
-      if (!std::isfinite(loss.item()))
-        fail(method,
-             text("loss ", number_text(loss.item()), " at step ", step, " with learning rate ",
-                  optim::cosine(lr, steps)(step - 1)),
-             "a finite loss", "Try a smaller --lr.");
+      require_finite("loss", loss.item());
     }
     refresh_batch_norm(*model, train_set, batch_size);
     const Evaluation on_test = evaluate(*model, test_set);
     std::printf("epoch %3lld  test loss %.4f  test accuracy %.2f%%\n", static_cast<long long>(step / per_epoch),
                 on_test.loss, 100 * on_test.accuracy);
+    require_finite("test loss", on_test.loss);
   }
   nn::save(*model, save_as);
   std::filesystem::remove(checkpoint);

@@ -6,8 +6,8 @@ MSAM::MSAM(Wrapped base, const MsamOptions& options)
     : Wrapper("msam", std::move(base), options.rho, Range::finite),
       weight_decay_at_perturbed_(options.weight_decay_at_perturbed) {
   if (!has_momentum())
-    fail("msam", text(base_name(), " with momentum = 0"), "a base with momentum",
-         "The perturbation follows the momentum buffer: give the base .momentum = 0.9.");
+    fail("msam", base_name() + (group(0).has("momentum") ? " with momentum = 0" : ", which keeps no momentum"),
+         "a base with momentum", "The perturbation follows the momentum buffer: give the base .momentum = 0.9.");
   if (weight_decay_at_perturbed_ && !kept().decay_in_gradient)
     fail("msam", text("weight_decay_at_perturbed over ", base_name()),
          "a base whose weight decay is part of the gradient");

@@ -148,7 +148,7 @@ void observe(OptimizerState& state, const Variable& loss) {
   if (state.measure == Measure::nothing) return;
   const Tensor& g = flat.gradients();
   m.gradient_norm = flat.norm(g);
-  if (state.buffers.empty()) return;
+  if (!state.momentum_is_first_buffer || state.buffers.empty()) return;
   const Tensor& v = state.buffers[0].second;
   m.velocity_norm = flat.norm(v);
   m.velocity_dot_gradient = flat.dot(v, g);

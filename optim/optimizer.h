@@ -77,10 +77,11 @@ struct OptimizerState {
   const char* rule;  ///< the base's name: "sgd"
   FlatParameters flat;
   std::vector<Hyperparameters> groups;
-  std::vector<Buffer> buffers;     ///< of the rule, in its order; the first is the momentum
+  std::vector<Buffer> buffers;     ///< of the rule, in its order
   std::vector<Buffer> additional;  ///< of a wrapper
   double max_gradient_norm = std::numeric_limits<double>::infinity();
-  bool decay_in_gradient = true;  ///< whether weight decay is part of the gradient (AdamW's is not)
+  bool decay_in_gradient = true;                ///< whether weight decay is part of the gradient (AdamW's is not)
+  bool momentum_is_first_buffer = true;         ///< if there is a buffer at all (RMSprop's is none)
   int64_t steps = 0, gradient_evaluations = 0;  ///< of the steps that were completed
   Measure measure = Measure::nothing;
 
@@ -122,7 +123,7 @@ class Optimizer {
   const std::vector<Variable>& parameters() const { return kept().flat.parameters(); }
   /// The momentum buffer v (Adam: the raw first moment m), flat, in the order of parameters(). An error without one.
   const Tensor& momentum() const;
-  bool has_momentum() const { return !kept().buffers.empty(); }
+  bool has_momentum() const { return kept().momentum_is_first_buffer && !kept().buffers.empty(); }
   /// All that is kept between steps: momentum and the like.
   std::vector<Buffer> buffers() const;
 
@@ -155,7 +156,7 @@ class BaseOptimizer : public Optimizer {
 
  protected:
   /// `hyperparameters` are all that the rule reads, with the values that groups inherit; `buffers` name the rule's
-  /// states, the first being the momentum.
+  /// states, the first being the momentum unless kept().momentum_is_first_buffer is set to false.
   BaseOptimizer(const char* name, const ParameterGroups& groups, const std::vector<Hyperparameter>& hyperparameters,
                 const std::vector<const char*>& buffers,
                 double max_gradient_norm = std::numeric_limits<double>::infinity());
