@@ -80,9 +80,9 @@ int train(int argc, char** argv) {
     }
     refresh_batch_norm(*model, train_set, batch_size);
     const Evaluation on_test = evaluate(*model, test_set);
+    require_finite("test loss", on_test.loss);
     std::printf("epoch %3lld  test loss %.4f  test accuracy %.2f%%\n", static_cast<long long>(step / per_epoch),
                 on_test.loss, 100 * on_test.accuracy);
-    require_finite("test loss", on_test.loss);
   }
   nn::save(*model, save_as);
   std::filesystem::remove(checkpoint);
