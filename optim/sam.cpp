@@ -6,8 +6,7 @@
 
 namespace minima::optim {
 
-SAM::SAM(Wrapped base, const SamOptions& options)
-    : Wrapper("sam", std::move(base), options.rho, Range::at_least_0) {}
+SAM::SAM(Wrapped base, const SamOptions& options) : Wrapper("sam", std::move(base), options.rho, Range::at_least_0) {}
 
 Variable SAM::step(const Closure& closure) {
   begin_step();
