@@ -280,3 +280,27 @@ TEST_CASE("an undefined tensor is refused as a value, a gradient and a seed, als
     CHECK_ERROR(Variable().backward(), "[backward] got an output that depends on no leaf");
   }
 }
+
+TEST_CASE(
+    "the gradients of layers are written into bound memory, added to what is there, and right for a weight used "
+    "twice") {
+  const Tensor x = default_generator().normal({4, 3}, 0, 1, DType::float64);
+  const auto loss = [&](const Variable& w, const Variable& b) {
+    const Variable h = linear(Variable(x), w, b, Activation::relu);
+    return sum(square(linear(h, w, b)));
+  };
+  Variable w(default_generator().normal({3, 3}, 0, 1, DType::float64), requires_grad);
+  Variable b(default_generator().normal({3}, 0, 1, DType::float64), requires_grad);
+  const std::vector<Variable> expected = grad(loss(w, b), {w, b});
+  Tensor flat = Tensor::full({12}, 99, DType::float64);
+  w.bind_grad(flat.slice(0, 9).reshape({3, 3}));
+  b.bind_grad(flat.slice(9, 12));
+  for (int times = 1; times <= 3; ++times) {
+    loss(w, b).backward();
+    CHECK_CLOSE(w.grad(), core::unary(core::UnaryOp::affine, expected[0].value(), times));
+    CHECK_CLOSE(b.grad(), core::unary(core::UnaryOp::affine, expected[1].value(), times));
+  }
+  w.zero_grad();
+  sum(linear(Variable(x), w, Variable())).backward();  // alone, it is written where it belongs
+  CHECK_CLOSE(flat.slice(0, 9).reshape({3, 3}), core::matmul(Tensor::full({4, 3}, 1, DType::float64), x, true));
+}
