@@ -70,6 +70,10 @@ Packed pack_transpose(const Convolution& c, const Phase& rows, const Phase& colu
 
 void run_pass(const Pass& p, const float* x, const Packed& packed, const float* bias, bool relu, float* y) {
   if (p.batch * p.rows * p.columns * p.out == 0) return;
+  const char* e = std::getenv("ALGO");
+  if (p.kernel_h == 3 && p.kernel_w == 3 && p.stride == 1 && e && e[0] != 'd')
+    return winograd_pass(e[0] == '2' ? kernels().winograd2 : kernels().winograd4, p, x, read<float>(packed), bias, relu,
+                         y);
   direct_pass(p, x, read<float>(packed), bias, relu, y);
 }
 
@@ -112,6 +116,9 @@ void correlate(const Convolution& c, const float* x, const float* y, float* weig
     std::fill_n(weight, c.out * c.patch(), 0.f);
     return;
   }
+  const char* e = std::getenv("ALGO");
+  if (c.is_3x3() && e && e[0] != 'd')
+    return winograd_correlate(e[0] == '2' ? kernels().winograd2 : kernels().winograd4, c, x, y, weight);
   direct_correlate(c, x, y, weight);
 }
 }  // namespace
