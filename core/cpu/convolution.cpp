@@ -2,9 +2,8 @@
 // The data gradient of a convolution is a convolution again. With stride s, pixel x[i] takes part in y[q - m] through
 // the kernel row k = r + s m, where i + padding = s q + r: for each remainder r, the pixels i = s q + r - padding are a
 // dense convolution of y with every s-th row of the kernel, in reverse. So there are s * s passes, one for stride 1.
-#include <cstring>
-
 #include "core/cpu/convolution.h"
+#include "core/ops.h"
 
 namespace minima::core {
 namespace cpu {
@@ -68,13 +67,27 @@ Packed pack_transpose(const Convolution& c, const Phase& rows, const Phase& colu
   });
 }
 
+/// Winograd's kernels for a 3 x 3 convolution of stride 1 with these outputs, or null where direct is faster. Measured:
+/// a multiplication of Winograd's costs 1.5 times one of the direct kernels, transforms included, from about 8 and 16
+/// channels on, and the transform of the weights as much as 7 tiles of 4 x 4, or 9 of 2 x 2.
+const WinogradKernels* winograd_for(int64_t batch, int64_t rows, int64_t columns, int64_t in, int64_t out) {
+  const auto tiles = [&](int64_t m) { return batch * ((rows + m - 1) / m) * ((columns + m - 1) / m); };
+  const int64_t by_4 = 36 * (tiles(4) + 7), by_2 = 16 * (tiles(2) + 9), direct = 6 * batch * rows * columns;
+  const WinogradKernels* faster = by_4 < by_2 ? &kernels().winograd4 : &kernels().winograd2;
+  if (conv_algorithm() == ConvAlgorithm::winograd) return faster;
+  const bool few_channels = std::min(in, out) < 8 || in + out < 24;
+  if (conv_algorithm() == ConvAlgorithm::direct || few_channels || direct < std::min(by_4, by_2)) return nullptr;
+  return faster;
+}
+
 void run_pass(const Pass& p, const float* x, const Packed& packed, const float* bias, bool relu, float* y) {
   if (p.batch * p.rows * p.columns * p.out == 0) return;
-  const char* e = std::getenv("ALGO");
-  if (p.kernel_h == 3 && p.kernel_w == 3 && p.stride == 1 && e && e[0] != 'd')
-    return winograd_pass(e[0] == '2' ? kernels().winograd2 : kernels().winograd4, p, x, read<float>(packed), bias, relu,
-                         y);
-  direct_pass(p, x, read<float>(packed), bias, relu, y);
+  const bool is_3x3 = p.kernel_h == 3 && p.kernel_w == 3 && p.stride == 1;
+  const WinogradKernels* winograd = is_3x3 ? winograd_for(p.batch, p.rows, p.columns, p.in, p.out) : nullptr;
+  if (winograd)
+    winograd_pass(*winograd, p, x, read<float>(packed), bias, relu, y);
+  else
+    direct_pass(p, x, read<float>(packed), bias, relu, y);
 }
 
 void forward(const Convolution& c, const float* x, const float* weight, const float* bias, bool relu, float* y) {
@@ -116,10 +129,12 @@ void correlate(const Convolution& c, const float* x, const float* y, float* weig
     std::fill_n(weight, c.out * c.patch(), 0.f);
     return;
   }
-  const char* e = std::getenv("ALGO");
-  if (c.is_3x3() && e && e[0] != 'd')
-    return winograd_correlate(e[0] == '2' ? kernels().winograd2 : kernels().winograd4, c, x, y, weight);
-  direct_correlate(c, x, y, weight);
+  const bool is_3x3 = c.window.kernel_h == 3 && c.window.kernel_w == 3 && c.window.stride == 1;
+  const WinogradKernels* winograd = is_3x3 ? winograd_for(c.batch, c.out_h, c.out_w, c.in, c.out) : nullptr;
+  if (winograd)
+    winograd_correlate(*winograd, c, x, y, weight);
+  else
+    direct_correlate(c, x, y, weight);
 }
 }  // namespace
 }  // namespace cpu

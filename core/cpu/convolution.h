@@ -26,7 +26,6 @@ struct Convolution {
   /// Output rows of all images, one image after the other.
   int64_t rows() const { return batch * out_h; }
   bool is_empty() const { return rows() * out_w == 0; }
-  bool is_3x3() const { return window.kernel_h == 3 && window.kernel_w == 3 && window.stride == 1; }
 };
 
 // ---- convolution_im2col.cpp: T is float or double; bias may be null

@@ -1,40 +1,48 @@
 // Which instruction set the fast kernels use.
 #include <cstdlib>
-#include <string_view>
 
 #include "core/cpu/microkernels.h"
 #include "core/error.h"
 
 namespace minima::core::cpu {
 namespace {
-struct Choice {
-  const Kernels* table;
-  bool present;  ///< the processor has it
-};
-
-const Kernels& choose() {
-  const Choice choices[] = {
-  // the best first
+/// The tables that the processor can run, the best first.
+std::vector<const Kernels*> tables() {
+  std::vector<const Kernels*> all;
 #if defined(MINIMA_X86_KERNELS)
-      {&avx512::table, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")},
-      {&avx2::table, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl"))
+    all.push_back(&avx512::table);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(&avx2::table);
 #endif
-      {&baseline::table, true}};
-  const char* wish = std::getenv("MINIMA_ISA");
-  std::string known;
-  for (const Choice& choice : choices) {
-    if (!choice.present) continue;
-    if (!wish || std::string_view(wish) == choice.table->name) return *choice.table;
-    known += (known.empty() ? "" : ", ") + std::string(choice.table->name);
-  }
-  fail("MINIMA_ISA", text("'", wish, "'"), text("an instruction set that this processor and this build have: ", known));
+  all.push_back(&baseline::table);
+  return all;
+}
+
+const Kernels* table_named(const char* op, const std::string& name) {
+  for (const Kernels* table : tables())
+    if (name == table->name) return table;
+  fail(op, text("'", name, "'"),
+       text("an instruction set that this processor and this build have: ", joined(instruction_sets(), ", ")));
+}
+
+const Kernels*& chosen() {
+  static const Kernels* table = [] {
+    const char* wish = std::getenv("MINIMA_ISA");
+    return wish ? table_named("MINIMA_ISA", wish) : tables().front();
+  }();
+  return table;
 }
 }  // namespace
 
-const Kernels& kernels() {
-  static const Kernels& chosen = choose();
-  return chosen;
+const Kernels& kernels() { return *chosen(); }
+
+std::vector<std::string> instruction_sets() {
+  std::vector<std::string> names;
+  for (const Kernels* table : tables()) names.push_back(table->name);
+  return names;
 }
+
+void set_instruction_set(const std::string& name) { chosen() = table_named("set_instruction_set", name); }
 
 }  // namespace minima::core::cpu

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace minima::core::cpu {
 
@@ -68,9 +70,12 @@ struct Kernels {
   WinogradKernels winograd2, winograd4;
 };
 
-/// The table of the instruction set in use: the best that the processor has, or what MINIMA_ISA says (baseline, avx2
-/// or avx512; one that the processor or this build lacks is an error).
+/// The table in use: of the best instruction set that the processor has, or of the one that MINIMA_ISA names.
 const Kernels& kernels();
+/// The instruction sets that the processor and this build have, the best first: of "avx512", "avx2" and "baseline".
+std::vector<std::string> instruction_sets();
+/// Changes the one in use; not while a kernel runs.
+void set_instruction_set(const std::string& name);
 
 namespace baseline {
 extern const Kernels table;

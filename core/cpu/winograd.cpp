@@ -16,12 +16,14 @@
 //
 // Rounding errors, relative to the root mean square of the result, with normal numbers in 64 channels (the tests hold
 // us to this): direct 4e-7, m = 2 3e-7, m = 4 9e-7.
+#include <cstdlib>
 #include "core/cpu/convolution.h"
 
 namespace minima::core::cpu {
 namespace {
 constexpr int64_t most_elements = 36;
-constexpr int64_t chunk_floats = 98304;  // U of a chunk: 384 KB
+
+constexpr int64_t chunk_floats = 24576;  // U of a chunk: 96 KB
 constexpr int64_t least_tiles = 28;      // of a chunk: two tiles of the product kernels with most rows
 constexpr int64_t round_tiles = 128;
 constexpr int64_t skew = 16;  // floats between elements, so that they do not fall on the same lines of a cache
