@@ -75,6 +75,13 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
 Tensor conv2d_transpose(const Tensor& y, const Tensor& weight, const Shape& x_shape, int64_t stride, int64_t padding);
 Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_shape, int64_t stride, int64_t padding,
                         Tensor into = {});
+/// How float32 convolutions are computed on the CPU. Winograd's algorithm takes a quarter to a half of the
+/// multiplications of the direct one for 3 x 3 kernels of stride 1, and rounds a little more coarsely
+/// (core/cpu/winograd.cpp has figures); all other kernels are direct. `automatic`, the default, is the faster one by
+/// the shapes alone.
+enum class ConvAlgorithm : uint8_t { automatic, direct, winograd };
+void set_conv_algorithm(ConvAlgorithm algorithm);
+ConvAlgorithm conv_algorithm();
 /// Values and positions; a position is an index into the elements of its image.
 std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window);
 /// The elements of each image of x at these positions, and the transpose of that, which adds them back.

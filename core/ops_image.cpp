@@ -1,4 +1,5 @@
 // Operations on images [batch, height, width, channels], and normalisation of their channels.
+#include <atomic>
 #include <limits>
 
 #include "core/checks.h"
@@ -87,6 +88,12 @@ Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_sh
   backend(x.device()).conv2d_correlate(window, x, y, weight);
   return weight;
 }
+
+namespace {
+std::atomic<ConvAlgorithm> chosen_algorithm{ConvAlgorithm::automatic};
+}
+void set_conv_algorithm(ConvAlgorithm algorithm) { chosen_algorithm = algorithm; }
+ConvAlgorithm conv_algorithm() { return chosen_algorithm; }
 
 std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window) {
   require_floating_image("max_pool2d", "x", x);

@@ -83,6 +83,16 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
                                  core::conv2d_transpose(out, weight, images.shape(), 1, 1),
                                  core::conv2d_correlate(images, out, weight.shape(), 1, 1)};
     });
+    for (const auto algorithm : {core::ConvAlgorithm::direct, core::ConvAlgorithm::winograd}) {
+      core::set_conv_algorithm(algorithm);
+      const Tensor many = numbers({40, 14, 14, 24}, dtype, 1), to_40 = numbers({40, 3, 3, 24}, dtype, 2);
+      check_same_bits("large convolution", [&] {
+        const Tensor y = core::conv2d(many, to_40, Tensor(), 1, 1);
+        return std::vector<Tensor>{y, core::conv2d_transpose(y, to_40, many.shape(), 1, 1),
+                                   core::conv2d_correlate(many, y, to_40.shape(), 1, 1)};
+      });
+    }
+    core::set_conv_algorithm(core::ConvAlgorithm::automatic);
     check_same_bits("pooling", [&] {
       const auto [pooled, positions] = core::max_pool2d(images, {3, 3, 2, 1});
       return std::vector<Tensor>{pooled, positions, core::scatter_positions(pooled, positions, images.shape()),
