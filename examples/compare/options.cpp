@@ -53,15 +53,6 @@ void at_least(const char* option, int64_t value, int64_t minimum) {
   if (value < minimum) fail(option, std::to_string(value), text("a whole number of at least ", minimum));
 }
 
-/// A word as a shell reads it back.
-std::string shell_quoted(const std::string& word) {
-  const char* harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+,./:@%";
-  if (!word.empty() && word.find_first_not_of(harmless) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
-}
-
 /// A name for a directory: "data/My Table.csv" becomes "My-Table".
 std::string file_safe(std::string name) {
   while (name.size() > 1 && name.back() == '/') name.pop_back();
@@ -188,8 +179,7 @@ int64_t CompareOptions::curvature_samples(const Problem& problem) const {
 }
 
 std::string CompareOptions::resume_command() const {
-  std::string command = called_as(shell_quoted(command_.front()));
-  for (size_t i = 1; i < command_.size(); ++i) command.append(" ").append(shell_quoted(command_[i]));
+  const std::string command = shell_command(command_);
   return resume ? command : command + " --resume";
 }
 
