@@ -43,6 +43,7 @@ class Records {
       line = next_line_;
       sound = true;
       fields.clear();
+      skip_spaces();
       do fields.push_back(read_field());
       while (separated_);
       if (fields.size() > 1 || !fields[0].empty() || !sound) return true;
@@ -55,6 +56,10 @@ class Records {
   bool is_blank(char c) const { return (c == ' ' || c == '\t') && c != separator_; }
   void skip_blanks() {
     while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
+  }
+  /// Columns set with spaces have any number of them between and around.
+  void skip_spaces() {
+    while (separator_ == ' ' && at_ < text_.size() && text_[at_] == ' ') ++at_;
   }
 
   /// Reads one field and what ends it.
@@ -71,7 +76,11 @@ class Records {
       field = text_.substr(begin, end - begin);
     }
     separated_ = at_ < text_.size() && text_[at_] == separator_;
+    skip_spaces();
+    if (separator_ == ' ' && separated_ && (at_ == text_.size() || text_[at_] == '\n' || text_[at_] == '\r'))
+      separated_ = false;
     if (at_ == text_.size()) return field;
+    if (separated_ && separator_ == ' ') return field;
     const char ending = text_[at_++];
     if (separated_) return field;
     if (ending == '\r' && at_ < text_.size() && text_[at_] == '\n') ++at_;
@@ -130,7 +139,8 @@ char find_separator(std::string_view text) {
   constexpr int looked_at = 30;
   char best = ',';
   std::pair<int, size_t> most{0, 1};
-  for (const char separator : {',', ';', '\t', '|'}) {
+  for (const char separator : {',', ';', '\t', '|', ' '}) {
+    if (separator == ' ' && most.first > 0) break;  // a last resort, as texts have spaces in them
     std::list<std::string> unquoted;
     Problems ignored("");
     Records records(text, separator, unquoted, ignored);
@@ -215,7 +225,11 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
   Records records(text_of, table.separator, table.unquoted, problems);
   if (!records.next()) fail(name, "an empty file", "a header row with the names of the columns, then one sample a row");
   const int64_t first_line = given != '\0' ? 1 : 0, header_line = records.line + first_line;
-  table.names.assign(records.fields.begin(), records.fields.end());
+  for (std::string_view column : records.fields) {
+    if (column.size() > 2 && column.front() == '\'' && column.back() == '\'')
+      column = column.substr(1, column.size() - 2);
+    table.names.emplace_back(column);
+  }
 
   // A program may leave the name of the first column, that of the rows, out of the header.
   Problems ignored("");

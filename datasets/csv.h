@@ -1,6 +1,6 @@
-// CSV: the cells of a table as text, whatever program wrote it. Fields are separated by commas, semicolons, tabs or
-// bars, which is found out; they may be quoted (RFC 4180); lines end in LF, CR LF or CR; a byte order mark and a line
-// `sep=;` at the start are understood; text that is not UTF-8 is taken for Latin-1.
+// CSV: the cells of a table as text, whatever program wrote it. Fields are separated by commas, semicolons, tabs, bars
+// or spaces, which is found out; they may be quoted (RFC 4180); lines end in LF, CR LF or CR; a byte order mark and a
+// line `sep=;` at the start are understood; text that is not UTF-8 is taken for Latin-1.
 // Not here: what the cells mean (table.h).
 #pragma once
 

@@ -240,6 +240,24 @@ Split Dataset::split(double fraction, uint64_t seed) const {
   return {subset(positions.train), subset(positions.test)};
 }
 
+std::vector<std::string> detail::class_notes(const Split& split) {
+  const auto without = [&](const Dataset& part) {
+    std::vector<bool> has(static_cast<size_t>(part.classes()));
+    for (const int64_t label : part.labels()) has[static_cast<size_t>(label)] = true;
+    std::vector<std::string> names;
+    for (size_t c = 0; c < has.size(); ++c)
+      if (!has[c]) names.push_back(names.size() == 5 ? "..." : '"' + part.class_names()[c] + '"');
+    if (names.size() > 6) names.resize(6);
+    return joined(names);
+  };
+  std::vector<std::string> notes;
+  if (const std::string names = without(split.train); !names.empty())
+    notes.push_back("No training sample is of class " + names + ": the model cannot predict it.");
+  if (const std::string names = without(split.test); !names.empty())
+    notes.push_back("No test sample is of class " + names + ": how well it is predicted is not measured.");
+  return notes;
+}
+
 Dataset Dataset::normalise(double mean, double deviation) const {
   if (!std::isfinite(mean) || !(deviation > 0) || !std::isfinite(deviation))
     fail("Dataset::normalise", text("mean ", mean, " and deviation ", deviation), "finite numbers, deviation > 0");

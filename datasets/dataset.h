@@ -94,6 +94,9 @@ struct Positions {
 };
 Positions split_positions(const std::string& where, const std::vector<int32_t>& labels,
                           const std::vector<std::string>& class_names, double fraction, uint64_t seed);
+
+/// A sentence each for the classes that the training part lacks, and for those that the test part lacks.
+std::vector<std::string> class_notes(const Split& split);
 }  // namespace detail
 
 }  // namespace minima::datasets

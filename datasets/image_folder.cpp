@@ -200,6 +200,7 @@ LoadedImages load_image_folder(const std::string& path, const ImageFolderOptions
   const Dataset all = Dataset::from_pixels(std::move(pixels), shape, 255, std::move(labels), std::move(class_names))
                           .normalise(to.mean, to.deviation);
   out.split = {all.subset(positions.train), all.subset(positions.test)};
+  for (const std::string& note : detail::class_notes(out.split)) out.notes.push_back(note);
   return out;
 }
 

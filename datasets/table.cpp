@@ -190,22 +190,6 @@ Positions split_rows(const TextTable& table, const Labels& labels, int64_t own_r
                                  regression ? Words{"row"} : labels.class_names, options.test_fraction, options.seed);
 }
 
-/// Classes that the training part or the test part lacks.
-void note_classes(const Labels& labels, const Positions& positions, Words& notes) {
-  std::vector<int64_t> train(labels.class_names.size()), test(labels.class_names.size());
-  for (const int64_t row : positions.train) ++train[static_cast<size_t>(labels.classes[static_cast<size_t>(row)])];
-  for (const int64_t row : positions.test) ++test[static_cast<size_t>(labels.classes[static_cast<size_t>(row)])];
-  Words untrained, untested;
-  for (size_t c = 0; c < train.size(); ++c) {
-    if (train[c] == 0) untrained.push_back(shown(labels.class_names[c]));
-    if (test[c] == 0) untested.push_back(shown(labels.class_names[c]));
-  }
-  if (!untrained.empty())
-    notes.push_back("No training row is of class " + listed(untrained) + ": the model cannot predict it.");
-  if (!untested.empty())
-    notes.push_back("No test row is of class " + listed(untested) + ": how well it is predicted is not measured.");
-}
-
 std::map<std::string, std::string> columns_to_leave_out(const TextTable& table, const TableOptions& options) {
   std::map<std::string, std::string> out;
   for (const std::string& name : options.drop) table.column(name, "--drop"), out[name] = "asked for";
@@ -245,7 +229,6 @@ LoadedTable load_table(const std::string& path, const TableOptions& options) {
   std::vector<double> target;
   for (const int64_t row : positions.train)
     target.push_back(regression ? labels.values[static_cast<size_t>(row)] : labels.classes[static_cast<size_t>(row)]);
-  if (!regression) note_classes(labels, positions, out.notes);
   Preparation& preparation = out.preparation;
   preparation =
       learn(table, options.label, columns_to_leave_out(table, options), positions.train, target, regression, out.notes);
@@ -270,6 +253,7 @@ LoadedTable load_table(const std::string& path, const TableOptions& options) {
     all = Dataset::from_values(std::move(values), input, std::move(labels.classes), std::move(labels.class_names));
   }
   out.split = {all.subset(positions.train), all.subset(positions.test)};
+  for (const std::string& note : detail::class_notes(out.split)) out.notes.push_back(note);
   return out;
 }
 

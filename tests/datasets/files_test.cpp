@@ -47,3 +47,15 @@ TEST_CASE("SHA-256 gives the standard's values, and every length of padding its 
         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
   CHECK(sha256(std::string(1'000'000, 'a')) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
+
+TEST_CASE("files are found under the names that archivers leave: with a dot, and in a folder of their own name") {
+  Folder folder;
+  folder.write("mnist/train-images.idx3-ubyte", "1");
+  folder.write("mnist/train-labels-idx1-ubyte/train-labels-idx1-ubyte", "2");
+  folder.write("mnist/t10k-images.idx3-ubyte/t10k-images.idx3-ubyte", "3");
+  folder.write("mnist/t10k-labels-idx1-ubyte.gz", "4");
+  const auto found = datasets::detail::find_files(
+      "it", folder.path.string(), {"mnist"},
+      {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}, "");
+  for (size_t i = 0; i < 4; ++i) CHECK(content(found[i]) == std::to_string(i + 1));
+}
