@@ -102,6 +102,7 @@ int compare(int argc, char** argv) {
   for (const Setting& setting : options.settings) Run(problem, setting, /*seed=*/1);  // what cannot be built fails now
 
   Comparison comparison = comparison_of(problem, options.curvature_samples(problem));
+  comparison.options = options.configuration();
   std::printf("%s\n\n", options.headline(comparison).c_str());
   if (!options.resume && std::filesystem::exists(options.out + "/report.html"))
     std::printf("This replaces the results of an earlier run in %s; --out FOLDER would keep both.\n\n",

@@ -1,6 +1,7 @@
 // train: one model with one optimizer, the loop to copy into a program of your own.
 // Ctrl-C saves, --resume goes on, and the result is, bit for bit, that of a run that was never interrupted.
 //   train --data fashion-mnist --model cnn --optimizer msam --rho 1 --epochs 5
+//   train --from runs/compare-digits-mlp/summary.json --optimizer sam --seed 3      a run of compare or pilot again
 //   train --data flowers.csv --label species --save flowers.safetensors      then: predict flowers.safetensors new.csv
 #include <cmath>
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include "examples/kit/model_file.h"
 #include "examples/kit/program.h"
 #include "examples/kit/run.h"
+#include "examples/train/from_summary.h"
 #include "minima.h"
 
 using namespace minima;
@@ -41,8 +43,46 @@ Notes judge(nn::Module& model, const datasets::Loaded& data) {
           {"test calibration error", fixed(q.calibration_error, 4)}};
 }
 
+/// Writes the model with what is known of it.
+void save(const std::string& path, const std::string& name, nn::Module& model, const datasets::Loaded& loaded,
+          const std::string& data, const std::vector<std::string>& command) {
+  ModelFile file = model_file(name, loaded);
+  file.notes = judge(model, loaded);
+  file.notes["data"] = data;
+  file.notes["command"] = shell_command(command);
+  file.notes["minima"] = minima_version();
+  file.notes["machine"] = machine_description();
+  save_model(file, model, path);
+  std::printf("model: %s\n", path.c_str());
+}
+
+/// A run of a comparison once more: the same data, weights, batches and schedule.
+int repeat(const SummaryRun& asked, const std::string& save_as, const std::vector<std::string>& command) {
+  const Problem& problem = asked.problem;
+  print_data(problem.data, *problem.loaded);
+  std::printf("%s, %s, seed %llu, batch %lld, %lld steps\n", problem.model.c_str(), asked.setting.words().c_str(),
+              static_cast<unsigned long long>(asked.seed), static_cast<long long>(problem.batch),
+              static_cast<long long>(asked.setting.steps));
+  Run run(problem, asked.setting, asked.seed);
+  Observer observer;
+  observer.before_step = [](Run&) {
+    if (interrupted()) fail("--from", "an interrupt", "to go on to the end", "Nothing was saved.");
+  };
+  observer.after_measurement = [](Run& run) {
+    const Measurement& m = run.result().last();
+    std::printf("epoch %3.0f  test loss %.4f  test accuracy %.2f%%\n", m.epoch, m.test_loss, 100 * m.test_accuracy);
+  };
+  const RunResult result = train_to_end(run, observer);
+  if (result.diverged()) throw Error(result.divergence);
+  const double now = result.last().test_accuracy;
+  std::printf("The summary has test accuracy %s; now it is %s.\n", number_text(asked.test_accuracy).c_str(),
+              number_text(now).c_str());
+  save(save_as, problem.model, run.model(), *problem.loaded, problem.data, command);
+  return 0;
+}
+
 int train(int argc, char** argv) {
-  std::string data = "digits", name = "mlp", method = "msam", save_as = "model.safetensors";
+  std::string from, data = "digits", name = "mlp", method = "msam", save_as = "model.safetensors";
   double lr = 0.05, rho = 0.5;
   int64_t epochs = 0, batch_size = 0, seed = 1;
   bool resume = false;
@@ -60,6 +100,9 @@ int train(int argc, char** argv) {
   line.option("--seed", seed, "of the initial weights and of the order of the batches");
   line.option("--save", save_as, "file for the trained model; its checkpoint lies beside it");
   line.flag("--resume", resume, "go on from the checkpoint");
+  line.option(
+      "--from", from,
+      "a summary.json of compare or pilot: repeats its run of --optimizer and --seed; other options do not count");
   add_data_options(line, how);
   if (!line.parse(argc, argv)) return 0;
   if (!(lr > 0 && std::isfinite(lr))) fail("--lr", number_text(lr), "a number above 0");
@@ -70,6 +113,8 @@ int train(int argc, char** argv) {
   check_writable("--save", save_as);
   print_machine(Device::cpu);
   catch_interrupts();
+  const std::vector<std::string> command(argv, argv + argc);
+  if (!from.empty()) return repeat(read_summary(from, method, static_cast<uint64_t>(seed)), save_as, command);
 
   const datasets::Loaded loaded = datasets::load_all(data, how);
   const auto& [train_set, test_set] = loaded.split;
@@ -121,15 +166,8 @@ int train(int argc, char** argv) {
       std::printf("epoch %3lld  test loss %.4f  test accuracy %.2f%%\n", static_cast<long long>(step / per_epoch),
                   on_test.loss, 100 * on_test.accuracy);
   }
-  ModelFile file = model_file(name, loaded);
-  file.notes = judge(*model, loaded);
-  file.notes["data"] = data;
-  file.notes["command"] = shell_command({argv, argv + argc});
-  file.notes["minima"] = minima_version();
-  file.notes["machine"] = machine_description();
-  save_model(file, *model, save_as);
+  save(save_as, name, *model, loaded, data, command);
   std::filesystem::remove(checkpoint);
-  std::printf("model: %s\n", save_as.c_str());
   return 0;
 }
 
