@@ -14,6 +14,17 @@ bool is_file(const std::string& path) {
   return std::filesystem::is_regular_file(path, ignored);
 }
 
+/// Where a file may be within its folder: archives are unpacked in several ways (7-Zip writes train-images.idx3-ubyte,
+/// Kaggle a folder of the file's name), and the file may be packed.
+std::string find_in(const std::string& folder, const std::string& file) {
+  std::string dotted = file;
+  if (const size_t dash = file.find("-idx"); dash != file.npos) dotted[dash] = '.';
+  for (const std::string& name : {file, dotted, file + "/" + file, dotted + "/" + dotted})
+    for (const char* ending : {"", ".gz"})
+      if (const std::string path = folder + "/" + name + ending; is_file(path)) return path;
+  return "";
+}
+
 std::vector<std::string> usual_places() {
   std::vector<std::string> places;
   const auto add = [&](const char* variable, const std::string& below) {
@@ -47,11 +58,8 @@ std::vector<std::string> find_files(const std::string& what, const std::string& 
       std::vector<std::string> found;
       std::string missing;
       for (const std::string& file : files) {
-        const std::string path = candidate + "/" + file;
-        if (is_file(path))
+        if (const std::string path = find_in(candidate, file); !path.empty())
           found.push_back(path);
-        else if (is_file(path + ".gz"))
-          found.push_back(path + ".gz");
         else
           missing += (missing.empty() ? "" : ", ") + file;
       }

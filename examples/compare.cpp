@@ -8,6 +8,8 @@
 
 #include "examples/compare/comparison.h"
 #include "examples/compare/options.h"
+#include "examples/kit/data.h"
+#include "examples/kit/data_report.h"
 #include "examples/kit/program.h"
 #include "examples/kit/report.h"
 #include "examples/kit/session.h"
@@ -43,7 +45,7 @@ std::vector<Setting> as_tuned(std::vector<Setting> settings, const Tuning& tunin
 }
 
 void write_report(const Comparison& comparison, const CompareOptions& options, const std::string& how_measured,
-                  const std::string& no_figures) {
+                  const std::string& no_figures, const datasets::Loaded& data) {
   Report report("minima: " + comparison.data + ", " + comparison.model);
   report.statement(verdict(comparison));
   report.table(result_table(comparison));
@@ -63,6 +65,8 @@ void write_report(const Comparison& comparison, const CompareOptions& options, c
     report.paragraph(tuning_text(comparison.tuning));
     report.table(trial_table(comparison.tuning));
   }
+  report_data(report, comparison.data, data);
+  report_quality(report, comparison.runs, data.split.test);
   report.heading("Configuration");
   Table configuration{{"option", "value"}};
   for (const auto& [name, value] : options.configuration())
@@ -79,7 +83,7 @@ int conclude(const Comparison& comparison, const CompareOptions& options, const 
   const std::string how_measured = options.how_measured(comparison, problem);
   write_text(options.out + "/summary.json", summary_json(comparison));
   const std::string no_figures = write_figures(comparison, options.out);
-  write_report(comparison, options, how_measured, no_figures);
+  write_report(comparison, options, how_measured, no_figures, *problem.loaded);
 
   std::printf("\n%s\n%s\n\n", aligned(result_table(comparison)).c_str(), how_measured.c_str());
   if (comparison.runs.size() > 1) std::printf("%s\n", aligned(difference_table(comparison)).c_str());
@@ -94,9 +98,11 @@ int compare(int argc, char** argv) {
   if (!options.parse(argc, argv)) return 0;
   const Problem problem = options.load();
   print_machine(problem.device);
+  print_data(problem.data, *problem.loaded);
   for (const Setting& setting : options.settings) Run(problem, setting, /*seed=*/1);  // what cannot be built fails now
 
   Comparison comparison = comparison_of(problem, options.curvature_samples(problem));
+  comparison.options = options.configuration();
   std::printf("%s\n\n", options.headline(comparison).c_str());
   if (!options.resume && std::filesystem::exists(options.out + "/report.html"))
     std::printf("This replaces the results of an earlier run in %s; --out FOLDER would keep both.\n\n",
@@ -104,7 +110,8 @@ int compare(int argc, char** argv) {
   Experiment experiment{.problems = problem,
                         .settings = options.settings,
                         .seeds = seeds_from(1, options.seeds),
-                        .measures = {.curvature_samples = comparison.curvature_samples}};
+                        .measures = {.curvature_samples = comparison.curvature_samples},
+                        .observe = [](Run&) { return Observer{.at_end = note_quality}; }};
   const int64_t tuning_work = options.tune ? expected_gradients(trials_of(options, problem)) : 0;
   Session session({.directory = options.out,
                    .configuration = options.configuration(),

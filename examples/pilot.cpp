@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "examples/kit/data_report.h"
 #include "examples/kit/program.h"
 #include "examples/kit/report.h"
 #include "examples/pilot/figures.h"
@@ -24,6 +25,7 @@ struct Options {
   std::string data, label, model = "mlp", measure = "accuracy", out;
   double minutes = 5, margin = -1;
   int64_t batch = 0, epochs = 0, threads = 0;
+  datasets::LoadOptions how;  ///< the other options of the data
   bool warnings = false;
   PilotRule rule;
 
@@ -40,8 +42,8 @@ bool Options::parse(int argc, const char* const* argv) {
                    "and recommends. " +
                        rule_text({}));
   line.option("data", data,
-              "FILE.csv, a folder with a folder of images for each class, or " + joined(datasets::names()));
-  line.option("--label", label, "column of a FILE.csv that is to be predicted");
+              "a table (.csv, ...), a folder with a folder of images for each class, or " + joined(datasets::names()));
+  line.option("--label", label, "column of a table that is to be predicted");
   line.option("--minutes", minutes, "time for all of it");
   line.option("--model", model, joined(nn::model_names()));
   line.option("--measure", measure, "what decides: accuracy or loss, on the test part; trials are chosen by the same");
@@ -53,7 +55,9 @@ bool Options::parse(int argc, const char* const* argv) {
   line.option("--threads", threads, "0: all CPUs");
   line.option("--out", out, "directory for results (default: runs/pilot-DATA)");
   line.flag("--warnings", warnings, "two synthetic examples where MSAM's advantage goes away, instead of your data");
+  add_data_options(line, how);
   if (!line.parse(argc, argv)) return false;
+  how.label = label;
   rule = {measure == "loss", margin >= 0 ? margin : measure == "loss" ? 5 : 0.5};
   if (out.empty()) {
     std::string name = std::filesystem::path(data.substr(0, data.find_last_not_of('/') + 1)).filename().string();
@@ -79,15 +83,10 @@ void Options::check() const {
   check_label(data, label);
 }
 
-/// 64 samples, fewer where an epoch would have less than ten steps: a power of two, at least 8.
-int64_t default_batch(int64_t samples) {
-  int64_t batch = 64;
-  while (batch > 8 && samples < 10 * batch) batch /= 2;
-  return std::min(batch, samples);
-}
-
 Problem load(const Options& options) {
-  auto [train, test] = datasets::load(options.data, {.label = options.label});
+  const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(options.data, options.how));
+  const auto& [train, test] = loaded->split;
+  if (train.has_targets()) fail("--task", "regression", "classes to predict", "train and compare predict quantities.");
   std::vector<int64_t> counts(static_cast<size_t>(train.classes()));
   for (const int64_t label : train.labels()) ++counts[static_cast<size_t>(label)];
   for (size_t c = 0; c < counts.size(); ++c) {
@@ -95,7 +94,7 @@ Problem load(const Options& options) {
       fail(options.data, text(counts[c] + 1, " samples of class \"", train.class_names()[c], "\""),
            "at least 3, one each for training, validation and test", "Add samples or leave that class out.");
   }
-  Problem problem{.data = options.data, .model = options.model, .train = train, .test = test};
+  Problem problem{.data = options.data, .model = options.model, .train = train, .test = test, .loaded = loaded};
   const auto validated = static_cast<int64_t>(0.8 * static_cast<double>(train.size()));
   problem.batch = options.batch > 0 ? options.batch : default_batch(validated);
   if (problem.batch > validated)
@@ -119,7 +118,7 @@ void show(const PilotSection& section, Report& report) {
 }
 
 /// Prints the results and writes summary.json, pilot.json, figures and report.html.
-void conclude(const Pilot& pilot, const Options& options, const std::string& plan) {
+void conclude(const Pilot& pilot, const Options& options, const datasets::Loaded& data, const std::string& plan) {
   write_text(options.out + "/summary.json", summary_json(pilot.comparison));
   write_text(options.out + "/pilot.json", pilot_json(pilot));
   std::string no_figures;
@@ -138,6 +137,7 @@ void conclude(const Pilot& pilot, const Options& options, const std::string& pla
     }
     show(section, report);
   }
+  report_data(report, options.data, data);
   report.paragraph(pilot.comparison.machine);
   report.save(options.out + "/report.html");
   std::printf("\n%s\n\n", wrapped(recommendation(pilot), 110).c_str());
@@ -167,6 +167,7 @@ int pilot_on_data(const Options& options) {
   const Problem problem = load(options), tuning = validation_problem(problem);
   make_output_directory(options.out);
   print_machine(problem.device);
+  print_data(problem.data, *problem.loaded);
   print_paragraph(rule_text(options.rule));
 
   PilotSession session(clock, options.out);
@@ -187,6 +188,8 @@ int pilot_on_data(const Options& options) {
               .budget = clock.budget()};
   Comparison& comparison = pilot.comparison;
   comparison.compared_with = "sgd";
+  comparison.options = data_configuration(options.how);
+  comparison.options["--data"] = options.data, comparison.options["--label"] = options.label;
   comparison.tuning = {session.tune(tuning, plan, tuning_until), options.rule.tuned_by()};
   if (!session.stopped_early()) {
     std::vector<Setting> chosen;
@@ -201,7 +204,7 @@ int pilot_on_data(const Options& options) {
     return pilot.stopped ? exit_interrupted : 1;
   }
   pilot.seconds = clock.elapsed();
-  conclude(pilot, options, plan_words);
+  conclude(pilot, options, *problem.loaded, plan_words);
   std::printf("It took %s of %s.\n", clock_time(clock.elapsed()).c_str(), clock_time(clock.budget()).c_str());
   return pilot.stopped ? exit_interrupted : 0;
 }

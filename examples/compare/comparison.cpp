@@ -206,6 +206,7 @@ std::string summary_json(const Comparison& c) {
                                          {"batch", c.batch},
                                          {"threads", c.threads},
                                          {"machine", c.machine}});
+  json["options"] = c.options;
   json["runs"] = nlohmann::ordered_json::array();
   for (size_t seed = 0; seed < static_cast<size_t>(c.seeds()); ++seed)
     for (const Runs& runs : c.runs) {

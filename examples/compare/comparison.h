@@ -3,6 +3,7 @@
 // Not here: doing the runs (session.h).
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,9 +14,10 @@ namespace minima::examples {
 struct Comparison {
   std::string data, model, machine;
   int64_t batch = 0, threads = 0, train_samples = 0, test_samples = 0, curvature_samples = 0;
-  std::vector<Runs> runs;     ///< one setting for each optimizer, in the order of the tables
-  Tuning tuning;              ///< without trials: no tuning
-  std::string compared_with;  ///< the reference, whatever becomes of it; empty: reference() chooses
+  std::vector<Runs> runs;                        ///< one setting for each optimizer, in the order of the tables
+  Tuning tuning;                                 ///< without trials: no tuning
+  std::string compared_with;                     ///< the reference, whatever becomes of it; empty: reference() chooses
+  std::map<std::string, std::string> options{};  ///< what else it takes to repeat a run
 
   std::vector<std::string> optimizers() const;
   /// What the others are to be compared with: what compared_with says, else sgd, or else the first.
@@ -48,7 +50,8 @@ std::string verdict(const Comparison& comparison);
 /// What was done, in words: how many trials, on how much of the data, and what lies at the edge.
 std::string tuning_text(const Tuning& tuning);
 
-/// {"schema": 2, "data", "model", "parameters", "batch", "threads", "machine", "runs": [{"optimizer", "base", "seed",
+/// {"schema": 2, "data", "model", "parameters", "batch", "threads", "machine",
+/// "options": {"--data", "--label", ...}, "runs": [{"optimizer", "base", "seed",
 /// "lr", "momentum", "rho", "weight_decay", "epochs", "steps", "gradient_evaluations", "seconds", "peak_memory_bytes",
 /// "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lambda_max", "lambda_residual"}]}
 /// Accuracies are in [0, 1]; what a diverged run never reached is null.

@@ -13,7 +13,9 @@ struct CompareOptions {
   std::string data = "digits", label, model = "mlp", base = "sgd", budget = "epochs", device = "cpu";
   std::string out;  ///< parse() fills in runs/compare-DATA-MODEL
   std::vector<std::string> optimizers{"sgd", "nesterov", "adam", "sam", "msam"};
-  int64_t epochs = 30, seeds = 10, batch = 64, threads = 0, train_limit = 0;
+  datasets::LoadOptions how;      ///< the other options of the data
+  int64_t epochs = 0, batch = 0;  ///< 0: 30 and 64 for data that have a name, else by the size; load() fills them in
+  int64_t seeds = 10, threads = 0, train_limit = 0;
   int64_t curvature = -1;  ///< samples; -1: 1000 for fully connected models, 128 for convolutional ones
   double momentum = 0.9, label_noise = 0;
   bool tune = false, resume = false;

@@ -35,3 +35,15 @@ TEST_CASE("what is no file is refused with the system's reason") {
   CHECK_ERROR(content(folder.path.string()), "a directory");
   CHECK_ERROR(content("/dev/zero"), "a device or pipe");
 }
+
+TEST_CASE("files are found under the names that archivers leave: with a dot, and in a folder of their own name") {
+  Folder folder;
+  folder.write("mnist/train-images.idx3-ubyte", "1");
+  folder.write("mnist/train-labels-idx1-ubyte/train-labels-idx1-ubyte", "2");
+  folder.write("mnist/t10k-images.idx3-ubyte/t10k-images.idx3-ubyte", "3");
+  folder.write("mnist/t10k-labels-idx1-ubyte.gz", "4");
+  const auto found = datasets::detail::find_files(
+      "it", folder.path.string(), {"mnist"},
+      {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}, "");
+  for (size_t i = 0; i < 4; ++i) CHECK(content(found[i]) == std::to_string(i + 1));
+}
