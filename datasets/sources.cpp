@@ -1,5 +1,6 @@
 #include "datasets/sources.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <functional>
@@ -91,6 +92,11 @@ std::vector<std::string> names() {
   std::vector<std::string> out;
   for (const auto& [name, unused] : named_sources()) out.emplace_back(name);
   return out;
+}
+
+bool is_named(const std::string& name) {
+  const std::vector<std::string> all = names();
+  return std::find(all.begin(), all.end(), name) != all.end();
 }
 
 }  // namespace minima::datasets

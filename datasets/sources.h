@@ -68,5 +68,7 @@ struct LoadOptions {
 Split load(const std::string& name_or_file, const LoadOptions& options = {});
 /// The names that load knows.
 std::vector<std::string> names();
+/// Whether this is one of them: such data have a test part of their own, others are split.
+bool is_named(const std::string& name);
 
 }  // namespace minima::datasets

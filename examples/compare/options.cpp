@@ -148,10 +148,7 @@ int64_t CompareOptions::steps_for(const Problem& problem, const std::string& opt
 
 Problem CompareOptions::load() {
   if (threads > 0) set_num_threads(static_cast<int>(threads));
-  Problem problem{.data = data, .model = model, .batch = batch, .device = parse_device(device)};
-  auto [train, test] = datasets::load(data, {.label = label, .train_limit = train_limit});
-  problem.train = label_noise > 0 ? train.label_noise(label_noise, 1) : train;
-  problem.test = test;
+  const Problem problem = problem_of(1);
   if (batch > problem.train.size())
     fail("--batch", std::to_string(batch), text("at most ", problem.train.size(), ", the number of training samples"),
          "Choose a smaller --batch.");
@@ -159,6 +156,21 @@ Problem CompareOptions::load() {
   make_output_directory(out);
   for (Setting& setting : settings) setting.steps = steps_for(problem, setting.optimizer);
   return problem;
+}
+
+Problem CompareOptions::problem_of(uint64_t split_seed) const {
+  Problem problem{.data = data, .model = model, .batch = batch, .device = parse_device(device)};
+  auto [train, test] = datasets::load(data, {.label = label, .train_limit = train_limit, .seed = split_seed});
+  problem.train = label_noise > 0 ? train.label_noise(label_noise, 1) : train;
+  problem.test = test;
+  return problem;
+}
+
+bool CompareOptions::splits_anew() const { return !tune && !datasets::is_named(data); }
+
+Problems CompareOptions::problems(const Problem& loaded) const {
+  if (!splits_anew()) return loaded;
+  return {[*this, loaded](uint64_t seed) { return seed == 1 ? loaded : problem_of(seed); }};
 }
 
 std::map<std::string, std::string> CompareOptions::configuration() const {
