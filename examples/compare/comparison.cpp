@@ -13,10 +13,6 @@ namespace {
 
 const OfRun accuracy = at_end(&Measurement::test_accuracy), loss = at_end(&Measurement::test_loss);
 
-constexpr double significant = 0.05;
-
-bool is_separated(const Difference& d) { return d.p < significant; }
-
 /// "p < 0.001", "p = 0.03"
 std::string p_text(double p) { return p < 0.001 ? "p < 0.001" : "p = " + fixed(p, p < 0.1 ? 3 : 2); }
 
@@ -164,7 +160,7 @@ Table difference_table(const Comparison& comparison) {
   const auto judged = [](const Difference& d) -> std::string {
     if (d.interval.count == 0) return "not comparable";
     if (d.interval.count == 1 || std::isnan(d.p)) return d.no_spread() ? "-" : "no";
-    return (is_separated(d) ? "yes, " : "no, ") + p_text(d.p);
+    return (d.separated() ? "yes, " : "no, ") + p_text(d.p);
   };
   for (const Runs& runs : comparison.runs) {
     if (&runs == &reference) continue;
@@ -191,7 +187,7 @@ std::string separated(const Comparison& comparison, Judged judged, double scale)
       diverged.push_back(name);
     else if (d.no_spread())
       unjudged.push_back(name + " (" + signed_text(d.interval, scale) + ")");
-    else if (!is_separated(d))
+    else if (!d.separated())
       rest.push_back(name);
     else
       (d.interval.mean > 0 ? above : below).push_back(name + " (" + signed_text(d.interval, scale) + ")");
@@ -261,10 +257,11 @@ std::string verdict(const Comparison& comparison) {
 std::string uncertainty_text(const Comparison& c) {
   if (c.runs.size() < 2 || c.seeds() < 2) return "";
   const bool drawn = c.test_per_train > 0;
-  double rows = 0, replicates = 0;
+  double rows = 0, replicates = 0, seen = 0;
   for (const Runs& runs : c.runs) {
     if (&runs == &c.reference()) continue;
     const Difference d = difference_to_reference(c, runs, Judged::accuracy);
+    if (std::isfinite(detectable(d))) seen = std::max(seen, detectable(d));
     if (d.rows > rows) rows = d.rows, replicates = d.replicates;
   }
   const std::string holds =
@@ -277,8 +274,12 @@ std::string uncertainty_text(const Comparison& c) {
                              : rows > replicates
                                  ? "The test rows are the larger part of it: more seeds would not narrow them by much."
                                  : "More seeds would narrow them.";
-  return text(holds, "One test row is ", short_text(100.0 / static_cast<double>(c.test_samples)),
-              " points. The p-values are adjusted for ", c.runs.size() - 1,
+  const std::string power = seen > 0 ? text(" A true difference of ", short_text(100 * seen),
+                                                       " points would be separated from ", c.reference().name(),
+                                                       " by itself in four of five such comparisons.")
+                                                : "";
+  return text(holds, "One test row is ", short_text(100.0 / static_cast<double>(c.test_samples)), " points.", power,
+              " The p-values are adjusted for ", c.runs.size() - 1,
               c.runs.size() == 2 ? " comparison" : " comparisons", " (Holm); separated means below 5%. ", change,
               disagreeing_medians(c));
 }

@@ -8,6 +8,8 @@ namespace minima::examples {
 
 namespace {
 
+double normal_below(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
+
 double variance(const std::vector<double>& values, double mean) {
   double squares = 0;
   for (const double x : values) squares += (x - mean) * (x - mean);
@@ -52,11 +54,26 @@ Difference difference_of(const Replicates& r) {
   const double all = of_replicates + of_rows;
   // Welch and Satterthwaite: the degrees of freedom of a sum of two variances
   const double rows = r.by_row.empty() ? 2 : static_cast<double>(r.by_row[0].size());
-  const double degrees = all * all / (of_replicates * of_replicates / (n - 1) + of_rows * of_rows / (rows - 1));
+  const double degrees =
+      all * all / (of_replicates * of_replicates / (n - 1) + of_rows * of_rows / (rows - 1));
   d.replicates = student_t_975(n - 1) * std::sqrt(of_replicates);
-  d.interval.half_width = student_t_975(degrees) * std::sqrt(all);
-  d.p = student_t_p(d.interval.mean / std::sqrt(all), degrees);
+  d.error = std::sqrt(all), d.degrees = degrees;
+  d.interval.half_width = student_t_975(degrees) * d.error;
+  d.p = student_t_p(d.interval.mean / d.error, degrees);
   return d;
+}
+
+double verdict_probability(double mean, double error, double half_width, double margin) {
+  const auto between = [&](double low, double high) {
+    return low >= high ? 0.0 : normal_below((high - mean) / error) - normal_below((low - mean) / error);
+  };
+  const double enough = std::max(margin, half_width), little = margin - half_width;
+  return between(-INFINITY, -enough) + between(-little, little) + between(enough, INFINITY);
+}
+
+double detectable(const Difference& spread) {
+  constexpr double four_of_five = 0.8416;  // the point of the normal distribution
+  return spread.interval.half_width + four_of_five * spread.error;
 }
 
 void note_rows(Run& run) {

@@ -11,6 +11,9 @@
 
 namespace minima::examples {
 
+/// A p-value below this is a difference; so an interval of 95% leaves out 0.
+inline constexpr double significant = 0.05;
+
 struct Replicates {
   std::vector<double> differences{};          ///< one of each replicate
   double test_per_train = 0;                  ///< splits of their own: test rows over training rows; else 0
@@ -22,13 +25,23 @@ struct Difference {
   double median = NAN;      ///< over replicates
   double improved = NAN;    ///< share of the replicates in which the first is better, equal ones counted half
   double p = NAN;           ///< two-sided, of no difference; NaN where replicates are all equal or fewer than two
-  double replicates = NAN;  ///< the part of the half width that is the replicates' own
+  double error = NAN, degrees = NAN;  ///< the standard error of the mean, and its degrees of freedom
+  double replicates = NAN;            ///< the part of the half width that is the replicates' own
   double rows = 0;          ///< half a 95% interval over test rows that replicates share, of what lasts from replicate
                             ///< to replicate: more replicates do not shrink this part
   bool no_spread() const { return interval.count > 1 && std::isnan(p) && interval.mean != 0; }
+  bool separated() const { return p < significant; }
 };
 
 Difference difference_of(const Replicates& replicates);
+
+/// The probability that a verdict is reached: that a mean, normal around `mean` with the standard deviation `error`,
+/// and its interval of this half width, lie on one side of 0 with the mean `margin` or more away from it, or that the
+/// interval lies within `margin` of 0. With no margin: that the interval leaves out 0.
+double verdict_probability(double mean, double error, double half_width, double margin);
+
+/// The true difference that replicates of this spread separate from 0 in four cases of five, in about.
+double detectable(const Difference& spread);
 
 /// What two settings are compared by: the end of training, on the test part.
 enum class Judged { accuracy, loss };

@@ -69,6 +69,20 @@ std::vector<double> holm(const std::vector<double>& p) {
   return adjusted;
 }
 
+Bounds binomial_95(int64_t count, int64_t trials) {
+  const auto k = static_cast<double>(count), n = static_cast<double>(trials);
+  // Where so many cases or more (or so many or fewer) have a probability of 2.5%.
+  const auto point = [](double a, double b, double probability) {
+    double low = 0, high = 1;
+    for (int i = 0; i < 60; ++i) {
+      const double middle = (low + high) / 2;
+      (incomplete_beta(a, b, middle) < probability ? low : high) = middle;
+    }
+    return (low + high) / 2;
+  };
+  return {count == 0 ? 0 : point(k, n - k + 1, 0.025), count == trials ? 1 : point(k + 1, n - k, 0.975)};
+}
+
 Interval interval_95(const std::vector<double>& samples) {
   Interval result;
   result.count = static_cast<int>(samples.size());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <vector>
 
 namespace minima::examples {
@@ -18,6 +19,12 @@ double median(std::vector<double> values);
 /// Holm's adjustment (1979) of the p-values of several comparisons: to call those below 5% separated is wrong about any
 /// of them in 5% of all cases at most. NaN, where nothing was compared, stays NaN.
 std::vector<double> holm(const std::vector<double>& p);
+
+/// The 95% interval of a probability of which `count` of `trials` cases are a sample (Clopper and Pearson, 1934).
+struct Bounds {
+  double low, high;
+};
+Bounds binomial_95(int64_t count, int64_t trials);
 
 /// A mean over seeds with its 95% Student t interval, mean +- half_width.
 struct Interval {

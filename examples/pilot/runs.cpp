@@ -54,11 +54,16 @@ Row trial_row(const Problem& problem, const Setting& setting, const RunResult& r
 }  // namespace
 
 PilotSession::PilotSession(const PilotClock& clock, const std::string& directory)
-    : clock_(clock), trials_(directory, "trials"), metrics_(directory), progress_(milliseconds(clock.budget())) {
+    : clock_(clock) {
   catch_interrupts();
+  if (directory.empty()) return;
+  trials_.emplace(directory, "trials"), metrics_.emplace(directory);
+  progress_.emplace(milliseconds(clock.budget()));
 }
 
-void PilotSession::tell(const std::string& note) { progress_.update(milliseconds(clock_.elapsed()), note); }
+void PilotSession::tell(const std::string& note) {
+  if (progress_) progress_->update(milliseconds(clock_.elapsed()), note);
+}
 
 void PilotSession::check_time() const {
   if (interrupted() || clock_.elapsed() > too_late * clock_.budget()) throw Out{};
@@ -113,9 +118,9 @@ RunResult PilotSession::run(const Problem& problem, const Setting& setting, uint
     check_time();
     tell(note);
   };
-  if (measures.every_epoch)
+  if (measures.every_epoch && metrics_)
     observer.after_measurement = [&](Run& run) {
-      metrics_.write(metrics_row(problem, setting, seed, run.result().last()));
+      metrics_->write(metrics_row(problem, setting, seed, run.result().last()));
     };
   return train_to_end(run, observer, measures);
 }
@@ -126,7 +131,7 @@ void PilotSession::try_once(Runs& trial, const Problem& problem, int64_t study, 
   const auto seed = static_cast<uint64_t>(1000000 + 1000 * study + std::ssize(trial.results));
   const Problem tuning = validation_problem(problem, seed);
   trial.results.push_back(run(tuning, trial.setting, seed, {}, {.every_epoch = false}, note));
-  trials_.write(trial_row(tuning, trial.setting, trial.results.back()));
+  if (trials_) trials_->write(trial_row(tuning, trial.setting, trial.results.back()));
 }
 
 void PilotSession::tune(Tuning& tuning, const std::string& optimizer, const Problem& problem, const PilotPlan& plan,
@@ -164,11 +169,11 @@ void PilotSession::tune(Tuning& tuning, const std::string& optimizer, const Prob
 }
 
 Study PilotSession::study(const Problem& problem, const PilotPlan& plan, JudgedBy judged_by, int64_t curvature_samples,
-                          int64_t number) {
+                          int64_t number, const std::vector<std::string>& optimizers) {
   Study study;
   study.tuning.judged_by = judged_by;
   study.tuning.validation_rows = validation_problem(problem).test.size();
-  for (const std::string& name : pilot_optimizers()) {
+  for (const std::string& name : optimizers) {
     tune(study.tuning, name, problem, plan, number);
     Setting chosen = study.tuning.chosen(name).setting;
     chosen.steps = plan.epochs * problem.steps_per_epoch();
@@ -180,7 +185,7 @@ Study PilotSession::study(const Problem& problem, const PilotPlan& plan, JudgedB
       runs.results.push_back(run(problem, runs.setting, study_seed(number, i), final_observer(runs.setting.steps),
                                  {.curvature_samples = curvature ? curvature_samples : 0},
                                  text("study ", number, ", ", runs.name(), ", seed ", i)));
-      if (runs.results.back().diverged()) progress_.line(runs.results.back().divergence);
+      if (runs.results.back().diverged() && progress_) progress_->line(runs.results.back().divergence);
     }
   return study;
 }
@@ -196,7 +201,7 @@ std::vector<Study> PilotSession::studies(const Problems& problems, const PilotPl
       all.push_back(study(problems.of_seed(static_cast<uint64_t>(number)), plan, judged_by, curvature_samples, number));
     } catch (const Out&) { break; }
     last = clock_.elapsed() - start;
-    progress_.plain_line(text("study ", number, " done"));
+    progress_->plain_line(text("study ", number, " done"));
   }
   stopped_ = interrupted();
   return all;

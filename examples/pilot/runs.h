@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,7 @@ class PilotClock {
 
 class PilotSession {
  public:
-  /// Writes trials.csv and metrics.csv (and .jsonl) in `directory`.
+  /// Writes trials.csv and metrics.csv (and .jsonl) in `directory`, and shows progress; with an empty one does neither.
   PilotSession(const PilotClock& clock, const std::string& directory);
 
   /// Times some steps of each optimizer in turn, a measurement and the curvature: medians, so that a moment in which
@@ -58,8 +59,14 @@ class PilotSession {
   std::vector<Study> studies(const Problems& problems, const PilotPlan& plan, JudgedBy judged_by,
                              int64_t curvature_samples, double until);
 
+  /// One of them: tunes the optimizers, and runs what was chosen.
+  Study study(const Problem& problem, const PilotPlan& plan, JudgedBy judged_by, int64_t curvature_samples,
+              int64_t number, const std::vector<std::string>& optimizers = pilot_optimizers());
+
   bool stopped_early() const { return stopped_; }  ///< by Ctrl-C
-  void clear_progress() { progress_.clear(); }
+  void clear_progress() {
+    if (progress_) progress_->clear();
+  }
 
  private:
   /// Successive halving: all trials of an optimizer with a first seed, the better half with a second one, and so on.
@@ -68,8 +75,6 @@ class PilotSession {
   void tune(Tuning& tuning, const std::string& optimizer, const Problem& problem, const PilotPlan& plan, int64_t study);
   /// Adds the result of one more seed to the trial.
   void try_once(Runs& trial, const Problem& problem, int64_t study, const std::string& note);
-  Study study(const Problem& problem, const PilotPlan& plan, JudgedBy judged_by, int64_t curvature_samples,
-              int64_t number);
   struct Out {};  ///< thrown where a run is given up: Ctrl-C, or far past the budget
   PilotCosts measure_costs(const Problem& problem, int64_t curvature_samples, double lr);
   void tell(const std::string& note);
@@ -79,8 +84,8 @@ class PilotSession {
                 const Measures& measures, const std::string& note);
 
   const PilotClock& clock_;
-  MetricsWriter trials_, metrics_;
-  Progress progress_;
+  std::optional<MetricsWriter> trials_, metrics_;
+  std::optional<Progress> progress_;
   bool stopped_ = false;
 };
 

@@ -25,18 +25,6 @@ std::string measured(const PilotVerdict& v, const PilotRule& rule) {
               rule.by_loss ? " percent" : " points");
 }
 
-double normal_below(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
-
-/// The probability that the rule decides, where the mean that will be found is normal around `mean`.
-double decision_probability(double mean, double deviation_of_mean, double half_width, double margin) {
-  const auto between = [&](double low, double high) {
-    if (low >= high) return 0.0;
-    return normal_below((high - mean) / deviation_of_mean) - normal_below((low - mean) / deviation_of_mean);
-  };
-  const double enough = std::max(margin, half_width), little = margin - half_width;
-  return between(-INFINITY, -enough) + between(-little, little) + between(enough, INFINITY);
-}
-
 /// The spread of the evidence: what stays with n studies.
 struct Spread {
   double mean, deviation, test_per_train, rows;  ///< rows: a half width
@@ -45,7 +33,7 @@ struct Spread {
   double of_mean(double n) const { return deviation * std::sqrt(1 / n + test_per_train); }
   bool decides(int n, double margin) const {
     const double error = of_mean(n), half_width = std::hypot(student_t_975(n - 1) * error, rows);
-    return decision_probability(mean, error, half_width, margin) >= wanted_probability;
+    return verdict_probability(mean, error, half_width, margin) >= wanted_probability;
   }
   /// The same data with `times` as many rows.
   Spread with_rows(double times) const {
@@ -110,7 +98,8 @@ void judge_divergence(PilotVerdict& v, const PilotEvidence& e, const PilotRule& 
   v.reason =
       text("Of ", e.studies, " studies, SGD diverged in ", e.sgd_diverged, " and MSAM in ", e.msam_diverged, ": ");
   if (p < 0.05) {
-    v.advice = e.sgd_diverged > e.msam_diverged ? Advice::adopt : Advice::do_not_adopt;
+    v.better = e.sgd_diverged > e.msam_diverged ? 1 : -1;
+    v.advice = v.better > 0 ? Advice::adopt : Advice::do_not_adopt;
     v.reason += text("more than luck (Fisher's exact test: p = ", fixed(p, 3), ").");
     return;
   }
@@ -147,11 +136,12 @@ PilotVerdict judge(const PilotEvidence& evidence, const PilotRule& rule) {
     return v;
   }
   v.reason = measured(v, rule);
-  const bool msam_better = d.separated() && d.mean > 0, sgd_better = d.separated() && d.mean < 0;
+  const bool msam_better = v.difference.separated() && d.mean > 0, sgd_better = v.difference.separated() && d.mean < 0;
   if (d.low() > -rule.margin && d.high() < rule.margin) {
     v.advice = Advice::do_not_adopt;
     v.reason += text(": no difference that matters (", margin_text(rule), "), either way.");
   } else if ((msam_better || sgd_better) && std::abs(d.mean) >= rule.margin) {
+    v.better = msam_better ? 1 : -1;
     v.advice = msam_better ? Advice::adopt : Advice::do_not_adopt;
     v.reason += msam_better ? ": MSAM is better." : ": SGD is better.";
   } else {
