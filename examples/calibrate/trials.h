@@ -14,7 +14,8 @@ namespace minima::examples {
 /// What is to be found.
 enum class Truth {
   permuted,  ///< nothing: the labels are permuted, and all classes are equally frequent, so that all methods are right
-             ///< as often as guessing. (With unequal classes, a method that answers the larger one more often is better.)
+             ///< as often as guessing. (With unequal classes, a method that answers the larger one more often is
+             ///< better.)
   same,      ///< nothing: both are SGD, with different seeds
   planted,   ///< a difference: both are SGD, and the second learns from labels of which some are wrong
 };

@@ -274,14 +274,13 @@ std::string uncertainty_text(const Comparison& c) {
                              : rows > replicates
                                  ? "The test rows are the larger part of it: more seeds would not narrow them by much."
                                  : "More seeds would narrow them.";
-  const std::string power = seen > 0 ? text(" A true difference of ", short_text(100 * seen),
-                                                       " points would be separated from ", c.reference().name(),
-                                                       " by itself in four of five such comparisons.")
-                                                : "";
+  const std::string power =
+      seen > 0 ? text(" A true difference of ", short_text(100 * seen), " points would be separated from ",
+                      c.reference().name(), " by itself in four of five such comparisons.")
+               : "";
   return text(holds, "One test row is ", short_text(100.0 / static_cast<double>(c.test_samples)), " points.", power,
-              " The p-values are adjusted for ", c.runs.size() - 1,
-              c.runs.size() == 2 ? " comparison" : " comparisons", " (Holm); separated means below 5%. ", change,
-              disagreeing_medians(c));
+              " The p-values are adjusted for ", c.runs.size() - 1, c.runs.size() == 2 ? " comparison" : " comparisons",
+              " (Holm); separated means below 5%. ", change, disagreeing_medians(c));
 }
 
 std::string tuning_text(const Tuning& tuning) {

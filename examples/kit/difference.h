@@ -21,14 +21,14 @@ struct Replicates {
 };
 
 struct Difference {
-  Interval interval;        ///< of the mean over replicates; all of the uncertainty is in its half width
-  double median = NAN;      ///< over replicates
-  double improved = NAN;    ///< share of the replicates in which the first is better, equal ones counted half
-  double p = NAN;           ///< two-sided, of no difference; NaN where replicates are all equal or fewer than two
+  Interval interval;      ///< of the mean over replicates; all of the uncertainty is in its half width
+  double median = NAN;    ///< over replicates
+  double improved = NAN;  ///< share of the replicates in which the first is better, equal ones counted half
+  double p = NAN;         ///< two-sided, of no difference; NaN where replicates are all equal or fewer than two
   double error = NAN, degrees = NAN;  ///< the standard error of the mean, and its degrees of freedom
   double replicates = NAN;            ///< the part of the half width that is the replicates' own
-  double rows = 0;          ///< half a 95% interval over test rows that replicates share, of what lasts from replicate
-                            ///< to replicate: more replicates do not shrink this part
+  double rows = 0;  ///< half a 95% interval over test rows that replicates share, of what lasts from replicate
+                    ///< to replicate: more replicates do not shrink this part
   bool no_spread() const { return interval.count > 1 && std::isnan(p) && interval.mean != 0; }
   bool separated() const { return p < significant; }
 };

@@ -77,10 +77,12 @@ void CommandLine::option(const std::string& name, std::vector<std::string>& valu
 }
 
 void CommandLine::words(const std::string& name, std::vector<std::string>& values, const std::string& help) {
-  add({name + " ...", "TEXT", help, "", [&values](const std::string& word) {
+  add({name + " ...", "TEXT", help, "",
+       [&values](const std::string& word) {
          values.push_back(word);
          return true;
-       }, true});
+       },
+       true});
 }
 
 void CommandLine::flag(const std::string& name, bool& value, const std::string& help) {
@@ -102,7 +104,8 @@ std::string CommandLine::help() const {
 
 CommandLine::Option* CommandLine::find(const std::string& name, size_t position) {
   for (Option& option : options_)
-    if (is_dashed(name) ? option.name == name : !is_dashed(option.name) && (option.repeated || position-- == 0)) return &option;
+    if (is_dashed(name) ? option.name == name : !is_dashed(option.name) && (option.repeated || position-- == 0))
+      return &option;
   return nullptr;
 }
 

@@ -53,8 +53,7 @@ Row trial_row(const Problem& problem, const Setting& setting, const RunResult& r
 
 }  // namespace
 
-PilotSession::PilotSession(const PilotClock& clock, const std::string& directory)
-    : clock_(clock) {
+PilotSession::PilotSession(const PilotClock& clock, const std::string& directory) : clock_(clock) {
   catch_interrupts();
   if (directory.empty()) return;
   trials_.emplace(directory, "trials"), metrics_.emplace(directory);

@@ -23,8 +23,8 @@ TEST_CASE("two-sided p-values of Student's t are those of scipy, also between wh
                                      7.82417130425598e-15,
                                      0.9992928933955901,
                                      4.621068727635128e-07};
-  const std::vector<double> got{student_t_p(0, 3),     student_t_p(0.5, 1.5), student_t_p(2, 7.25), student_t_p(-2, 7.25),
-                                student_t_p(5, 3.3),   student_t_p(12, 40),   student_t_p(1e-3, 2), student_t_p(60, 4)};
+  const std::vector<double> got{student_t_p(0, 3),   student_t_p(0.5, 1.5), student_t_p(2, 7.25), student_t_p(-2, 7.25),
+                                student_t_p(5, 3.3), student_t_p(12, 40),   student_t_p(1e-3, 2), student_t_p(60, 4)};
   CHECK_CLOSE(got, expected, {.rtol = 1e-9});
 }
 
