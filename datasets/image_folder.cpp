@@ -162,6 +162,7 @@ LoadedImages load_image_folder(const std::string& path, const ImageFolderOptions
   LoadedImages out;
   std::vector<std::string> class_names;
   const std::vector<std::string> parts = part_folders(path);
+  out.own_test_part = !parts.empty();
   std::vector<ImageFile> images = find_images(parts.empty() ? path : parts[0], class_names, true, problems);
   const size_t in_train = images.size();
   if (!parts.empty())

@@ -24,6 +24,7 @@ struct ImagePreparation {
 struct LoadedImages {
   Split split;
   ImagePreparation preparation;
+  bool own_test_part = false;      ///< the folder has a test/ beside a train/
   std::vector<std::string> notes;  ///< what a user should know, a sentence each
 };
 

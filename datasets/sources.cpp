@@ -1,5 +1,6 @@
 #include "datasets/sources.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <filesystem>
@@ -73,19 +74,25 @@ bool is_table_name(std::string path) {
 
 Loaded find(const std::string& name_or_path, const LoadOptions& o) {
   for (const auto& [name, make] : named_sources())
-    if (name_or_path == name) return {.split = make(o)};
+    if (name_or_path == name) return {.split = make(o), .own_test_part = true};
   std::error_code ignored;
   if (std::filesystem::is_directory(name_or_path, ignored)) {
     if (!o.label.empty())
       fail("load", text("the label column \"", o.label, "\" for the folder ", name_or_path),
            "no label: the names of the folders inside are the classes");
     LoadedImages images = load_image_folder(name_or_path, {o.test_fraction, o.seed, o.image_size});
-    return {.split = images.split, .images = images.preparation, .notes = std::move(images.notes)};
+    return {.split = images.split,
+            .images = images.preparation,
+            .own_test_part = images.own_test_part,
+            .notes = std::move(images.notes)};
   }
   if (is_table_name(name_or_path)) {
     LoadedTable table =
         load_table(name_or_path, {o.label, o.task, o.test, o.group, o.time, o.drop, o.test_fraction, o.seed});
-    return {.split = table.split, .table = std::move(table.preparation), .notes = std::move(table.notes)};
+    return {.split = table.split,
+            .table = std::move(table.preparation),
+            .own_test_part = !o.test.empty() || !o.time.empty(),
+            .notes = std::move(table.notes)};
   }
   fail("load", text("the data set \"", name_or_path, "\""),
        joined(names()) +
@@ -113,6 +120,11 @@ std::vector<std::string> names() {
   std::vector<std::string> out;
   for (const auto& [name, unused] : named_sources()) out.emplace_back(name);
   return out;
+}
+
+bool is_named(const std::string& name) {
+  const std::vector<std::string> all = names();
+  return std::find(all.begin(), all.end(), name) != all.end();
 }
 
 }  // namespace minima::datasets

@@ -67,7 +67,8 @@ struct Loaded {
   Split split;
   std::optional<Preparation> table{};
   std::optional<ImagePreparation> images{};
-  Words notes{};  ///< what a user should know, a sentence each
+  bool own_test_part = false;  ///< the test part is given, not drawn by a seed
+  Words notes{};               ///< what a user should know, a sentence each
 };
 
 /// digits, fashion-mnist, mnist, cifar-10, cifar-100, two-moons, spirals, blobs, the path of a table (.csv, .tsv, .txt,
@@ -77,5 +78,7 @@ Loaded load_all(const std::string& name_or_path, const LoadOptions& options = {}
 Split load(const std::string& name_or_path, const LoadOptions& options = {});
 /// The names that load knows.
 std::vector<std::string> names();
+/// Whether this is one of them.
+bool is_named(const std::string& name);
 
 }  // namespace minima::datasets

@@ -36,11 +36,11 @@ struct Options {
 };
 
 bool Options::parse(int argc, const char* const* argv) {
-  CommandLine line("pilot",
-                   "Should I switch to MSAM? Tunes SGD, SAM and MSAM with equally many trials on a part of the "
-                   "training data, compares them on a test part over several seeds, within the minutes given, "
-                   "and recommends. " +
-                       rule_text({}));
+  CommandLine line(
+      "pilot",
+      "Should I switch to MSAM? Tunes SGD, SAM and MSAM alike on parts of the training data, compares what "
+      "was chosen on test rows, repeats both as often as the minutes given allow, and recommends. " +
+          rule_text({}));
   line.option("data", data,
               "a table (.csv, ...), a folder with a folder of images for each class, or " + joined(datasets::names()));
   line.option("--label", label, "column of a table that is to be predicted");
@@ -83,8 +83,11 @@ void Options::check() const {
   check_label(data, label);
 }
 
-Problem load(const Options& options) {
-  const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(options.data, options.how));
+/// `study` draws the split, where the data are split here.
+Problem load(const Options& options, uint64_t study) {
+  datasets::LoadOptions how = options.how;
+  how.seed += study - 1;
+  const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(options.data, how));
   const auto& [train, test] = loaded->split;
   if (train.has_targets()) fail("--task", "regression", "classes to predict", "train and compare predict quantities.");
   std::vector<int64_t> counts(static_cast<size_t>(train.classes()));
@@ -145,26 +148,27 @@ void conclude(const Pilot& pilot, const Options& options, const datasets::Loaded
   std::printf("Everything is in %s: open report.html.\n", options.out.c_str());
 }
 
-std::string plan_text(const Options& options, const Problem& problem, const PilotCosts& costs, const PilotPlan& plan,
-                      double tuning_until) {
+std::string plan_text(const Options& options, const Problem& problem, const PilotCosts& costs, const PilotPlan& plan) {
   std::string steps;
   for (const std::string& name : pilot_optimizers())
     steps += (steps.empty() ? "" : ", ") + name + " " + fixed(1000 * costs.step.at(name), 2) + " ms";
   const PilotGrid& g = plan.grid;
-  return text(options.data, ": ", problem.train.size(), " training and ", problem.test.size(), " test samples, ",
-              problem.train.classes(), " classes; ", problem.model, ", batches of ", problem.batch,
-              ". A step takes: ", steps, ". Plan for ", clock_time(60 * options.minutes), ": ", g.trials(),
+  return text(options.data, ": ", problem.train.size(), " training and ", problem.test.size(), " test samples",
+              !problem.loaded->own_test_part ? ", split anew in each study, " : ", ", problem.train.classes(),
+              " classes (guessing: ", fixed(100 * largest_share(problem.test), 1), "%); ", problem.model,
+              ", batches of ", problem.batch, ". A step takes: ", steps, ". Plan for ",
+              clock_time(60 * options.minutes), ": about ", plan.studies,
+              " studies, more while there is time, at most ", most_pilot_studies, ". Each study: ", g.trials(),
               " trials for each of sgd, sam and msam (", g.momenta, " momenta; ", g.lrs, " learning rates by ", g.rhos,
-              " radii for sam and msam, ", g.lrs * g.rhos, " learning rates for sgd) with ", plan.tuning_seeds,
-              plan.tuning_seeds == 1 ? " seed" : " seeds", " on a validation split, until ", clock_time(tuning_until),
-              "; then the best of each, by ", options.measure, " there, on as many seeds as the time allows, about ",
-              plan.seeds, ", at most ", most_pilot_seeds, ". Every run has ", plan.epochs, " epochs.");
+              " radii for sam and msam, ", g.lrs * g.rhos, " learning rates for sgd), halved from seed to seed, by ",
+              options.measure, " on validation splits; then ", plan.seeds, plan.seeds == 1 ? " seed" : " seeds",
+              " of the best of each on the test part. Every run has ", plan.epochs, " epochs.");
 }
 
 int pilot_on_data(const Options& options) {
   const PilotClock clock(60 * options.minutes);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
-  const Problem problem = load(options), tuning = validation_problem(problem);
+  const Problem problem = load(options, 1), tuning = validation_problem(problem);
   make_output_directory(options.out);
   print_machine(problem.device);
   print_data(problem.data, *problem.loaded);
@@ -177,30 +181,26 @@ int pilot_on_data(const Options& options) {
   const double reserve = report_seconds + costs.measurement;
   const double spent = clock.elapsed();
   const PilotPlan plan = plan_pilot(costs, problem.steps_per_epoch(), clock.budget(), options.epochs, spent, reserve);
-  const double end = clock.budget() - reserve;
-  const double tuning_until = spent + (end - spent) * plan.tuning_seconds / (plan.tuning_seconds + plan.final_seconds);
-  const std::string plan_words = plan_text(options, problem, costs, plan, tuning_until);
+  const std::string plan_words = plan_text(options, problem, costs, plan);
   print_paragraph(plan_words);
 
   Pilot pilot{.comparison = comparison_of(problem, curvature_samples),
               .rule = options.rule,
               .plan = plan,
               .budget = clock.budget()};
-  Comparison& comparison = pilot.comparison;
-  comparison.compared_with = "sgd";
-  comparison.options = data_configuration(options.how);
-  comparison.options["--data"] = options.data, comparison.options["--label"] = options.label;
-  comparison.tuning = {session.tune(tuning, plan, tuning_until), options.rule.tuned_by()};
-  if (!session.stopped_early()) {
-    std::vector<Setting> chosen;
-    for (const std::string& name : pilot_optimizers()) chosen.push_back(comparison.tuning.chosen(name).setting);
-    comparison.runs = session.compare(problem, plan, chosen, curvature_samples, end);
-  }
+  const Problems problems = !problem.loaded->own_test_part
+                                ? Problems([&](uint64_t study) { return load(options, study); })
+                                : Problems(problem);
+  pilot.comparison.compared_with = "sgd";
+  pilot.comparison.options = data_configuration(options.how);
+  pilot.comparison.options["--data"] = options.data, pilot.comparison.options["--label"] = options.label;
+  pilot.comparison.test_per_train = !problem.loaded->own_test_part ? test_per_train(problem) : 0;
+  pilot.studies = session.studies(problems, plan, options.rule.tuned_by(), curvature_samples, clock.budget() - reserve);
+  pilot.comparison.runs = runs_of(pilot.studies);
   session.clear_progress();
   pilot.stopped = session.stopped_early();
-  if (comparison.runs.empty()) {
-    std::printf("Stopped before the first seed of the comparison was finished. The trials are in %s/trials.csv.\n",
-                options.out.c_str());
+  if (pilot.studies.empty()) {
+    std::printf("Stopped before the first study was finished. Its trials are in %s/trials.csv.\n", options.out.c_str());
     return pilot.stopped ? exit_interrupted : 1;
   }
   pilot.seconds = clock.elapsed();

@@ -145,15 +145,12 @@ int64_t CompareOptions::steps_for(const Problem& problem, const std::string& opt
 Problem CompareOptions::load() {
   if (threads > 0) set_num_threads(static_cast<int>(threads));
   how.label = label, how.train_limit = train_limit;
-  const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(data, how));
-  const auto& [train, test] = loaded->split;
-  const std::vector<std::string> names = datasets::names();
-  const bool named = std::find(names.begin(), names.end(), data) != names.end();
-  if (batch == 0) batch = named ? std::min(usual_batch, train.size()) : default_batch(train.size());
-  if (epochs == 0) epochs = named ? usual_epochs : default_epochs(train.size(), batch);
-  Problem problem{.data = data, .model = model, .batch = batch, .device = parse_device(device), .loaded = loaded};
-  problem.train = label_noise > 0 ? train.label_noise(label_noise, 1) : train;
-  problem.test = test;
+  Problem problem = problem_of(0);
+  const int64_t samples = problem.train.size();
+  const bool named = datasets::is_named(data);
+  if (batch == 0) batch = named ? std::min(usual_batch, samples) : default_batch(samples);
+  if (epochs == 0) epochs = named ? usual_epochs : default_epochs(samples, batch);
+  problem.batch = batch;
   if (batch > problem.train.size())
     fail("--batch", std::to_string(batch), text("at most ", problem.train.size(), ", the number of training samples"),
          "Choose a smaller --batch.");
@@ -161,6 +158,27 @@ Problem CompareOptions::load() {
   make_output_directory(out);
   for (Setting& setting : settings) setting.steps = steps_for(problem, setting.optimizer);
   return problem;
+}
+
+Problem CompareOptions::problem_of(uint64_t split) const {
+  datasets::LoadOptions options = how;
+  options.seed += split;
+  const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(data, options));
+  const auto& [train, test] = loaded->split;
+  return {.data = data,
+          .model = model,
+          .train = label_noise > 0 ? train.label_noise(label_noise, 1) : train,
+          .test = test,
+          .batch = batch,
+          .device = parse_device(device),
+          .loaded = loaded};
+}
+
+bool CompareOptions::splits_anew(const Problem& loaded) const { return !tune && !loaded.loaded->own_test_part; }
+
+Problems CompareOptions::problems(const Problem& loaded) const {
+  if (!splits_anew(loaded)) return loaded;
+  return {[*this, loaded](uint64_t seed) { return seed == 1 ? loaded : problem_of(seed - 1); }};
 }
 
 std::map<std::string, std::string> CompareOptions::configuration() const {

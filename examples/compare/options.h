@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "examples/compare/comparison.h"
+#include "examples/kit/session.h"
 
 namespace minima::examples {
 
@@ -25,6 +26,11 @@ struct CompareOptions {
   bool parse(int argc, const char* const* argv);
   /// Sets the threads, makes sure that `out` can be written, and loads the data.
   Problem load();
+  /// Whether each seed splits the data anew: where the data have no test part of their own, and nothing is tuned (what
+  /// is tuned on one training part has seen the test rows of other splits).
+  bool splits_anew(const Problem& loaded) const;
+  /// The problem of each seed.
+  Problems problems(const Problem& loaded) const;
   /// The share of the budget: an epoch of SGD is the unit, and SAM's steps cost two gradients.
   int64_t steps_for(const Problem& problem, const std::string& optimizer) const;
 
@@ -40,6 +46,8 @@ struct CompareOptions {
 
  private:
   void check() const;
+  /// The data under another split, counted from 0.
+  Problem problem_of(uint64_t split) const;
   /// Where an optimizer's lr and rho come from, in words: what was tuned for this data was tuned for this optimizer,
   /// with all else as it is here.
   std::string origin(const Setting& setting) const;

@@ -85,6 +85,15 @@ void CommandLine::option(const std::string& name, std::vector<std::string>& valu
        }});
 }
 
+void CommandLine::words(const std::string& name, std::vector<std::string>& values, const std::string& help) {
+  add({name + " ...", "TEXT", help, "",
+       [&values](const std::string& word) {
+         values.push_back(word);
+         return true;
+       },
+       true});
+}
+
 void CommandLine::flag(const std::string& name, bool& value, const std::string& help) {
   add({name, "", help, "false", [&value](const std::string&) { return value = true; }});
 }
@@ -104,7 +113,8 @@ std::string CommandLine::help() const {
 
 CommandLine::Option* CommandLine::find(const std::string& name, size_t position) {
   for (Option& option : options_)
-    if (is_dashed(name) ? option.name == name : !is_dashed(option.name) && position-- == 0) return &option;
+    if (is_dashed(name) ? option.name == name : !is_dashed(option.name) && (option.repeated || position-- == 0))
+      return &option;
   return nullptr;
 }
 

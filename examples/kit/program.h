@@ -27,6 +27,8 @@ class CommandLine {
   void option(const std::string& name, uint64_t& value, const std::string& help);
   void option(const std::string& name, double& value, const std::string& help);
   void option(const std::string& name, std::vector<std::string>& comma_separated, const std::string& help);
+  /// All words that stand alone, as many as there are.
+  void words(const std::string& name, std::vector<std::string>& values, const std::string& help);
   /// An option without a value.
   void flag(const std::string& name, bool& value, const std::string& help);
 
@@ -40,6 +42,7 @@ class CommandLine {
     std::string name, kind, help,
         shown;  ///< kind is TEXT, INT, FLOAT, or empty for a flag; shown: as typed, or the default
     std::function<bool(const std::string&)> read;  ///< false for a text that is no value of the kind
+    bool repeated = false;
   };
   void add(const Option& option) { options_.push_back(option); }
   std::string help() const;

@@ -50,6 +50,7 @@ Run::Run(const Problem& problem, const Setting& setting, uint64_t seed)
       optimizer_(optimizer_of(setting, model_->parameters(), ramp_and_cosine(problem, setting), seed)),
       loader_(problem.train, {.batch_size = problem.batch, .seed = seed}) {
   result_.seed = seed;
+  result_.hyperparameters = setting.hyperparameters;
   result_.parameters = model_->parameter_count();
   if (setting_.prepare) setting_.prepare(*this);
 }
@@ -200,8 +201,7 @@ void refresh_batch_norm(nn::Module& model, const datasets::Dataset& train, int64
 }
 
 void check_label(const std::string& data, const std::string& label) {
-  const auto names = datasets::names();
-  if (!label.empty() && std::find(names.begin(), names.end(), data) != names.end())
+  if (!label.empty() && datasets::is_named(data))
     fail("--label", "\"" + label + "\" for the data set " + data, "a label column for a FILE.csv only",
          "Leave out --label.");
 }

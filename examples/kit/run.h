@@ -43,7 +43,8 @@ struct Measurement {
 struct RunResult {
   uint64_t seed = 1;
   int64_t parameters = 0;
-  std::vector<Measurement> curve{};  ///< one an epoch, or the last one alone
+  Hyperparameters hyperparameters{};  ///< of its setting
+  std::vector<Measurement> curve{};   ///< one an epoch, or the last one alone
   double lambda_max = NAN, lambda_residual = NAN;
   std::map<std::string, std::vector<double>> seen{};  ///< what an observer noted, by name, in the order of the notes
   std::string divergence{};                           ///< what happened, if it diverged

@@ -127,6 +127,12 @@ TEST_CASE("what is not exactly as it was when tuning was done is not said to be 
   CHECK(test::contains(measured({"--tune"}), "lr and rho were tuned as listed."));
 }
 
+TEST_CASE("data of one's own are split anew with each seed, unless they are tuned on; published splits stay") {
+  CHECK_FALSE(parsed({}).splits_anew());
+  CHECK(parsed({"--data", "flowers.csv", "--label", "kind"}).splits_anew());
+  CHECK_FALSE(parsed({"--data", "flowers.csv", "--label", "kind", "--tune"}).splits_anew());
+}
+
 TEST_CASE("the schedule is told as it is: in short runs lr does not rise for a whole epoch") {
   CHECK(test::contains(measured({}), "lr rises for an epoch, then falls along a cosine to 0;"));
   CHECK(

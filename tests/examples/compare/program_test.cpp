@@ -2,7 +2,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/random.h"
 #include "examples/kit/metrics.h"
+#include "optim/make.h"
 #include "tests/check.h"
 #include "tests/examples/process.h"
 
@@ -138,8 +140,10 @@ TEST_CASE("tuning tries the same number of settings for each optimizer, prints t
   CHECK(msam == 15);
   CHECK(chosen == 2);
   const json summary = json::parse(read_bytes(folder.file("out/summary.json")));
-  CHECK(summary.at("runs").size() == 2);
+  REQUIRE(summary.at("runs").size() == 4);  // each as tuned, then each at its defaults
   CHECK(summary.at("runs").at(0).at("lr") == std::stod(chosen_lr));
+  CHECK(summary.at("runs").at(2).at("lr") == optim::defaults_of("sgd").at("lr"));
+  for (const char* row : {"sgd untuned", "msam untuned(sgd)"}) CHECK_MESSAGE(contains(outcome.output, row), row);
 }
 
 TEST_CASE("a diverged run is stopped and named, the others go on, and the exit status tells") {
@@ -197,6 +201,32 @@ TEST_CASE("a table of one's own is compared by the name of its label column") {
   CAPTURE(outcome.output);
   CHECK(outcome.status == 0);
   CHECK(lines_of(folder.file("out/metrics.csv")).size() == 21);
+}
+
+TEST_CASE("three orders of the rows of one small table give no opposite verdicts") {
+  TemporaryFolder folder;
+  Generator random{7, 0};
+  constexpr int rows = 69;
+  const auto noise = random.normal({2 * rows}).to_vector<double>();
+  std::vector<std::string> lines;
+  for (int i = 0; i < rows; ++i)
+    lines.push_back(text(noise[2 * i] + (i % 3), ",", noise[2 * i + 1] + (i % 2), ",kind", i % 3, "\n"));
+  std::set<std::string> sides;
+  for (uint64_t order = 1; order <= 3; ++order) {
+    std::string table = "x,y,kind\n";
+    for (const int64_t i : Generator{order, 0}.permutation(rows)) table += lines[static_cast<size_t>(i)];
+    const Outcome outcome = run(folder, {MINIMA_COMPARE, "--data", folder.write("t.csv", table), "--label", "kind",
+                                         "--optimizers", "sgd,msam", "--epochs", "10", "--seeds", "10", "--model",
+                                         "mlp:8", "--batch", "8", "--curvature", "0", "--out", folder.file("out")});
+    CAPTURE(outcome.output);
+    REQUIRE(outcome.status == 0);
+    CHECK(contains(outcome.output, "Each seed splits the data anew."));
+    for (const char* side : {") above sgd", ") below sgd"}) {
+      const std::string accuracy = outcome.output.substr(outcome.output.find("Test accuracy in points"));
+      if (contains(accuracy.substr(0, accuracy.find(". Test loss")), side)) sides.insert(side);
+    }
+  }
+  CHECK(sides.size() < 2);
 }
 
 TEST_CASE("input that cannot work is refused before any training, with a message that helps") {
