@@ -27,7 +27,8 @@ struct LabAbout {
   std::string name;        ///< "lab2_quadratics": its program, and its folder under runs/
   std::string title;       ///< "Lab 2. Quadratics"
   std::string question;    ///< what to predict before looking
-  std::string refuted_by;  ///< what would refute the claim
+  /// What would refute the claim beyond the stated figures, in words. Bounds are stated once, as figures.
+  std::string refuted_by;
 };
 
 /// What a stated figure must satisfy, with its words: "at least 5". NaN satisfies nothing.

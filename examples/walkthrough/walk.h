@@ -141,12 +141,6 @@ inline double first_weight_of(const PathPoint& point) { return point.x; }
 inline double first_size_of(const PathPoint& point) { return std::abs(point.x); }
 /// The distance from the origin.
 inline double distance_of(const PathPoint& point) { return std::hypot(point.x, point.y); }
-/// The largest eigenvalue of the valley's Hessian, ((y^2, 2xy - 1), (2xy - 1, x^2)); on the valley's floor, x^2 + y^2.
-inline double curvature_of(const PathPoint& point) {
-  const double x2 = point.x * point.x, y2 = point.y * point.y;
-  return (x2 + y2) / 2 + std::hypot((x2 - y2) / 2, 2 * point.x * point.y - 1);
-}
-
 /// The first step at whose weights a quantity is at most `bound`.
 inline std::string first_step(const std::vector<PathPoint>& points,
                               const std::function<double(const PathPoint&)>& quantity, double bound) {
