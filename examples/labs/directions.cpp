@@ -20,15 +20,16 @@ void Directions::choose_lr() {
     if (loss(tried[i]) < loss(tried[lowest])) lowest = i;
   Table table{{"learning rate", "validation accuracy %", "validation loss", "train loss", ""}};
   for (size_t i = 0; i < tried.size(); ++i)
-    table.push_back({tried[i].setting.value_text("lr"), interval_text(tried[i].mean_of_all(validation_accuracy_of), 100),
-                     interval_text(tried[i].mean_of_all(validation_loss_of)),
-                     interval_text(tried[i].mean_of_all(at_end(&Measurement::train_loss))),
-                     joined(std::vector<std::string>{i == common ? "for all directions" : "",
-                                                     i == lowest ? "lowest loss" : ""},
-                            i == common && i == lowest ? ", " : "")});
-  lab_.table("SGD at several learning rates. All directions get the same one, so that nothing but the direction differs "
-             "between them; the one of the lowest validation loss is an opponent to compare with.",
-             table);
+    table.push_back(
+        {tried[i].setting.value_text("lr"), interval_text(tried[i].mean_of_all(validation_accuracy_of), 100),
+         interval_text(tried[i].mean_of_all(validation_loss_of)),
+         interval_text(tried[i].mean_of_all(at_end(&Measurement::train_loss))),
+         joined(std::vector<std::string>{i == common ? "for all directions" : "", i == lowest ? "lowest loss" : ""},
+                i == common && i == lowest ? ", " : "")});
+  lab_.table(
+      "SGD at several learning rates. All directions get the same one, so that nothing but the direction differs "
+      "between them; the one of the lowest validation loss is an opponent to compare with.",
+      table);
   sgd_ = tried[common], sgd_by_loss_ = tried[lowest];
 }
 

@@ -139,7 +139,8 @@ int Lab::finish() {
                    "here nothing is claimed.");
   if (!checks_.empty()) table(caption, verdicts);
   if (quick_)
-    say("This was the quick version: less data and fewer seeds than the lab states its figures for. It checks only what "
+    say("This was the quick version: less data and fewer seeds than the lab states its figures for. It checks only "
+        "what "
         "is in the table above, and no interval of so few seeds is taken for a finding.");
   say("What would refute this: a stated figure that does not hold. Beyond that: " + about_.refuted_by);
   report_.paragraph("Made by " + about_.name + (quick_ ? " --quick" : "") + " on " + machine_description() + ".");

@@ -18,7 +18,8 @@ const LabAbout about{
         "update -v (MSAM), the other way along +v, along the last gradient, or anywhere at random. Which lower the "
         "test loss, which do nothing, which ruin the training? And in which does the loss rise?",
     .refuted_by =
-        "a random direction that lowers the test loss as much as MSAM at equal rho, or a loss that falls along -v: then "
+        "a random direction that lowers the test loss as much as MSAM at equal rho, or a loss that falls along -v: "
+        "then "
         "MSAM would not climb. The sign of cos(v, g) alone decides nothing: it is the slope's part of the rise, which "
         "is small, and chapter 7 shows that the loss rises along -v by its curvature where the cosine is above 0, too. "
         "No claim is made against an SGD whose learning rate is tuned for the loss; the lab prints that comparison."};
@@ -99,7 +100,8 @@ void show_results(Lab& lab, const Directions& d) {
                difference_text(msam.minus(d.half(), test_loss)), "."));
   lab.say(text("These runs share one learning rate, ", d.sgd().setting.value_text("lr"),
                ", so that only the direction differs. It is not the one at which SGD's loss is lowest: that is ",
-               d.sgd_by_loss().setting.value_text("lr"), " by validation loss. Against SGD with that one, test loss of MSAM ",
+               d.sgd_by_loss().setting.value_text("lr"),
+               " by validation loss. Against SGD with that one, test loss of MSAM ",
                difference_text(msam.minus(d.sgd_by_loss(), test_loss)), " and of SAM ",
                difference_text(d.best("along-gradient").minus(d.sgd_by_loss(), test_loss)), ", instead of ",
                difference_text(msam.minus(d.sgd(), test_loss)), " and ",

@@ -1,4 +1,4 @@
-// lab9_faults: debug the optimizer. Fourteen faults that published implementations of SAM and MSAM have had, each
+// lab9_faults: debug the optimizer. Fourteen faults that implementations of SAM and MSAM have had or may have, each
 // planted in a textbook implementation, run beside the right one under twelve instruments. Students name the fault.
 //   ./minima lab9                    all fourteen
 //   ./minima lab9 --fault 4          one of them
@@ -147,8 +147,9 @@ void print_solutions(Lab& lab, const std::vector<Suspect>& suspects, const Readi
   int seen = 0;
   for (const Suspect& suspect : suspects) {
     const Meter& meter = meter_of(suspect.fault);
-    lab.say(text(suspect.name, " is ", letter_of(suspect.fault), ") ", fault(suspect.fault).what, " ",
-                 fault(suspect.fault).shows));
+    const Fault& found = fault(suspect.fault);
+    lab.say(text(suspect.name, " is ", letter_of(suspect.fault), ") ", found.what, " ", found.shows,
+                 " Met in: ", found.where));
     table.push_back({suspect.name, letter_of(suspect.fault), meter.what, number_text(meter.read(right)),
                      number_text(meter.read(suspect.readings)),
                      fixed(100 * test_loss_off(suspect.readings, right), 1) + " %"});

@@ -133,8 +133,11 @@ void show_valley(Lab& lab) {
                             {"loss", path[i].loss},
                             {"curvature", curvature_of(path[i])}});
   }
-  lab.table("After 5,000 steps from (3, 0.5), lr 0.02, momentum 0.9, no noise. The curvature is the largest eigenvalue of the "
-            "Hessian, x^2 + y^2 where xy = 1:", table);
+  lab.table(
+      "After 5,000 steps from (3, 0.5), lr 0.02, momentum 0.9, no noise. The curvature is the largest eigenvalue of "
+      "the "
+      "Hessian, x^2 + y^2 where xy = 1:",
+      table);
 
   const auto noisy = noisy_walks(lab, lab.quick() ? 10 : 40, steps);
   const Interval early = curvature_after(noisy, 500), late = curvature_after(noisy, 5000);
@@ -159,8 +162,8 @@ void show_valley(Lab& lab) {
   curvature_is("nesterov", 8.80, 0.01);
   curvature_is("sam rho 0.05", 2, 0.01);
   curvature_is("msam rho 0.05", 2, 0.01);
-  curvature_is("sam rho 0.1", 2, 0.02);
-  curvature_is("msam rho 0.1", 2, 0.02);
+  curvature_is("sam rho 0.1", 2, 0.04);
+  curvature_is("msam rho 0.1", 2, 0.04);
   lab.expect_always("valley, msam rho -0.1 does not settle: largest of the last 100 losses",
                     restless.at("msam rho -0.1"), at_least(0.02));
   lab.expect_always("valley, msam rho 0.1: largest of the last 100 losses", restless.at("msam rho 0.1"), at_most(1e-3));
