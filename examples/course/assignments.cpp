@@ -40,13 +40,15 @@ const std::vector<Assignment>& assignments() {
                    "// leaf.grad_bound, write into the memory of leaf.grad instead of replacing it.",
                    "accumulate"),
           refusing("// Add grad to what this node has gathered, in notes_[node.mark.place].gradient.", "gather"),
-          refusing("// Fill order_ with every node that the outputs depend on, each once, descending ids. No recursion.\n"
-                   "// Mark a visited node with node->mark.traversal = id_. Leave out ids below `lowest`. An op that is\n"
-                   "// freed is an error.",
-                   "find"),
-          refusing("// Go through order_. A leaf accumulates; an op that leads on runs its rule (propagate), then frees\n"
-                   "// its graph unless it is to be kept.",
-                   "run")}}}},
+          refusing(
+              "// Fill order_ with every node that the outputs depend on, each once, descending ids. No recursion.\n"
+              "// Mark a visited node with node->mark.traversal = id_. Leave out ids below `lowest`. An op that is\n"
+              "// freed is an error.",
+              "find"),
+          refusing(
+              "// Go through order_. A leaf accumulates; an op that leads on runs its rule (propagate), then frees\n"
+              "// its graph unless it is to be kept.",
+              "run")}}}},
       {3,
        "3-sgd",
        "SGD, momentum and Nesterov",
@@ -73,25 +75,29 @@ const std::vector<Assignment>& assignments() {
        "MSAM",
        90,
        {{"examples/labs/textbook_msam.cpp",
-         {refusing("// The gradient at the perturbed point is in parameters_[i].grad(). Undo the perturbation, take the\n"
-                   "// step of SGD with momentum, and perturb for the next one.",
-                   "TextbookMsam::step"),
+         {refusing(
+              "// The gradient at the perturbed point is in parameters_[i].grad(). Undo the perturbation, take the\n"
+              "// step of SGD with momentum, and perturb for the next one.",
+              "TextbookMsam::step"),
           refusing("// rho / |v| for each tensor of velocity_, with one norm over all.", "TextbookMsam::factors"),
           refusing("// Make the weights the clean ones.", "TextbookMsam::move_back"),
           refusing("// Training is over.", "TextbookMsam::finish"),
-          refusing("// Everything as it was when `state` was saved.", "TextbookMsam::load")}}}},
+          refusing("// Everything as it was when `state` was saved.", "TextbookMsam::load"),
+          "// Half a cosine from rho (share 0) down to rho / 4 (share 1).\nreturn 0 * share;"}}}},
       {7,
        "7-hessian",
        "The largest eigenvalue of the Hessian",
        90,
        {{"autograd/hessian.cpp",
-         {refusing("// H v is the gradient of (gradient . v). reached[i] is a recorded gradient, seeds[i] its part of v.\n"
-                   "// Put one tensor a parameter into `product`.",
-                   "Hessian")}},
+         {refusing(
+             "// H v is the gradient of (gradient . v). reached[i] is a recorded gradient, seeds[i] its part of v.\n"
+             "// Put one tensor a parameter into `product`.",
+             "Hessian")}},
         {"optim/analysis/curvature.cpp",
          {refusing("// Take from `vector` its part along each vector of the basis (they have length 1).",
                    "orthogonalise"),
-          refusing("// value = u . H u, residual = |H u - value u| / |value|, for the unit vector u.", "measured_pair")}}}},
+          refusing("// value = u . H u, residual = |H u - value u| / |value|, for the unit vector u.",
+                   "measured_pair")}}}},
       {8,
        "8-batch-norm",
        "Batch norm under SAM",

@@ -63,8 +63,8 @@ Build build(const std::vector<Assignment::Unit>& units, const std::string& folde
     words.insert(words.end(), {"-I", home, "-I", MINIMA_ROOT, "-c", source, "-o", objects.back()});
     const Outcome compiled = run_program(home, words, compile_seconds);
     if (compiled.status != 0)
-      return {"", "it does not compile:\n" + (compiled.late ? "the compiler took too long\n"
-                                                            : shortened(compiled.output, home))};
+      return {"", "it does not compile:\n" +
+                      (compiled.late ? "the compiler took too long\n" : shortened(compiled.output, home))};
   }
   auto [link_folder, words] = link_command();
   const auto out = std::find(words.begin(), words.end(), "-o");

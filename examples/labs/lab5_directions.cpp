@@ -106,7 +106,7 @@ void show_results(Lab& lab, const Directions& d) {
                difference_text(d.best("along-gradient").minus(d.sgd_by_loss(), test_loss)), ", instead of ",
                difference_text(msam.minus(d.sgd(), test_loss)), " and ",
                difference_text(d.best("along-gradient").minus(d.sgd(), test_loss)),
-               ". What is gone was the choice of the learning rate, not the direction."));
+               ". What lies between the two pairs of numbers comes from the choice of the learning rate."));
   lab.say(
       text("An open comparison: the paper finds the last gradient worse than the momentum. Here, each at its own "
            "radius, -last gradient minus MSAM: test loss ",

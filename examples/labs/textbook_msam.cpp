@@ -85,8 +85,10 @@ optim::Schedule rho_schedule(double rho, int64_t steps, int fault) {
     if (step < on) return 0.0;
     if (step < falls) return rho;
     const double share = static_cast<double>(step - falls) / static_cast<double>(steps - falls);
+    // BEGIN SOLUTION 6
     const double turns = (fault == 13 ? 2 : 0.5);
     return rho / 4 + (rho - rho / 4) * (1 + std::cos(2 * std::numbers::pi * turns * share)) / 2;
+    // END SOLUTION
   };
 }
 
