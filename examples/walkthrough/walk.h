@@ -28,9 +28,9 @@ class Walk {
   /// Draws OUT/NAME.svg from a script of plot.h.
   void figure(const std::string& name, const std::string& script) const {
     if (numbers_only_) return;
-    const std::string problem = draw(out_, name, script);
+    const std::string problem = draw(out_, figure_name(name), script);
     if (problem.empty())
-      std::printf("figure: %s/%s.svg\n", out_.c_str(), name.c_str());
+      std::printf("figure: %s/%s.svg\n", out_.c_str(), figure_name(name).c_str());
     else
       std::printf("no figure: %s\n", problem.c_str());
   }
@@ -45,12 +45,14 @@ inline int run_walk(int argc, const char* const* argv, const std::string& name, 
                     const std::function<void(const Walk&)>& body) {
   return run_program([&] {
     std::string out = "runs/" + name;
-    bool numbers_only = false;
+    bool numbers_only = false, narrow = false;
     CommandLine command_line(name, about);
     command_line.option("--out", out, "folder for the figures, as .svg and as .gp to edit and rerun");
     command_line.flag("--numbers-only", numbers_only, "draw no figures");
+    command_line.flag("--narrow", narrow, "draw the figures as a phone shows them");
     if (!command_line.parse(argc, argv)) return 0;
     if (!numbers_only) make_output_directory(out);
+    make_narrow_figures(narrow);
     body(Walk(out, numbers_only));
     return 0;
   });
