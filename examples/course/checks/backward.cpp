@@ -65,7 +65,7 @@ void check_backward(Checks& checks) {
     Variable y = w;
     for (int i = 0; i < 100000; ++i) y = y + 1e-6;
     sum(y * y).backward();
-    return gradient_is(w, {2 * 1.1});
+    return w.has_grad() ? differs(w.grad().to_vector<double>(), {2 * 1.1}, 1e-9) : "no gradient arrived";
   });
   checks.claim(5, "a constant, a frozen leaf and one that the loss does not reach get nothing, the others do", [] {
     const Variable w = leaf({2}), unused = leaf({1}), constant(Tensor::full({1}, 3.0, DType::float64));

@@ -19,7 +19,7 @@ namespace minima::examples::course {
 
 namespace {
 
-constexpr int seconds_a_claim = 20;
+constexpr int seconds_a_claim = 10;
 
 /// What the function says or throws.
 std::string said(const std::function<std::string()>& problem) {

@@ -41,7 +41,7 @@ void check_comparison(Checks& checks) {
   checks.claim(10, "the same seed gives the same loss, another seed another one", [=] {
     const double a = test_loss_of(sgd, 1, 2), again = test_loss_of(sgd, 1, 2), b = test_loss_of(sgd, 2, 2);
     if (a != again) return std::string("the same seed gives two losses");
-    return a == b ? "two seeds give one loss" : "";
+    return std::string(a == b ? "two seeds give one loss" : "");
   });
   checks.claim(15, "both methods of a seed have the same start and batches: MSAM with rho = 0 ends where SGD ends",
                [=] { return differs({test_loss_of(msam_without_radius, 3, 3)}, {test_loss_of(sgd, 3, 3)}, 1e-12); });
