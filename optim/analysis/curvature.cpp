@@ -47,8 +47,10 @@ class FlatHessian {
 // In exact arithmetic a new vector of the Krylov space needs to be made orthogonal to the last two only. In floating
 // point the others come back, above all the top eigenvector, which would then be found again and again.
 void orthogonalise(Tensor& vector, const std::vector<Tensor>& basis) {
+  // BEGIN SOLUTION 7
   for (int twice = 0; twice < 2; ++twice)
     for (const Tensor& other : basis) core::add_scaled(vector, -1, core::dot(other, vector), other);
+  // END SOLUTION
 }
 
 Tensor random_unit_vector(Generator& random, const Trainable& trainable, const std::vector<Tensor>& orthogonal_to) {
@@ -75,11 +77,13 @@ bool converged(const detail::Eigensystem& ritz, double beta, size_t k, double to
 
 Eigenpair measured_pair(const FlatHessian& hessian, Tensor u, int iterations) {
   u = scaled(u, 1 / core::norm(u).item());
+  // BEGIN SOLUTION 7
   Tensor error = hessian * u;
   const double value = core::dot(u, error).item();
   core::add_scaled(error, -value, u);
   const double distance = core::norm(error).item();
   return {{.value = value, .residual = distance == 0 ? 0 : distance / std::abs(value), .iterations = iterations}, u};
+  // END SOLUTION
 }
 
 }  // namespace
