@@ -12,7 +12,7 @@ function fillSelect(select, names) {
 /// state. Returns {element, problem, refresh()}.
 function addControl(place, id, control, get, set) {
   const element = document.createElement("div");
-  element.className = control.kind === "number" && !control.plain ? "control" : "control wide";
+  element.className = control.kind !== "number" ? "control wide" : control.plain ? "control plain" : "control";
   const field = `control-${place.id}-${id}`;
   element.innerHTML = `<label class="name" for="${field}">${escaped(control.name)}</label>`;
   const label = control.spoken ?? control.name;

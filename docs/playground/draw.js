@@ -28,7 +28,7 @@ function short(value, digits = 4) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "–" : value > 0 ? "∞" : "−∞";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  const text = size < 1e-4 || size >= 1e6 ? value.toExponential(Math.max(0, digits - 2)) : String(Number(value.toPrecision(digits)));
+  const text = size < 1e-4 || size >= 1e6 ? value.toExponential(Math.max(0, digits - 2)).replace(/\.?0+e/, "e") : String(Number(value.toPrecision(digits)));
   return text.replace("-", "−").replace("e−", "e-").replace("e+", "e").replace(/e−/, "e-");
 }
 
@@ -80,7 +80,7 @@ function markPicture(name) {
     circle: '<circle cx="12" cy="8" r="4.5"/>', square: '<rect x="8" y="4" width="8" height="8"/>',
     up: '<path d="M12 2.5 17 12H7z"/>', down: '<path d="M12 13.5 17 4H7z"/>', diamond: '<path d="M12 2 17 8 12 14 7 8z"/>',
     plus: '<path d="M10 3h4v3h3v4h-3v3h-4v-3H7V6h3z"/>', ring: '<circle cx="12" cy="8" r="5" style="fill:none"/>',
-    star: '<path d="M12 1.500 13.900 5.800 18.500 6 15 9 16.200 13.500 12 11 7.800 13.500 9 9 5.500 6 10.100 5.800z"/>',
+    star: '<path d="M12 1.5 13.9 5.8 18.5 6 15 9 16.2 13.5 12 11 7.8 13.5 9 9 5.5 6 10.1 5.8z"/>',
   };
   return `<svg viewBox="0 0 24 16" aria-hidden="true" style="stroke:var(--${name});fill:var(--${name});stroke-width:2"><path d="M1 8H23" style="fill:none"/>${shapes[optimizers[name].mark]}</svg>`;
 }
@@ -107,10 +107,10 @@ function arrow(pen, x, y, dx, dy, length, style, dash = []) {
 /// A chart of lines. Each is {name, label, dash, count, x(i), y(i)}; drawn as the range of each column of pixels, so
 /// that any number of points stays fast and a spike stays visible. `cursor` is an x to point out. Values of y above
 /// `ceiling` times the first are outside.
-function lineChart(canvas, lines, { logarithmic = false, cursor = null, xLabel = "", lowest = 0, xMost = 1 } = {}) {
+function lineChart(canvas, lines, { logarithmic = false, cursor = null, xLabel = "", lowest = 0, xMost = 1, fromZero = true } = {}) {
   const { pen, width, height } = sharp(canvas);
   pen.clearRect(0, 0, width, height);
-  const left = 52, right = width - 10, top = 8, bottom = height - 32;
+  const left = 46, right = width - 10, top = 8, bottom = height - 32;
   const columns = Math.max(8, Math.floor(right - left));
   let xEnd = xMost;
   for (const line of lines) if (line.count > 0) xEnd = Math.max(xEnd, line.x(line.count - 1));
@@ -144,7 +144,7 @@ function lineChart(canvas, lines, { logarithmic = false, cursor = null, xLabel =
     high = 10 ** Math.ceil(Math.log10(high) - 1e-9);
     if (low >= high) high = low * 10;
   } else {
-    if (low > 0 && low < high * 0.6) low = 0;
+    if (fromZero && low > 0 && low < high * 0.6) low = 0;
     const room = (high - low || Math.abs(high) || 1) * 0.06;
     high += room;
     if (low !== 0) low -= room;
@@ -175,7 +175,10 @@ function lineChart(canvas, lines, { logarithmic = false, cursor = null, xLabel =
   }
   pen.textAlign = "center";
   pen.textBaseline = "top";
-  for (const x of ticks(0, xEnd, Math.max(2, Math.min(6, columns / 70)))) pen.fillText(short(x, 6), left + (x / xEnd) * columns, bottom + 4);
+  for (const x of ticks(0, xEnd, Math.max(2, Math.min(6, columns / 70)))) {
+    const half = pen.measureText(short(x, 6)).width / 2; // the last one must not be cut
+    pen.fillText(short(x, 6), Math.min(left + (x / xEnd) * columns, width - half - 1), bottom + 4);
+  }
   pen.fillText(xLabel, (left + right) / 2, bottom + 17);
   pen.save();
   pen.beginPath();

@@ -140,9 +140,7 @@ EMSCRIPTEN_KEEPALIVE int walk(int handle, int steps) {
 
 /// Returns the number of features; networks on the data before go.
 EMSCRIPTEN_KEEPALIVE int choose_data(const char* name, int samples, double noise, double label_noise, double seed) {
-  return guarded([&] {
-    return data_is(split_of({name, samples, noise, label_noise, static_cast<uint64_t>(seed)}));
-  });
+  return guarded([&] { return data_is(split_of({name, samples, noise, label_noise, static_cast<uint64_t>(seed)})); });
 }
 /// Takes the values row by row and then the labels.
 EMSCRIPTEN_KEEPALIVE int choose_table(int samples, int features, int classes, double label_noise, double seed) {
@@ -150,7 +148,8 @@ EMSCRIPTEN_KEEPALIVE int choose_table(int samples, int features, int classes, do
     const size_t values = static_cast<size_t>(samples) * static_cast<size_t>(features);
     std::vector<int32_t> labels;
     for (double label : taken(values, static_cast<size_t>(samples))) labels.push_back(static_cast<int32_t>(label));
-    return data_is(split_of_table(taken(0, values), labels, features, classes, label_noise, static_cast<uint64_t>(seed)));
+    return data_is(
+        split_of_table(taken(0, values), labels, features, classes, label_noise, static_cast<uint64_t>(seed)));
   });
 }
 /// Gives the samples of the training (0) or test part (1): features, label, label before any label noise. Returns how
@@ -201,7 +200,8 @@ EMSCRIPTEN_KEEPALIVE int measure(int handle, int with_eigenvalue) {
     Trainee& trainee = trainees.at(handle);
     const Evaluation on_train = trainee.evaluate(*train), on_test = trainee.evaluate(*test);
     shared(5);
-    numbers[0] = on_train.loss, numbers[1] = on_train.accuracy, numbers[2] = on_test.loss, numbers[3] = on_test.accuracy;
+    numbers[0] = on_train.loss, numbers[1] = on_train.accuracy, numbers[2] = on_test.loss,
+    numbers[3] = on_test.accuracy;
     numbers[4] = with_eigenvalue ? trainee.largest_eigenvalue(*sample) : NAN;
     return 0;
   });
@@ -212,8 +212,8 @@ EMSCRIPTEN_KEEPALIVE int probabilities(int handle, int count, int features) {
     std::vector<float> x(numbers.begin(), numbers.begin() + static_cast<ptrdiff_t>(count) * features);
     // images go in as images
     const Shape& one = data->train.input_shape();
-    const Tensor points = one.rank() == 3 ? Tensor::from(x, {count, one[0], one[1], one[2]})
-                                          : Tensor::from(x, {count, features});
+    const Tensor points =
+        one.rank() == 3 ? Tensor::from(x, {count, one[0], one[1], one[2]}) : Tensor::from(x, {count, features});
     const std::vector<float> p = trainees.at(handle).probabilities(points);
     std::copy(p.begin(), p.end(), shared(static_cast<int>(p.size())));
     return 0;

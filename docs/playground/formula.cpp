@@ -293,8 +293,8 @@ Variable Formula::Expression::value(const Variable& w1, const Variable& w2) cons
   fail("formula", "an unknown kind of expression", "one of those above");
 }
 
-/// `outer` is how tightly what stands around it binds: 0 nothing, 1 a sum, 2 a difference's right side or a product, 3 a
-/// quotient's right side or a sign.
+/// `outer` is how tightly what stands around it binds: 0 nothing, 1 a sum, 2 a difference's right side or a product, 3
+/// a quotient's right side or a sign.
 std::string Formula::Expression::cpp(int outer) const {
   const auto enclosed = [&](int own, const std::string& text) { return own < outer ? "(" + text + ")" : text; };
   switch (kind) {

@@ -37,9 +37,16 @@ class SurfaceMap {
     const { clientWidth: width, clientHeight: height } = this.layers;
     return { left: 44, right: width - 8, top: 8, bottom: height - 26 };
   }
+  /// One scale for both weights, so that angles are right: the view is widened to the shape of the picture.
   measure() {
-    const f = this.frame(), v = this.use.view();
-    this.scale = { x: (f.right - f.left) / (v[1] - v[0]), y: (f.bottom - f.top) / (v[3] - v[2]), f, v };
+    const f = this.frame(), v = [...this.use.view()];
+    const scale = Math.min((f.right - f.left) / (v[1] - v[0]), (f.bottom - f.top) / (v[3] - v[2]));
+    for (const [low, high, pixels] of [[0, 1, f.right - f.left], [2, 3, f.bottom - f.top]]) {
+      const centre = (v[low] + v[high]) / 2, half = pixels / scale / 2;
+      v[low] = centre - half;
+      v[high] = centre + half;
+    }
+    this.scale = { x: scale, y: scale, f, v };
   }
   px(w1) { return this.scale.f.left + (w1 - this.scale.v[0]) * this.scale.x; }
   py(w2) { return this.scale.f.bottom - (w2 - this.scale.v[2]) * this.scale.y; }
@@ -140,11 +147,15 @@ class SurfaceMap {
     const text = (value) => short(Math.abs(value) < 1e-12 ? 0 : value, 4);
     for (const x of ticks(v[0], v[1], Math.max(2, (f.right - f.left) / 80))) pen.fillText(text(x), this.px(x), f.bottom + 4);
     pen.textAlign = "right";
-    pen.fillText("w1", f.right, f.bottom + 14);
     pen.textBaseline = "middle";
     for (const y of ticks(v[2], v[3], Math.max(2, (f.bottom - f.top) / 60))) pen.fillText(text(y), f.left - 5, this.py(y));
+    // the names are inside, where no number is
+    pen.fillStyle = theme.text;
+    pen.textBaseline = "bottom";
+    pen.fillText("w1", f.right - 5, f.bottom - 4);
+    pen.textAlign = "left";
     pen.textBaseline = "top";
-    pen.fillText("w2", f.left - 24 < 18 ? 18 : f.left - 24, f.top);
+    pen.fillText("w2", f.left + 5, f.top + 4);
     this.fresh = true;
   }
 

@@ -7,7 +7,8 @@
 
 namespace minima::playground {
 
-/// gd and momentum are SGD; msam-nesterov is MSAM with rho = lr * momentum * |v|. Others are called as optim/make.h does.
+/// gd and momentum are SGD; msam-nesterov is MSAM with rho = lr * momentum * |v|. Others are called as optim/make.h
+/// does.
 std::string name_in_minima(const std::string& name);
 
 /// What this optimizer reads, by the names of its group: no momentum in gd, momentum as beta1 in Adam, rho in those

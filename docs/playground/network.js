@@ -312,7 +312,7 @@ class NetworkLab {
     const line = (t, key, dash) => ({ name: t.name, dash, count: t.history.length, x: (i) => t.history[i].gradients, y: (i) => t.history[i][key] });
     const x = { xLabel: "gradients spent", xMost: 50 };
     lineChart(byId("network-loss"), [...this.trainees.map((t) => line(t, "testLoss", [5, 4])), ...this.trainees.map((t) => line(t, "trainLoss", null))], x);
-    lineChart(byId("network-accuracy"), this.trainees.map((t) => ({ ...line(t, "testAccuracy", null), y: (i) => 100 * t.history[i].testAccuracy })), x);
+    lineChart(byId("network-accuracy"), this.trainees.map((t) => ({ ...line(t, "testAccuracy", null), y: (i) => 100 * t.history[i].testAccuracy })), { ...x, fromZero: false });
     lineChart(byId("network-curvature"), this.trainees.map((t) => line(t, "curvature", null)), x);
     this.tell();
   }
@@ -343,7 +343,6 @@ class NetworkLab {
     small.width = small.height = cells;
     small.getContext("2d").putImageData(image, 0, 0);
     pen.drawImage(small, 0, 0, width, height);
-    // where two classes are equally likely
     const px = (x) => ((x - f[0]) / (f[1] - f[0])) * width, py = (y) => height - ((y - f[2]) / (f[3] - f[2])) * height;
     for (const s of this.train) {
       const x = px(s.x[0]), y = py(s.x[1]), r = width < 200 ? 2.2 : 3;
@@ -377,7 +376,7 @@ class NetworkLab {
       const small = document.createElement("canvas");
       small.width = small.height = 8;
       small.getContext("2d").putImageData(image, 0, 0);
-      pen.imageSmoothingEnabled = false;
+      pen.imageSmoothingEnabled = true;
       pen.drawImage(small, left + 2, top + 2, cell - 4, cell - 4);
       const own = Array.from(p.subarray(this.classes * i, this.classes * (i + 1)));
       const guess = own.indexOf(Math.max(...own)), right = guess === s.right;
@@ -385,11 +384,14 @@ class NetworkLab {
       pen.lineWidth = right ? 1 : 3;
       pen.strokeStyle = right ? theme.line : theme.warn;
       pen.strokeRect(left + 2, top + 2, cell - 4, cell - 4);
-      pen.font = font(Math.max(10, cell / 4));
-      pen.textAlign = "right";
-      pen.textBaseline = "bottom";
-      pen.fillStyle = right ? "#00695c" : "#9c2f00";
-      pen.fillText(guess, left + cell - 4, top + cell - 3);
+      const box = Math.max(12, cell / 3);
+      pen.fillStyle = theme.page;
+      pen.fillRect(left + cell - 2 - box, top + cell - 2 - box, box, box);
+      pen.font = `bold ${font(box - 2)}`;
+      pen.textAlign = "center";
+      pen.textBaseline = "middle";
+      pen.fillStyle = right ? theme.faint : theme.warn;
+      pen.fillText(guess, left + cell - 2 - box / 2, top + cell - 1 - box / 2);
     });
     this.label(t, `The first 36 test digits with what the network reads; ${wrong} are wrong and have a thick frame`);
   }

@@ -146,7 +146,7 @@ class SurfaceLab {
   }
   static arrowPicture(name) {
     const line = { e: '<path d="M2 8H17" /><circle cx="19" cy="8" r="3"/>', g: '<path d="M2 8H18M14 4l5 4-5 4"/>', v: '<path d="M2 8H18" stroke-dasharray="4 3"/><path d="M14 4l5 4-5 4"/>' };
-    return `<svg viewBox="0 0 24 16" aria-hidden="true" style="stroke:currentColor;fill:none;stroke-width:1.800">${line[name]}</svg>`;
+    return `<svg viewBox="0 0 24 16" aria-hidden="true" style="stroke:currentColor;fill:none;stroke-width:1.8">${line[name]}</svg>`;
   }
   set(change) {
     change();
@@ -398,7 +398,7 @@ class SurfaceLab {
     byId("numbers").innerHTML = `<caption class="hidden">At step ${this.shown}</caption><thead><tr><th scope="col">step ${this.shown}</th><th scope="col">gradients</th><th scope="col">w1</th><th scope="col">w2</th><th scope="col">loss</th><th scope="col">sharpness</th><th scope="col">|w|</th><th scope="col">|g|</th><th scope="col">|v|</th></tr></thead><tbody>${rows.join("")}</tbody>`;
     for (const [id, what] of [["loss-chart", "loss"], ["curvature-chart", "curvature"]])
       byId(id).setAttribute("aria-label", `${what === "loss" ? "Loss" : "Sharpness"} against the step. ${this.walks.filter((w) => !w.refused).map((w) => `${optimizers[w.name].name}: ${short(w.at(0)[what], 3)} at first, ${short(w.at(Math.min(this.shown, w.steps))[what], 3)} at step ${Math.min(this.shown, w.steps)}`).join("; ")}.`);
-    byId("legend").innerHTML = this.state.arrows.map((name) => `<span>${SurfaceLab.arrowPicture(name)} ${arrowNames[name]}${name === "e" ? "" : " (direction only)"}</span>`).join("") + `<span>⌖ start: click the map</span>`;
+    byId("legend").innerHTML = this.state.arrows.map((name) => `<span>${SurfaceLab.arrowPicture(name)} ${arrowNames[name]}${name === "e" ? "" : " (direction only)"}</span>`).join("") + `<span><svg viewBox="0 0 24 16" aria-hidden="true" style="stroke:currentColor;fill:none;stroke-width:1.5"><circle cx="12" cy="8" r="4"/><path d="M5 8h14M12 1v14"/></svg> start: click the map to move it</span>`;
   }
   /// For those who listen: where the runs are.
   speak(words = "") {
@@ -432,7 +432,7 @@ function figuresOf(lesson, runs) {
 
 function lessonText(lesson, runs, when) {
   const rows = figuresOf(lesson, runs).map(({ what, low, high, value, holds }) => {
-    const stated = low === high ? short(low, 6) : low === 0 ? `at most ${short(high)}` : `${short(low, 8)} to ${short(high, 8)}`;
+    const stated = low === high ? short(low, 6) : low === 0 ? `at most ${short(high, 3)}` : `${short(low, 8)} to ${short(high, 8)}`;
     const measured = runs ? `<td class="${holds ? "holds" : "fails"}">${short(value, 7)}${holds ? "" : " (not as stated)"}</td>` : "<td>–</td>";
     return `<tr><td>${escaped(what)}</td><td>${stated}</td>${measured}</tr>`;
   });

@@ -27,7 +27,8 @@ datasets::Split split_of(const DataChoice& choice) {
   const datasets::SyntheticOptions options{.train = choice.samples, .noise = choice.noise, .seed = choice.seed};
   if (choice.name == "digits") {
     auto [train, test] = datasets::digits();
-    return with_label_noise({train.take(std::min(choice.samples, train.size())), test}, choice.label_noise, choice.seed);
+    return with_label_noise({train.take(std::min(choice.samples, train.size())), test}, choice.label_noise,
+                            choice.seed);
   }
   if (choice.name != "moons" && choice.name != "spirals" && choice.name != "blobs")
     fail("data", "\"" + choice.name + "\"", "moons, spirals, blobs or digits");
@@ -66,15 +67,15 @@ Trainee::Trainee(const std::string& optimizer, const datasets::Dataset& train, c
   manual_seed(seed);
   model_ = nn::mlp(sizes);
   optim::Settings made;
-  for (const auto& [name, value] : values_by_name(name_, settings.lr, settings.momentum, settings.rho,
-                                                  settings.weight_decay))
+  for (const auto& [name, value] :
+       values_by_name(name_, settings.lr, settings.momentum, settings.rho, settings.weight_decay))
     made.hyperparameters.emplace(name, value);
   optimizer_ = optim::make_optimizer(name_in_minima(name_), model_.parameters(), made);
 }
 
 void Trainee::change(const TrainingSettings& settings) {
-  for (const auto& [name, value] : values_by_name(name_, settings.lr, settings.momentum, settings.rho,
-                                                  settings.weight_decay))
+  for (const auto& [name, value] :
+       values_by_name(name_, settings.lr, settings.momentum, settings.rho, settings.weight_decay))
     optimizer_->group(0)[name] = value;
 }
 

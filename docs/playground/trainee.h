@@ -15,10 +15,10 @@ namespace minima::playground {
 
 /// Data from datasets/sources.h; what a problem has no use for is ignored.
 struct DataChoice {
-  std::string name;         ///< moons, spirals, blobs or digits
-  int64_t samples = 200;    ///< for training; of the digits the first ones
-  double noise = 0.15;      ///< of the points of moons, spirals and blobs
-  double label_noise = 0;   ///< the share of training labels that are replaced by wrong ones
+  std::string name;        ///< moons, spirals, blobs or digits
+  int64_t samples = 200;   ///< for training; of the digits the first ones
+  double noise = 0.15;     ///< of the points of moons, spirals and blobs
+  double label_noise = 0;  ///< the share of training labels that are replaced by wrong ones
   uint64_t seed = 1;
 };
 datasets::Split split_of(const DataChoice& choice);

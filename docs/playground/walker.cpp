@@ -53,16 +53,25 @@ Variable weight(double value) { return {Tensor::full({1}, value, DType::float64)
 
 Walker::Walker(const std::string& optimizer, const Surface& surface, bool noisy_label, double w1, double w2,
                const Settings& settings, uint64_t seed)
-    : name_(optimizer), surface_(surface), noisy_label_(noisy_label), settings_(settings), seed_(seed),
-      w1_(weight(w1)), w2_(weight(w2)) {
+    : name_(optimizer),
+      surface_(surface),
+      noisy_label_(noisy_label),
+      settings_(settings),
+      seed_(seed),
+      w1_(weight(w1)),
+      w2_(weight(w2)) {
   optim::Settings made;
-  for (const auto& [name, value] : values_by_name(name_, settings_.lr, settings_.momentum, settings_.rho, settings_.weight_decay)) made.hyperparameters.emplace(name, value);
+  for (const auto& [name, value] :
+       values_by_name(name_, settings_.lr, settings_.momentum, settings_.rho, settings_.weight_decay))
+    made.hyperparameters.emplace(name, value);
   optimizer_ = optim::make_optimizer(name_in_minima(name_), {w1_, w2_}, made);
 }
 
 void Walker::change(const Settings& settings) {
   settings_ = settings;
-  for (const auto& [name, value] : values_by_name(name_, settings_.lr, settings_.momentum, settings_.rho, settings_.weight_decay)) optimizer_->group(0)[name] = value;
+  for (const auto& [name, value] :
+       values_by_name(name_, settings_.lr, settings_.momentum, settings_.rho, settings_.weight_decay))
+    optimizer_->group(0)[name] = value;
 }
 
 Variable Walker::loss_of_step() const {

@@ -34,8 +34,8 @@ struct Settings {
   double noise = 0;
 };
 
-/// A step as it happened. The first two numbers are the weights before it; v is the velocity (Adam: m) after it, 0 where
-/// the optimizer has none.
+/// A step as it happened. The first two numbers are the weights before it; v is the velocity (Adam: m) after it, 0
+/// where the optimizer has none.
 struct Step {
   double w1, w2;
   double at_w1, at_w2;  ///< where the gradient was taken that moved the weights
