@@ -98,7 +98,7 @@ async function start() {
   };
   requestAnimationFrame(tickFrame);
   // for tests, and for the curious
-  window.playground = { page, minima, lessons, networkLessons, figuresOf, stateOf, addressOf, stateOfLesson, surfaceProgram, networkProgram, freshState, Walk };
+  window.playground = { page, minima, lessons, networkLessons, figuresOf, stateOf, addressOf, stateOfLesson, stateOfNetworkLesson, surfaceProgram, networkProgram, freshState, Walk };
   document.documentElement.dataset.ready = "";
 }
 start();

@@ -115,8 +115,8 @@ class SurfaceMap {
     const { pen, width, height } = sharp(this.ground);
     const { f, v } = this.scale;
     pen.clearRect(0, 0, width, height);
-    const columns = Math.min(160, Math.max(24, Math.round((f.right - f.left) / 4)));
-    const rows = Math.min(160, Math.max(24, Math.round((f.bottom - f.top) / 4)));
+    const columns = Math.min(180, Math.max(24, Math.round((f.right - f.left) / 2.5)));
+    const rows = Math.min(180, Math.max(24, Math.round((f.bottom - f.top) / 2.5)));
     const w1 = new Float64Array(columns * rows), w2 = new Float64Array(columns * rows);
     for (let row = 0, i = 0; row < rows; ++row)
       for (let column = 0; column < columns; ++column, ++i) {
@@ -162,7 +162,7 @@ class SurfaceMap {
   /// Losses that part the picture into areas of similar size, so that any surface and any zoom shows its shape.
   static levels(sorted) {
     const levels = [];
-    for (const share of [0.02, 0.06, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97]) {
+    for (const share of [0.05, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97]) {
       const level = sorted[Math.floor(share * (sorted.length - 1))];
       if (levels.length === 0 || level > levels[levels.length - 1]) levels.push(level);
     }
@@ -275,25 +275,22 @@ class SurfaceMap {
     pen.lineJoin = "round";
     pen.beginPath();
     const limit = 1e4;
-    const place = (value) => clamp(value, -limit, limit);
-    let p = run.at(from), before = null;
-    pen.moveTo(place(this.px(p.w1)), place(this.py(p.w2)));
+    const x = (i) => clamp(this.px(run.data[10 * i]), -limit, limit), y = (i) => clamp(this.py(run.data[10 * i + 1]), -limit, limit);
+    let lastX = x(from), lastY = y(from);
+    pen.moveTo(lastX, lastY);
     for (let i = from + 1; i <= to; ++i) {
-      p = run.at(i);
-      if (!Number.isFinite(p.w1 + p.w2)) break;
-      const x = place(this.px(p.w1)), y = place(this.py(p.w2));
+      const nextX = x(i), nextY = y(i);
+      if (!Number.isFinite(nextX + nextY)) break;
       // thousands of steps within one pixel are one point
-      if (before && Math.abs(x - before[0]) + Math.abs(y - before[1]) < 0.3 && i < to) continue;
-      pen.lineTo(x, y);
-      before = [x, y];
+      if (i < to && Math.abs(nextX - lastX) + Math.abs(nextY - lastY) < 0.3) continue;
+      pen.lineTo(nextX, nextY);
+      lastX = nextX;
+      lastY = nextY;
     }
     pen.stroke();
     if (to - from > 400) return;
     pen.fillStyle = theme[run.name];
-    for (let i = from + 1; i <= to; ++i) {
-      p = run.at(i);
-      pen.fillRect(this.px(p.w1) - 1.4, this.py(p.w2) - 1.4, 2.8, 2.8);
-    }
+    for (let i = from + 1; i <= to; ++i) pen.fillRect(x(i) - 1.4, y(i) - 1.4, 2.8, 2.8);
   }
 
   /// Of the step that led to point `i` when it is the last one, else of the step that begins there.

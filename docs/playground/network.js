@@ -70,13 +70,7 @@ class NetworkLab {
     fillSelect(byId("network-lesson"), { "": "free play", ...Object.fromEntries(networkLessons.map((l) => [l.id, l.title])) });
     byId("network-lesson").onchange = () => {
       const lesson = networkLessons.find((l) => l.id === byId("network-lesson").value);
-      const state = freshState();
-      state.tab = "network";
-      if (lesson) {
-        Object.assign(state.network, lesson.set);
-        state.networkLesson = lesson.id;
-        state.networkUntil = lesson.until;
-      }
+      const state = lesson ? stateOfNetworkLesson(lesson) : { ...freshState(), tab: "network" };
       this.page.replace(state);
     };
     byId("network-play").onclick = () => this.play(!this.playing);

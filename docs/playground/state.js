@@ -109,28 +109,33 @@ function freshState() {
 
 const allNetworkControls = { ...networkControls, ...modelControls, ...trainingControls };
 
-/// The address as names and values: only what differs from a fresh state.
+/// What an address is counted from: the lesson that it names, else a fresh state.
+function baseOf(lessonId) {
+  const lesson = lessons.find((l) => l.id === lessonId), network = networkLessons.find((l) => l.id === lessonId);
+  return lesson ? stateOfLesson(lesson) : network ? stateOfNetworkLesson(network) : freshState();
+}
+const lessonOf = (state) => (state.tab === "surface" ? state.lesson : state.networkLesson);
+
+/// The address as names and values: only what differs from its base.
 function addressOf(state) {
-  const fresh = freshState();
+  const lesson = lessonOf(state), base = baseOf(lesson);
   const words = new URLSearchParams();
   const put = (name, value, usual) => String(value) !== String(usual) && words.set(name, value);
-  put("tab", state.tab, fresh.tab);
+  if (lesson) words.set("lesson", lesson);
+  put("tab", state.tab, base.tab);
   if (state.tab === "surface") {
-    for (const key of Object.keys(surfaceControls)) put(key, state.surface[key], fresh.surface[key]);
-    for (const key of Object.keys(settingControls)) put(key, state.a[key], fresh.a[key]);
-    if (state.two) {
-      words.set("two", "1");
-      for (const key of Object.keys(settingControls)) put(`b.${key}`, state.b[key], fresh.b[key]);
-    }
-    put("on", state.on.join(","), fresh.on.join(","));
-    put("arrows", state.arrows.join(","), fresh.arrows.join(","));
-    for (const key of ["axis", "speed", "until", "lesson"]) put(key, state[key], fresh[key]);
-    if (state.view) words.set("view", state.view.map((v) => Number(v.toPrecision(6))).join(","));
+    for (const key of Object.keys(surfaceControls)) put(key, state.surface[key], base.surface[key]);
+    for (const key of Object.keys(settingControls)) put(key, state.a[key], base.a[key]);
+    put("two", state.two ? 1 : 0, base.two ? 1 : 0);
+    if (state.two) for (const key of Object.keys(settingControls)) put(`b.${key}`, state.b[key], base.b[key]);
+    put("on", state.on.join(","), base.on.join(","));
+    put("arrows", state.arrows.join(","), base.arrows.join(","));
+    for (const key of ["axis", "speed", "until"]) put(key, state[key], base[key]);
+    put("view", (state.view ?? ["whole"]).join(","), (base.view ?? ["whole"]).join(","));
   } else {
-    for (const key of Object.keys(allNetworkControls)) put(`n.${key}`, state.network[key], fresh.network[key]);
-    put("on", state.networkOn.join(","), fresh.networkOn.join(","));
-    put("until", state.networkUntil, fresh.networkUntil);
-    put("lesson", state.networkLesson, "");
+    for (const key of Object.keys(allNetworkControls)) put(`n.${key}`, state.network[key], base.network[key]);
+    put("on", state.networkOn.join(","), base.networkOn.join(","));
+    put("until", state.networkUntil, base.networkUntil);
   }
   return words.toString();
 }
@@ -138,17 +143,17 @@ function addressOf(state) {
 /// The state that an address holds. Names that it does not know, and values that no control could have, are left out.
 function stateOf(address) {
   const words = new URLSearchParams(address);
-  const state = freshState();
+  const state = baseOf(words.get("lesson"));
   const known = (text, names) => names.filter((name) => text.split(",").includes(name));
   const take = (name, use) => words.has(name) && use(words.get(name));
+  const whole = (text, low, high, usual) => bounded(number("", low, high, usual, { whole: true }), text);
   take("tab", (text) => (state.tab = text === "network" ? "network" : "surface"));
   if (state.tab === "network") {
     for (const [key, control] of Object.entries(allNetworkControls))
       take(`n.${key}`, (text) => (state.network[key] = bounded(control, text)));
     if (state.network.data === "table") state.network.data = "moons"; // an address holds no file
     take("on", (text) => (state.networkOn = known(text, networkOptimizers)));
-    take("until", (text) => (state.networkUntil = bounded(number("", 1, 20000, 600, { whole: true }), text)));
-    take("lesson", (text) => (state.networkLesson = networkLessons.some((l) => l.id === text) ? text : ""));
+    take("until", (text) => (state.networkUntil = whole(text, 1, 20000, 600)));
     return state;
   }
   for (const [key, control] of Object.entries(surfaceControls))
@@ -162,12 +167,12 @@ function stateOf(address) {
   take("arrows", (text) => (state.arrows = known(text, Object.keys(arrowNames))));
   take("axis", (text) => (state.axis = text === "gradients" ? "gradients" : "steps"));
   take("speed", (text) => (state.speed = speeds.includes(Number(text)) ? Number(text) : state.speed));
-  take("until", (text) => (state.until = bounded(number("", 1, mostSteps, 1000, { whole: true }), text)));
-  take("lesson", (text) => (state.lesson = lessons.some((l) => l.id === text) ? text : ""));
+  take("until", (text) => (state.until = whole(text, 1, mostSteps, 1000)));
   take("view", (text) => {
     const view = text.split(",").map(Number);
     const sound = view.length === 4 && view.every((v) => Number.isFinite(v) && Math.abs(v) <= 1e4);
-    if (sound && view[1] - view[0] > 1e-9 && view[3] - view[2] > 1e-9) state.view = view;
+    if (text === "whole") state.view = null;
+    else if (sound && view[1] - view[0] > 1e-9 && view[3] - view[2] > 1e-9) state.view = view;
   });
   return state;
 }
@@ -183,5 +188,14 @@ function stateOfLesson(lesson) {
   state.two = set.b !== undefined;
   state.until = lesson.until;
   state.lesson = lesson.id;
+  return state;
+}
+
+function stateOfNetworkLesson(lesson) {
+  const state = freshState();
+  Object.assign(state.network, lesson.set);
+  state.tab = "network";
+  state.networkLesson = lesson.id;
+  state.networkUntil = lesson.until;
   return state;
 }

@@ -94,7 +94,8 @@ class SurfaceLab {
     this.follow = true; // show the last step
     this.maps = [];
     this.sides = { a: [], b: [] };
-    this.due = 0;
+    this.due = 0; // steps that the clock asks for
+    this.chartsDrawn = 0;
     this.build();
   }
   get state() { return this.page.state; }
@@ -270,7 +271,7 @@ class SurfaceLab {
       view: () => this.view(),
       focus: () => this.focus(),
       setView: (view) => {
-        this.state.view = view;
+        this.state.view = view && view.map((v) => Number(v.toPrecision(8)));
         this.groundChanged = true;
         this.page.changed();
       },
@@ -362,8 +363,10 @@ class SurfaceLab {
     this.groundChanged = false;
     this.maps.forEach((map, i) => map.drawRuns(this.sides[i === 0 ? "a" : "b"], this.shown, this.state.arrows));
     const sign = JSON.stringify([this.shown, this.steps, this.state.axis, this.state.two, this.state.on, this.walks.map((w) => w.refused), this.sized]);
-    if (sign === this.lastDrawn) return;
+    const now = performance.now();
+    if (sign === this.lastDrawn || (this.playing && now - this.chartsDrawn < 80)) return; // the eye needs no more
     this.lastDrawn = sign;
+    this.chartsDrawn = now;
     const byGradients = this.state.axis === "gradients";
     const lines = (quantity) => ["a", "b"].flatMap((side) => this.sides[side].map((walk) => ({
       name: walk.name, dash: side === "b" ? [6, 4] : null, count: walk.steps + 1,

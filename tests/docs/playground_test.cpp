@@ -148,7 +148,10 @@ TEST_CASE("a table of one's own is split by class and standardised by its traini
   CHECK(split.test.size() == 10);
   const std::vector<float> x = split.train.all().x.to_vector<float>();
   double sum = 0, squares = 0;
-  for (size_t i = 0; i < x.size(); i += 2) sum += x[i], squares += x[i] * x[i], CHECK(x[i + 1] == 0);
+  for (size_t i = 0; i < x.size(); i += 2) {
+    sum += x[i], squares += x[i] * x[i];
+    CHECK(x[i + 1] == 0);  // a column that is constant
+  }
   CHECK(same(sum / 40, 0.0, 0, 1e-6));
   CHECK(same(squares / 40, 1.0, 1e-5, 0));
 }
