@@ -164,8 +164,10 @@ class Reader {
     const size_t place = at_;
     ExpressionPointer exponent = signed_power();
     if (exponent->is_number()) return power_of(base, exponent->number);
-    at_ = place;
-    if (!base->is_number() || !(base->number > 0)) refuse("a number as the exponent", "Or write exp(... log(...)).");
+    if (!base->is_number() || !(base->number > 0)) {
+      at_ = place;
+      refuse("a number as the exponent", "Or write exp(... log(...)).");
+    }
     return called(functions().at("exp"), combine(Kind::multiply, exponent, number(std::log(base->number))));
   }
 
@@ -312,7 +314,7 @@ std::string Formula::Expression::cpp(int outer) const {
       };
       return (kind == Kind::maximum ? "maximum(" : "minimum(") + argument(a) + ", " + argument(b) + ")";
     }
-    case Kind::add: return enclosed(1, a->cpp(1) + " + " + b->cpp(1));
+    case Kind::add: return enclosed(1, a->cpp(1) + " + " + b->cpp(2));
     case Kind::subtract: return enclosed(1, a->cpp(1) + " - " + b->cpp(2));
     case Kind::multiply: return enclosed(2, a->cpp(2) + " * " + b->cpp(3));
     case Kind::divide: return enclosed(2, a->cpp(2) + " / " + b->cpp(3));

@@ -22,7 +22,7 @@ const lessons = [
     set: { surface: { surface: "bowl", condition: 10, start1: 2, start2: 0.8 }, a: { lr: 0.18 }, b: { lr: 0.203 }, on: ["gd"], speed: 5, arrows: ["g"] },
     until: 20,
     figures: [
-      ["loss at lr 0.18, step 20", 0.0005, 0.0010, lossOf("a", "gd")],
+      ["loss at lr 0.18, step 20", 0.00113, 0.00115, lossOf("a", "gd")],
       ["|w2| at lr 0.203, step 20, over that at the start", 1.8, 1.81, (runs) => Math.abs(at("b", "gd")(runs).w2) / 0.8],
     ],
   },
@@ -48,7 +48,7 @@ const lessons = [
   },
   {
     id: "adam", chapter: "4-adam-and-adamw", title: "Chapter 4: Adam corrects along the axes only",
-    text: "The same bowl of condition number 25, left along the axes, and then turn it by 45 degrees with the slider (Rewind begins anew). Gradient descent does not notice. Adam does: it divides weight by weight.",
+    text: "A bowl of condition number 25, turned by 45 degrees. Adam wanders along the floor: it divides weight by weight, and here every weight sees the same mixture of flat and steep. Set “turned by” to 0 and run again: Adam ends several times closer. Gradient descent does not notice the turn.",
     set: { surface: { surface: "bowl", condition: 25, turn: 45, start1: 0.8485281374238570, start2: 1.9798989873223332 }, a: { lr: 0.1 }, on: ["adam"], speed: 10, arrows: ["g"] },
     until: 100,
     figures: [["log10 of Adam's distance after 100 steps, turned bowl", -1.35, -1.25, (runs) => Math.log10(sizeOf("a", "adam")(runs))]],
@@ -133,9 +133,15 @@ const lessons = [
 const networkLessons = [
   {
     id: "flat-network", chapter: "6-sam", title: "Chapter 6: SAM's network is flatter",
-    text: "Two moons with a tenth of the labels wrong. Three networks start from the same weights and see the same batches. Momentum fits the wrong labels and ends sharp; SAM spends two gradients a step and ends much flatter. This is one run: what holds on average, lab 3 and lab 6 measure.",
-    until: 2000,
-    set: {},
-    figures: [["sharpness of SAM over that of momentum", 0, 0.8, (runs) => runs.sam.curvature / runs.momentum.curvature]],
+    text: "Two moons, 100 points, 10 of them with a wrong label. Three networks start from the same weights; each step sees all points. After 1,500 gradients momentum has fitted nearly all labels, the wrong ones too, at a sharp place. SAM has fitted fewer of them, and is flatter, with half the steps. This is one run: what holds on average, labs 3 and 6 measure.",
+    until: 1500,
+    set: { batch: "1000", lr: 0.1, rho: 0.1, rhoMsam: 0.3 },
+    figures: [
+      ["share of the training labels that momentum fits", 0.97, 1, (runs) => runs.momentum.trainAccuracy],
+      ["share of them that SAM fits", 0.91, 0.96, (runs) => runs.sam.trainAccuracy],
+      ["sharpness, momentum", 20, 40, (runs) => runs.momentum.curvature],
+      ["sharpness, SAM", 2, 8, (runs) => runs.sam.curvature],
+      ["test loss of SAM over that of momentum", 0.3, 0.7, (runs) => runs.sam.testLoss / runs.momentum.testLoss],
+    ],
   },
 ];

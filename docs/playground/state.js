@@ -56,7 +56,7 @@ const widths = { 0: "none", 4: "4", 8: "8", 16: "16", 32: "32", 64: "64" };
 const modelControls = {
   width1: choice("first hidden layer", widths, "32"),
   width2: choice("second hidden layer", widths, "32"),
-  batch: choice("batch", { 8: "8", 16: "16", 32: "32", 64: "64", 128: "128", 1000: "all samples" }, "32"),
+  batch: choice("batch", { 8: "8", 16: "16", 32: "32", 64: "64", 128: "128", 1000: "all samples" }, "1000"),
 };
 const trainingControls = {
   lr: number("lr of SGD, Nesterov, SAM, MSAM", 1e-3, 2, 0.1, { logarithmic: true }),

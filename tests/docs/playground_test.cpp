@@ -45,7 +45,7 @@ TEST_CASE("a formula is read as it is written in books") {
            {"tanh(w1) + relu(-w2) + 1e-3w1 + square(w2)", std::tanh(x) + 0.001 * x + y * y},
            {"w1 + +--w2", x + y},
        })
-    CHECK_MESSAGE(same(value_of(formula), expected, 1e-14, 1e-14), formula);
+    CHECK_MESSAGE(same(value_of(formula), expected, 1e-14, 1e-14), formula << " is " << value_of(formula));
 }
 
 TEST_CASE("a formula that cannot be read is refused with the place and what was expected") {
