@@ -18,7 +18,7 @@ const stepsTo = (share, side, name) => (runs) => {
 const lessons = [
   {
     id: "step-size", chapter: "1-a-gradient-step", title: "Chapter 1: the steepest direction limits the step",
-    text: "A bowl of curvatures 1 and 10. Left, lr 0.18: every step multiplies w2 by −0.8, and the path zigzags down. Right, lr 0.203: the factor is −1.03, and the path zigzags out. The limit is 2 / 10.",
+    text: "A bowl of curvatures 1 and 10. A, lr 0.18: every step multiplies w2 by −0.8, and the path zigzags down. B, lr 0.203: the factor is −1.03, and the path zigzags out. The limit is 2 / 10.",
     set: { surface: { surface: "bowl", condition: 10, start1: 2, start2: 0.8 }, a: { lr: 0.18 }, b: { lr: 0.203 }, on: ["gd"], speed: 5, arrows: ["g"] },
     until: 20,
     figures: [
@@ -28,7 +28,7 @@ const lessons = [
   },
   {
     id: "momentum", chapter: "2-momentum", title: "Chapter 2: what momentum gains",
-    text: "A bowl of condition number 25. Left, gradient descent at its best lr, 2/26. Right, momentum at its best pair, lr 1/9 and momentum 4/9. Momentum swings more widely at first and arrives four times sooner.",
+    text: "A bowl of condition number 25. A, gradient descent at its best lr, 2/26. B, momentum at its best pair, lr 1/9 and momentum 4/9. Momentum swings more widely at first and arrives four times sooner.",
     set: { surface: { surface: "bowl", condition: 25, start1: 2, start2: 0.8 }, a: { lr: 2 / 26, momentum: 0 }, b: { lr: 1 / 9, momentum: 4 / 9 }, on: ["momentum"], speed: 10, arrows: ["g", "v"] },
     until: 200,
     figures: [
@@ -55,7 +55,7 @@ const lessons = [
   },
   {
     id: "sharp-minimum", chapter: "5-flat-and-sharp-minima", title: "Chapter 5: a sharp minimum that cannot be held",
-    text: "Gradient descent starts 0.01 above the minimum (3, 1/3), whose curvature is 9.11. Left, lr 0.1: it stays, for 2 / lr is 20. Right, lr 0.3: it leaves, and settles where the curvature is below 2 / lr = 6.67.",
+    text: "Gradient descent starts 0.01 above the minimum (3, 1/3), whose curvature is 9.11. A, lr 0.1: it stays, for 2 / lr is 20. B, lr 0.3: it leaves, and settles where the curvature is below 2 / lr = 6.67.",
     set: { surface: { start1: 3, start2: 0.34333333333333332 }, a: { lr: 0.1 }, b: { lr: 0.3 }, on: ["gd"], speed: 60, arrows: ["g"] },
     until: 4000,
     figures: [
@@ -87,7 +87,7 @@ const lessons = [
   },
   {
     id: "parking", chapter: "7-msam", title: "Chapter 7: MSAM parks at distance rho",
-    text: "A bowl of curvature 1, rho 0.1, momentum 0.9. Left, lr 0.002: nothing swings, the point where MSAM takes its gradient arrives at the minimum, and the weights stop at distance rho from it. Right, lr 0.1: they swing, and end in a cycle close to the minimum.",
+    text: "A bowl of curvature 1, rho 0.1, momentum 0.9. A, lr 0.002: nothing swings, the point where MSAM takes its gradient arrives at the minimum, and the weights stop at distance rho from it. B, lr 0.1: they swing, and end in a cycle close to the minimum.",
     set: { surface: { surface: "bowl", condition: 1, start1: 1, start2: 0 }, a: { lr: 0.002, rho: 0.1 }, b: { lr: 0.1 }, on: ["msam"], speed: 300, arrows: ["e", "v"], view: [-0.4, 1.1, -0.75, 0.75] },
     until: 4000,
     figures: [
@@ -97,7 +97,7 @@ const lessons = [
   },
   {
     id: "wrong-sign", chapter: "7-msam", title: "Chapter 7: the wrong sign",
-    text: "MSAM with rho 0.1 takes its gradients ahead; it ends at the flattest minimum. With rho −0.1 it takes them behind itself: it leaves the sharp minimum by jumping across the valley, does not settle, and its loss stays high.",
+    text: "A, rho 0.1: MSAM takes its gradients ahead and ends at the flattest minimum. B, rho −0.1: it takes them behind itself, leaves the sharp minimum by jumping across the valley, does not settle, and its loss stays high.",
     set: { a: { lr: 0.02, rho: 0.1 }, b: { rho: -0.1 }, on: ["msam"], speed: 300, arrows: ["e", "v"] },
     until: 5000,
     figures: [
@@ -107,7 +107,7 @@ const lessons = [
   },
   {
     id: "nesterov-is-msam", chapter: "8-nesterov-and-msam", title: "Chapter 8: Nesterov is MSAM with a shrinking rho",
-    text: "With rho = lr · m · |v|, MSAM takes its gradients exactly at Nesterov's weights (which are look-ahead points): the gray line ends on Nesterov's mark at every step.",
+    text: "With rho = lr · m · |v|, MSAM takes its gradients exactly at Nesterov's weights (which are look-ahead points): the small circle is on Nesterov's mark at every step.",
     set: { a: { lr: 0.02 }, on: ["nesterov", "msam-nesterov"], speed: 5, arrows: ["e", "g"] },
     until: 300,
     figures: [

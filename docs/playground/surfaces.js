@@ -158,7 +158,7 @@ class SurfaceLab {
     place.textContent = "";
     this.settingControls = [];
     for (const side of this.state.two ? ["a", "b"] : ["a"]) {
-      if (this.state.two) place.insertAdjacentHTML("beforeend", `<h3 class="setting-name">${side.toUpperCase()}, ${side === "a" ? "left" : "right"}</h3>`);
+      if (this.state.two) place.insertAdjacentHTML("beforeend", `<h3 class="setting-name">${side.toUpperCase()}</h3>`);
       for (const [key, control] of Object.entries(settingControls)) {
         const named = this.state.two ? { ...control, spoken: `${control.name}, ${side.toUpperCase()}` } : control;
         this.settingControls.push(addControl(place, `${side}-${key}`, named, () => this.state[side][key], (value) => {
@@ -261,7 +261,7 @@ class SurfaceLab {
     for (const map of this.maps) map.fresh = true;
   }
   matchMaps() {
-    const wanted = this.state.two ? ["A, left", "B, right"] : [""];
+    const wanted = this.state.two ? ["A", "B"] : [""];
     if (this.maps.length === wanted.length) return;
     for (const map of this.maps) map.remove();
     byId("maps").className = this.state.two ? "two" : "";

@@ -25,9 +25,11 @@ Surface with(Surface surface, const std::function<Variable(const Variable&, cons
   return surface;
 }
 
+/// With these settings rounding does not grow. It does where SAM or MSAM have arrived and jump to and fro around a
+/// minimum: there two roundings of the start can move the 200th point by 1e-4, natively and in the browser alike.
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const auto& [name, lr] : {std::pair{"valley", 0.02}, {"rosenbrock", 2e-4}, {"beale", 1e-3}, {"saddle", 0.05}})
+  for (const auto& [name, lr] : {std::pair{"valley", 0.02}, {"rosenbrock", 2e-4}, {"beale", 1e-3}, {"saddle", 0.02}})
     all.push_back({text("\"surface\": \"", name, "\""), surface(name), lr});
   const Surface any = surface("valley");
   all.push_back(
@@ -41,14 +43,15 @@ std::vector<Case> cases() {
            2, 0.8),
        0.02});
   all.push_back(
-      {"\"surface\": \"formula\", \"formula\": \"log(1 + exp(-3 w1)) + 0.2w1^2 + (w2^3 - w1)^2 / 4 + cos(w1 w2)\"",
+      {"\"surface\": \"formula\", \"formula\": \"log(1 + exp(-3 w1)) + 0.2w1^2 + (w2 - w1)^2 / 4 + exp(w2 / 3) + w2^4 "
+       "/ 8\"",
        with(
            any,
            [](const auto& x, const auto& y) {
-             return softplus(-3 * x) + 0.2 * square(x) + square(pow(y, 3) - x) / 4 + minima::cos(x * y);
+             return softplus(-3 * x) + 0.2 * square(x) + square(y - x) / 4 + exp(y / 3) + pow(y, 4) / 8;
            },
-           1.2, -0.8),
-       0.02});
+           3, 2),
+       0.002});
   return all;
 }
 

@@ -32,6 +32,8 @@ const browser = new Browser(chromium);
 try {
   const url = `file://${page}`;
   const tab = await browser.open(url);
+  const paint = await tab.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime");
+  check(paint < 1000, `the first paint comes after ${Math.round(paint)} ms`);
   const call = (body, ...values) => tab.evaluate(`(${body})(${values.map((v) => JSON.stringify(v)).join(", ")})`);
 
   // ---- paths
@@ -72,6 +74,22 @@ try {
       return figuresOf(lesson, page.parts.network.lessonRuns(lesson));
     }, id))
       check(figure.holds, `lesson ${id}: ${figure.what} = ${figure.value}, stated ${figure.low} to ${figure.high}`);
+
+  // ---- speed: what a frame of a run costs, the median, for a busy machine interrupts some
+  const frame = await tab.evaluate(`new Promise((done) => {
+    const { page, stateOf } = playground, lab = page.parts.surface, times = [];
+    page.replace(stateOf("lesson=flat"));
+    lab.play(true);
+    const one = () => {
+      const begun = performance.now();
+      lab.frame(1 / 60);
+      times.push(performance.now() - begun);
+      if (times.length < 120) setTimeout(one, 0);
+      else lab.play(false), done(times.sort((a, b) => a - b)[60]);
+    };
+    one();
+  })`);
+  check(frame < 1000 / 60, `a frame of the run takes ${frame.toFixed(1)} ms, less than a sixtieth of a second`);
 
   // ---- the programs shown
   const runShown = (program) => {
