@@ -76,7 +76,6 @@ class NetworkLab {
     byId("network-play").onclick = () => this.play(!this.playing);
     byId("network-step").onclick = () => this.stepOnce();
     byId("network-rewind").onclick = () => this.rewind();
-    byId("network-run-to").onclick = () => this.runTo(this.state.networkUntil);
     byId("network-until").onchange = () => {
       this.state.networkUntil = bounded(number("", 1, 20000, 600, { whole: true }), byId("network-until").value);
       byId("network-until").value = this.state.networkUntil;
@@ -84,7 +83,6 @@ class NetworkLab {
     };
     checkList(byId("network-optimizers"), networkOptimizers, (name) => `${markPicture(name)} ${optimizers[name].name}`, (name, on) => {
       this.state.networkOn = networkOptimizers.filter((other) => (other === name ? on : this.state.networkOn.includes(other)));
-      this.forgetLesson();
       this.rewind();
     });
     this.controls = {};
@@ -92,7 +90,7 @@ class NetworkLab {
       for (const [key, control] of Object.entries(controls))
         this.controls[key] = addControl(byId(place), key, control, () => this.state.network[key], (value) => {
           this.state.network[key] = value;
-          this.forgetLesson();
+          if (key === "data") this.forgetLesson();
           change(key);
         });
     };
@@ -103,7 +101,9 @@ class NetworkLab {
     });
     group("model-controls", modelControls, () => this.rewind());
     group("network-settings", trainingControls, () => {
+      this.altered = this.altered || this.trainees.some((t) => t.gradients > 0);
       this.page.changed();
+      this.tellLesson();
       for (const t of this.active) this.guard(t, () => this.minima.changeTrainee(t.handle, this.settingsOf(t.name)));
     });
     this.buildFile();
@@ -212,6 +212,7 @@ class NetworkLab {
 
   rewind() {
     this.play(false);
+    this.altered = false; // whether a setting was changed during the run
     for (const t of this.trainees) if (t.handle) this.minima.deleteTrainee(t.handle);
     const n = this.state.network;
     this.trainees = this.state.networkOn.map((name) => {
@@ -414,11 +415,15 @@ class NetworkLab {
     }).join(". ");
   }
   lessonRuns(lesson) {
-    if (!(this.gradients >= lesson.until)) return null;
+    if (!(this.gradients >= lesson.until) || this.changedFrom(lesson)) return null;
     return Object.fromEntries(this.active.map((t) => [t.name, t.history.find((h) => h.gradients >= lesson.until)]));
+  }
+  changedFrom(lesson) {
+    const own = stateOfNetworkLesson(lesson);
+    return this.altered || JSON.stringify(this.state.network) !== JSON.stringify(own.network) || !own.networkOn.every((name) => this.state.networkOn.includes(name));
   }
   tellLesson() {
     const lesson = networkLessons.find((l) => l.id === this.state.networkLesson);
-    byId("network-lesson-text").innerHTML = lesson ? lessonText(lesson, this.lessonRuns(lesson), `after ${lesson.until} gradients`) : "";
+    byId("network-lesson-text").innerHTML = lesson ? lessonText(lesson, this.lessonRuns(lesson), `after ${lesson.until} gradients`, this.changedFrom(lesson)) : "";
   }
 }

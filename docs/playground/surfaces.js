@@ -115,7 +115,7 @@ class SurfaceLab {
     byId("play").onclick = () => this.play(!this.playing);
     byId("step").onclick = () => this.stepOnce();
     byId("rewind").onclick = () => this.rewind();
-    byId("run-to").onclick = () => this.runTo(this.state.until);
+    byId("rush").onclick = () => this.play(this.steps < this.state.until, true);
     byId("shown").oninput = () => this.show(Number(byId("shown").value));
     byId("two").onchange = () => {
       this.state.two = byId("two").checked;
@@ -137,8 +137,7 @@ class SurfaceLab {
     for (const [key, control] of Object.entries(surfaceControls))
       this.controls[key] = addControl(byId("surface-controls"), key, control, () => this.state.surface[key], (value) => {
         this.state.surface[key] = value;
-        this.forgetLesson();
-        if (key === "surface") this.newSurface();
+        if (key === "surface") this.forgetLesson(), this.newSurface();
         else if (control.of) this.newSurface(false);
         else this.rewind();
       });
@@ -163,8 +162,10 @@ class SurfaceLab {
         const named = this.state.two ? { ...control, spoken: `${control.name}, ${side.toUpperCase()}` } : control;
         this.settingControls.push(addControl(place, `${side}-${key}`, named, () => this.state[side][key], (value) => {
           this.state[side][key] = value;
+          this.altered = this.altered || this.steps > 0;
           this.page.changed();
           for (const walk of this.sides[side]) walk.change(this.state[side]);
+          this.tellLesson();
         }));
       }
     }
@@ -238,6 +239,7 @@ class SurfaceLab {
     measureWalks(this.minima, this.walks);
     this.shown = 0;
     this.follow = true;
+    this.altered = false; // whether a setting was changed during the run
     this.matchMaps();
     for (const map of this.maps) map.fresh = true;
     this.page.changed();
@@ -280,7 +282,6 @@ class SurfaceLab {
         [s.start1, s.start2] = [tidy(w1), tidy(w2)];
         this.controls.start1.refresh();
         this.controls.start2.refresh();
-        this.forgetLesson();
         this.rewind();
       },
     }));
@@ -306,8 +307,10 @@ class SurfaceLab {
     measureWalks(this.minima, this.walks);
     if (this.follow) this.shown = this.steps;
   }
-  play(on) {
+  /// At the chosen speed, or as fast as it goes.
+  play(on, fast = false) {
     this.playing = on;
+    this.fast = fast;
     this.due = 0;
     if (on) (this.follow = true), (this.shown = this.steps);
     byId("play").textContent = on ? "Pause" : "Play";
@@ -339,19 +342,18 @@ class SurfaceLab {
   frame(seconds) {
     if (this.playing) {
       this.due += Math.min(seconds, 0.1) * this.state.speed;
-      let count = Math.floor(this.due);
-      this.due -= count;
-      const lesson = lessons.find((l) => l.id === this.state.lesson);
+      let count = this.fast ? mostSteps : Math.floor(this.due);
+      this.due -= Math.floor(this.due);
       const goal = this.steps < this.state.until ? this.state.until : mostSteps; // a run pauses where it was told to
       count = Math.min(count, goal - this.steps);
       const end = performance.now() + 9;
       while (count > 0 && performance.now() < end) {
-        const some = Math.min(count, 8);
+        const some = Math.min(count, this.fast ? 50 : 8);
         this.advance(some);
         count -= some;
       }
       if (this.steps >= goal || this.walks.every((walk) => walk.ended)) this.play(false);
-      if (lesson && !this.playing) this.tellLesson();
+      if (!this.playing) this.tellLesson();
     }
     this.draw();
   }
@@ -412,15 +414,19 @@ class SurfaceLab {
     });
     byId("spoken").textContent = words || `Step ${this.shown}. ${parts.join(". ")}.`;
   }
-  /// The runs of each setting by name, as lessons look at them; null before the lesson's last step.
+  /// The runs of each setting by name, as lessons look at them; null before the lesson's last step, and where they are
+  /// not the lesson's own.
   lessonRuns(lesson) {
     const by = (side) => Object.fromEntries(this.sides[side].map((walk) => [walk.name, walk]));
-    if (this.steps < lesson.until) return null;
-    return { a: by("a"), b: by("b"), until: lesson.until };
+    return this.steps < lesson.until || this.changedFrom(lesson) ? null : { a: by("a"), b: by("b"), until: lesson.until };
+  }
+  changedFrom(lesson) {
+    const what = ({ surface, a, b, two, on }) => JSON.stringify([surface, a, two && b, two, lesson.set.on.every((name) => on.includes(name))]);
+    return this.altered || what(this.state) !== what(stateOfLesson(lesson));
   }
   tellLesson() {
     const lesson = lessons.find((l) => l.id === this.state.lesson);
-    byId("lesson-text").innerHTML = lesson ? lessonText(lesson, this.lessonRuns(lesson), `after ${lesson.until} steps`) : "";
+    byId("lesson-text").innerHTML = lesson ? lessonText(lesson, this.lessonRuns(lesson), `after ${lesson.until} steps`, this.changedFrom(lesson)) : "";
   }
 }
 
@@ -433,12 +439,13 @@ function figuresOf(lesson, runs) {
   });
 }
 
-function lessonText(lesson, runs, when) {
+function lessonText(lesson, runs, when, changed) {
   const rows = figuresOf(lesson, runs).map(({ what, low, high, value, holds }) => {
     const stated = low === high ? short(low, 6) : low === 0 ? `at most ${short(high, 3)}` : `${short(low, 8)} to ${short(high, 8)}`;
     const measured = runs ? `<td class="${holds ? "holds" : "fails"}">${short(value, 7)}${holds ? "" : " (not as stated)"}</td>` : "<td>–</td>";
     return `<tr><td>${escaped(what)}</td><td>${stated}</td>${measured}</tr>`;
   });
-  return `<p>${escaped(lesson.text)} <a class="on-site" href="walkthrough/${lesson.chapter}.html">Read the chapter</a></p>
+  const note = changed ? " <strong>The setting is no longer the lesson's: choose the lesson again to compare figures.</strong>" : "";
+  return `<p>${escaped(lesson.text)}${note} <a class="on-site" href="walkthrough/${lesson.chapter}.html">Read the chapter</a></p>
     <div class="scroll"><table><thead><tr><th scope="col">${when}</th><th scope="col">stated</th><th scope="col">measured</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
 }

@@ -3,7 +3,7 @@
 //   node playground_test.mjs PAGE PATHS_PROGRAM BUILD_FOLDER [PICTURES]
 // PAGE is made first. Exit status 77: something that it needs is not installed.
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Browser } from "./browser.mjs";
@@ -74,6 +74,24 @@ try {
       return figuresOf(lesson, page.parts.network.lessonRuns(lesson));
     }, id))
       check(figure.holds, `lesson ${id}: ${figure.what} = ${figure.value}, stated ${figure.low} to ${figure.high}`);
+
+  const known = await tab.evaluate("[...playground.lessons, ...playground.networkLessons].map((l) => l.id)");
+  const pages = [join(source, "docs"), join(source, "docs/walkthrough")].flatMap((folder) =>
+    readdirSync(folder).filter((name) => name.endsWith(".md")).map((name) => readFileSync(join(folder, name), "utf8")));
+  const linked = new Set(pages.flatMap((text) => [...text.matchAll(/playground\.md#([a-z-]+)/g)].map((m) => m[1])));
+  const described = [...readFileSync(join(source, "docs/playground.md"), "utf8").matchAll(/<a id="([a-z-]+)">/g)].map((m) => m[1]);
+  check([...linked].every((id) => known.includes(id)) && known.every((id) => described.includes(id)), "every link of the pages names a lesson, and every lesson is described");
+  const marked = await call(() => {
+    const { page, stateOf, lessons } = playground, lab = page.parts.surface, lesson = lessons.find((l) => l.id === "two-cycle");
+    page.replace(stateOf("lesson=two-cycle"));
+    lab.runTo(100);
+    const slider = document.querySelector("#settings input[type=number]");
+    slider.value = 0.2;
+    slider.dispatchEvent(new Event("change"));
+    lab.runTo(300);
+    return { runs: lab.lessonRuns(lesson), words: document.getElementById("lesson-text").textContent, lr: page.state.a.lr };
+  });
+  check(marked.lr === 0.2 && marked.runs === null && marked.words.includes("no longer the lesson's"), "a run whose setting was changed is not measured by the lesson's figures");
 
   // ---- speed: what a frame of a run costs, the median, for a busy machine interrupts some
   const frame = await tab.evaluate(`new Promise((done) => {
@@ -187,7 +205,12 @@ try {
   await tab.until("playground.page.parts.surface.steps > 10");
   await tab.key(" ", "Space");
   check((await tab.evaluate("playground.page.parts.surface.playing")) === false, "space plays and pauses");
-  check(/^Step \d+\. Momentum/.test(await tab.evaluate("document.getElementById('spoken').textContent")), "a pause is read out");
+  await tab.evaluate("document.getElementById('rush').click()");
+  await tab.until("playground.page.parts.surface.steps === 1000 && !playground.page.parts.surface.playing");
+  await tab.evaluate("document.activeElement.blur()");
+  await tab.key("ArrowLeft");
+  check((await tab.evaluate("playground.page.parts.surface.shown")) === 999, "the left arrow goes back a step");
+  check(/^Step \d+\. Momentum/.test(await tab.evaluate("document.getElementById('spoken').textContent")), "what was reached is read out");
   await tab.evaluate("document.querySelector('.layers').focus()");
   await tab.key("ArrowUp");
   check((await tab.evaluate("playground.page.state.surface.start2")) > 0.5, "arrow keys on the map move the start");
