@@ -21,7 +21,9 @@ struct Pass {
 void accumulate(Leaf& leaf, const Tensor& grad) {
   if (!leaf.requires_grad) return;
   if (leaf.grad_bound)
-    if (leaf.grad_empty)
+    if (grad.shares_storage_with(leaf.grad) && grad.raw() == leaf.grad.raw())
+      ;  // the rule has written it there
+    else if (leaf.grad_empty)
       leaf.grad.copy_from(grad);
     else
       core::add_scaled(leaf.grad, 1.0, grad);
@@ -46,6 +48,8 @@ class Traversal {
   bool wants(const core::Shared<Node>& node) const {
     return node && node->mark.traversal == id_ && notes_[node->mark.place].role != Role::passed;
   }
+  /// The leaf's bound memory, if this pass is to fill it and nobody has yet got it.
+  Tensor claim_memory(const core::Shared<Node>& node) const;
   /// Runs the rules. Returns the gradients of pass.inputs, undefined where the outputs do not depend on one.
   std::vector<Variable> run(const std::vector<Variable>& outputs, const std::vector<Variable>& seeds);
 
@@ -57,7 +61,8 @@ class Traversal {
   };
   struct Note {
     Role role;
-    Variable gradient = {};  // gathered so far
+    Variable gradient = {};        // gathered so far
+    mutable bool claimed = false;  // the leaf's memory
   };
 
   void find(const std::vector<Variable>& outputs);
@@ -167,6 +172,17 @@ void Traversal::propagate(Op& op, const Variable& grad) {
     gather(*edge.node, std::move(wanted));
   }
 }
+
+Tensor Traversal::claim_memory(const core::Shared<Node>& node) const {
+  if (pass_.inputs || pass_.create_graph || !wants(node) || !node->is_leaf) return {};
+  const Leaf& leaf = static_cast<const Leaf&>(*node);
+  const Note& note = notes_[node->mark.place];
+  if (!leaf.grad_bound || !leaf.grad_empty || !leaf.requires_grad || note.claimed || note.gradient.defined()) return {};
+  note.claimed = true;
+  return leaf.grad;
+}
+
+Tensor Context::gradient_memory(int i) const { return traversal_.claim_memory(op_.inputs[i].node); }
 
 bool Context::needs(int i) const { return traversal_.wants(op_.inputs[i].node); }
 

@@ -9,6 +9,8 @@
 
 namespace minima {
 
+using core::Activation;
+
 enum class KeepDims : bool { no, yes };
 inline constexpr KeepDims keep_dims = KeepDims::yes;
 
@@ -82,8 +84,10 @@ Variable scatter_rows(const Variable& x, const Tensor& indices, int64_t rows);
 // ---- linear algebra
 /// [m, k] x [k, n]; or batched over equal leading axes, where one side may have none. Flags read an operand transposed.
 Variable matmul(const Variable& a, const Variable& b, bool transpose_a = false, bool transpose_b = false);
-/// x W^T + b: x [batch, in], weight [out, in], bias [out] or undefined.
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+/// activation(x W^T + b), in one pass: x [batch, in], weight [out, in], bias [out] or undefined.
+/// linear(x, w, b, Activation::relu) is relu(linear(x, w, b)).
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias,
+                Activation activation = Activation::none);
 
 // ---- classification, along the last axis
 Variable softmax(const Variable& x);
@@ -100,9 +104,10 @@ Variable binary_cross_entropies(const Variable& logits, const Variable& targets)
 
 // ---- images [batch, height, width, channels]
 /// x [batch, h, w, in], weight [out, kh, kw, in], bias [out] or undefined -> [batch, h', w', out],
-/// h' = (h + 2 padding - kh) / stride + 1, rounded down. Padding is zeros on all four sides.
+/// h' = (h + 2 padding - kh) / stride + 1, rounded down. Padding is zeros on all four sides. The activation is applied
+/// in the same pass.
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, int64_t stride = 1,
-                int64_t padding = 0);
+                int64_t padding = 0, Activation activation = Activation::none);
 /// The largest of each window, for each channel; h' as above. max_pool2d(x, {.kernel_h = 2, .kernel_w = 2, .stride =
 /// 2})
 Variable max_pool2d(const Variable& x, const core::Window& window);
@@ -110,14 +115,20 @@ Variable max_pool2d(const Variable& x, const core::Window& window);
 Variable avg_pool2d(const Variable& x, const core::Window& window);
 
 // ---- normalisation of the last axis, channels, and noise
+/// What a normalisation does with its result y: activation(y + residual).
+struct Epilogue {
+  Variable residual{};  ///< of y's shape, or undefined: nothing is added
+  Activation activation = Activation::none;
+};
 /// Batch normalisation (Ioffe & Szegedy, 2015): y = (x - mean) / sqrt(variance + epsilon) * weight + bias with the mean
 /// and biased variance of each channel of x itself, which it also returns. Gradients flow through them.
-/// x [batch, ..., channels], weight and bias [channels].
+/// x [batch, ..., channels], weight and bias [channels]. What follows is done in the same pass:
+///   batch_norm(x, weight, bias, epsilon, {.residual = r, .activation = Activation::relu})   is relu(y + r)
 std::pair<Variable, core::Moments> batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
-                                              double epsilon);
+                                              double epsilon, const Epilogue& epilogue = {});
 /// The same formula with given moments, which are constants: no gradient flows through them.
 Variable normalise(const Variable& x, const core::Moments& moments, const Variable& weight, const Variable& bias,
-                   double epsilon);
+                   double epsilon, const Epilogue& epilogue = {});
 /// Zeroes elements with this probability and scales the rest by 1 / (1 - probability). Draws from default_generator().
 Variable dropout(const Variable& x, double probability);
 

@@ -5,7 +5,8 @@
 
 namespace minima {
 
-using autograd::Context, autograd::Gradients, autograd::record, autograd::saved, autograd::vjp;
+using autograd::Context, autograd::Gradients, autograd::record, autograd::saved, autograd::vjp,
+    autograd::epilogue_backward;
 using core::UnaryOp, core::BinaryOp;
 
 // y = conv2d(x, weight), without its bias, is linear in x and in weight. With its transposes in each of them,
@@ -39,14 +40,22 @@ Variable conv2d_correlate(const Variable& x, const Variable& y, const Shape& wei
 }
 }  // namespace
 
-Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, int64_t stride, int64_t padding) {
-  return record("conv2d", core::conv2d(x.value(), weight.value(), bias.value(), stride, padding),
+Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, int64_t stride, int64_t padding,
+                Activation activation) {
+  return record("conv2d",
+                saved(core::conv2d(x.value(), weight.value(), bias.value(), stride, padding, activation),
+                      activation != Activation::none),
                 {saved(x, weight.requires_grad()), saved(weight, x.requires_grad()), bias},
-                [stride, padding](const Context& c) -> Gradients {
-                  return {
-                      c.needs(0) ? conv2d_transpose(c.grad, c.input(1), c.input_shape(0), stride, padding) : Variable(),
-                      c.needs(1) ? conv2d_correlate(c.input(0), c.grad, c.input_shape(1), stride, padding) : Variable(),
-                      c.needs(2) ? sum_to(c.grad, c.input_shape(2)) : Variable()};
+                [stride, padding, activation](const Context& c) -> Gradients {
+                  const auto [grad, grad_bias] = epilogue_backward(c, activation, 2);
+                  Variable grad_x, grad_weight;
+                  if (c.needs(1))
+                    grad_weight = grad_enabled()
+                                      ? conv2d_correlate(c.input(0), grad, c.input_shape(1), stride, padding)
+                                      : core::conv2d_correlate(c.input(0).value(), grad.value(), c.input_shape(1),
+                                                               stride, padding, c.gradient_memory(1));
+                  if (c.needs(0)) grad_x = conv2d_transpose(grad, c.input(1), c.input_shape(0), stride, padding);
+                  return {grad_x, grad_weight, grad_bias};
                 });
 }
 
@@ -93,21 +102,36 @@ Variable plain_batch_norm(const Variable& x, const Tensor& mean_of_x, const Vari
   const Variable variance = mean(square(centred), 0, keep_dims);
   return reshape(centred / sqrt(variance + epsilon) * weight + bias, x.shape());
 }
+
+// The gradient of y where the op gave activation(y + residual): that of the residual, too.
+Variable before_activation(const Context& c, Activation activation) {
+  return activation == Activation::none ? c.grad : where_positive(c.grad, c.output().detach());
+}
 }  // namespace
 
 std::pair<Variable, core::Moments> batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
-                                              double epsilon) {
+                                              double epsilon, const Epilogue& epilogue) {
+  const auto& [residual, activation] = epilogue;
   const core::Moments moments = core::channel_moments(x.value());
-  Tensor value = core::normalise(x.value(), moments, weight.value(), bias.value(), epsilon);
+  Tensor value =
+      core::normalise(x.value(), moments, weight.value(), bias.value(), epsilon, residual.value(), activation);
   Variable y =
-      record("batch_norm", std::move(value), {saved(x), saved(weight), saved(bias)},
-             [moments, epsilon](const Context& c) -> Gradients {
-               if (grad_enabled())
-                 return vjp([&](const auto& v) { return plain_batch_norm(v[0], moments.mean, v[1], v[2], epsilon); },
-                            {c.input(0), c.input(1), c.input(2)}, c.grad);
-               const auto [dx, dweight, dbias] =
-                   core::normalise_backward(c.grad.value(), c.input(0).value(), moments, c.input(1).value(), epsilon);
-               return {Variable(dx), Variable(dweight), Variable(dbias)};
+      record("batch_norm", saved(std::move(value), activation != Activation::none),
+             {saved(x), saved(weight), saved(bias), residual},
+             [moments, epsilon, activation = activation](const Context& c) -> Gradients {
+               if (grad_enabled()) {
+                 const Variable grad = before_activation(c, activation);
+                 Gradients gradients =
+                     vjp([&](const auto& v) { return plain_batch_norm(v[0], moments.mean, v[1], v[2], epsilon); },
+                         {c.input(0), c.input(1), c.input(2)}, grad);
+                 gradients.push_back(grad);
+                 return gradients;
+               }
+               const Tensor y = activation == Activation::none ? Tensor() : c.output().value();
+               const auto [dx, dweight, dbias, dresidual] = core::normalise_backward(
+                   c.grad.value(), c.input(0).value(), moments, c.input(1).value(), epsilon, activation, y, c.needs(3),
+                   {.x = {}, .weight = c.gradient_memory(1), .bias = c.gradient_memory(2), .residual = {}});
+               return {dx, dweight, dbias, dresidual};
              });
   return {y, moments};
 }
@@ -115,18 +139,22 @@ std::pair<Variable, core::Moments> batch_norm(const Variable& x, const Variable&
 // The moments are recorded as inputs, constant ones, so that changing them in place is noticed. The driver sums the
 // gradients of weight and bias over everything but channels.
 Variable normalise(const Variable& x, const core::Moments& moments, const Variable& weight, const Variable& bias,
-                   double epsilon) {
+                   double epsilon, const Epilogue& epilogue) {
+  const auto& [residual, activation] = epilogue;
   const Variable fixed_mean(moments.mean), fixed_variance(moments.variance);
-  return record("normalise", core::normalise(x.value(), moments, weight.value(), bias.value(), epsilon),
-                {saved(x), saved(weight), saved(bias), saved(fixed_mean), saved(fixed_variance)},
-                [epsilon](const Context& c) -> Gradients {
-                  const DType dtype = c.grad.dtype();
-                  const Tensor exact = c.input(3).value(), mean = exact.to(dtype);
-                  const Tensor rest = core::binary(BinaryOp::subtract, exact, mean.to(exact.dtype()));
-                  const Variable centred = (c.input(0) - Variable(mean)) - Variable(rest.to(dtype));
-                  const Variable slope = 1 / sqrt(Variable(c.input(4).value().to(dtype)) + epsilon);
-                  return {c.grad * (c.input(1) * slope), c.grad * (centred * slope), c.grad, Variable(), Variable()};
-                });
+  return record(
+      "normalise",
+      saved(core::normalise(x.value(), moments, weight.value(), bias.value(), epsilon, residual.value(), activation),
+            activation != Activation::none),
+      {saved(x), saved(weight), saved(bias), saved(fixed_mean), saved(fixed_variance), residual},
+      [epsilon, activation = activation](const Context& c) -> Gradients {
+        const Variable grad = before_activation(c, activation);
+        const Tensor exact = c.input(3).value(), mean = exact.to(grad.dtype());
+        const Tensor rest = core::binary(BinaryOp::subtract, exact, mean.to(exact.dtype()));
+        const Variable centred = (c.input(0) - Variable(mean)) - Variable(rest.to(grad.dtype()));
+        const Variable slope = 1 / sqrt(Variable(c.input(4).value().to(grad.dtype())) + epsilon);
+        return {grad * (c.input(1) * slope), grad * (centred * slope), grad, Variable(), Variable(), grad};
+      });
 }
 
 }  // namespace minima

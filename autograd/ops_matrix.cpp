@@ -5,7 +5,7 @@
 
 namespace minima {
 
-using autograd::Context, autograd::Gradients, autograd::record, autograd::saved;
+using autograd::Context, autograd::Gradients, autograd::record, autograd::saved, autograd::epilogue_backward;
 
 Variable matmul(const Variable& a, const Variable& b, bool transpose_a, bool transpose_b) {
   // A matrix shared by a whole batch: fold the batch into the rows, so that its gradient is one product, not a sum.
@@ -36,12 +36,33 @@ Variable matmul(const Variable& a, const Variable& b, bool transpose_a, bool tra
                 });
 }
 
-Variable linear(const Variable& x, const Variable& weight, const Variable& bias) {
+autograd::EpilogueGradients autograd::epilogue_backward(const Context& c, Activation activation, int bias) {
+  const bool is_active = activation != Activation::none;
+  if (grad_enabled()) {
+    const Variable grad = is_active ? where_positive(c.grad, c.output().detach()) : c.grad;
+    return {grad, c.needs(bias) ? sum_to(grad, c.input_shape(bias)) : Variable()};
+  }
+  Tensor grad_bias = c.needs(bias) ? c.gradient_memory(bias) : Tensor();
+  if (c.needs(bias) && !grad_bias.defined())
+    grad_bias = Tensor::empty(c.input_shape(bias), c.grad.dtype(), c.grad.device());
+  const Tensor y = is_active ? c.output().value() : Tensor();
+  return {core::epilogue_backward(activation, c.grad.value(), y, grad_bias), grad_bias};
+}
+
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias, Activation activation) {
   return record(
-      "linear", core::linear(x.value(), weight.value(), bias.value()),
-      {saved(x, weight.requires_grad()), saved(weight, x.requires_grad()), bias}, [](const Context& c) -> Gradients {
-        return {c.needs(0) ? matmul(c.grad, c.input(1)) : Variable(),
-                c.needs(1) ? matmul(c.grad, c.input(0), true) : Variable(), c.needs(2) ? sum(c.grad, 0) : Variable()};
+      "linear",
+      saved(core::linear(x.value(), weight.value(), bias.value(), activation), activation != Activation::none),
+      {saved(x, weight.requires_grad()), saved(weight, x.requires_grad()), bias},
+      [activation](const Context& c) -> Gradients {
+        const auto [grad, grad_bias] = epilogue_backward(c, activation, 2);
+        Variable grad_x, grad_weight;
+        if (c.needs(1))
+          grad_weight = grad_enabled()
+                            ? matmul(grad, c.input(0), true)
+                            : core::matmul(grad.value(), c.input(0).value(), true, false, c.gradient_memory(1));
+        if (c.needs(0)) grad_x = matmul(grad, c.input(1));
+        return {grad_x, grad_weight, grad_bias};
       });
 }
 

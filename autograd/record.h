@@ -16,6 +16,7 @@
 
 #include "autograd/node.h"
 #include "autograd/variable.h"
+#include "core/backend.h"
 
 namespace minima::autograd {
 
@@ -34,6 +35,9 @@ class Context {
   const Shape& input_shape(int i) const;
   /// Whether this pass wants the gradient of input i: lets a rule skip work.
   bool needs(int i) const;
+  /// The memory that an optimizer has bound to the parameter that is input i, to be overwritten by its gradient;
+  /// undefined where there is none or it holds something already. It is given once.
+  Tensor gradient_memory(int i) const;
 
   Context(const Variable& grad, Op& op, const Traversal& traversal) : grad(grad), op_(op), traversal_(traversal) {}
 
@@ -101,6 +105,13 @@ template <class F>
 Variable record(const char* name, Output output, std::initializer_list<Input> inputs, F rule) {
   return record_list(name, std::move(output), inputs, std::move(rule));
 }
+
+/// The gradients of z and of the bias, input `bias_input` of an op y = activation(z + bias) that saved its output where
+/// there is an activation.
+struct EpilogueGradients {
+  Variable z, bias;
+};
+EpilogueGradients epilogue_backward(const Context& context, core::Activation activation, int bias_input);
 
 /// The product of a gradient with the Jacobian of formula(inputs), by differentiating the formula itself; undefined for
 /// inputs that want none. This is how a fused kernel gets its second derivative: while a pass is being recorded, its

@@ -15,6 +15,9 @@ namespace minima::core {
 
 enum class ReduceOp : uint8_t { sum, max };
 
+/// What a kernel applies to its result before writing it: a pass over memory saved.
+enum class Activation : uint8_t { none, relu };
+
 /// out = a b (+ out when `accumulate`), for each of `batch` matrices; a is [m, k] or stored transposed as [k, m],
 /// b is [k, n] or stored as [n, k]. A stride of 0 elements repeats one matrix over the batch.
 struct Gemm {
@@ -53,7 +56,8 @@ class Backend {
                           const Block& to) = 0;  // *
   virtual void unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) = 0;
   virtual void binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) = 0;
-  /// out += alpha * x, or alpha * scale * x with a number that stays on the device: one element, float64; else undefined.
+  /// out += alpha * x, or alpha * scale * x with a number that stays on the device: one element, float64; else
+  /// undefined.
   virtual void add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) = 0;
   virtual void random(Distribution distribution, uint64_t seed, uint64_t offset, double a, double b, Tensor& out) = 0;
 
@@ -77,11 +81,17 @@ class Backend {
   virtual void softmax(bool log, const Tensor& x, Tensor& out) = 0;
 
   // ---- linear algebra
-  virtual void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tensor& out) = 0;
+  /// With a bias [n] or an activation, out = activation(a b + bias); `bias` may be undefined. Not with `accumulate`.
+  virtual void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, const Tensor& bias, Activation activation,
+                    Tensor& out) = 0;
+  /// The way back through y = relu(z + bias), y [..., n]: out = grad where y > 0, else 0; and grad_bias [n], unless it
+  /// is undefined, = the sums of out over all axes but the last.
+  virtual void relu_backward(const Tensor& grad, const Tensor& y, Tensor& out, Tensor& grad_bias) = 0;
 
   // ---- images: x [batch, height, width, in], weight [out, kernel_h, kernel_w, in], y [batch, height', width', out]
-  /// `bias` is [out], or undefined where there is none.
-  virtual void conv2d(const Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias, Tensor& y) = 0;
+  /// y = activation(convolution + bias). `bias` is [out], or undefined where there is none.
+  virtual void conv2d(const Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                      Activation activation, Tensor& y) = 0;
   /// The transpose of conv2d in x: scatters y back to the input's shape.
   virtual void conv2d_transpose(const Window& window, const Tensor& y, const Tensor& weight, Tensor& x) = 0;
   /// The transpose of conv2d in weight: correlates x with y.
@@ -99,13 +109,16 @@ class Backend {
   // ---- batch normalisation: x [..., channels]; mean and variance are float64 [channels], weight and bias [channels]
   /// Mean and biased variance of each channel.
   virtual void channel_moments(const Tensor& x, Tensor& mean, Tensor& variance) = 0;
-  /// y = (x - mean) / sqrt(variance + epsilon) * weight + bias
+  /// y = activation((x - mean) / sqrt(variance + epsilon) * weight + bias + residual). `residual` has x's shape, or is
+  /// undefined where there is none.
   virtual void normalise(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& weight,
-                         const Tensor& bias, double epsilon, Tensor& y) = 0;
-  /// From the gradient of that y those of x, weight and bias, where mean and variance are the moments of x.
-  virtual void normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& mean, const Tensor& variance,
-                                  const Tensor& weight, double epsilon, Tensor& grad_x, Tensor& grad_weight,
-                                  Tensor& grad_bias) = 0;
+                         const Tensor& bias, double epsilon, const Tensor& residual, Activation activation,
+                         Tensor& y) = 0;
+  /// From the gradient of that y those of x, weight, bias and residual, where mean and variance are the moments of x.
+  /// y is read if the activation is relu; grad_residual may be undefined, and is where there is no activation.
+  virtual void normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& y, const Tensor& mean,
+                                  const Tensor& variance, const Tensor& weight, double epsilon, Activation activation,
+                                  Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias, Tensor& grad_residual) = 0;
 
   // ---- optimizers: one pass over flat buffers; there are as many `states` as the rule takes
   virtual void update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) = 0;

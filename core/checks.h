@@ -25,4 +25,13 @@ inline void require_same_type(const char* op, const Tensor& x, const Tensor& y) 
          "Move one side with tensor.to(device).");
 }
 
+/// Where an op writes its result: `into` if the caller gave one, else new memory.
+inline Tensor result_memory(const char* op, Tensor into, const Shape& shape, const Tensor& like) {
+  if (!into.defined()) return Tensor::empty(shape, like.dtype(), like.device());
+  require_same_type(op, into, like);
+  if (into.shape() != shape) fail(op, text("a result of shape ", shape), text("one that fits into ", into.shape()));
+  into.bump_version();
+  return into;
+}
+
 }  // namespace minima::core

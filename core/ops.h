@@ -1,5 +1,7 @@
 // Operations on plain tensors: each checks its arguments, allocates the result and calls the backend.
-// Operands of one op share dtype and device. Not here: derivatives (autograd/ops.h).
+// Operands of one op share dtype and device. Where an op takes `into`, it writes its result there if that is defined: a
+// tensor of the result's shape and dtype, such as a place in an optimizer's memory.
+// Not here: derivatives (autograd/ops.h).
 #pragma once
 
 #include <utility>
@@ -49,9 +51,12 @@ Tensor scatter_rows(const Tensor& x, const Tensor& indices, int64_t rows);
 
 // ---- linear algebra
 /// [m, k] x [k, n], or batched [..., m, k] x [..., k, n] where a leading shape may be absent (shared by the batch).
-Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false);
-/// x [batch, in], weight [out, in], bias [out] or undefined -> [batch, out]
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false, Tensor into = {});
+/// activation(x W^T + bias): x [batch, in], weight [out, in], bias [out] or undefined -> [batch, out]
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation = Activation::none);
+/// The way back through y = activation(z + bias), z and y [..., n]: returns the gradient of z. That of the bias is
+/// written to `grad_bias` [n] unless that is undefined. y is read where the activation needs it.
+Tensor epilogue_backward(Activation activation, const Tensor& grad, const Tensor& y, Tensor grad_bias);
 /// Along the last axis.
 Tensor softmax(const Tensor& x);
 Tensor log_softmax(const Tensor& x);
@@ -64,10 +69,12 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothin
 Tensor cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad);
 
 // ---- images: x [batch, height, width, in], weight [out, kernel_h, kernel_w, in], y [batch, height', width', out]
-/// `bias` is [out], or undefined where there is none.
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride = 1, int64_t padding = 0);
+/// activation(convolution + bias). `bias` is [out], or undefined where there is none.
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride = 1, int64_t padding = 0,
+              Activation activation = Activation::none);
 Tensor conv2d_transpose(const Tensor& y, const Tensor& weight, const Shape& x_shape, int64_t stride, int64_t padding);
-Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_shape, int64_t stride, int64_t padding);
+Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_shape, int64_t stride, int64_t padding,
+                        Tensor into = {});
 /// Values and positions; a position is an index into the elements of its image.
 std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window);
 /// The elements of each image of x at these positions, and the transpose of that, which adds them back.
@@ -86,13 +93,17 @@ struct Moments {
   Tensor mean, variance;  ///< [channels]
 };
 Moments channel_moments(const Tensor& x);
-/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias
-Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, const Tensor& bias, double epsilon);
+/// y = activation((x - mean) / sqrt(variance + epsilon) * weight + bias + residual), the residual of x's shape or
+/// undefined
+Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, const Tensor& bias, double epsilon,
+                 const Tensor& residual = {}, Activation activation = Activation::none);
 struct NormaliseGradients {
-  Tensor x, weight, bias;
+  Tensor x, weight, bias, residual;
 };
-/// The gradients of normalise(x, channel_moments(x), weight, bias), with those that flow through the moments.
+/// The gradients of y = normalise(x, channel_moments(x), weight, bias, ...), with those that flow through the moments.
+/// y is read where the activation needs it. Where `into` has tensors for weight and bias, these are written there.
 NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const Moments& moments, const Tensor& weight,
-                                      double epsilon);
+                                      double epsilon, Activation activation = Activation::none, const Tensor& y = {},
+                                      bool has_residual = false, NormaliseGradients into = {});
 
 }  // namespace minima::core

@@ -47,7 +47,8 @@ std::string layout_hint(const Shape& images, int64_t channels) {
               " channels. If the second is meant, put the channels last first: ", "permute(x, {0, 2, 3, 1}).");
 }
 
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding) {
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding,
+              Activation activation) {
   require_floating_image("conv2d", "x", x);
   require_floating("conv2d", weight);
   require_same_type("conv2d", x, weight);
@@ -58,7 +59,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
     if (bias.shape() != Shape{shape[3]}) fail("conv2d", text("bias ", bias.shape()), text("(", shape[3], ")"));
   }
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
-  backend(x.device()).conv2d(window, x, weight, bias, y);
+  backend(x.device()).conv2d(window, x, weight, bias, activation, y);
   return y;
 }
 
@@ -74,14 +75,15 @@ Tensor conv2d_transpose(const Tensor& y, const Tensor& weight, const Shape& x_sh
   return x;
 }
 
-Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_shape, int64_t stride, int64_t padding) {
+Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_shape, int64_t stride, int64_t padding,
+                        Tensor into) {
   require_floating_image("conv2d_correlate", "x", x);
   require_floating_image("conv2d_correlate", "y", y);
   require_same_type("conv2d_correlate", x, y);
   const Window window = weight_window("conv2d_correlate", weight_shape, stride, padding);
   const Shape expected = conv2d_output("conv2d_correlate", x.shape(), weight_shape, window);
   if (y.shape() != expected) fail("conv2d_correlate", text("y ", y.shape()), text(expected, " for x ", x.shape()));
-  Tensor weight = Tensor::empty(weight_shape, x.dtype(), x.device());
+  Tensor weight = result_memory("conv2d_correlate", std::move(into), weight_shape, x);
   backend(x.device()).conv2d_correlate(window, x, y, weight);
   return weight;
 }
@@ -166,29 +168,45 @@ Moments channel_moments(const Tensor& x) {
   return moments;
 }
 
-Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, const Tensor& bias, double epsilon) {
+Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, const Tensor& bias, double epsilon,
+                 const Tensor& residual, Activation activation) {
   channels_of("normalise", x);
   require_per_channel("normalise", "weight", weight, x);
   require_per_channel("normalise", "bias", bias, x);
   require_same_type("normalise", x, weight);
   require_same_type("normalise", x, bias);
+  if (residual.defined()) {
+    require_same_type("normalise", x, residual);
+    if (residual.shape() != x.shape()) fail("normalise", text("a residual ", residual.shape()), text(x.shape()));
+  }
   const auto [mean, variance] = checked_moments("normalise", moments, x);
   Tensor y = x.empty_like();
-  backend(x.device()).normalise(x, mean, variance, weight, bias, epsilon, y);
+  backend(x.device()).normalise(x, mean, variance, weight, bias, epsilon, residual, activation, y);
   return y;
 }
 
 NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const Moments& moments, const Tensor& weight,
-                                      double epsilon) {
-  channels_of("normalise_backward", x);
-  require_per_channel("normalise_backward", "weight", weight, x);
-  require_same_type("normalise_backward", x, weight);
-  require_same_type("normalise_backward", x, grad);
-  if (grad.shape() != x.shape()) fail("normalise_backward", text("a gradient ", grad.shape()), text(x.shape()));
-  const auto [mean, variance] = checked_moments("normalise_backward", moments, x);
-  NormaliseGradients gradients{x.empty_like(), weight.empty_like(), weight.empty_like()};
+                                      double epsilon, Activation activation, const Tensor& y, bool has_residual,
+                                      NormaliseGradients into) {
+  const char* op = "normalise_backward";
+  channels_of(op, x);
+  require_per_channel(op, "weight", weight, x);
+  require_same_type(op, x, weight);
+  require_same_type(op, x, grad);
+  if (grad.shape() != x.shape()) fail(op, text("a gradient ", grad.shape()), text(x.shape()));
+  const auto [mean, variance] = checked_moments(op, moments, x);
+  NormaliseGradients gradients{x.empty_like(), result_memory(op, into.weight, weight.shape(), x),
+                               result_memory(op, into.bias, weight.shape(), x), Tensor()};
+  if (activation != Activation::none) {
+    require_defined(op, y);
+    require_same_type(op, x, y);
+    if (y.shape() != x.shape()) fail(op, text("y of shape ", y.shape()), text(x.shape()));
+    if (has_residual) gradients.residual = x.empty_like();
+  }
   backend(x.device())
-      .normalise_backward(grad, x, mean, variance, weight, epsilon, gradients.x, gradients.weight, gradients.bias);
+      .normalise_backward(grad, x, y, mean, variance, weight, epsilon, activation, gradients.x, gradients.weight,
+                          gradients.bias, gradients.residual);
+  if (has_residual && activation == Activation::none) gradients.residual = grad;
   return gradients;
 }
 

@@ -18,7 +18,7 @@ Shape leading(const Shape& shape) {
 }
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, Tensor into) {
   if (!a.defined() || !b.defined()) fail("matmul", "an undefined tensor", "two tensors");
   if (a.rank() < 2 || b.rank() < 2)
     fail("matmul", text(a.shape(), " x ", b.shape()), "at least two axes each",
@@ -43,31 +43,44 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   gemm.stride_b = batch_b.rank() > 0 ? k * n : 0;
   shape.push_back(m);
   shape.push_back(n);
-  Tensor out = Tensor::empty(shape, a.dtype(), a.device());
-  backend(a.device()).gemm(gemm, a, b, out);
+  Tensor out = result_memory("matmul", std::move(into), shape, a);
+  backend(a.device()).gemm(gemm, a, b, Tensor(), Activation::none, out);
   return out;
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation) {
   require_rank("linear", "x", x, 2);
   require_rank("linear", "weight", weight, 2);
   require_same_type("linear", x, weight);
   if (x.size(1) != weight.size(1))
     fail("linear", text("x ", x.shape(), " and weight ", weight.shape()), "x [batch, in] and weight [out, in]",
          "The layer was made for another number of input features.");
-  Gemm gemm{x.size(0), weight.size(0), x.size(1), false, true};
-  Tensor out;
+  const Gemm gemm{x.size(0), weight.size(0), x.size(1), false, true};
   if (bias.defined()) {
     require_same_type("linear", x, bias);
     if (bias.shape() != Shape{gemm.n}) fail("linear", text("bias ", bias.shape()), text("(", gemm.n, ",)"));
-    // The product is added to the bias, already in place.
-    out = broadcast_to(bias.reshape({1, gemm.n}), {gemm.m, gemm.n});
-    if (out.shares_storage_with(bias)) out = out.clone();
-    gemm.accumulate = true;
-  } else {
-    out = Tensor::empty({gemm.m, gemm.n}, x.dtype(), x.device());
   }
-  backend(x.device()).gemm(gemm, x, weight, out);
+  Tensor out = Tensor::empty({gemm.m, gemm.n}, x.dtype(), x.device());
+  backend(x.device()).gemm(gemm, x, weight, bias, activation, out);
+  return out;
+}
+
+Tensor epilogue_backward(Activation activation, const Tensor& grad, const Tensor& y, Tensor grad_bias) {
+  const char* op = "epilogue_backward";
+  require_floating(op, grad);
+  if (grad_bias.defined()) grad_bias = result_memory(op, grad_bias, {grad.size(-1)}, grad);
+  Backend& device = backend(grad.device());
+  if (activation == Activation::none) {
+    if (grad_bias.defined())
+      device.reduce(ReduceOp::sum, {1, grad.numel() / std::max<int64_t>(1, grad.size(-1)), grad.size(-1)}, grad,
+                    grad_bias);
+    return grad;
+  }
+  require_defined(op, y);
+  require_same_type(op, grad, y);
+  if (y.shape() != grad.shape()) fail(op, text("a gradient ", grad.shape()), text(y.shape()));
+  Tensor out = grad.empty_like();
+  device.relu_backward(grad, y, out, grad_bias);
   return out;
 }
 

@@ -1,7 +1,5 @@
 #include "nn/batch_norm.h"
 
-#include "autograd/ops.h"
-
 namespace minima::nn {
 
 BatchNorm::BatchNorm(const char* name, int min_rank, int max_rank, int64_t features, const BatchNormOptions& options)
@@ -30,14 +28,14 @@ void BatchNorm::reset_running_statistics() {
   num_batches_tracked.fill(0);
 }
 
-Variable BatchNorm::forward(const Variable& x) {
+Variable BatchNorm::operator()(const Variable& x, const Epilogue& epilogue) {
   check(x);
-  if (!training) return normalise(x, {running_mean, running_var}, weight, bias, epsilon);
+  if (!training) return normalise(x, {running_mean, running_var}, weight, bias, epsilon, epilogue);
   const int64_t count = x.numel() / weight.numel();
   if (count < 2)
     fail(describe(), text(count, " value per channel in a training batch of shape ", x.shape()), "at least 2",
          "Use a larger batch, or call eval() to use the running statistics.");
-  const auto [y, moments] = batch_norm(x, weight, bias, epsilon);
+  const auto [y, moments] = batch_norm(x, weight, bias, epsilon, epilogue);
   if (!BatchStatisticsFrozen::active()) track(moments, count);
   return y;
 }

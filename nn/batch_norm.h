@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "core/ops.h"
+#include "autograd/ops.h"
 #include "nn/module.h"
 
 namespace minima::nn {
@@ -24,7 +24,13 @@ struct BatchNorm : Module {
   Tensor num_batches_tracked;        ///< int64 scalar
   double epsilon, momentum;
 
-  Variable forward(const Variable& x) override;
+  Variable forward(const Variable& x) final { return (*this)(x, Epilogue{}); }
+  Variable forward_then(const Variable& x, Activation activation) final {
+    return (*this)(x, Epilogue{.activation = activation});
+  }
+  /// activation(y + residual) in one pass: bn(x, {.residual = shortcut, .activation = Activation::relu})
+  Variable operator()(const Variable& x, const Epilogue& epilogue);
+  using Module::operator();
   void visit(Visitor& visitor) override;
   std::string describe() const override;
   /// Back to mean 0, variance 1 and no batches seen.

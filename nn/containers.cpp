@@ -1,7 +1,9 @@
 #include "nn/containers.h"
 
-#include "autograd/ops.h"
+#include <typeinfo>
+
 #include "core/error.h"
+#include "nn/layers.h"
 
 namespace minima::nn {
 
@@ -22,7 +24,11 @@ Variable ModuleList::forward(const Variable&) {
 
 Variable Sequential::forward(const Variable& x) {
   Variable y = x;
-  for (AnyModule& child : *this) y = (*child)(y);
+  for (int64_t i = 0; i < size(); ++i) {
+    const bool then_relu = i + 1 < size() && typeid((*this)[i + 1]) == typeid(ReLU);
+    y = (*this)[i](y, then_relu ? Activation::relu : Activation::none);
+    i += then_relu;
+  }
   return y;
 }
 

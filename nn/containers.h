@@ -33,8 +33,8 @@ class ModuleList : public Module {
   std::vector<AnyModule> children_;
 };
 
-/// Applies its children in order: Sequential{Linear{64, 32}, ReLU{}, Linear{32, 10}} has the parameters 0.weight,
-/// 0.bias, 2.weight, 2.bias.
+/// Applies its children in order, a layer and the ReLU after it in one pass where the layer can: Sequential{Linear{64,
+/// 32}, ReLU{}, Linear{32, 10}} has the parameters 0.weight, 0.bias, 2.weight, 2.bias.
 class Sequential : public ModuleList {
  public:
   template <class... Modules,

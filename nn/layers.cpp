@@ -40,16 +40,16 @@ Linear::Linear(int64_t in, int64_t out, const LinearOptions& options) {
   if (options.bias) bias = default_bias(out, in);
 }
 
-Variable Linear::forward(const Variable& x) {
+Variable Linear::forward_then(const Variable& x, Activation activation) {
   const int rank = x.shape().rank();
   const int64_t in = weight.size(1), out = weight.size(0);
   if (rank < 2 || x.size(-1) != in)
     fail(describe(), text("an input of shape ", x.shape()), text("(batch, ", in, ")"),
          rank > 2 ? "Put nn::Flatten{} before it to use images as rows." : "");
-  if (rank == 2) return linear(x, weight, bias);
+  if (rank == 2) return linear(x, weight, bias, activation);
   Shape y_shape = x.shape();
   y_shape[-1] = out;
-  return reshape(linear(reshape(x, {x.numel() / in, in}), weight, bias), y_shape);
+  return reshape(linear(reshape(x, {x.numel() / in, in}), weight, bias, activation), y_shape);
 }
 
 std::string Linear::describe() const { return text("Linear(", weight.size(1), ", ", weight.size(0), ")"); }
@@ -66,9 +66,9 @@ Conv2d::Conv2d(int64_t in, int64_t out, int64_t kernel, const ConvOptions& optio
   if (options.bias) bias = default_bias(out, in * kernel * kernel);
 }
 
-Variable Conv2d::forward(const Variable& x) {
+Variable Conv2d::forward_then(const Variable& x, Activation activation) {
   check_image(describe(), x, weight.size(3));
-  return conv2d(x, weight, bias, stride, padding);
+  return conv2d(x, weight, bias, stride, padding, activation);
 }
 
 std::string Conv2d::describe() const {

@@ -21,7 +21,8 @@ struct Linear : Module {
   Variable weight, bias;
 
   Linear(int64_t in, int64_t out, const LinearOptions& options = {});
-  Variable forward(const Variable& x) override;
+  Variable forward(const Variable& x) final { return forward_then(x, Activation::none); }
+  Variable forward_then(const Variable& x, Activation activation) final;
   void visit(Visitor& visitor) override { visitor("weight", weight), visitor("bias", bias); }
   std::string describe() const override;
 };
@@ -41,7 +42,8 @@ struct Conv2d : Module {
   int64_t stride, padding;
 
   Conv2d(int64_t in, int64_t out, int64_t kernel, const ConvOptions& options = {});
-  Variable forward(const Variable& x) override;
+  Variable forward(const Variable& x) final { return forward_then(x, Activation::none); }
+  Variable forward_then(const Variable& x, Activation activation) final;
   void visit(Visitor& visitor) override { visitor.convolution_weight("weight", weight), visitor("bias", bias); }
   std::string describe() const override;
 };

@@ -3,9 +3,15 @@
 #include <map>
 #include <set>
 
+#include "autograd/ops.h"
 #include "core/error.h"
 
 namespace minima::nn {
+
+Variable Module::forward_then(const Variable& x, Activation activation) {
+  const Variable y = forward(x);
+  return activation == Activation::relu ? relu(y) : y;
+}
 
 void Visitor::walk(Module& root) {
   taken_.clear();

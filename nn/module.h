@@ -19,8 +19,11 @@
 #include <vector>
 
 #include "autograd/variable.h"
+#include "core/backend.h"
 
 namespace minima::nn {
+
+using core::Activation;
 
 class Visitor;
 
@@ -29,6 +32,8 @@ struct Module {
 
   virtual ~Module() = default;
   virtual Variable forward(const Variable& x) = 0;
+  /// activation(forward(x)). Layers that do both in one pass override it; Sequential calls it where a ReLU follows.
+  virtual Variable forward_then(const Variable& x, Activation activation);
   /// Names the members, in the order in which parameters are to be listed:
   ///   visitor("weight", weight)   a Variable: a parameter; left out while it is undefined
   ///   visitor.convolution_weight("weight", weight)   a parameter whose layout differs in PyTorch
@@ -39,6 +44,7 @@ struct Module {
   virtual std::string describe() const { return "Module"; }
 
   Variable operator()(const Variable& x) { return forward(x); }
+  Variable operator()(const Variable& x, Activation activation) { return forward_then(x, activation); }
 
   /// Parameters with names as PyTorch writes them ("layer1.0.conv1.weight"), in the order of visits. One that is
   /// reached by several names is listed once, under the first.

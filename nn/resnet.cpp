@@ -21,8 +21,8 @@ BasicBlock::BasicBlock(int64_t in, int64_t out, int64_t stride)
     : conv1(conv3x3(in, out, stride)), bn1(out), conv2(conv3x3(out, out)), bn2(out), in(in), out(out), stride(stride) {}
 
 Variable BasicBlock::forward(const Variable& x) {
-  Variable y = bn2(conv2(relu(bn1(conv1(x)))));
-  return relu(y + shortcut(x));
+  const Variable h = bn1(conv1(x), Activation::relu);
+  return bn2(conv2(h), {.residual = shortcut(x), .activation = Activation::relu});
 }
 
 Variable BasicBlock::shortcut(const Variable& x) const {
@@ -47,7 +47,7 @@ ResNet::ResNet(int64_t channels, int64_t classes, int64_t blocks)
 }
 
 Variable ResNet::forward(const Variable& x) {
-  Variable y = layer3(layer2(layer1(relu(bn1(conv1(x))))));
+  Variable y = layer3(layer2(layer1(bn1(conv1(x), Activation::relu))));
   return fc(GlobalAvgPool{}(y));
 }
 
@@ -63,8 +63,8 @@ WideBlock::WideBlock(int64_t in, int64_t out, int64_t stride)
 }
 
 Variable WideBlock::forward(const Variable& x) {
-  Variable h = relu(bn1(x));
-  Variable y = conv2(relu(bn2(conv1(h))));
+  const Variable h = bn1(x, Activation::relu);
+  const Variable y = conv2(bn2(conv1(h), Activation::relu));
   return y + (shortcut ? (*shortcut)(h) : x);
 }
 
@@ -92,7 +92,7 @@ WideResNet::WideResNet(int64_t depth, int64_t width, int64_t channels, int64_t c
 
 Variable WideResNet::forward(const Variable& x) {
   Variable y = layer3(layer2(layer1(conv1(x))));
-  return fc(GlobalAvgPool{}(relu(bn1(y))));
+  return fc(GlobalAvgPool{}(bn1(y, Activation::relu)));
 }
 
 void WideResNet::visit(Visitor& visitor) {

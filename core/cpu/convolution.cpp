@@ -131,7 +131,7 @@ const T* patches_of(const Convolution& c, int64_t begin, int64_t end, const T* x
 }
 
 template <class T>
-void forward(const Convolution& c, const T* x, const T* weight, const T* bias, T* y) {
+void forward(const Convolution& c, const T* x, const T* weight, const T* bias, Activation activation, T* y) {
   Patches<T> patches(c);
   const int64_t rows = c.strip_rows();
   parallel_for(c.strips(), cpu::grain_of(rows * c.row_cost()), [&](int64_t first, int64_t last) {
@@ -142,6 +142,8 @@ void forward(const Convolution& c, const T* x, const T* weight, const T* bias, T
         for (int64_t i = 0; i < positions; ++i) std::copy(bias, bias + c.out, to + i * c.out);
       gemm(false, true, positions, c.out, c.patch(), patches_of(c, begin, end, x, patches), c.patch(), weight,
            c.patch(), bias ? T(1) : T(0), to, c.out);
+      if (activation == Activation::relu)
+        for (int64_t i = 0; i < positions * c.out; ++i) to[i] = to[i] < 0 ? T(0) : to[i];
     }
   });
 }
@@ -192,11 +194,11 @@ void correlate(const Convolution& c, const T* x, const T* y, T* weight) {
 }  // namespace
 
 void CpuBackend::conv2d(const core::Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        Tensor& y) {
+                        Activation activation, Tensor& y) {
   dispatch_floating("conv2d", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     forward(Convolution(window, x.shape(), y.shape()), cpu::read<T>(x), cpu::read<T>(weight),
-            bias.defined() ? cpu::read<T>(bias) : nullptr, cpu::write<T>(y));
+            bias.defined() ? cpu::read<T>(bias) : nullptr, activation, cpu::write<T>(y));
   });
 }
 

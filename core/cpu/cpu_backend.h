@@ -41,11 +41,15 @@ class CpuBackend final : public Backend {
                               Tensor& out) override;
 
   // matrix.cpp
-  void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tensor& out) override;
+  void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, const Tensor& bias, Activation activation,
+            Tensor& out) override;
+
+  // epilogue.cpp
+  void relu_backward(const Tensor& grad, const Tensor& y, Tensor& out, Tensor& grad_bias) override;
 
   // convolution.cpp
   void conv2d(const core::Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias,
-              Tensor& y) override;
+              Activation activation, Tensor& y) override;
   void conv2d_transpose(const core::Window& window, const Tensor& y, const Tensor& weight, Tensor& x) override;
   void conv2d_correlate(const core::Window& window, const Tensor& x, const Tensor& y, Tensor& weight) override;
 
@@ -59,10 +63,10 @@ class CpuBackend final : public Backend {
   // normalise.cpp
   void channel_moments(const Tensor& x, Tensor& mean, Tensor& variance) override;
   void normalise(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& weight, const Tensor& bias,
-                 double epsilon, Tensor& y) override;
-  void normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& mean, const Tensor& variance,
-                          const Tensor& weight, double epsilon, Tensor& grad_x, Tensor& grad_weight,
-                          Tensor& grad_bias) override;
+                 double epsilon, const Tensor& residual, Activation activation, Tensor& y) override;
+  void normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& y, const Tensor& mean,
+                          const Tensor& variance, const Tensor& weight, double epsilon, Activation activation,
+                          Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias, Tensor& grad_residual) override;
 
   // update.cpp
   void update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) override;

@@ -1,5 +1,5 @@
 // Matrix products on all threads: one product is cut into slices, a batch into its matrices. The cuts depend on the
-// shape alone.
+// shape alone. The bias is what a slice starts from, and the activation follows while the slice is in the cache.
 #include "core/cpu/cpu_backend.h"
 #include "core/gemm.h"
 
@@ -20,24 +20,37 @@ int64_t slice_extent(int64_t m, int64_t n, int64_t k) {
   return ((larger + slices - 1) / slices + alignment - 1) / alignment * alignment;
 }
 
+/// c [rows, columns], `stride` elements from row to row
 template <class T>
-void multiply(const Gemm& s, const T* a, const T* b, T* c) {
+void set_rows(const T* bias, int64_t rows, int64_t columns, T* c, int64_t stride) {
+  for (int64_t i = 0; i < rows; ++i) std::copy(bias, bias + columns, c + i * stride);
+}
+template <class T>
+void activate(Activation activation, int64_t rows, int64_t columns, T* c, int64_t stride) {
+  if (activation == Activation::none) return;
+  for (int64_t i = 0; i < rows; ++i)
+    for (T *at = c + i * stride, *end = at + columns; at < end; ++at) *at = *at < 0 ? T(0) : *at;
+}
+
+template <class T>
+void multiply(const Gemm& s, const T* a, const T* b, const T* bias, Activation activation, T* c) {
   const int64_t lda = s.transpose_a ? s.m : s.k, ldb = s.transpose_b ? s.k : s.n;
-  const T beta = s.accumulate ? T(1) : T(0);
+  const T beta = s.accumulate || bias ? T(1) : T(0);
   const bool by_rows = s.m >= s.n;
   parallel_for(by_rows ? s.m : s.n, slice_extent(s.m, s.n, s.k), [&](int64_t begin, int64_t end) {
-    const int64_t size = end - begin;
-    if (by_rows)
-      core::gemm(s.transpose_a, s.transpose_b, size, s.n, s.k, a + (s.transpose_a ? begin : begin * lda), lda, b, ldb,
-                 beta, c + begin * s.n, s.n);
-    else
-      core::gemm(s.transpose_a, s.transpose_b, s.m, size, s.k, a, lda, b + (s.transpose_b ? begin * ldb : begin), ldb,
-                 beta, c + begin, s.n);
+    const int64_t rows = by_rows ? end - begin : s.m, columns = by_rows ? s.n : end - begin;
+    const T* slice_a = by_rows ? a + (s.transpose_a ? begin : begin * lda) : a;
+    const T* slice_b = by_rows ? b : b + (s.transpose_b ? begin * ldb : begin);
+    T* slice = by_rows ? c + begin * s.n : c + begin;
+    if (bias) set_rows(by_rows ? bias : bias + begin, rows, columns, slice, s.n);
+    core::gemm(s.transpose_a, s.transpose_b, rows, columns, s.k, slice_a, lda, slice_b, ldb, beta, slice, s.n);
+    activate(activation, rows, columns, slice, s.n);
   });
 }
 }  // namespace
 
-void CpuBackend::gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tensor& out) {
+void CpuBackend::gemm(const Gemm& shape, const Tensor& a, const Tensor& b, const Tensor& bias, Activation activation,
+                      Tensor& out) {
   if (out.numel() == 0) return;
   Gemm s = shape;
   if (!s.transpose_a && s.stride_b == 0 && s.stride_a == s.m * s.k) {  // one b for all: one tall product
@@ -46,11 +59,12 @@ void CpuBackend::gemm(const Gemm& shape, const Tensor& a, const Tensor& b, Tenso
   }
   dispatch_floating("matmul", out.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T *from_a = cpu::read<T>(a), *from_b = cpu::read<T>(b);
+    const T *from_a = cpu::read<T>(a), *from_b = cpu::read<T>(b),
+            *start = bias.defined() ? cpu::read<T>(bias) : nullptr;
     T* to = cpu::write<T>(out);
     parallel_for(s.batch, cpu::grain_of(s.m * s.n * s.k / 16), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        multiply(s, from_a + i * s.stride_a, from_b + i * s.stride_b, to + i * s.m * s.n);
+        multiply(s, from_a + i * s.stride_a, from_b + i * s.stride_b, start, activation, to + i * s.m * s.n);
     });
   });
 }

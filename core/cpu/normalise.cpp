@@ -84,6 +84,12 @@ void map_rows(const Rows& rows, C&& coefficients, T* y, F&& formula) {
     });
   });
 }
+
+/// Calls f with std::true_type or std::false_type: a loop compiled for each.
+template <class F>
+void with_constant(bool condition, F&& f) {
+  condition ? f(std::true_type{}) : f(std::false_type{});
+}
 }  // namespace
 
 void CpuBackend::channel_moments(const Tensor& x, Tensor& mean, Tensor& variance) {
@@ -106,11 +112,13 @@ void CpuBackend::channel_moments(const Tensor& x, Tensor& mean, Tensor& variance
 }
 
 void CpuBackend::normalise(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& weight,
-                           const Tensor& bias, double epsilon, Tensor& y) {
+                           const Tensor& bias, double epsilon, const Tensor& residual, Activation activation,
+                           Tensor& y) {
   dispatch_floating("normalise", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Rows rows(x.shape());
     const T *from = cpu::read<T>(x), *w = cpu::read<T>(weight), *b = cpu::read<T>(bias);
+    const T* added = residual.defined() ? cpu::read<T>(residual) : nullptr;
     const double *m = cpu::read<double>(mean), *v = cpu::read<double>(variance);
     const auto coefficients = [&](int64_t i) {
       const double scale = static_cast<double>(w[i]) / std::sqrt(v[i] + epsilon);
@@ -118,8 +126,15 @@ void CpuBackend::normalise(const Tensor& x, const Tensor& mean, const Tensor& va
       // x - centre is exact near the mean. What rounding took from the mean goes into the shift.
       return Coefficients{scale, centre, static_cast<double>(b[i]) + scale * (centre - m[i])};
     };
-    map_rows<T>(rows, coefficients, cpu::write<T>(y),
-                [&](int64_t at, T scale, T centre, T shift, T) { return (from[at] - centre) * scale + shift; });
+    with_constant(activation == Activation::relu, [&](auto relu) {
+      with_constant(added != nullptr, [&](auto has_residual) {
+        map_rows<T>(rows, coefficients, cpu::write<T>(y), [=](int64_t at, T scale, T centre, T shift, T) {
+          T value = (from[at] - centre) * scale + shift;
+          if constexpr (has_residual) value += added[at];
+          return relu && value < 0 ? T(0) : value;
+        });
+      });
+    });
   });
 }
 
@@ -127,33 +142,44 @@ void CpuBackend::normalise(const Tensor& x, const Tensor& mean, const Tensor& va
 //   grad_bias   = sum grad
 //   grad_weight = sum grad x^
 //   grad_x      = weight / deviation * (grad - grad_bias / n - x^ grad_weight / n)
-void CpuBackend::normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& mean, const Tensor& variance,
-                                    const Tensor& weight, double epsilon, Tensor& grad_x, Tensor& grad_weight,
-                                    Tensor& grad_bias) {
+// where grad is that of the value before the activation: 0 where relu has cut it off.
+void CpuBackend::normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& y, const Tensor& mean,
+                                    const Tensor& variance, const Tensor& weight, double epsilon, Activation activation,
+                                    Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias, Tensor& grad_residual) {
   dispatch_floating("normalise_backward", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Rows rows(x.shape());
     const double n = static_cast<double>(rows.count);
-    const T *g = cpu::read<T>(grad), *from = cpu::read<T>(x), *w = cpu::read<T>(weight);
+    const T *incoming = cpu::read<T>(grad), *from = cpu::read<T>(x), *w = cpu::read<T>(weight);
+    const T* result = activation == Activation::relu ? cpu::read<T>(y) : nullptr;
+    T* to_residual = grad_residual.defined() ? cpu::write<T>(grad_residual) : nullptr;
     const double *m = cpu::read<double>(mean), *v = cpu::read<double>(variance);
-    const Sums sums = sum_rows(rows, [&](int64_t at, int64_t channel) {
-      const double gradient = static_cast<double>(g[at]);
-      return std::pair(gradient, gradient * (static_cast<double>(from[at]) - m[channel]));
-    });
-    const double *sum_grad = cpu::read<double>(sums.first), *sum_product = cpu::read<double>(sums.second);
-    const auto inverse = [&](int64_t i) { return 1 / std::sqrt(v[i] + epsilon); };
-    for (int64_t i = 0; i < rows.channels; ++i) {
-      cpu::write<T>(grad_bias)[i] = static_cast<T>(sum_grad[i]);
-      cpu::write<T>(grad_weight)[i] = static_cast<T>(sum_product[i] * inverse(i));
-    }
-    const auto coefficients = [&](int64_t i) {
-      const double slope_grad = static_cast<double>(w[i]) * inverse(i);
-      const double slope_x = -slope_grad * inverse(i) * inverse(i) * sum_product[i] / n;
-      const double centre = static_cast<double>(static_cast<T>(m[i]));
-      return Coefficients{slope_x, centre, slope_x * (centre - m[i]) - slope_grad * sum_grad[i] / n, slope_grad};
-    };
-    map_rows<T>(rows, coefficients, cpu::write<T>(grad_x), [&](int64_t at, T slope_x, T centre, T shift, T slope_grad) {
-      return slope_grad * g[at] + slope_x * (from[at] - centre) + shift;
+    with_constant(result != nullptr, [&](auto relu) {
+      const auto gradient_at = [=](int64_t at) { return relu && !(result[at] > 0) ? T(0) : incoming[at]; };
+      const Sums sums = sum_rows(rows, [=](int64_t at, int64_t channel) {
+        const double gradient = static_cast<double>(gradient_at(at));
+        return std::pair(gradient, gradient * (static_cast<double>(from[at]) - m[channel]));
+      });
+      const double *sum_grad = cpu::read<double>(sums.first), *sum_product = cpu::read<double>(sums.second);
+      const auto inverse = [&](int64_t i) { return 1 / std::sqrt(v[i] + epsilon); };
+      for (int64_t i = 0; i < rows.channels; ++i) {
+        cpu::write<T>(grad_bias)[i] = static_cast<T>(sum_grad[i]);
+        cpu::write<T>(grad_weight)[i] = static_cast<T>(sum_product[i] * inverse(i));
+      }
+      const auto coefficients = [&](int64_t i) {
+        const double slope_grad = static_cast<double>(w[i]) * inverse(i);
+        const double slope_x = -slope_grad * inverse(i) * inverse(i) * sum_product[i] / n;
+        const double centre = static_cast<double>(static_cast<T>(m[i]));
+        return Coefficients{slope_x, centre, slope_x * (centre - m[i]) - slope_grad * sum_grad[i] / n, slope_grad};
+      };
+      with_constant(to_residual != nullptr, [&](auto has_residual) {
+        map_rows<T>(rows, coefficients, cpu::write<T>(grad_x),
+                    [=](int64_t at, T slope_x, T centre, T shift, T slope_grad) {
+                      const T gradient = gradient_at(at);
+                      if constexpr (has_residual) to_residual[at] = gradient;
+                      return slope_grad * gradient + slope_x * (from[at] - centre) + shift;
+                    });
+      });
     });
   });
 }

@@ -265,3 +265,27 @@ TEST_CASE("what only a leaf can do is refused by name on anything else") {
   CHECK_ERROR(x.set_grad(Tensor::zeros({3}, DType::float64)), "[set_grad] got shape (3,)");
   CHECK_ERROR(Variable(Tensor::zeros({2}, DType::int32), requires_grad), "requires_grad on a int32 tensor");
 }
+
+TEST_CASE(
+    "the gradients of layers are written into bound memory, added to what is there, and right for a weight used "
+    "twice") {
+  const Tensor x = default_generator().normal({4, 3}, 0, 1, DType::float64);
+  const auto loss = [&](const Variable& w, const Variable& b) {
+    const Variable h = linear(Variable(x), w, b, Activation::relu);
+    return sum(square(linear(h, w, b)));
+  };
+  Variable w(default_generator().normal({3, 3}, 0, 1, DType::float64), requires_grad);
+  Variable b(default_generator().normal({3}, 0, 1, DType::float64), requires_grad);
+  const std::vector<Variable> expected = grad(loss(w, b), {w, b});
+  Tensor flat = Tensor::full({12}, 99, DType::float64);
+  w.bind_grad(flat.slice(0, 9).reshape({3, 3}));
+  b.bind_grad(flat.slice(9, 12));
+  for (int times = 1; times <= 3; ++times) {
+    loss(w, b).backward();
+    CHECK_CLOSE(w.grad(), core::unary(core::UnaryOp::affine, expected[0].value(), times));
+    CHECK_CLOSE(b.grad(), core::unary(core::UnaryOp::affine, expected[1].value(), times));
+  }
+  w.zero_grad();
+  sum(linear(Variable(x), w, Variable())).backward();  // alone, it is written where it belongs
+  CHECK_CLOSE(flat.slice(0, 9).reshape({3, 3}), core::matmul(Tensor::full({4, 3}, 1, DType::float64), x, true));
+}

@@ -33,8 +33,15 @@ Array conv2d_loop(const Arrays& args, int64_t stride, int64_t padding) {
   });
 }
 
+// What the loops make of an activation.
+Array activated(Array y, Activation activation) {
+  if (activation == Activation::relu)
+    for (double& value : y.values) value = std::max(value, 0.0);
+  return y;
+}
+
 Row conv2d_row(bool bias, const Shape& x, const Shape& w, int64_t stride, int64_t padding, const Shape& large_x,
-               const Shape& large_w) {
+               const Shape& large_w, Activation activation = Activation::none) {
   Shape none = x;
   none[0] = 0;
   const auto with_bias = [bias](const Shape& images, const Shape& weight) {
@@ -42,9 +49,11 @@ Row conv2d_row(bool bias, const Shape& x, const Shape& w, int64_t stride, int64_
     if (bias) shapes.push_back({weight[0]});
     return shapes;
   };
-  return {"conv2d(Variable, Variable, Variable, int64_t, int64_t)",
-          [=](const Args& args) { return conv2d(args[0], args[1], bias ? args[2] : Variable(), stride, padding); },
-          [=](const Arrays& args) { return conv2d_loop(args, stride, padding); },
+  return {"conv2d(Variable, Variable, Variable, int64_t, int64_t, Activation)",
+          [=](const Args& args) {
+            return conv2d(args[0], args[1], bias ? args[2] : Variable(), stride, padding, activation);
+          },
+          [=](const Arrays& args) { return activated(conv2d_loop(args, stride, padding), activation); },
           with_bias(x, w),
           -1,
           1,
@@ -100,20 +109,36 @@ Array batch_norm_loop(const Arrays& args, double epsilon) {
   return normalise_loop(args, mean, variance, epsilon);
 }
 
-Row batch_norm_row(const Shape& x, const Shape& large) {
-  const Shape channels{x[-1]}, many{large[-1]};
-  return {"batch_norm(Variable, Variable, Variable, double)",
-          [](const Args& args) { return batch_norm(args[0], args[1], args[2], 1e-3).first; },
-          [](const Arrays& args) { return batch_norm_loop(args, 1e-3); },
-          {x, channels, channels},
+// The arguments of a normalisation: the residual is the last, where there is one.
+Epilogue epilogue_of(const Args& args, Activation activation) {
+  return {.residual = args.size() > 3 ? args[3] : Variable(), .activation = activation};
+}
+Array after_epilogue(Array y, const Arrays& args, Activation activation) {
+  if (args.size() > 3)
+    for (size_t i = 0; i < y.values.size(); ++i) y.values[i] += args[3].values[i];
+  return activated(std::move(y), activation);
+}
+std::vector<Shape> normalise_shapes(const Shape& x, bool residual) {
+  std::vector<Shape> shapes{x, {x[-1]}, {x[-1]}};
+  if (residual) shapes.push_back(x);
+  return shapes;
+}
+
+Row batch_norm_row(const Shape& x, const Shape& large, bool residual = false,
+                   Activation activation = Activation::none) {
+  return {"batch_norm(Variable, Variable, Variable, double, Epilogue)",
+          [=](const Args& args) {
+            return batch_norm(args[0], args[1], args[2], 1e-3, epilogue_of(args, activation)).first;
+          },
+          [=](const Arrays& args) { return after_epilogue(batch_norm_loop(args, 1e-3), args, activation); },
+          normalise_shapes(x, residual),
           -2,
           2,
-          {large, many, many},
+          normalise_shapes(large, residual),
           {}};
 }
 
-Row normalise_row(const Shape& x, const Shape& large) {
-  const Shape channels{x[-1]}, many{large[-1]};
+Row normalise_row(const Shape& x, const Shape& large, bool residual = false, Activation activation = Activation::none) {
   Shape none = x;
   none[0] = 0;
   const auto mean = [](int64_t c) { return 0.3 * static_cast<double>(c % 5) - 0.5; };
@@ -123,22 +148,23 @@ Row normalise_row(const Shape& x, const Shape& large) {
     for (int64_t c = 0; c < count; ++c) values.push_back(f(c));
     return values;
   };
-  return {"normalise(Variable, core::Moments, Variable, Variable, double)",
+  return {"normalise(Variable, core::Moments, Variable, Variable, double, Epilogue)",
           [=](const Args& args) {
             const int64_t count = args[1].numel();
             const core::Moments moments{Tensor::from(each(count, mean)).to(args[0].device()),
                                         Tensor::from(each(count, variance)).to(args[0].device())};
-            return normalise(args[0], moments, args[1], args[2], 1e-3);
+            return normalise(args[0], moments, args[1], args[2], 1e-3, epilogue_of(args, activation));
           },
           [=](const Arrays& args) {
             const int64_t count = args[1].shape[0];
-            return normalise_loop(args, each(count, mean), each(count, variance), 1e-3);
+            return after_epilogue(normalise_loop(args, each(count, mean), each(count, variance), 1e-3), args,
+                                  activation);
           },
-          {x, channels, channels},
+          normalise_shapes(x, residual),
           -2,
           2,
-          {large, many, many},
-          {none, channels, channels}};
+          normalise_shapes(large, residual),
+          normalise_shapes(none, residual)};
 }
 
 }  // namespace
@@ -150,6 +176,8 @@ std::vector<Row> image_rows() {
       conv2d_row(false, {1, 6, 5, 2}, {2, 3, 3, 2}, 2, 1, {8, 30, 31, 16}, {12, 3, 3, 16}),  // a row no window reaches
       conv2d_row(true, {2, 3, 4, 3}, {2, 1, 1, 3}, 1, 0, {8, 30, 31, 16}, {12, 1, 1, 16}),
       conv2d_row(false, {1, 7, 7, 2}, {2, 2, 2, 2}, 3, 0, {8, 30, 31, 16}, {12, 2, 2, 16}),
+      conv2d_row(true, {2, 5, 4, 2}, {3, 3, 3, 2}, 1, 1, {8, 30, 31, 16}, {12, 3, 3, 16}, Activation::relu),
+      conv2d_row(false, {1, 5, 4, 2}, {2, 1, 1, 2}, 2, 0, {8, 30, 31, 16}, {12, 1, 1, 16}, Activation::relu),
       pool_row(true, {2, 2, 2, 0}),
       pool_row(true, {3, 2, 1, 1}),
       pool_row(true, {3, 3, 2, 1}),
@@ -158,8 +186,12 @@ std::vector<Row> image_rows() {
       pool_row(false, {3, 3, 2, 1}),
       batch_norm_row({3, 2, 3, 2}, {20, 16, 15, 35}),
       batch_norm_row({5, 3}, {5000, 60}),
+      batch_norm_row({3, 2, 2, 2}, {20, 16, 15, 35}, true),
+      batch_norm_row({3, 2, 2, 3}, {20, 16, 15, 35}, false, Activation::relu),
+      batch_norm_row({3, 2, 2, 3}, {20, 16, 15, 35}, true, Activation::relu),
       normalise_row({3, 2, 3, 2}, {20, 16, 15, 35}),
       normalise_row({5, 3}, {5000, 60}),
+      normalise_row({3, 2, 2, 3}, {20, 16, 15, 35}, true, Activation::relu),
   };
 }
 

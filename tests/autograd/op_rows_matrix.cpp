@@ -100,6 +100,29 @@ std::vector<Row> cross_entropy_rows(double smoothing) {
            {}}};
 }
 
+Row linear_row(bool bias, Activation activation) {
+  const auto shapes = [bias](const Shape& x, const Shape& weight) {
+    std::vector<Shape> shapes{x, weight};
+    if (bias) shapes.push_back({weight[0]});
+    return shapes;
+  };
+  return {"linear(Variable, Variable, Variable, Activation)",
+          [=](const Args& x) { return linear(x[0], x[1], bias ? x[2] : Variable(), activation); },
+          [=](const Arrays& x) {
+            Array y = matmul_loop(x[0], x[1], false, true);
+            for (size_t i = 0; i < y.values.size(); ++i) {
+              if (bias) y.values[i] += x[2].values[i % x[2].values.size()];
+              if (activation == Activation::relu) y.values[i] = std::max(y.values[i], 0.0);
+            }
+            return y;
+          },
+          shapes({3, 4}, {2, 4}),
+          -2,
+          2,
+          shapes({300, 200}, {250, 200}),
+          shapes({0, 4}, {2, 4})};
+}
+
 }  // namespace
 
 std::vector<Row> matrix_rows() {
@@ -114,27 +137,10 @@ std::vector<Row> matrix_rows() {
       matmul_row({2, 3, 4}, {2, 4}, false, true, {20, 60, 50}, {70, 50}, {2, 0, 4}, {2, 4}),
       matmul_row({2, 4, 3}, {4, 2}, true, false, {20, 50, 60}, {50, 70}, {0, 4, 3}, {4, 2}),
       matmul_row({3, 4}, {2, 4, 2}, false, false, {60, 50}, {20, 50, 70}, {3, 4}, {0, 4, 2}),
-      {"linear(Variable, Variable, Variable)",
-       [](const Args& x) { return linear(x[0], x[1], x[2]); },
-       [](const Arrays& x) {
-         Array y = matmul_loop(x[0], x[1], false, true);
-         const size_t width = x[2].values.size();
-         for (size_t i = 0; i < y.values.size(); ++i) y.values[i] += x[2].values[i % width];
-         return y;
-       },
-       {{3, 4}, {2, 4}, {2}},
-       -2,
-       2,
-       {{300, 200}, {250, 200}, {250}},
-       {{0, 4}, {2, 4}, {2}}},
-      {"linear(Variable, Variable, Variable)",
-       [](const Args& x) { return linear(x[0], x[1], Variable()); },
-       [](const Arrays& x) { return matmul_loop(x[0], x[1], false, true); },
-       {{3, 4}, {2, 4}},
-       -2,
-       2,
-       {{300, 200}, {250, 200}},
-       {{0, 4}, {2, 4}}},
+      linear_row(true, Activation::none),
+      linear_row(false, Activation::none),
+      linear_row(true, Activation::relu),
+      linear_row(false, Activation::relu),
       {"softmax(Variable)",
        [](const Args& x) { return softmax(x[0]); },
        [](const Arrays& x) { return softmax_loop(x[0], false); },

@@ -31,7 +31,7 @@ const Names for_users = {
     "Archive", "load_safetensors", "parse_safetensors", "save_safetensors", "write_file_atomically",
     // automatic differentiation
     "Variable", "RequiresGrad", "requires_grad", "GradOptions", "grad", "Hessian", "hvp", "NoGrad", "EnableGrad",
-    "grad_enabled", "BatchStatisticsFrozen",
+    "grad_enabled", "BatchStatisticsFrozen", "Epilogue",
     // ops
     "KeepDims", "keep_dims", "operator+", "operator-", "operator*", "operator/", "abs", "affine", "avg_pool2d",
     "batch_norm", "binary_cross_entropies", "broadcast_to", "concatenate", "conv2d", "cos", "cross_entropies",

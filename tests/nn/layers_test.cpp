@@ -210,3 +210,29 @@ TEST_CASE("dropout replays when the generator's value is restored, through all l
   CHECK_SAME_BITS(model(x).value(), first);
   CHECK_SAME_BITS(model(x).value(), second);
 }
+
+TEST_CASE("a layer and the ReLU after it give the same bits in one pass as in two, and the same gradients") {
+  const Tensor rows = default_generator().normal({6, 5}), images = default_generator().normal({2, 6, 5, 3});
+  const auto compare = [](nn::AnyModule layer, const Tensor& input) {
+    for (const bool training : {true, false}) {
+      nn::Sequential together{layer, nn::ReLU{}};
+      together.train(training);
+      layer->train(training);
+      Variable x(input, requires_grad);
+      const Variable one = together(x), two = relu((*layer)(x));
+      CHECK_SAME_BITS(one.value(), two.value());
+      std::vector<Variable> asked = layer->parameters();
+      asked.push_back(x);
+      const Variable seed(default_generator().normal(one.shape()));
+      const auto a = grad({one}, asked, {.grad_outputs = {seed}}), b = grad({two}, asked, {.grad_outputs = {seed}});
+      for (size_t i = 0; i < a.size(); ++i) CHECK_CLOSE(a[i].value(), b[i].value(), 1e-5, 1e-6);
+    }
+  };
+  compare(nn::Linear{5, 7}, rows);
+  compare(nn::Conv2d{3, 4, 3, {.padding = 1}}, images);
+  compare(nn::Conv2d{3, 4, 2, {.stride = 2, .bias = false}}, images);
+  compare(nn::BatchNorm2d{3}, images);
+  compare(nn::BatchNorm1d{5}, rows);
+  compare(nn::Tanh{}, rows);  // a layer that leaves the ReLU to others
+  compare(nn::Sequential{nn::Flatten{}, nn::Linear{90, 4}}, images);
+}

@@ -1,0 +1,56 @@
+// The way back through a bias and a relu in one pass: the gradient where the result is positive, and its column sums.
+#include "core/cpu/cpu_backend.h"
+
+namespace minima::core {
+namespace {
+constexpr int64_t row_groups = 32;  // partial sums: a function of the shape, not of the threads
+constexpr int64_t row_block = 64;   // rows summed in the tensor's own type; then the sums are added in double
+constexpr int64_t column_tile = 256;
+
+/// Rows [begin, end) of [.., columns]. `sums` [columns] gets the column sums, unless it is null.
+template <class T>
+void relu_backward_rows(int64_t begin, int64_t end, int64_t columns, const T* grad, const T* y, T* out, double* sums) {
+  for (int64_t first = 0; first < columns; first += column_tile) {
+    const int64_t width = std::min(column_tile, columns - first);
+    double total[column_tile] = {};
+    for (int64_t block = begin; block < end; block += row_block) {
+      T sum[column_tile] = {};
+      for (int64_t row = block; row < std::min(end, block + row_block); ++row) {
+        const int64_t at = row * columns + first;
+        for (int64_t j = 0; j < width; ++j) {
+          const T value = y[at + j] > 0 ? grad[at + j] : T(0);
+          out[at + j] = value;
+          sum[j] += value;
+        }
+      }
+      for (int64_t j = 0; j < width; ++j) total[j] += static_cast<double>(sum[j]);
+    }
+    if (sums) std::copy(total, total + width, sums + first);
+  }
+}
+}  // namespace
+
+void CpuBackend::relu_backward(const Tensor& grad, const Tensor& y, Tensor& out, Tensor& grad_bias) {
+  if (out.numel() == 0) {
+    if (grad_bias.defined()) fill(grad_bias, 0);
+    return;
+  }
+  dispatch_floating("relu_backward", out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t columns = out.size(-1), rows = out.numel() / columns;
+    const int64_t size = std::max((rows + row_groups - 1) / row_groups, cpu::grain_of(columns));
+    const int64_t groups = (rows + size - 1) / size;
+    Tensor partial = grad_bias.defined() ? Tensor::empty({groups, columns}, DType::float64) : Tensor();
+    double* sums = partial.defined() ? cpu::write<double>(partial) : nullptr;
+    parallel_for(rows, size, [&](int64_t begin, int64_t end) {
+      relu_backward_rows(begin, end, columns, cpu::read<T>(grad), cpu::read<T>(y), cpu::write<T>(out),
+                         sums ? sums + begin / size * columns : nullptr);
+    });
+    if (!sums) return;
+    for (int64_t group = 1; group < groups; ++group)
+      for (int64_t j = 0; j < columns; ++j) sums[j] += sums[group * columns + j];
+    for (int64_t j = 0; j < columns; ++j) cpu::write<T>(grad_bias)[j] = static_cast<T>(sums[j]);
+  });
+}
+
+}  // namespace minima::core
