@@ -1,8 +1,8 @@
 // Convolution as a matrix product whose matrices are never written: each tile of an operand is gathered from the images
 // into shared memory (implicit gemm). With one patch, kernel_h * kernel_w * in numbers, a position,
 //   conv2d            y [positions, out]    = patches [positions, patch]  weight' [patch, out]
-//   conv2d_transpose  x [pixels, in]        = the outputs that see a pixel [pixels, kernel * out]  weight [kernel * out, in]
-//   conv2d_correlate  weight' [patch, out]  = patches' [patch, positions]  y [positions, out]
+//   conv2d_transpose  x [pixels, in]        = the outputs that see a pixel [pixels, kernel * out]  weight [kernel *
+//   out, in] conv2d_correlate  weight' [patch, out]  = patches' [patch, positions]  y [positions, out]
 // A 1x1 convolution is a plain product, and cuBLAS's. Not here: other matrix products (gemm.cu).
 #include "core/cuda/cuda_backend.h"
 #include "core/cuda/fold.cuh"
@@ -77,8 +77,8 @@ __device__ inline Place locate_in_patch(int index, const Divider& by_channels, c
 
 // Each problem below says what element (i, k) of its first operand and (k, j) of its second is. What depends on i or on
 // k alone is worked out once for many elements: `of_row(i)` and `of_step(k)`, the latter shared by both operands. Both
-// may be asked for places beyond the matrices, but `first` and `second` are not. Operands are read along k or across it,
-// whichever runs along memory.
+// may be asked for places beyond the matrices, but `first` and `second` are not. Operands are read along k or across
+// it, whichever runs along memory.
 
 template <class T>
 struct Forward {
@@ -330,7 +330,8 @@ struct SumSplits {
 int splits_of(const Convolution& c) {
   constexpr int wanted_blocks = 512, least_positions = 256;
   const int tiles = ((c.patch() + 127) / 128) * ((c.out + 63) / 64);
-  const int most = (c.positions() + least_positions - 1) / least_positions, splits = wanted_blocks / (tiles < 1 ? 1 : tiles);
+  const int most = (c.positions() + least_positions - 1) / least_positions,
+            splits = wanted_blocks / (tiles < 1 ? 1 : tiles);
   return splits < 1 || most < 1 ? 1 : splits < most ? splits : most;
 }
 

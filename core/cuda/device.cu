@@ -16,8 +16,8 @@ using namespace cuda;
 namespace cuda {
 namespace {
 
-/// Pinned host memory, in pieces that take turns: an upload is copied into a piece and goes on from there while the host
-/// does something else. A piece is used again when its last upload is done.
+/// Pinned host memory, in pieces that take turns: an upload is copied into a piece and goes on from there while the
+/// host does something else. A piece is used again when its last upload is done.
 class UploadRing {
  public:
   void upload(const std::byte* source, std::byte* target, size_t bytes) {
@@ -32,8 +32,7 @@ class UploadRing {
         MINIMA_CUDA(cudaEventSynchronize(piece.done));
       }
       std::memcpy(piece.memory, source + begin, size);
-      MINIMA_CUDA(
-          cudaMemcpyAsync(target + begin, piece.memory, size, cudaMemcpyHostToDevice, cuda::device().stream));
+      MINIMA_CUDA(cudaMemcpyAsync(target + begin, piece.memory, size, cudaMemcpyHostToDevice, cuda::device().stream));
       MINIMA_CUDA(cudaEventRecord(piece.done, cuda::device().stream));
     }
   }
@@ -109,7 +108,8 @@ void throw_fault() {
   MINIMA_CUDA(cudaMemsetAsync(state.reported, 0, sizeof(unsigned), state.stream));
   fail("cuda", text("label or index ", fault.index, " at position ", fault.position, " of a step that has run"),
        text("0 to ", fault.end - 1),
-       "The GPU found it: a step does not wait for the device, hence the message now. What was computed since is wrong.");
+       "The GPU found it: a step does not wait for the device, hence the message now. What was computed since is "
+       "wrong.");
 }
 
 }  // namespace
@@ -118,7 +118,8 @@ void check(cudaError_t error, const char* call) {
   if (error == cudaSuccess) return;
   cudaGetLastError();
   const std::string what = call;
-  fail("cuda", text(cudaGetErrorName(error), " (", cudaGetErrorString(error), ") from ", what.substr(0, what.find('('))),
+  fail("cuda",
+       text(cudaGetErrorName(error), " (", cudaGetErrorString(error), ") from ", what.substr(0, what.find('('))),
        "success",
        "After an error in a kernel the GPU is lost to this process: start it again from the last checkpoint. "
        "compute-sanitizer finds the kernel.");
@@ -156,8 +157,7 @@ void* CudaBackend::allocate(size_t bytes) {
 void CudaBackend::deallocate(void* block) { cudaFreeAsync(block, cuda::device().stream); }
 
 void CudaBackend::copy_to_host(const void* source, void* target, size_t bytes) {
-  if (bytes > 0)
-    MINIMA_CUDA(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToHost, cuda::device().stream));
+  if (bytes > 0) MINIMA_CUDA(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToHost, cuda::device().stream));
   MINIMA_CUDA(cudaStreamSynchronize(cuda::device().stream));
   throw_fault();
 }

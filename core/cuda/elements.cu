@@ -150,8 +150,7 @@ void CudaBackend::cast(const Tensor& x, Tensor& out) {
     dispatch_any(out.dtype(), [&](auto to) {
       using From = decltype(from);
       using To = decltype(to);
-      if constexpr (!std::is_same_v<From, To>)
-        for_each(out.numel(), Cast<From, To>{read<From>(x), write<To>(out)});
+      if constexpr (!std::is_same_v<From, To>) for_each(out.numel(), Cast<From, To>{read<From>(x), write<To>(out)});
     });
   });
 }

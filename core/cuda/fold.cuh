@@ -143,8 +143,8 @@ void fold(const Op& op, int64_t outer, int64_t rows, int64_t columns) {
   chunks = chunks < 1 ? 1 : chunks;
   Cut cut{outer, rows, columns, (rows + chunks - 1) / chunks, chunks};
   if (chunks == 1) return fold_pass(op, cut, static_cast<Total*>(nullptr));
-  Tensor partial = Tensor::empty({outer * chunks * columns * static_cast<int64_t>(sizeof(Total))}, DType::uint8,
-                                 Device::cuda);
+  Tensor partial =
+      Tensor::empty({outer * chunks * columns * static_cast<int64_t>(sizeof(Total))}, DType::uint8, Device::cuda);
   fold_pass(op, cut, write<Total>(partial));
   fold_pass(JoinChunks<Op>(op, read<Total>(partial), cut), Cut{outer, chunks, columns, chunks, 1},
             static_cast<Total*>(nullptr));

@@ -40,12 +40,12 @@ void multiply(CudaBackend& backend, const Gemm& shape, const Tensor& a, const Te
     using T = decltype(zero);
     const T one = 1, beta = s.accumulate ? T(1) : T(0);
     if (s.batch == 1)
-      MINIMA_CUDA(multiply_one(zero)(device().blas, flag(s.transpose_b), flag(s.transpose_a), n, m, k, &one,
-                                     read<T>(b), ldb, read<T>(a), lda, &beta, write<T>(out), n));
+      MINIMA_CUDA(multiply_one(zero)(device().blas, flag(s.transpose_b), flag(s.transpose_a), n, m, k, &one, read<T>(b),
+                                     ldb, read<T>(a), lda, &beta, write<T>(out), n));
     else
       MINIMA_CUDA(multiply_batch(zero)(device().blas, flag(s.transpose_b), flag(s.transpose_a), n, m, k, &one,
-                                       read<T>(b), ldb, s.stride_b, read<T>(a), lda, s.stride_a, &beta,
-                                       write<T>(out), n, s.m * s.n, extent(s.batch)));
+                                       read<T>(b), ldb, s.stride_b, read<T>(a), lda, s.stride_a, &beta, write<T>(out),
+                                       n, s.m * s.n, extent(s.batch)));
   });
 }
 

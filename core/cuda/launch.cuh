@@ -39,7 +39,7 @@ inline int64_t blocks_for(int64_t n) {
 }
 
 template <class F>
-__global__ void __launch_bounds__(threads) for_each_kernel(int64_t n, F f) {
+__global__ void __launch_bounds__(threads, 2) for_each_kernel(int64_t n, F f) {
   const int64_t step = int64_t{gridDim.x} * threads;
   for (int64_t i = int64_t{blockIdx.x} * threads + threadIdx.x; i < n; i += step) f(i);
 }

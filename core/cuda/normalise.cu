@@ -187,12 +187,21 @@ void CudaBackend::normalise_backward(const Tensor& grad, const Tensor& x, const 
     Tensor memory = memory_for_coefficients<T>(rows);
     const Coefficients<T> coefficients{write<T>(memory), rows.channels};
     const GradientBefore<T> gradient{read<T>(grad), activation == Activation::relu ? read<T>(y) : nullptr};
-    fold(NormaliseSums<T>{{}, gradient, read<T>(x), read<T>(weight), read<double>(mean), read<double>(variance),
-                          epsilon, rows, write<T>(grad_weight), write<T>(grad_bias), coefficients},
+    fold(NormaliseSums<T>{{},
+                          gradient,
+                          read<T>(x),
+                          read<T>(weight),
+                          read<double>(mean),
+                          read<double>(variance),
+                          epsilon,
+                          rows,
+                          write<T>(grad_weight),
+                          write<T>(grad_bias),
+                          coefficients},
          1, rows.count, rows.channels);
-    for_each(x.numel(), NormaliseBackward<T>{gradient, read<T>(x), coefficients, Divider(rows.channels),
-                                             write<T>(grad_x),
-                                             grad_residual.defined() ? write<T>(grad_residual) : nullptr});
+    for_each(x.numel(),
+             NormaliseBackward<T>{gradient, read<T>(x), coefficients, Divider(rows.channels), write<T>(grad_x),
+                                  grad_residual.defined() ? write<T>(grad_residual) : nullptr});
   });
 }
 

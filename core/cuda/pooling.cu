@@ -1,5 +1,5 @@
-// Pooling of images [batch, height, width, channels]. A thread takes one element of the result: on the way back it looks
-// at the windows that could have seen its pixel, so that no two threads add to one place.
+// Pooling of images [batch, height, width, channels]. A thread takes one element of the result: on the way back it
+// looks at the windows that could have seen its pixel, so that no two threads add to one place.
 #include "core/cuda/cuda_backend.h"
 #include "core/cuda/launch.cuh"
 
@@ -162,8 +162,8 @@ struct AveragePoolTranspose {
 void CudaBackend::max_pool2d(const core::Window& window, const Tensor& x, Tensor& y, Tensor& positions) {
   dispatch_floating("max_pool2d", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    for_each(y.numel(), MaxPool<T>{Pooling(window, x.shape(), y.shape()), read<T>(x), write<T>(y),
-                                   write<int32_t>(positions)});
+    for_each(y.numel(),
+             MaxPool<T>{Pooling(window, x.shape(), y.shape()), read<T>(x), write<T>(y), write<int32_t>(positions)});
   });
 }
 
@@ -180,8 +180,8 @@ void CudaBackend::gather_positions(const Tensor& x, const Tensor& positions, Ten
 void CudaBackend::scatter_positions(const core::Window& window, const Tensor& y, const Tensor& positions, Tensor& x) {
   dispatch_floating("scatter_positions", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    for_each(x.numel(), ScatterPositions<T>{Pooling(window, x.shape(), y.shape()), read<T>(y),
-                                            read<int32_t>(positions), write<T>(x)});
+    for_each(x.numel(), ScatterPositions<T>{Pooling(window, x.shape(), y.shape()), read<T>(y), read<int32_t>(positions),
+                                            write<T>(x)});
   });
 }
 

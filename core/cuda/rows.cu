@@ -14,9 +14,7 @@ namespace {
 __device__ inline int lane_of_thread() { return static_cast<int>(threadIdx.x) % warp; }
 
 /// The row of the first warp of this kernel's threads, and how many rows are taken at once.
-__device__ inline int64_t first_row() {
-  return (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / warp;
-}
+__device__ inline int64_t first_row() { return (int64_t{blockIdx.x} * blockDim.x + threadIdx.x) / warp; }
 __device__ inline int64_t rows_at_once() { return int64_t{gridDim.x} * blockDim.x / warp; }
 
 /// Every lane gets the sum over the lanes, in a fixed order.
@@ -230,8 +228,8 @@ void CudaBackend::gather_rows(const Tensor& x, const Tensor& indices, Tensor& ou
   require_indexable("gather_rows", n);
   const auto run = [&](auto word) {
     using T = decltype(word);
-    for_each(n, GatherRows<T>{read<T>(x), read<int64_t>(indices), write<T>(out), x.size(0),
-                              Divider(n / indices.numel())});
+    for_each(n,
+             GatherRows<T>{read<T>(x), read<int64_t>(indices), write<T>(out), x.size(0), Divider(n / indices.numel())});
   };
   switch (size_of(x.dtype())) {
     case 1: return run(uint8_t{});
@@ -261,8 +259,8 @@ void CudaBackend::softmax(bool log, const Tensor& x, Tensor& out) {
 void CudaBackend::cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Tensor& losses) {
   dispatch_floating("cross_entropy", logits.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    for_each_row(logits.size(0), CrossEntropy<T>{read<T>(logits), read<int64_t>(labels), smoothing, write<T>(losses),
-                                                 logits.size(1)});
+    for_each_row(logits.size(0),
+                 CrossEntropy<T>{read<T>(logits), read<int64_t>(labels), smoothing, write<T>(losses), logits.size(1)});
   });
 }
 
