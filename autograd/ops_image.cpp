@@ -60,17 +60,20 @@ Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias,
 }
 
 namespace {
-Variable scatter_positions(const Variable& y, const Tensor& positions, const Shape& x_shape);
+Variable scatter_positions(const Variable& y, const Tensor& positions, const Shape& x_shape,
+                           const core::Window& window);
 
-Variable gather_positions(const Variable& x, const Tensor& positions, Tensor value) {
-  return record("max_pool2d", std::move(value), {x},
-                [positions](const Context& c) { return scatter_positions(c.grad, positions, c.input_shape(0)); });
+Variable gather_positions(const Variable& x, const Tensor& positions, const core::Window& window, Tensor value) {
+  return record("max_pool2d", std::move(value), {x}, [positions, window](const Context& c) {
+    return scatter_positions(c.grad, positions, c.input_shape(0), window);
+  });
 }
 
-Variable scatter_positions(const Variable& y, const Tensor& positions, const Shape& x_shape) {
-  return record("max_pool2d_backward", core::scatter_positions(y.value(), positions, x_shape), {y},
-                [positions](const Context& c) {
-                  return gather_positions(c.grad, positions, core::gather_positions(c.grad.value(), positions));
+Variable scatter_positions(const Variable& y, const Tensor& positions, const Shape& x_shape,
+                           const core::Window& window) {
+  return record("max_pool2d_backward", core::scatter_positions(y.value(), positions, x_shape, window), {y},
+                [positions, window](const Context& c) {
+                  return gather_positions(c.grad, positions, window, core::gather_positions(c.grad.value(), positions));
                 });
 }
 
@@ -83,7 +86,7 @@ Variable avg_pool2d_transpose(const Variable& y, const Shape& x_shape, const cor
 // The positions of the maxima are constants: pooling selects elements of x.
 Variable max_pool2d(const Variable& x, const core::Window& window) {
   auto [y, positions] = core::max_pool2d(x.value(), window);
-  return gather_positions(x, positions, std::move(y));
+  return gather_positions(x, positions, window, std::move(y));
 }
 
 Variable avg_pool2d(const Variable& x, const core::Window& window) {

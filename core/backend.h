@@ -100,8 +100,8 @@ class Backend {
   virtual void max_pool2d(const Window& window, const Tensor& x, Tensor& y, Tensor& positions) = 0;
   /// y[image, i] = x[image, positions[image, i]]
   virtual void gather_positions(const Tensor& x, const Tensor& positions, Tensor& y) = 0;
-  /// x[image, positions[image, i]] += y[image, i], x zeroed first.
-  virtual void scatter_positions(const Tensor& y, const Tensor& positions, Tensor& x) = 0;
+  /// x[image, positions[image, i]] += y[image, i], x zeroed first. Each position lies in its window.
+  virtual void scatter_positions(const Window& window, const Tensor& y, const Tensor& positions, Tensor& x) = 0;
   /// Means over windows, padding counted as zeros.
   virtual void avg_pool2d(const Window& window, const Tensor& x, Tensor& y) = 0;
   virtual void avg_pool2d_transpose(const Window& window, const Tensor& y, Tensor& x) = 0;
@@ -127,6 +127,9 @@ class Backend {
 /// The backend of a device. In a build without CUDA, asking for it is an error that says how to get it.
 Backend& backend(Device device);
 Backend& cuda_backend();
+/// The GPU, its driver and the CUDA of this build, for reports: "NVIDIA H100 80GB HBM3, compute capability 9.0, ...".
+/// Empty where there is none.
+std::string cuda_description();
 
 }  // namespace minima::core
 

@@ -15,14 +15,18 @@ inline void require_floating(const char* op, const Tensor& x) {
     fail(op, text("dtype ", name_of(x.dtype())), "float32 or float64", "Convert with tensor.to(DType::float32).");
 }
 
+inline void require_same_device(const char* op, const Tensor& x, const Tensor& y) {
+  if (x.device() != y.device())
+    fail(op, text("devices ", name_of(x.device()), " and ", name_of(y.device())), "operands on one device",
+         "Move one side with tensor.to(device).");
+}
+
 /// One dtype and one device.
 inline void require_same_type(const char* op, const Tensor& x, const Tensor& y) {
   if (x.dtype() != y.dtype())
     fail(op, text("dtypes ", name_of(x.dtype()), " and ", name_of(y.dtype())), "operands of one dtype",
          "Convert one side with tensor.to(dtype).");
-  if (x.device() != y.device())
-    fail(op, text("devices ", name_of(x.device()), " and ", name_of(y.device())), "operands on one device",
-         "Move one side with tensor.to(device).");
+  require_same_device(op, x, y);
 }
 
 /// Where an op writes its result: `into` if the caller gave one, else new memory.

@@ -244,25 +244,29 @@ Tensor concatenate(const std::vector<Tensor>& parts, int axis) {
 }
 
 namespace {
-// Indices as int64 on their device, each checked to lie in [0, rows).
-Tensor checked_indices(const char* op, const Tensor& indices, int64_t rows) {
+// Indices as int64 where x is. On the CPU each is checked to lie in [0, rows); on the GPU the kernel looks, so that
+// nobody waits, and the next read from the device throws.
+Tensor checked_indices(const char* op, const Tensor& x, const Tensor& indices, int64_t rows) {
   require_defined(op, indices);
   if (indices.dtype() != DType::int64 && indices.dtype() != DType::int32)
     fail(op, text("indices of dtype ", name_of(indices.dtype())), "int32 or int64");
   const Tensor wide = indices.to(DType::int64);
-  const Tensor host = wide.to(Device::cpu);
-  const int64_t* values = host.data<int64_t>();
-  for (int64_t i = 0; i < host.numel(); ++i)
+  if (wide.device() != Device::cpu) {
+    require_same_device(op, x, wide);
+    return wide;
+  }
+  const int64_t* values = wide.data<int64_t>();
+  for (int64_t i = 0; i < wide.numel(); ++i)
     if (values[i] < 0 || values[i] >= rows)
       fail(op, text("index ", values[i], " at position ", i), text("an index in [0, ", rows, ")"));
-  return wide;
+  return wide.to(x.device());
 }
 }  // namespace
 
 Tensor gather_rows(const Tensor& x, const Tensor& indices) {
   require_defined("gather_rows", x);
   if (x.rank() == 0) fail("gather_rows", "a scalar", "at least one axis");
-  const Tensor rows = checked_indices("gather_rows", indices, x.shape()[0]);
+  const Tensor rows = checked_indices("gather_rows", x, indices, x.shape()[0]);
   Shape shape = indices.shape();
   for (int i = 1; i < x.rank(); ++i) shape.push_back(x.shape()[i]);
   Tensor out = Tensor::empty(shape, x.dtype(), x.device());
@@ -272,7 +276,7 @@ Tensor gather_rows(const Tensor& x, const Tensor& indices) {
 
 Tensor scatter_rows(const Tensor& x, const Tensor& indices, int64_t rows) {
   require_floating("scatter_rows", x);
-  const Tensor targets = checked_indices("scatter_rows", indices, rows);
+  const Tensor targets = checked_indices("scatter_rows", x, indices, rows);
   Shape shape{rows};
   for (int i = indices.rank(); i < x.rank(); ++i) shape.push_back(x.shape()[i]);
   for (int i = 0; i < indices.rank(); ++i)

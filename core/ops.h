@@ -84,9 +84,10 @@ void set_conv_algorithm(ConvAlgorithm algorithm);
 ConvAlgorithm conv_algorithm();
 /// Values and positions; a position is an index into the elements of its image.
 std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window);
-/// The elements of each image of x at these positions, and the transpose of that, which adds them back.
+/// The elements of each image of x at these positions, and the transpose of that, which adds them back; `window` is the
+/// one that gave the positions.
 Tensor gather_positions(const Tensor& x, const Tensor& positions);
-Tensor scatter_positions(const Tensor& y, const Tensor& positions, const Shape& x_shape);
+Tensor scatter_positions(const Tensor& y, const Tensor& positions, const Shape& x_shape, const Window& window);
 Tensor avg_pool2d(const Tensor& x, const Window& window);
 Tensor avg_pool2d_transpose(const Tensor& y, const Shape& x_shape, const Window& window);
 /// What to tell a user whose images have another number of channels than `channels`: if they lie as [batch, channels,

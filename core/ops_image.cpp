@@ -133,18 +133,20 @@ void check_positions(const char* op, const Tensor& positions, const Shape& x) {
 Tensor gather_positions(const Tensor& x, const Tensor& positions) {
   require_floating_image("gather_positions", "x", x);
   check_positions("gather_positions", positions, x.shape());
+  require_same_device("gather_positions", x, positions);
   Tensor y = Tensor::empty(positions.shape(), x.dtype(), x.device());
   backend(x.device()).gather_positions(x, positions, y);
   return y;
 }
 
-Tensor scatter_positions(const Tensor& y, const Tensor& positions, const Shape& x_shape) {
+Tensor scatter_positions(const Tensor& y, const Tensor& positions, const Shape& x_shape, const Window& window) {
   require_floating_image("scatter_positions", "y", y);
   check_positions("scatter_positions", positions, x_shape);
   if (y.shape() != positions.shape())
     fail("scatter_positions", text("values ", y.shape()), text("the positions' shape ", positions.shape()));
+  require_same_device("scatter_positions", y, positions);
   Tensor x = Tensor::empty(x_shape, y.dtype(), y.device());
-  backend(y.device()).scatter_positions(y, positions, x);
+  backend(y.device()).scatter_positions(window, y, positions, x);
   return x;
 }
 
@@ -176,6 +178,7 @@ void require_per_channel(const char* op, const char* what, const Tensor& coeffic
   if (coefficient.shape() != Shape{x.size(-1)})
     fail(op, text(what, " ", coefficient.shape(), " for x ", x.shape()),
          text("(", x.size(-1), "), a number for each channel of x"));
+  require_same_device(op, x, coefficient);
 }
 
 Moments checked_moments(const char* op, const Moments& moments, const Tensor& x) {

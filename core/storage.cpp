@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -17,7 +18,7 @@ class CachingAllocator {
   explicit CachingAllocator(Device device) : device_(device) {}
 
   void* allocate(size_t bytes) {
-    const size_t size = size_class(bytes);
+    const size_t size = size_of_block(bytes);
     {
       std::lock_guard lock(mutex_);
       auto& blocks = free_[size];
@@ -37,10 +38,15 @@ class CachingAllocator {
   }
 
   void deallocate(void* block, size_t bytes) {
-    const size_t size = size_class(bytes);
+    const size_t size = size_of_block(bytes);
     std::lock_guard lock(mutex_);
     count(size, -1);
-    free_[size].push_back(block);
+    if (caches_) {
+      free_[size].push_back(block);
+    } else {
+      core::backend(device_).deallocate(block);
+      statistics_.bytes_reserved -= static_cast<int64_t>(size);
+    }
   }
 
   void release_cached() {
@@ -63,8 +69,10 @@ class CachingAllocator {
   }
 
  private:
-  static size_t size_class(size_t bytes) {
-    bytes = std::max<size_t>(bytes, 64);
+  // The size class, or what was asked for where nothing is kept.
+  size_t size_of_block(size_t bytes) const {
+    bytes = std::max<size_t>(bytes, caches_ ? 64 : 1);
+    if (!caches_) return bytes;
     const size_t quarter = std::bit_floor(bytes) / 4;
     return (bytes + quarter - 1) / quarter * quarter;
   }
@@ -86,6 +94,8 @@ class CachingAllocator {
   }
 
   const Device device_;
+  // Without caching, tools that watch the memory (compute-sanitizer, valgrind) see where each tensor ends.
+  const bool caches_ = !std::getenv("MINIMA_NO_CACHING");
   std::mutex mutex_;
   std::unordered_map<size_t, std::vector<void*>> free_;
   MemoryStatistics statistics_;

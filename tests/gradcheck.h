@@ -12,8 +12,8 @@ namespace minima::test {
 using testing::Function, testing::GradCheck, testing::gradcheck, testing::gradgradcheck;
 
 /// Fixed random numbers of this shape, none of them small: a seed for backward().
-inline Tensor projection(const Shape& shape, uint64_t seed) {
-  return Generator{seed}.uniform(shape, 0.5, 1.5, DType::float64);
+inline Tensor projection(const Shape& shape, uint64_t seed, Device device = Device::cpu) {
+  return Generator{seed}.uniform(shape, 0.5, 1.5, DType::float64).to(device);
 }
 
 }  // namespace minima::test

@@ -56,7 +56,7 @@ class CpuBackend final : public Backend {
   // pooling.cpp
   void max_pool2d(const core::Window& window, const Tensor& x, Tensor& y, Tensor& positions) override;
   void gather_positions(const Tensor& x, const Tensor& positions, Tensor& y) override;
-  void scatter_positions(const Tensor& y, const Tensor& positions, Tensor& x) override;
+  void scatter_positions(const core::Window& window, const Tensor& y, const Tensor& positions, Tensor& x) override;
   void avg_pool2d(const core::Window& window, const Tensor& x, Tensor& y) override;
   void avg_pool2d_transpose(const core::Window& window, const Tensor& y, Tensor& x) override;
 

@@ -82,7 +82,7 @@ void CpuBackend::gather_positions(const Tensor& x, const Tensor& positions, Tens
   });
 }
 
-void CpuBackend::scatter_positions(const Tensor& y, const Tensor& positions, Tensor& x) {
+void CpuBackend::scatter_positions(const core::Window&, const Tensor& y, const Tensor& positions, Tensor& x) {
   dispatch_floating("scatter_positions", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Pooling s({}, x.shape(), y.shape());

@@ -102,7 +102,7 @@ TEST_CASE("scatter_positions is the transpose of gather_positions, also where wi
     const Tensor a = numbers(c.x, DType::float64, 2), b = numbers(y.shape(), DType::float64, 3);
     const double size = core::norm(a).item() * core::norm(b).item();
     CHECK_CLOSE(std::vector<double>{core::dot(core::gather_positions(a, positions), b).item()},
-                std::vector<double>{core::dot(a, core::scatter_positions(b, positions, c.x)).item()},
+                std::vector<double>{core::dot(a, core::scatter_positions(b, positions, c.x, c.window)).item()},
                 {0, 1e-14 * size});
   }
 }

@@ -95,7 +95,7 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
     core::set_conv_algorithm(core::ConvAlgorithm::automatic);
     check_same_bits("pooling", [&] {
       const auto [pooled, positions] = core::max_pool2d(images, {3, 3, 2, 1});
-      return std::vector<Tensor>{pooled, positions, core::scatter_positions(pooled, positions, images.shape()),
+      return std::vector<Tensor>{pooled, positions, core::scatter_positions(pooled, positions, images.shape(), {3, 3, 2, 1}),
                                  core::avg_pool2d(images, {3, 3, 2, 1}),
                                  core::avg_pool2d_transpose(pooled, images.shape(), {3, 3, 2, 1})};
     });

@@ -1,0 +1,196 @@
+// The device: found, set up, its memory, and copies to and from it.
+#include "core/cuda/device.cuh"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+#include "core/cuda/cuda_backend.h"
+#include "core/cuda/launch.cuh"
+
+namespace minima::core {
+
+using namespace cuda;
+
+namespace cuda {
+namespace {
+
+/// Pinned host memory, in pieces that take turns: an upload is copied into a piece and goes on from there while the
+/// host does something else. A piece is used again when its last upload is done.
+class UploadRing {
+ public:
+  void upload(const std::byte* source, std::byte* target, size_t bytes) {
+    std::lock_guard lock(mutex_);
+    for (size_t begin = 0; begin < bytes; begin += piece_bytes) {
+      const size_t size = std::min(piece_bytes, bytes - begin);
+      Piece& piece = pieces_[next_++ % pieces];
+      if (!piece.memory) {
+        MINIMA_CUDA(cudaHostAlloc(reinterpret_cast<void**>(&piece.memory), piece_bytes, cudaHostAllocDefault));
+        MINIMA_CUDA(cudaEventCreateWithFlags(&piece.done, cudaEventDisableTiming));
+      } else if (cudaEventQuery(piece.done) != cudaSuccess) {
+        MINIMA_CUDA(cudaEventSynchronize(piece.done));
+      }
+      std::memcpy(piece.memory, source + begin, size);
+      MINIMA_CUDA(cudaMemcpyAsync(target + begin, piece.memory, size, cudaMemcpyHostToDevice, cuda::device().stream));
+      MINIMA_CUDA(cudaEventRecord(piece.done, cuda::device().stream));
+    }
+  }
+
+ private:
+  static constexpr size_t pieces = 16, piece_bytes = size_t{1} << 20;
+  struct Piece {
+    std::byte* memory = nullptr;
+    cudaEvent_t done = nullptr;
+  };
+  std::mutex mutex_;
+  Piece pieces_[pieces];
+  size_t next_ = 0;
+};
+
+UploadRing& uploads() {
+  static UploadRing& ring = *new UploadRing;  // never destroyed: CUDA may be gone by then
+  return ring;
+}
+
+bool asked_for_tf32() {
+  const char* wish = std::getenv("MINIMA_TF32");
+  return wish && std::strcmp(wish, "1") == 0;
+}
+
+// Whether the machine code or PTX of this build runs on the device is known by asking for any kernel of it.
+struct Nothing {
+  MINIMA_HOST_DEVICE void operator()(int64_t) const {}
+};
+
+std::string find_device() {
+  int devices = 0;
+  const cudaError_t error = cudaGetDeviceCount(&devices);
+  cudaGetLastError();
+  if (error == cudaErrorInsufficientDriver)
+    return text("no NVIDIA driver was found, or one that is older than CUDA ", CUDART_VERSION / 1000, ".",
+                CUDART_VERSION % 1000 / 10, " needs");
+  if (error == cudaErrorNoDevice || (error == cudaSuccess && devices == 0))
+    return "the NVIDIA driver shows no GPU to this process; is CUDA_VISIBLE_DEVICES set?";
+  if (error != cudaSuccess) return text("CUDA says: ", cudaGetErrorString(error));
+  cudaFuncAttributes attributes;
+  if (const cudaError_t problem = cudaFuncGetAttributes(&attributes, for_each_kernel<Nothing>);
+      problem != cudaSuccess) {
+    cudaGetLastError();
+    cudaDeviceProp properties;
+    if (problem != cudaErrorNoKernelImageForDevice || cudaGetDeviceProperties(&properties, 0) != cudaSuccess)
+      return text("CUDA says: ", cudaGetErrorString(problem));
+    return text("the GPU, ", properties.name, ", has compute capability ", properties.major, ".", properties.minor,
+                ", and this build has kernels for ", MINIMA_CUDA_ARCHITECTURES,
+                "; configure with -DCMAKE_CUDA_ARCHITECTURES=", properties.major, properties.minor);
+  }
+  return "";
+}
+
+DeviceState set_up() {
+  DeviceState state;
+  MINIMA_CUDA(cudaStreamCreateWithFlags(&state.stream, cudaStreamNonBlocking));
+  MINIMA_CUDA(cudaHostAlloc(reinterpret_cast<void**>(&state.fault), sizeof(Fault), cudaHostAllocMapped));
+  *state.fault = {};
+  MINIMA_CUDA(cudaMallocAsync(reinterpret_cast<void**>(&state.reported), sizeof(unsigned), state.stream));
+  MINIMA_CUDA(cudaMemsetAsync(state.reported, 0, sizeof(unsigned), state.stream));
+  MINIMA_CUDA(cublasCreate(&state.blas));
+  MINIMA_CUDA(cublasSetStream(state.blas, state.stream));
+  MINIMA_CUDA(cublasSetMathMode(state.blas, asked_for_tf32() ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH));
+  return state;
+}
+
+void throw_fault() {
+  DeviceState& state = cuda::device();
+  if (!state.fault->present) return;
+  const Fault fault = *state.fault;
+  *state.fault = {};
+  MINIMA_CUDA(cudaMemsetAsync(state.reported, 0, sizeof(unsigned), state.stream));
+  fail("cuda", text("label or index ", fault.index, " at position ", fault.position, " of a step that has run"),
+       text("0 to ", fault.end - 1),
+       "The GPU found it: a step does not wait for the device, hence the message now. What was computed since is "
+       "wrong.");
+}
+
+}  // namespace
+
+void check(cudaError_t error, const char* call) {
+  if (error == cudaSuccess) return;
+  cudaGetLastError();
+  const std::string what = call;
+  fail("cuda",
+       text(cudaGetErrorName(error), " (", cudaGetErrorString(error), ") from ", what.substr(0, what.find('('))),
+       "success",
+       "After an error in a kernel the GPU is lost to this process: start it again from the last checkpoint. "
+       "compute-sanitizer finds the kernel.");
+}
+
+void check(cublasStatus_t status, const char* call) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  const std::string what = call;
+  fail("cuda", text(cublasGetStatusName(status), " from ", what.substr(0, what.find('('))), "success");
+}
+
+DeviceState& device() {
+  static DeviceState& state = *new DeviceState(set_up());  // never destroyed: CUDA may be gone by then
+  return state;
+}
+
+}  // namespace cuda
+
+void* CudaBackend::allocate(size_t bytes) {
+  void* block = nullptr;
+  const cudaError_t error = cudaMallocAsync(&block, bytes, cuda::device().stream);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    size_t free = 0, total = 0;
+    MINIMA_CUDA(cudaMemGetInfo(&free, &total));
+    fail("allocate", text("a request for ", bytes, " bytes on the GPU, of whose ", total, " bytes ", free, " are free"),
+         "enough free memory", "Use a smaller batch or model; nvidia-smi shows who else uses the GPU.");
+  }
+  check(error, "cudaMallocAsync");
+  return block;
+}
+
+// In the order of the stream: kernels that were enqueued before may still use the block. At the end of the process CUDA
+// may be gone already, and the memory with it.
+void CudaBackend::deallocate(void* block) { cudaFreeAsync(block, cuda::device().stream); }
+
+void CudaBackend::copy_to_host(const void* source, void* target, size_t bytes) {
+  if (bytes > 0) MINIMA_CUDA(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToHost, cuda::device().stream));
+  MINIMA_CUDA(cudaStreamSynchronize(cuda::device().stream));
+  throw_fault();
+}
+
+void CudaBackend::copy_from_host(const void* source, void* target, size_t bytes) {
+  uploads().upload(static_cast<const std::byte*>(source), static_cast<std::byte*>(target), bytes);
+}
+
+Backend& cuda_backend() {
+  const std::string reason = cuda_unavailable_reason();
+  if (!reason.empty()) fail("device", "cuda, but " + reason, "a GPU that can be used", "Use Device::cpu.");
+  static CudaBackend& backend = *new CudaBackend;
+  return backend;
+}
+
+std::string cuda_description() {
+  if (!cuda_unavailable_reason().empty()) return "";
+  cudaDeviceProp properties;
+  int driver = 0;
+  MINIMA_CUDA(cudaGetDeviceProperties(&properties, 0));
+  MINIMA_CUDA(cudaDriverGetVersion(&driver));
+  return text(properties.name, ", compute capability ", properties.major, ".", properties.minor, ", driver for CUDA ",
+              driver / 1000, ".", driver % 1000 / 10, ", built with CUDA ", CUDART_VERSION / 1000, ".",
+              CUDART_VERSION % 1000 / 10, asked_for_tf32() ? ", TF32" : "");
+}
+
+}  // namespace minima::core
+
+namespace minima {
+
+std::string cuda_unavailable_reason() {
+  static const std::string& reason = *new std::string(core::cuda::find_device());
+  return reason;
+}
+
+}  // namespace minima

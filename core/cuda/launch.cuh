@@ -1,0 +1,99 @@
+// How kernels are started, and the loops and joins that they share. There is no <<<>>>: a kernel is started by a call
+// that returns its error, and so the same sources are also compiled for the emulated device of tests/emulation/.
+// Not here: the device itself (device.cuh).
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "core/cuda/device.cuh"
+#include "core/host_device.h"
+
+/// An array that the threads of a block share.
+#ifndef MINIMA_SHARED
+#define MINIMA_SHARED(T, name, n) __shared__ __align__(16) T name[n]
+#endif
+
+namespace minima::core::cuda {
+
+inline constexpr int threads = 256;  ///< of a block, unless a kernel needs another number
+inline constexpr int warp = 32;
+
+template <class... Parameters, class... Arguments>
+void launch(dim3 grid, int block_size, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  cudaLaunchConfig_t configuration{};
+  configuration.gridDim = grid;
+  configuration.blockDim = dim3(static_cast<unsigned>(block_size));
+  configuration.stream = device().stream;
+  MINIMA_CUDA(cudaLaunchKernelEx(&configuration, kernel, static_cast<Parameters>(arguments)...));
+}
+
+template <class... Parameters, class... Arguments>
+void launch(int64_t blocks, int block_size, void (*kernel)(Parameters...), const Arguments&... arguments) {
+  launch(dim3(static_cast<unsigned>(blocks)), block_size, kernel, arguments...);
+}
+
+/// Enough blocks for n threads' work, but no more than keep every processor busy: each thread then takes several turns.
+inline int64_t blocks_for(int64_t n) {
+  constexpr int64_t most = 4096;
+  return n / threads >= most ? most : (n + threads - 1) / threads;
+}
+
+template <class F>
+__global__ void __launch_bounds__(threads, 2) for_each_kernel(int64_t n, F f) {
+  const int64_t step = int64_t{gridDim.x} * threads;
+  for (int64_t i = int64_t{blockIdx.x} * threads + threadIdx.x; i < n; i += step) f(i);
+}
+
+/// Calls f(i) for i = 0 .. n-1, each on a thread of its own. F is a struct that can be copied to the device.
+template <class F>
+void for_each(int64_t n, const F& f) {
+  if (n > 0) launch(blocks_for(n), threads, for_each_kernel<F>, n, f);
+}
+
+/// n / divisor by a multiplication and a shift, for 0 <= n < 2^31: a division is slow on a GPU. (Granlund and
+/// Montgomery, Division by Invariant Integers using Multiplication, 1994.)
+struct Divider {
+  uint32_t divisor = 1, factor = 1, shift = 0;
+
+  Divider() = default;
+  explicit Divider(int64_t by) : divisor(static_cast<uint32_t>(by < 1 ? 1 : by)) {
+    while ((uint64_t{1} << shift) < divisor) ++shift;
+    factor = static_cast<uint32_t>(((uint64_t{1} << 32) * ((uint64_t{1} << shift) - divisor)) / divisor + 1);
+  }
+  MINIMA_HOST_DEVICE uint32_t divide(uint32_t n) const {
+    return (static_cast<uint32_t>((uint64_t{n} * factor) >> 32) + n) >> shift;
+  }
+  /// The quotient; n becomes the remainder.
+  MINIMA_HOST_DEVICE uint32_t split(uint32_t& n) const {
+    const uint32_t quotient = divide(n);
+    n -= quotient * divisor;
+    return quotient;
+  }
+};
+
+/// An error unless positions in a tensor fit 32 bits, as kernels that work out coordinates need it.
+inline void require_indexable(const char* where, int64_t numel) {
+  if (numel > 0x7fffffff)
+    fail(where, text("a tensor of ", numel, " elements on the GPU"), "at most 2147483647 of them",
+         "Use a smaller batch.");
+}
+
+/// All lanes of a warp get op over the values of all lanes, joined in one fixed order.
+template <class Total, class Op>
+__device__ Total join_warp(const Op& op, Total total) {
+  for (int distance = warp / 2; distance > 0; distance /= 2)
+    total = op.join(total, op.from_lane(total, static_cast<int>(threadIdx.x % warp) ^ distance));
+  return total;
+}
+
+/// The elements of a tensor on the device, as T.
+template <class T>
+const T* read(const Tensor& tensor) {
+  return reinterpret_cast<const T*>(tensor.raw());
+}
+template <class T>
+T* write(Tensor& tensor) {
+  return reinterpret_cast<T*>(tensor.raw());
+}
+
+}  // namespace minima::core::cuda

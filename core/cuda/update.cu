@@ -1,0 +1,65 @@
+// Optimizer rules over flat buffers: one pass over memory.
+#include <map>
+#include <mutex>
+#include <typeindex>
+
+#include "core/cuda/cuda_backend.h"
+#include "core/cuda/rules.cuh"
+
+namespace minima::core {
+
+using namespace cuda;
+
+namespace cuda {
+namespace {
+
+struct Rules {
+  std::mutex mutex;
+  std::map<std::type_index, RuleKernel> kernels{
+      {typeid(SgdRule), rule_kernel<SgdRule>()},
+      {typeid(NesterovRule), rule_kernel<NesterovRule>()},
+      {typeid(AdamRule), rule_kernel<AdamRule>()},
+      {typeid(GradientDescentRule), rule_kernel<GradientDescentRule>()},
+  };
+};
+
+Rules& rules() {
+  static Rules& all = *new Rules;
+  return all;
+}
+
+RuleKernel kernel_of_type(const std::type_info& type) {
+  Rules& all = rules();
+  std::lock_guard lock(all.mutex);
+  const auto found = all.kernels.find(type);
+  if (found == all.kernels.end())
+    fail("update", text("the rule ", type.name(), " on the GPU"), "a rule that was compiled for it",
+         "Put a line  static const minima::core::cuda::OnCuda<YourRule> on_cuda;  into a .cu file of your program, or "
+         "train on Device::cpu.");
+  return found->second;
+}
+
+}  // namespace
+
+void register_rule(const std::type_info& rule, const RuleKernel& kernel) {
+  Rules& all = rules();
+  std::lock_guard lock(all.mutex);
+  all.kernels[rule] = kernel;
+}
+
+}  // namespace cuda
+
+void CudaBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) {
+  const RuleKernel kernel = kernel_of_type(*rule.type);
+  dispatch_floating("update", weight.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* memory[UpdateKernel::most_states];
+    for (int i = 0; i < rule.states; ++i) memory[i] = write<T>(states[i]);
+    if constexpr (std::is_same_v<T, float>)
+      kernel.float32(rule.rule, weight.numel(), write<T>(weight), read<T>(grad), memory);
+    else
+      kernel.float64(rule.rule, weight.numel(), write<T>(weight), read<T>(grad), memory);
+  });
+}
+
+}  // namespace minima::core

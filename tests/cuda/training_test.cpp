@@ -1,0 +1,71 @@
+// Whole trainings on the GPU, beside the same on the CPU: 200 steps of an MLP and of a CNN with every optimizer.
+#include <cmath>
+
+#include "nn/batch_norm.h"
+#include "nn/layers.h"
+#include "nn/loss.h"
+#include "nn/models.h"
+#include "tests/cuda/on_device.h"
+#include "tests/cuda/training.h"
+
+using namespace minima;
+using namespace minima::test;
+
+namespace {
+
+/// The largest relative difference between the losses of two trainings, step by step.
+double worst_difference(const std::string& model, const std::string& optimizer, DType dtype, int steps) {
+  Training host(model, optimizer, dtype, Device::cpu), device(model, optimizer, dtype, Device::cuda);
+  double worst = 0;
+  for (int i = 0; i < steps; ++i) {
+    const double expected = host.step(i).item(), got = device.step(i).item();
+    worst = std::max(worst, std::abs(got - expected) / std::max(0.1, std::abs(expected)));
+    if (!(worst < 1)) return INFINITY;  // NaN too
+  }
+  CHECK(host.step(steps).item() < 0.7 * host.first_loss);  // it has learned something
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE("200 steps of an MLP with every optimizer have the CPU's losses in float64") {
+  for (const std::string& optimizer : optimizer_names) {
+    CAPTURE(optimizer);
+    CHECK(worst_difference("mlp", optimizer, DType::float64, 200) < 1e-7);
+  }
+}
+
+TEST_CASE("200 steps of a CNN with every optimizer have the CPU's losses in float64") {
+  for (const std::string& optimizer : optimizer_names) {
+    CAPTURE(optimizer);
+    CHECK(worst_difference("cnn", optimizer, DType::float64, 200) < 1e-7);
+  }
+}
+
+TEST_CASE("200 steps in float32 stay within rounding that has grown") {
+  for (const char* optimizer : {"sgd", "adam", "sam", "msam"})
+    for (const char* model : {"mlp", "cnn"}) {
+      CAPTURE(optimizer);
+      CAPTURE(model);
+      CHECK(worst_difference(model, optimizer, DType::float32, 200) < 0.02);
+    }
+}
+
+TEST_CASE("the same seed gives the same bits twice on the GPU") {
+  for (const char* model : {"mlp", "cnn"}) {
+    Training one(model, "msam", DType::float32, Device::cuda), two(model, "msam", DType::float32, Device::cuda);
+    for (int i = 0; i < 20; ++i) CHECK_SAME_BITS(one.step(i), two.step(i));
+  }
+}
+
+TEST_CASE("a model that moves to the GPU and back computes what it did") {
+  manual_seed(3);
+  nn::AnyModule model = nn::make_model("cnn", {8, 8, 1}, 10);
+  model->eval();
+  const Tensor x = numbers({4, 8, 8, 1}, DType::float32);
+  const Tensor before = (*model)(x).value();
+  model->to(Device::cuda);
+  CHECK_CLOSE((*model)(x.to(Device::cuda)).value(), before, {1e-4, 1e-5});
+  model->to(Device::cpu);
+  CHECK_SAME_BITS((*model)(x).value(), before);
+}

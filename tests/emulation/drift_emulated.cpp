@@ -1,0 +1,2 @@
+// The emulated headers.
+#include "tests/emulation/drift_check.inc"

@@ -1,0 +1,2 @@
+// The real headers.
+#include "tests/emulation/drift_check.inc"

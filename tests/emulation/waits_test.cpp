@@ -1,0 +1,59 @@
+// What only the emulated device can tell: how often the host waits, and what happens when the device is lost.
+#include "core/ops.h"
+#include "tests/check.h"
+#include "tests/cuda/training.h"
+#include "tests/emulation/emulation.h"
+
+using namespace minima;
+using namespace minima::test;
+
+TEST_CASE("a training step of any optimizer never waits for the device") {
+  for (const std::string& optimizer : optimizer_names)
+    for (const char* model : {"mlp", "cnn"}) {
+      CAPTURE(optimizer);
+      CAPTURE(model);
+      Training training(model, optimizer, DType::float32, Device::cuda);
+      for (int i = 0; i < 3; ++i) training.step(i);
+      const int64_t waits = emulation::waits(), launches = emulation::launches();
+      Tensor loss;
+      for (int i = 0; i < 6; ++i) loss = training.step(i);
+      CHECK(emulation::waits() == waits);
+      CHECK(emulation::launches() > launches + 60);
+      CHECK(std::isfinite(loss.item()));  // which waits
+      CHECK(emulation::waits() == waits + 1);
+    }
+}
+
+TEST_CASE("after the first steps a training step asks the device for no memory") {
+  if (std::getenv("MINIMA_NO_CACHING")) return;
+  Training training("cnn", "sam", DType::float32, Device::cuda);
+  for (int i = 0; i < 3; ++i) training.step(i);
+  const int64_t before = memory_statistics(Device::cuda).system_allocations;
+  for (int i = 0; i < 6; ++i) training.step(i);
+  CHECK(memory_statistics(Device::cuda).system_allocations == before);
+}
+
+TEST_CASE("when the GPU is full, memory that is kept for later use is given back first") {
+  if (std::getenv("MINIMA_NO_CACHING")) return;
+  release_cached_memory(Device::cuda);
+  const int64_t mib = 1 << 20, in_use = memory_statistics(Device::cuda).bytes_reserved;
+  emulation::set_capacity(static_cast<size_t>(in_use + 40 * mib));
+  { const Tensor kept = Tensor::empty({24 * mib}, DType::uint8, Device::cuda); }
+  const Tensor other = Tensor::zeros({32 * mib}, DType::uint8, Device::cuda);
+  CHECK(core::all_finite(other.slice(0, 8).to(DType::float32)));
+  CHECK_ERROR(Tensor::empty({16 * mib}, DType::uint8, Device::cuda), "Use a smaller batch or model");
+  emulation::set_capacity(size_t{16} << 30);
+}
+
+TEST_CASE("a lost device is an error that says to start again") {
+  const Tensor x = Tensor::zeros({3}, DType::float32, Device::cuda);
+  CHECK(x.at(0) == 0);
+  emulation::set_lost(true);
+  CHECK_ERROR(core::sum(x),
+              "cudaErrorIllegalAddress (an illegal memory access was encountered) from cudaLaunchKernelEx");
+  CHECK_ERROR(x.item(), "item");
+  CHECK_ERROR(x.at(0), "start it again from the last checkpoint");
+  CHECK_ERROR(core::matmul(x.reshape({1, 3}), x.reshape({3, 1})), "cublasSgemm");
+  emulation::set_lost(false);
+  CHECK(x.at(0) == 0);
+}
