@@ -128,9 +128,12 @@ TEST_CASE("what is not exactly as it was when tuning was done is not said to be 
 }
 
 TEST_CASE("data of one's own are split anew with each seed, unless they are tuned on; published splits stay") {
-  CHECK_FALSE(parsed({}).splits_anew());
-  CHECK(parsed({"--data", "flowers.csv", "--label", "kind"}).splits_anew());
-  CHECK_FALSE(parsed({"--data", "flowers.csv", "--label", "kind", "--tune"}).splits_anew());
+  Problem drawn, published;
+  drawn.loaded = std::make_shared<const datasets::Loaded>();
+  published.loaded = std::make_shared<const datasets::Loaded>(datasets::Loaded{.own_test_part = true});
+  CHECK_FALSE(parsed({}).splits_anew(published));
+  CHECK(parsed({"--data", "flowers.csv", "--label", "kind"}).splits_anew(drawn));
+  CHECK_FALSE(parsed({"--data", "flowers.csv", "--label", "kind", "--tune"}).splits_anew(drawn));
 }
 
 TEST_CASE("the schedule is told as it is: in short runs lr does not rise for a whole epoch") {
