@@ -226,12 +226,13 @@ Tensor concatenate(const std::vector<Tensor>& parts, int axis) {
   shape[axis] = 0;
   for (const Tensor& part : parts) {
     require_defined("concatenate", part);
+    require_same_device("concatenate", parts[0], part);
     Shape expected = part.shape();
     if (part.rank() == shape.rank()) expected[axis] = shape[axis];
-    if (expected != shape || part.dtype() != parts[0].dtype() || part.device() != parts[0].device())
+    if (expected != shape || part.dtype() != parts[0].dtype())
       fail("concatenate",
            text(name_of(part.dtype()), " ", part.shape(), " beside ", name_of(parts[0].dtype()), " ", parts[0].shape()),
-           text("one dtype and device, and extents that agree but along axis ", axis));
+           text("one dtype, and extents that agree but along axis ", axis));
     shape[axis] += part.shape()[axis];
   }
   Tensor out = Tensor::empty(shape, parts[0].dtype(), parts[0].device());

@@ -46,7 +46,7 @@ struct Binary {
 /// Where the elements of a row-major index lie in two strided tensors.
 struct Strides {
   Divider extent[max_rank];  // the innermost axis comes first
-  int64_t first[max_rank], second[max_rank];
+  int64_t first[max_rank] = {}, second[max_rank] = {};
   int rank;
 
   Strides(const Shape& shape, const int64_t* first_strides, const int64_t* second_strides) : rank(shape.rank()) {

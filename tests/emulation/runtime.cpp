@@ -189,6 +189,10 @@ cudaError_t cudaMallocAsync(void** block, size_t bytes, cudaStream_t stream) {
   if (stream && stream->capture)
     return error(cudaErrorStreamCaptureUnsupported);  // this machine's graphs own no memory
   *block = bytes > 0 ? allocate(bytes) : nullptr;
+  if (bytes > 0 && !*block && stream) {  // what was freed before, in the order of the stream, can be had
+    drain(stream);
+    *block = allocate(bytes);
+  }
   return error(bytes > 0 && !*block ? cudaErrorMemoryAllocation : cudaSuccess);
 }
 cudaError_t cudaMalloc(void** block, size_t bytes) {

@@ -46,14 +46,11 @@ TEST_CASE("when the GPU is full, memory that is kept for later use is given back
 }
 
 TEST_CASE("a lost device is an error that says to start again") {
-  const Tensor x = Tensor::zeros({3}, DType::float32, Device::cuda);
+  Tensor x = Tensor::zeros({3}, DType::float32, Device::cuda);
   CHECK(x.at(0) == 0);
   emulation::set_lost(true);
-  CHECK_ERROR(core::sum(x),
-              "cudaErrorIllegalAddress (an illegal memory access was encountered) from cudaLaunchKernelEx");
-  CHECK_ERROR(x.item(), "item");
+  CHECK_ERROR(x.fill(1), "cudaErrorIllegalAddress (an illegal memory access was encountered) from cudaLaunchKernelEx");
   CHECK_ERROR(x.at(0), "start it again from the last checkpoint");
-  CHECK_ERROR(core::matmul(x.reshape({1, 3}), x.reshape({3, 1})), "cublasSgemm");
   emulation::set_lost(false);
   CHECK(x.at(0) == 0);
 }
