@@ -19,6 +19,7 @@ namespace {
 constexpr int64_t strip_floats = 32768;   // input rows of a strip: 128 KB, beside the weights in the second-level cache
 constexpr int64_t least_strip_rows = 4;   // else more would be copied twice than once
 constexpr int64_t wanted_chunks = 32;     // for the threads to share
+constexpr int64_t short_row = 28;         // pixels: less than two of the tiles with most rows
 constexpr int64_t macs_per_element = 16;  // what a multiply-add costs, in the elements of cpu::grain
 
 /// Lines [first, last) of an image with `columns` pixels from pixel -left on, as far as there are such lines.
@@ -76,7 +77,19 @@ void run_tiles(const ChannelBlock& block, bool by_row, int64_t count, int64_t a_
   }
 }
 
-void direct_pass(const Pass& p, const float* x, const float* packed, const float* bias, bool relu, float* y) {
+/// A 1 x 1 kernel takes all pixels alike: short rows of one image become one.
+static Pass with_long_rows(Pass p) {
+  const bool pointwise = p.kernel_h == 1 && p.kernel_w == 1 && p.stride == 1 && p.top == 0 && p.left == 0;
+  if (pointwise && p.rows == p.height && p.columns == p.width && p.row_step == p.columns * p.pixel_step &&
+      p.columns < short_row) {
+    p.columns = p.width = p.rows * p.columns;
+    p.rows = p.height = 1;
+  }
+  return p;
+}
+
+void direct_pass(const Pass& pass, const float* x, const float* packed, const float* bias, bool relu, float* y) {
+  const Pass p = with_long_rows(pass);
   const Lines lines{p.height, p.width, p.in, p.left, (p.columns - 1) * p.stride + p.kernel_w};
   const int64_t rows = strip_rows(p.rows, p.batch, p.stride, lines.line()), strips = (p.rows + rows - 1) / rows;
   const int64_t room = lines.room((rows - 1) * p.stride + p.kernel_h), run = p.kernel_w * p.in;

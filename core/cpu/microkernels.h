@@ -29,9 +29,15 @@ struct Product {
 };
 using ProductKernel = void (*)(const Product&);
 
-/// One linear transform of small square tiles, t(x) = F x F^T, applied to each channel on its own. Element (i, j) of
-/// the input lies at from[i * extent + j], `channels` floats; of the output at to + (i * extent' + j) * to_step.
-using TileTransform = void (*)(const float* const* from, int64_t channels, float* to, int64_t to_step);
+/// y = F x F^T of small square tiles, each channel on its own, in two halves. F down the columns: element k of row i
+/// lies at rows[i][k], and of the result at to[i * to_step + k], for `count` neighbouring pixels times channels.
+using ColumnTransform = void (*)(const float* const* rows, int64_t count, float* to, int64_t to_step);
+/// And F along the rows of one tile: element (i, j) lies at from + i * row_step + j * channels, and of the result at
+/// to + (i * extent + j) * to_step, `channels` floats each.
+using RowTransform = void (*)(const float* from, int64_t row_step, int64_t channels, float* to, int64_t to_step);
+/// Both halves at once: element (i, j) lies at from[i * extent + j], and of the result at to + (i * extent' + j) *
+/// to_step, `count` floats each.
+using TileTransform = void (*)(const float* const* from, int64_t count, float* to, int64_t to_step);
 
 /// The last transform of a convolution: it leaves an m x m tile of the image, clipped to rows x columns pixels.
 struct TileOutput {
@@ -47,11 +53,13 @@ struct TileOutput {
 /// Winograd's algorithm F(m x m, 3 x 3), on tiles of n = m + 2 pixels a side (winograd.cpp has the algebra).
 struct WinogradKernels {
   int64_t m;
-  TileTransform input;                ///< B^T x B:     n x n -> n x n
+  ColumnTransform input_columns;  ///< B^T x B:     n x n -> n x n
+  RowTransform input_rows;
   TileTransform weight;               ///< G w G^T:     3 x 3 -> n x n
   void (*output)(const TileOutput&);  ///< A^T p A:     n x n -> m x m
-  TileTransform output_gradient;      ///< A y A^T:     m x m -> n x n, the transpose of output
-  TileTransform weight_gradient;      ///< G^T p G:     n x n -> 3 x 3, the transpose of weight
+  ColumnTransform gradient_columns;   ///< A y A^T:     m x m -> n x n, the transpose of output
+  RowTransform gradient_rows;
+  TileTransform weight_gradient;  ///< G^T p G:     n x n -> 3 x 3, the transpose of weight
   int64_t n() const { return m + 2; }
   int64_t elements() const { return n() * n(); }
 };
