@@ -68,9 +68,7 @@ int start(const Words& words) {
   for (const Assignment& a : assignments()) write_assignment(a, folder + "/" + a.folder);
   write_text(folder + "/9-a-comparison/comparison.md", repository_text("examples/course/comparison.md"));
   for (const Page& page : pages())
-    if (!page.answers_wanted.empty())
-      write_text(folder + "/answers/" + page.name + ".md",
-                 "# " + page.title + "\n\nWrite below each question.\n" + page.answers_wanted);
+    if (!page.answers_wanted.empty()) write_text(folder + "/answers/" + page.name + ".md", answer_sheet(page));
   write_text(folder + "/README.md", repository_text("docs/course/README.md"));
   Ledger::create(folder, student);  // last: what is half made is no workspace
   std::printf("The workspace is %s: read its README.md, and go on in that folder.\n", folder.c_str());
@@ -85,7 +83,7 @@ void predict(Ledger& ledger, const Question& question, const std::string& given)
            "A prediction that is changed afterwards is none.");
     return;
   }
-  std::printf("Predict first.%s\n", question.asked.c_str());
+  std::printf("Predict first. %s\n", question.asked.c_str());
   std::string answer = given;
   if (answer.empty()) {
     std::printf("Your prediction, in a line: ");

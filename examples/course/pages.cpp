@@ -27,7 +27,7 @@ Page read(const fs::path& path, const std::string& name) {
   for (const std::string& line : lines) {
     if (line.rfind(box, 0) == 0) {
       page.questions.push_back({name + "." + std::to_string(page.questions.size() + 1), "", ""});
-      page.questions.back().asked = line.substr(std::string(box).size()) + "\n";
+      page.questions.back().asked = line.substr(std::min(std::string(box).size() + 1, line.size())) + "\n";
       in_box = true;
     } else if (in_box && line.rfind(">", 0) == 0) {
       page.questions.back().asked += line.substr(std::min<size_t>(2, line.size())) + "\n";
@@ -64,6 +64,10 @@ std::vector<Page> pages() {
     for (const auto& [number, path] : numbered) found.push_back(read(path, kind + std::to_string(number)));
   }
   return found;
+}
+
+std::string answer_sheet(const Page& page) {
+  return "# " + page.title + "\n\nWrite below each question.\n" + page.answers_wanted;
 }
 
 Page page(const std::string& name) {

@@ -69,7 +69,7 @@ void add_page(const Page& page, const std::string& workspace, const Ledger& ledg
   const std::vector<Entry> runs = ledger.of("lab", page.name);
   for (const Entry& run : runs) out += "Run " + run.time + ": " + run.text + "\n\n";
   if (runs.empty()) missing.push_back("a run of " + page.name);
-  const std::string answers = written(workspace + "/answers/" + page.name + ".md", page.answers_wanted);
+  const std::string answers = written(workspace + "/answers/" + page.name + ".md", answer_sheet(page));
   if (answers.empty()) missing.push_back("answers/" + page.name + ".md");
   out += answers.empty() ? "*No answers.*\n" : "Answers:\n\n" + answers;
 }

@@ -96,7 +96,7 @@ TEST_CASE("every chapter and lab asks for a prediction, every lab asks its own q
     CHECK_MESSAGE(!page.questions.empty(), page.path);
     if (page.name.rfind("chapter", 0) == 0) {
       ++chapters;
-      CHECK_MESSAGE(contains(page.questions[0].answer, "```text"), page.path);
+      CHECK_MESSAGE(page.questions[0].answer.size() > 100, page.path);
       continue;
     }
     ++labs;
@@ -208,7 +208,7 @@ TEST_CASE("the report holds predictions and answers, and names what is missing")
   const std::string page = read_bytes(work + "/report.md"), html = read_bytes(work + "/report.html");
   for (const char* part : {"# Report of Aiko Sato", "about <half> & half", "SAM ends 5.4 points above SGD.",
                            "- a prediction for lab6.1", "- answers/lab5.md", "- a grading of assignment 3"})
-    CHECK_MESSAGE(contains(page, part), part);
+    CHECK_MESSAGE(contains(page, part), std::string(part));
   CHECK(!contains(page, "- answers/lab6.md"));
   CHECK(!contains(page, "- a prediction for chapter7.1"));
   CHECK(contains(html, "about &lt;half&gt; &amp; half"));
