@@ -393,7 +393,7 @@ class SurfaceLab {
       for (const walk of this.sides[side]) {
         const label = `<td>${this.state.two ? `${side.toUpperCase()} ` : ""}${markPicture(walk.name)} ${optimizers[walk.name].name}</td>`;
         if (walk.refused) {
-          rows.push(`<tr>${label}<td class="reason" colspan="8">${escaped(walk.refused)}</td></tr>`);
+          rows.push(`<tr>${label}<td class="reason" colspan="8"><span>${escaped(walk.refused)}</span></td></tr>`);
           continue;
         }
         const i = Math.min(this.shown, walk.steps), p = walk.at(i), s = walk.steps ? walk.at(Math.min(i, walk.steps - 1)) : p;
