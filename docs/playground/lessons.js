@@ -107,8 +107,8 @@ const lessons = [
   },
   {
     id: "nesterov-is-msam", chapter: "8-nesterov-and-msam", title: "Chapter 8: Nesterov is MSAM with a shrinking rho",
-    text: "With rho = lr · m · |v|, MSAM takes its gradients exactly at Nesterov's weights (which are look-ahead points): the small circle is on Nesterov's mark at every step.",
-    set: { a: { lr: 0.02 }, on: ["nesterov", "msam-nesterov"], speed: 5, arrows: ["e", "g"] },
+    text: "With rho = lr · m · |v|, MSAM takes its gradients exactly at Nesterov's weights, which are look-ahead points: the small circle, where MSAM took its last gradient, is on Nesterov's path, one point before Nesterov's mark.",
+    set: { a: { lr: 0.02 }, on: ["nesterov", "msam-nesterov"], speed: 5, arrows: ["e"], view: [2.88, 3.06, 0.22, 0.52] },
     until: 300,
     figures: [
       ["largest distance in 300 steps from Nesterov's weights to where MSAM takes its gradient", 0, 1e-12, (runs) => {

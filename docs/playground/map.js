@@ -293,10 +293,10 @@ class SurfaceMap {
     for (let i = from + 1; i <= to; ++i) pen.fillRect(x(i) - 1.4, y(i) - 1.4, 2.8, 2.8);
   }
 
-  /// Of the step that led to point `i` when it is the last one, else of the step that begins there.
+  /// Of the step that led to point i: where its gradient was taken, and that gradient. The velocity is that at point i.
   arrowsOf(pen, run, i, arrows) {
-    if (run.steps === 0) return;
-    const k = Math.min(i, run.steps - 1), p = run.at(k);
+    if (i === 0) return;
+    const p = run.at(i - 1), now = run.at(i);
     const x = this.px(p.w1), y = this.py(p.w2), ax = this.px(p.at1), ay = this.py(p.at2);
     if (![x, y, ax, ay].every((value) => Math.abs(value) < 1e5)) return;
     if (arrows.includes("e") && Math.hypot(ax - x, ay - y) > 0.5) {
@@ -314,6 +314,6 @@ class SurfaceMap {
       pen.stroke();
     }
     if (arrows.includes("g")) arrow(pen, ax, ay, -p.g1 * this.scale.x, p.g2 * this.scale.y, 40, theme[run.name]);
-    if (arrows.includes("v")) arrow(pen, x, y, -p.v1 * this.scale.x, p.v2 * this.scale.y, 40, theme[run.name], [4, 3]);
+    if (arrows.includes("v")) arrow(pen, this.px(now.w1), this.py(now.w2), -p.v1 * this.scale.x, p.v2 * this.scale.y, 40, theme[run.name], [4, 3]);
   }
 }

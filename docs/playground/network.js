@@ -397,7 +397,7 @@ class NetworkLab {
   tell() {
     const rows = this.trainees.map((t) => {
       const label = `<td>${markPicture(t.name)} ${optimizers[t.name].name}</td>`;
-      if (t.refused) return `<tr>${label}<td class="reason" colspan="5">${escaped(t.refused)}</td></tr>`;
+      if (t.refused) return `<tr>${label}<td class="reason" colspan="5"><span>${escaped(t.refused)}</span></td></tr>`;
       const h = t.history[t.history.length - 1];
       const cells = [h.gradients, short(h.trainLoss, 3), short(h.testLoss, 3), short(100 * h.testAccuracy, 3), short(h.curvature, 3)];
       return `<tr>${label}${cells.map((c) => `<td>${c}</td>`).join("")}</tr>`;

@@ -42,13 +42,15 @@ function surfaceProgram(state, minima) {
   const lines = [];
   for (const side of sides)
     for (const name of state.on)
-      lines.push(`  walk("${state.two ? `${side.toUpperCase()} ` : ""}${name}", ${noisy ? `${inCpp(state[side].noise)}, ` : ""}[](const std::vector<Variable>& w) { return ${optimizerInCpp(name, "w", state[side])}; });`);
+      lines.push(`  walk("${state.two ? `${side.toUpperCase()} ` : ""}${name}", ${noisy ? `${inCpp(state[side].noise)}, ` : ""}[](const std::vector<Variable>& w) {\n    return ${optimizerInCpp(name, "w", state[side])};\n  });`);
   const noise = !noisy ? "" : label
     ? `    // the label is 1 and a normal number, a new one at each step; both gradients of a step see the same
-    const double label = 1 + Generator{${seed}, static_cast<uint64_t>(step)}.normal({1}, 0, noise, DType::float64).item();
+    Generator random{${seed}, static_cast<uint64_t>(step)};
+    const double label = 1 + random.normal({1}, 0, noise, DType::float64).item();
 `
-    : `    // each part of the gradient gets a normal number, a new one at each step; both gradients of a step see the same
-    const auto n = Generator{${seed}, 2 * static_cast<uint64_t>(step)}.normal({2}, 0, noise, DType::float64).to_vector<double>();
+    : `    // a normal number for each part of the gradient, new at each step; both gradients of a step see the same
+    Generator random{${seed}, 2 * static_cast<uint64_t>(step)};
+    const auto n = random.normal({2}, 0, noise, DType::float64).to_vector<double>();
 `;
   const value = !noisy ? "loss(w1, w2)" : label ? "square(w1 * w2 - label) / 2" : "noise == 0 ? loss(w1, w2) : loss(w1, w2) + n[0] * w1 + n[1] * w2";
   return `#include <cstdio>
@@ -73,7 +75,8 @@ ${noise}    optimizer.step([&] {
       return value;
     });
   }
-  std::printf("%-14s w1 = %.17g  w2 = %.17g  loss = %.17g\\n", name, w1.item(), w2.item(), loss(w1, w2).item());
+  std::printf("%-14s w1 = %.17g  w2 = %.17g  loss = %.17g\\n", name, w1.item(), w2.item(),
+              loss(w1, w2).item());
 }
 
 int main() {
@@ -94,7 +97,7 @@ function networkProgram(state, csv) {
   const hidden = [n.width1, n.width2].filter((w) => Number(w) > 0).map((w) => `${w}, `).join("");
   const settings = (name) => ({ lr: name.startsWith("adam") ? n.lrAdam : n.lr, momentum: n.momentum, decay: n.decay, rho: name === "msam" ? n.rhoMsam : n.rho });
   const calls = state.networkOn.map((name) =>
-    `  learn("${name}", train, test, [](nn::Module& model) { return ${optimizerInCpp(name, "model.parameters()", settings(name))}; });`);
+    `  learn("${name}", train, test, [](nn::Module& model) {\n    return ${optimizerInCpp(name, "model.parameters()", settings(name))};\n  });`);
   return `#include <algorithm>
 #include <cstdio>
 

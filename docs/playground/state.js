@@ -69,7 +69,7 @@ const trainingControls = {
 const networkOptimizers = ["momentum", "nesterov", "adam", "adamw", "sam", "msam"];
 
 const speeds = [1, 2, 5, 10, 30, 60, 300, 1000, 3000];
-const arrowNames = { e: "to where the gradient is taken", g: "minus the gradient", v: "minus the velocity" };
+const arrowNames = { e: "to where the last gradient was taken", g: "minus that gradient", v: "minus the velocity" };
 const mostSteps = 50000;
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));

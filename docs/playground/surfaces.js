@@ -363,14 +363,15 @@ class SurfaceLab {
   draw() {
     if (this.groundChanged) for (const map of this.maps) map.drawGround();
     this.groundChanged = false;
-    this.maps.forEach((map, i) => map.drawRuns(this.sides[i === 0 ? "a" : "b"], this.shown, this.state.arrows));
+    const begun = (side) => this.sides[side].filter((walk) => walk.handle); // the others were refused
+    this.maps.forEach((map, i) => map.drawRuns(begun(i === 0 ? "a" : "b"), this.shown, this.state.arrows));
     const sign = JSON.stringify([this.shown, this.steps, this.state.axis, this.state.two, this.state.on, this.walks.map((w) => w.refused), this.sized]);
     const now = performance.now();
     if (sign === this.lastDrawn || (this.playing && now - this.chartsDrawn < 80)) return; // the eye needs no more
     this.lastDrawn = sign;
     this.chartsDrawn = now;
     const byGradients = this.state.axis === "gradients";
-    const lines = (quantity) => ["a", "b"].flatMap((side) => this.sides[side].map((walk) => ({
+    const lines = (quantity) => ["a", "b"].flatMap((side) => begun(side).map((walk) => ({
       name: walk.name, dash: side === "b" ? [6, 4] : null, count: walk.steps + 1,
       x: (i) => i * (byGradients ? walk.gradients : 1), y: (i) => walk.data[10 * i + quantity],
     })));
@@ -393,10 +394,10 @@ class SurfaceLab {
       for (const walk of this.sides[side]) {
         const label = `<td>${this.state.two ? `${side.toUpperCase()} ` : ""}${markPicture(walk.name)} ${optimizers[walk.name].name}</td>`;
         if (walk.refused) {
-          rows.push(`<tr>${label}<td class="reason" colspan="8">${escaped(walk.refused)}</td></tr>`);
+          rows.push(`<tr>${label}<td class="reason" colspan="8"><span>${escaped(walk.refused)}</span></td></tr>`);
           continue;
         }
-        const i = Math.min(this.shown, walk.steps), p = walk.at(i), s = walk.steps ? walk.at(Math.min(i, walk.steps - 1)) : p;
+        const i = Math.min(this.shown, walk.steps), p = walk.at(i), s = walk.at(Math.max(0, i - 1)); // g and v of the step that led here
         const cells = [i * walk.gradients, short(p.w1, 5), short(p.w2, 5), short(p.loss), short(p.curvature), short(Math.hypot(p.w1, p.w2), 5), short(Math.hypot(s.g1, s.g2)), short(Math.hypot(s.v1, s.v2))];
         rows.push(`<tr>${label}${cells.map((c) => `<td>${c}</td>`).join("")}</tr>`);
       }

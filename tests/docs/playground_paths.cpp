@@ -25,11 +25,12 @@ Surface with(Surface surface, const std::function<Variable(const Variable&, cons
   return surface;
 }
 
-/// With these settings rounding does not grow. It does where SAM or MSAM have arrived and jump to and fro around a
-/// minimum: there two roundings of the start can move the 200th point by 1e-4, natively and in the browser alike.
+/// With these settings rounding does not grow. It does where the velocity of MSAM or the gradient of SAM passes close
+/// to zero: its direction, and with it the next gradient, is then made of rounding. After 200 steps such paths can
+/// differ by 1e-4, two native ones as well.
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const auto& [name, lr] : {std::pair{"valley", 0.02}, {"rosenbrock", 2e-4}, {"beale", 1e-3}, {"saddle", 0.01}})
+  for (const auto& [name, lr] : {std::pair{"valley", 0.02}, {"rosenbrock", 2e-4}, {"beale", 1e-3}, {"saddle", 0.03}})
     all.push_back({text("\"surface\": \"", name, "\""), surface(name), lr});
   const Surface any = surface("valley");
   all.push_back(
@@ -41,7 +42,7 @@ std::vector<Case> cases() {
        with(
            any, [=](const auto& x, const auto& y) { return (square(c * x + s * y) + 25 * square(c * y - s * x)) / 2; },
            2, 0.8),
-       0.01});
+       0.03});
   all.push_back(
       {"\"surface\": \"formula\", \"formula\": \"log(1 + exp(-3 w1)) + 0.2w1^2 + (w2 - w1)^2 / 4 + exp(w2 / 3) + w2^4 "
        "/ 8\"",

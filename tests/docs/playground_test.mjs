@@ -79,7 +79,7 @@ try {
   const pages = [join(source, "docs"), join(source, "docs/walkthrough")].flatMap((folder) =>
     readdirSync(folder).filter((name) => name.endsWith(".md")).map((name) => readFileSync(join(folder, name), "utf8")));
   const linked = new Set(pages.flatMap((text) => [...text.matchAll(/playground\.md#([a-z-]+)/g)].map((m) => m[1])));
-  const described = [...readFileSync(join(source, "docs/playground.md"), "utf8").matchAll(/<a id="([a-z-]+)">/g)].map((m) => m[1]);
+  const described = [...readFileSync(join(source, "docs/playground.md"), "utf8").matchAll(/^### (.+)$/gm)].map((m) => m[1].toLowerCase().replaceAll(" ", "-"));
   check([...linked].every((id) => known.includes(id)) && known.every((id) => described.includes(id)), "every link of the pages names a lesson, and every lesson is described");
   const marked = await call(() => {
     const { page, stateOf, lessons } = playground, lab = page.parts.surface, lesson = lessons.find((l) => l.id === "two-cycle");

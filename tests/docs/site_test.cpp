@@ -54,7 +54,7 @@ TEST_CASE("links to the playground's lessons open them where the site has the pl
   REQUIRE(site.build("katex", site.folder.file("play.html")).status == 0);
   CHECK(contains(site.page("play.html"), "<html lang=\"en\" data-site>"));
   CHECK(contains(site.page("walkthrough/7-msam.md"), "](../play.html#lesson=parking)"));
-  CHECK(contains(site.page("playground.md"), "](play.html#lesson=parking)"));
+  CHECK(contains(site.page("playground.md"), "### Parking\n\n[Open this lesson](play.html#lesson=parking).\n"));
   const FakeSite without;
   REQUIRE(without.build().status == 0);
   CHECK(!std::filesystem::exists(without.folder.file("site/play.html")));
