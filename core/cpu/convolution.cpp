@@ -148,7 +148,7 @@ void CpuBackend::conv2d(const core::Window& window, const Tensor& x, const Tenso
     if constexpr (std::is_same_v<T, float>)
       cpu::forward(c, cpu::read<T>(x), cpu::read<T>(weight), offset, false, cpu::write<T>(y));
     else
-      cpu::im2col_forward(c, cpu::read<T>(x), cpu::read<T>(weight), offset, cpu::write<T>(y));
+      cpu::im2col_forward(c, cpu::read<T>(x), cpu::read<T>(weight), offset, false, cpu::write<T>(y));
   });
 }
 

@@ -31,7 +31,7 @@ struct Convolution {
 // ---- convolution_im2col.cpp: T is float or double; bias may be null
 
 template <class T>
-void im2col_forward(const Convolution& c, const T* x, const T* weight, const T* bias, T* y);
+void im2col_forward(const Convolution& c, const T* x, const T* weight, const T* bias, bool relu, T* y);
 template <class T>
 void im2col_transpose(const Convolution& c, const T* y, const T* weight, T* x);
 template <class T>

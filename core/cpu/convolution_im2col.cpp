@@ -123,7 +123,7 @@ const T* patches_of(const Convolution& c, int64_t begin, int64_t end, const T* x
 }  // namespace
 
 template <class T>
-void im2col_forward(const Convolution& c, const T* x, const T* weight, const T* bias, T* y) {
+void im2col_forward(const Convolution& c, const T* x, const T* weight, const T* bias, bool relu, T* y) {
   Patches<T> patches(c);
   const int64_t rows = strip_rows(c);
   parallel_for(strips_of(c), grain_of(rows * row_cost(c)), [&](int64_t first, int64_t last) {
@@ -134,6 +134,8 @@ void im2col_forward(const Convolution& c, const T* x, const T* weight, const T* 
         for (int64_t i = 0; i < positions; ++i) std::copy(bias, bias + c.out, to + i * c.out);
       gemm(false, true, positions, c.out, c.patch(), patches_of(c, begin, end, x, patches), c.patch(), weight,
            c.patch(), bias ? T(1) : T(0), to, c.out);
+      if (relu)
+        for (int64_t i = 0; i < positions * c.out; ++i) to[i] = to[i] < 0 ? T(0) : to[i];
     }
   });
 }
@@ -183,8 +185,8 @@ void im2col_correlate(const Convolution& c, const T* x, const T* y, T* weight) {
   });
 }
 
-template void im2col_forward(const Convolution&, const float*, const float*, const float*, float*);
-template void im2col_forward(const Convolution&, const double*, const double*, const double*, double*);
+template void im2col_forward(const Convolution&, const float*, const float*, const float*, bool, float*);
+template void im2col_forward(const Convolution&, const double*, const double*, const double*, bool, double*);
 template void im2col_transpose(const Convolution&, const float*, const float*, float*);
 template void im2col_transpose(const Convolution&, const double*, const double*, double*);
 template void im2col_correlate(const Convolution&, const float*, const float*, float*);
