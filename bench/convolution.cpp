@@ -169,7 +169,7 @@ void run(const Arguments& arguments) {
             in_images(c, o, channels_innermost, core::cpu::read<float>(weight));
           });
   add_row(arguments, chosen, "im2col and gemm", [](const Layer&, const core::cpu::Convolution& c, Operands& o) {
-    core::cpu::im2col_forward<float>(c, core::cpu::read<float>(o.x), core::cpu::read<float>(o.weight), nullptr,
+    core::cpu::im2col_forward<float>(c, core::cpu::read<float>(o.x), core::cpu::read<float>(o.weight), nullptr, false,
                                      core::cpu::write<float>(o.y));
   });
 
