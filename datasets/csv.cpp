@@ -197,7 +197,7 @@ size_t TextTable::column(const std::string& name, const std::string& asked_by) c
   const std::string known =
       joined(listed) + (names.size() > most_shown ? text(", ... (", names.size(), " in all)") : "");
   if (found != names.end() && !name.empty()) fail(file, "column " + shown(name) + " twice", "it once");
-  fail(file, name.empty() ? "no " + asked_by : text("no column ", shown(name), " for ", asked_by),
+  fail(file, name.empty() ? "no name for " + asked_by : text("no column ", shown(name), " for ", asked_by),
        "one of the columns " + known, "The first row names the columns.");
 }
 

@@ -1,4 +1,4 @@
-// read_gz by zlib.
+// read_gz and inflate_raw by zlib.
 #include <zlib.h>
 
 #include <algorithm>
@@ -35,6 +35,23 @@ std::vector<uint8_t> read_gz(const std::string& path, size_t limit) {
   bytes.resize(size);
   bytes.shrink_to_fit();
   return bytes;
+}
+
+std::vector<uint8_t> inflate_raw(const std::string& path, const std::vector<uint8_t>& packed, size_t size) {
+  // Deflate packs at most a thousand times; a file that says more is not believed before it is unpacked.
+  if (size > 1100 * packed.size() + 1100) fail(path, text(size, " bytes from ", packed.size()), "a whole zip archive");
+  std::vector<uint8_t> out(size + 1);
+  z_stream stream{};
+  if (inflateInit2(&stream, -15) != Z_OK) fail(path, "no memory", "enough to unpack it");
+  stream.next_in = const_cast<uint8_t*>(packed.data()), stream.avail_in = static_cast<unsigned>(packed.size());
+  stream.next_out = out.data(), stream.avail_out = static_cast<unsigned>(out.size());
+  const int result = inflate(&stream, Z_FINISH);
+  inflateEnd(&stream);
+  if (result != Z_STREAM_END || stream.total_out != size)
+    fail(path, text(stream.total_out, " unpacked bytes"), text(size, ", as the archive says"),
+         "It is damaged; get it again.");
+  out.resize(size);
+  return out;
 }
 
 }  // namespace minima::datasets::detail

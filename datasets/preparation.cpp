@@ -407,8 +407,12 @@ Preparation learn(const TextTable& table, const std::string& label, const std::m
         text(leaks.size() == 1 ? "Column " : "Columns ", joined(leaks),
              leaks.size() == 1 ? " alone predicts" : " each alone predict",
              " the label almost without error. Is it known before the label is? Else leave it out: --drop."));
-  if (out.feature_names().empty())
-    fail(table.file, "no column that can be learnt from", "at least one besides the label");
+  if (out.feature_names().empty()) {
+    Words reasons;
+    for (const ColumnPlan& plan : out.columns) reasons.push_back(shown(plan.name) + " is " + plan.becomes);
+    fail(table.file, "no column that can be learnt from" + (reasons.empty() ? "" : " (" + joined(reasons, "; ") + ")"),
+         "at least one besides the label");
+  }
   return out;
 }
 

@@ -90,11 +90,13 @@ Problem load(const Options& options, uint64_t study) {
   const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(options.data, how));
   const auto& [train, test] = loaded->split;
   if (train.has_targets()) fail("--task", "regression", "classes to predict", "train and compare predict quantities.");
-  std::vector<int64_t> counts(static_cast<size_t>(train.classes()));
-  for (const int64_t label : train.labels()) ++counts[static_cast<size_t>(label)];
+  std::vector<int64_t> counts(static_cast<size_t>(train.classes())), all = counts;
+  for (const int64_t label : train.labels()) ++counts[static_cast<size_t>(label)], ++all[static_cast<size_t>(label)];
+  for (const int64_t label : test.labels()) ++all[static_cast<size_t>(label)];
   for (size_t c = 0; c < counts.size(); ++c) {
     if (counts[c] < 2)
-      fail(options.data, text(counts[c] + 1, " samples of class \"", train.class_names()[c], "\""),
+      fail(options.data,
+           text(all[c], all[c] == 1 ? " sample" : " samples", " of class \"", train.class_names()[c], "\""),
            "at least 3, one each for training, validation and test", "Add samples or leave that class out.");
   }
   Problem problem{.data = options.data, .model = options.model, .train = train, .test = test, .loaded = loaded};

@@ -122,7 +122,7 @@ TEST_CASE("load passes its options on to a CSV file") {
   const TableOptions same{.label = "b", .test_fraction = 0.5, .seed = 4};
   const std::string path = folder.write("t.csv", table);
   CHECK_SAME_BITS(load(path, options).test.all().x, load_table(path, same).split.test.all().x);
-  CHECK_ERROR(load(path), "no the label");
+  CHECK_ERROR(load(path), "no name for the label");
 }
 
 TEST_CASE("load keeps the first training samples when a limit is given") {

@@ -255,8 +255,8 @@ TEST_CASE("summary.json has exactly the keys of its schema, and null where a div
   std::vector<std::string> keys, run_keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
   for (const auto& [key, value] : json.at("runs").at(0).items()) run_keys.push_back(key);
-  CHECK(keys ==
-        std::vector<std::string>{"batch", "data", "machine", "model", "parameters", "runs", "schema", "threads"});
+  CHECK(keys == std::vector<std::string>{"batch", "data", "machine", "model", "options", "parameters", "runs", "schema",
+                                         "threads"});
   CHECK(run_keys == std::vector<std::string>{"base", "epochs", "gradient_evaluations", "lambda_max", "lambda_residual",
                                              "lr", "momentum", "optimizer", "peak_memory_bytes", "rho", "seconds",
                                              "seed", "steps", "test_accuracy", "test_loss", "train_accuracy",

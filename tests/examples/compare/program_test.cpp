@@ -201,6 +201,24 @@ TEST_CASE("a table of one's own is compared by the name of its label column") {
   CAPTURE(outcome.output);
   CHECK(outcome.status == 0);
   CHECK(lines_of(folder.file("out/metrics.csv")).size() == 21);
+  CHECK(contains(outcome.output, "60 samples (48 training, 12 test), 2 features from 2 columns; 2 classes"));
+  CHECK(contains(outcome.output, "width   numbers, 0 to 6"));
+  const std::string report = read_bytes(folder.file("out/report.html"));
+  for (const char* part : {"is right in 50.0% of the test part", "standardised", "Balanced accuracy is",
+                           "calibration error", "label, then predicted as"})
+    CHECK_MESSAGE(contains(report, part), part);
+}
+
+TEST_CASE("without options, batch and epochs follow the size of one's own data, and are printed") {
+  TemporaryFolder folder;
+  std::string table = "width,height,kind\n";
+  for (int i = 0; i < 30; ++i) table += text(i % 7, ",", i % 11 + 5 * (i % 2), ",", i % 2 ? "tall" : "short", "\n");
+  const Outcome outcome =
+      run(folder, {MINIMA_COMPARE, "--data", folder.write("t.csv", table), "--label", "kind", "--model", "mlp:4",
+                   "--seeds", "1", "--optimizers", "sgd", "--out", folder.file("out")});
+  CAPTURE(outcome.output);
+  CHECK(outcome.status == 0);
+  CHECK(contains(outcome.output, "batch 8, 100 epochs"));
 }
 
 TEST_CASE("three orders of the rows of one small table give no opposite verdicts") {
@@ -246,13 +264,15 @@ TEST_CASE("input that cannot work is refused before any training, with a message
   check_refused({"--resume"}, "state.json] got no such file");
 }
 
-TEST_CASE("a table without its label column, with one class, or with text in a number is refused by name") {
+TEST_CASE("a table without its label column, with one class, or with missing labels is refused by name") {
   TemporaryFolder folder;
-  const std::string good = folder.write("good.csv", "a,b\n1,x\n2,y\n3,x\n4,y\n");
+  const std::string good = folder.write("good.csv", "a,b\n1,x\n5,y\n3,x\n4,y\n");
   check_refused({"--data", good}, "label");
   check_refused({"--data", good, "--label", "colour"}, "colour");
   check_refused({"--data", folder.write("one.csv", "a,b\n1,x\n2,x\n3,x\n"), "--label", "b"}, "one.csv");
-  check_refused({"--data", folder.write("text.csv", "a,b\n1,x\nmany,y\n3,x\n4,y\n"), "--label", "b"}, "many");
+  check_refused({"--data", folder.write("none.csv", "a,b\n1,x\n5,\n3,x\n4,y\n"), "--label", "b"}, "none in line 3");
+  check_refused({"--data", good, "--label", "b", "--time", "when"}, "no column \"when\" for --time");
+  check_refused({"--data", good, "--label", "b", "--task", "guessing"}, "[--task] got guessing");
 }
 
 TEST_CASE("an output directory that cannot be written is refused before any training") {

@@ -44,21 +44,22 @@ TEST_CASE("pilot refuses a table that it cannot learn from, and says what to do"
   const auto refused = [&](const std::string& csv, const std::vector<std::string>& parts) {
     check_refused(folder, {folder.write("t.csv", csv), "--label", "kind"}, parts);
   };
-  refused("x,kind\n1,a\n2,a\n3,a\n", {"column \"kind\"", "one class only, \"a\""});
-  refused("x,kind\n1,a\n2,b\n3,c\n",
-          {"t.csv]", "1 sample of class \"a\"", "where the label is a quantity, put it into ranges"});
-  refused("x,kind\n1,a\n2,a\n3,b\n4,b\n", {"2 samples of class \"a\"", "one each for training, validation and test"});
-  refused("x,kind\n1,a\nnan,a\n3,b\n4,b\n", {"line 3, column \"x\"", "got \"nan\"", "a finite number"});
+  refused("x,kind\n1,a\n2,a\n3,a\n", {"label \"kind\"", "one class only, \"a\""});
+  refused("x,kind\n1,a\n5,b\n3,c\n", {"t.csv]", "3 samples, none of a class like another's"});
+  refused("x,kind\n1,a\n5,a\n3,b\n4,b\n", {"2 samples of class \"a\"", "one each for training, validation and test"});
+  refused("x,kind\n1,a\n5,\n3,b\n4,b\n", {"label \"kind\"", "got none in line 3"});
+  refused("x,kind\n0,a\n1,a\n2,b\n3,b\n",
+          {"no column that can be learnt from", "\"x\" is left out: it counts the rows"});
   check_refused(folder, {folder.file("t.csv"), "--label", "colour"}, {"no column \"colour\"", "\"x\", \"kind\""});
-  check_refused(folder, {folder.file("t.csv")}, {"no name of a label column"});
+  check_refused(folder, {folder.file("t.csv")}, {"no name for the label"});
 }
 
-TEST_CASE("pilot refuses folders of images of mixed sizes, with both files") {
+TEST_CASE("pilot refuses a folder with a file that is no image, and a label for it") {
   TemporaryFolder folder;
   for (const char* name : {"a/0", "a/1", "a/2", "b/0", "b/1"})
     folder.write(text("data/", name, ".png"), image(4, 4, name[0] == 'a' ? 10 : 200));
-  folder.write("data/b/2.png", image(5, 4, 9));
-  check_refused(folder, {folder.file("data")}, {"data/b/2.png] got 5 x 4 pixels", "data/a/0.png has 4 x 4", "mogrify"});
+  folder.write("data/b/2.png", "words");
+  check_refused(folder, {folder.file("data")}, {"data/b/2.png] got what cannot be read as an image"});
   check_refused(folder, {folder.file("data"), "--label", "kind"}, {"the names of the folders inside are the classes"});
 }
 
