@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double check_seconds = 240;
-constexpr int64_t check_megabytes = 4096;
+constexpr int64_t check_megabytes = MINIMA_COURSE_MEGABYTES;
 
 std::vector<Claim> claims_of(const std::string& output) {
   std::istringstream in(output);

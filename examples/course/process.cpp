@@ -41,7 +41,8 @@ Outcome run_program(const std::string& folder, const std::vector<std::string>& w
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) fail(words[0], std::strerror(errno), "a pipe for its output");
+  if (pipe(ends) != 0) fail(words[0], std::strerror(errno), "a pipe for its output");
+  for (const int end : ends) fcntl(end, F_SETFD, FD_CLOEXEC);
   const pid_t child = fork();
   if (child < 0) fail(words[0], std::strerror(errno), "a process for it");
   if (child == 0) become(folder, arguments.data(), ends[1], megabytes);

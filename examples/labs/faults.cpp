@@ -28,7 +28,7 @@ const Fault& fault(int number) {
        "the schedule of rho before it."},
       {"The perturbation is undone after the momentum was updated, with the new momentum.",
        "Panel 4: every step goes astray while rho is not 0, though (panel 2) the perturbation has its right length.",
-       "Thought of for this lab: one line of bookkeeping moved."},
+       "nowhere that we know of; thought of for this lab: one line of bookkeeping moved."},
       {"Weight decay is taken at the perturbed weights.",
        "Panel 5 and no other: the new velocity is not momentum * v + g + weight_decay * w, by weight_decay * rho.",
        "optimizer/msam.py in github.com/MarlonBecker/MSAM takes weight decay there. It is a choice, not an error, but "
@@ -37,7 +37,7 @@ const Fault& fault(int number) {
        "Panel 9: two batches are counted in each step.", "github.com/davda54/sam, issue 17."},
       {"The checkpoint holds the perturbed weights and the momentum, but not the factor between them.",
        "Panel 4: one step goes astray, the one after resuming, by exactly rho: the perturbation is never undone.",
-       "Thought of for this lab: what a checkpoint forgets."},
+       "nowhere that we know of; thought of for this lab: what a checkpoint forgets."},
       {"Weight decay is added to the gradient in place.",
        "Panel 6: the gradient that is left after the step is not the one that was computed. Training is not affected; "
        "logged norms and accumulated gradients are.",
@@ -55,14 +55,14 @@ const Fault& fault(int number) {
        "Panel 4: all steps are right but the last, which ends at distance rho from where it should. As the learning "
        "rate "
        "has gone to 0, this is by far the largest error of the run.",
-       "Thought of for this lab: fault 3, at the end alone."},
+       "nowhere that we know of; thought of for this lab: fault 3, at the end alone."},
       {"The cosine of rho runs through two periods instead of half a one.",
        "Panel 2: rho comes back to its full value twice while it should only fall.",
        "utility/rhoScheduler.py in github.com/MarlonBecker/MSAM: a period of half the epochs."},
       {"SAM counts one gradient a step.",
        "Panel 10: it reports half of the gradients it takes. All trajectories are right; a comparison at equal numbers "
        "of gradients gives it twice the budget.",
-       "Thought of for this lab: budgets counted in steps."},
+       "nowhere that we know of; thought of for this lab: budgets counted in steps."},
   };
   return faults.at(static_cast<size_t>(number - 1));
 }

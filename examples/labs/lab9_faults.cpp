@@ -155,7 +155,7 @@ void print_solutions(Lab& lab, const std::vector<Suspect>& suspects, const Readi
     const Meter& meter = meter_of(suspect.fault);
     const Fault& found = fault(suspect.fault);
     lab.say(text(suspect.name, " is ", letter_of(suspect.fault), ") ", found.what, " ", found.shows,
-                 " Met in: ", found.where));
+                 " Where it was met: ", found.where));
     table.push_back({suspect.name, letter_of(suspect.fault), meter.what, number_text(meter.read(right)),
                      number_text(meter.read(suspect.readings)),
                      fixed(100 * test_loss_off(suspect.readings, right), 1) + " %"});
