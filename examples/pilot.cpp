@@ -11,6 +11,7 @@
 #include "examples/kit/program.h"
 #include "examples/kit/report.h"
 #include "examples/pilot/figures.h"
+#include "examples/pilot/plain_words.h"
 #include "examples/pilot/report.h"
 #include "examples/pilot/warnings.h"
 
@@ -22,12 +23,13 @@ namespace {
 constexpr double report_seconds = 3;  // figures and report, of the budget
 
 struct Options {
-  std::string data, label, model = "mlp", measure = "accuracy", out;
+  std::string data, label, model = "mlp", measure = "accuracy", language = "en", out;
   double minutes = 5, margin = -1;
   int64_t batch = 0, epochs = 0, threads = 0;
   datasets::LoadOptions how;  ///< the other options of the data
   bool warnings = false;
   PilotRule rule;
+  Prices prices{.per_month = 40};
 
   bool parse(int argc, const char* const* argv);
 
@@ -52,6 +54,9 @@ bool Options::parse(int argc, const char* const* argv) {
               "loss (default: 5)");
   line.option("--batch", batch, "samples in a step (0: 64, fewer for few data)");
   line.option("--epochs", epochs, "length of every run (0: what the minutes allow)");
+  line.option("--hourly-cost", prices.per_hour, "price of an hour of this machine, in any currency (0: not known)");
+  line.option("--runs-per-month", prices.per_month, "training runs a month, for what the switch costs");
+  line.option("--language", language, "of the half page that opens the report: en or ja");
   line.option("--threads", threads, "0: all CPUs");
   line.option("--out", out, "directory for results (default: runs/pilot-DATA)");
   line.flag("--warnings", warnings, "two synthetic examples where MSAM's advantage goes away, instead of your data");
@@ -76,6 +81,10 @@ void Options::check() const {
   if (batch < 0) fail("--batch", std::to_string(batch), "a whole number of at least 1, or 0");
   if (epochs < 0) fail("--epochs", std::to_string(epochs), "a whole number of at least 1, or 0");
   if (threads < 0 || threads > 1024) fail("--threads", std::to_string(threads), "0 to 1024");
+  for (const auto& [name, value] :
+       {std::pair{"--hourly-cost", prices.per_hour}, {"--runs-per-month", prices.per_month}})
+    if (!(value >= 0 && value < 1e9)) fail(name, number_text(value), "a number from 0 to below 1e9");
+  check_language(language);
   if (warnings && !data.empty()) fail("--warnings", "\"" + data + "\" beside it", "no data: it makes its own");
   if (!warnings && data.empty())
     fail("pilot", "no data", "FILE.csv --label COLUMN, or a folder of images by class",
@@ -130,6 +139,8 @@ void conclude(const Pilot& pilot, const Options& options, const datasets::Loaded
   const std::vector<Figure> figures = draw_pilot(pilot, options.out, no_figures);
 
   Report report("Should I switch to MSAM? " + options.data);
+  const PlainWords words = plain_words(pilot, options.language);
+  report.answers(words.title, words.answers, words.language);
   report.statement(recommendation(pilot));
   report.paragraph(rule_text(pilot.rule));
   report.paragraph(plan);
@@ -145,6 +156,9 @@ void conclude(const Pilot& pilot, const Options& options, const datasets::Loaded
   report_data(report, options.data, data);
   report.paragraph(pilot.comparison.machine);
   report.save(options.out + "/report.html");
+  std::printf("\n-- %s\n", words.title.c_str());
+  for (const auto& [question, answer] : words.answers)  // Japanese has no spaces at which a line may end
+    std::printf("%s\n  %s\n", question.c_str(), words.language == "en" ? wrapped(answer, 108).c_str() : answer.c_str());
   std::printf("\n%s\n\n", wrapped(recommendation(pilot), 110).c_str());
   if (!no_figures.empty()) std::printf("%s\n", no_figures.c_str());
   std::printf("Everything is in %s: open report.html.\n", options.out.c_str());
@@ -189,6 +203,7 @@ int pilot_on_data(const Options& options) {
   Pilot pilot{.comparison = comparison_of(problem, curvature_samples),
               .rule = options.rule,
               .plan = plan,
+              .prices = options.prices,
               .budget = clock.budget()};
   const Problems problems = !problem.loaded->own_test_part
                                 ? Problems([&](uint64_t study) { return load(options, study); })

@@ -390,13 +390,17 @@ std::string recommendation(const Pilot& pilot) {
 }
 
 std::vector<PilotSection> pilot_sections(const Pilot& pilot) {
-  return {generalisation(pilot), costs(pilot),    sharpness(pilot), stability(pilot),
-          momentum(pilot),       warnings(pilot), tuning(pilot)};
+  std::vector<PilotSection> sections{generalisation(pilot), costs(pilot)};
+  if (pilot.prices.known()) sections.push_back(money_section(pilot));
+  for (const auto& section : {sharpness, stability, momentum, warnings, tuning}) sections.push_back(section(pilot));
+  return sections;
 }
 
 std::string pilot_json(const Pilot& pilot) {
+  const Money money = money_of(pilot, pilot.prices);
   const PilotVerdict v = judge(evidence_of(pilot), pilot.rule);
   const Interval cosine = momentum_of(pilot, "sgd").cosine, slope = momentum_of(pilot, "sgd").slope;
+  const Money::BreakEven even = money.break_even(v.difference.interval, /*with_tuning=*/true);
   return json_text(json_of(
              {{"schema", schema_version},
               {"advice", advice_text(v.advice)},
@@ -412,6 +416,14 @@ std::string pilot_json(const Pilot& pilot) {
               {"test_rows_half_width", v.difference.rows},
               {"more_studies", static_cast<int64_t>(v.more_studies)},
               {"test_rows_needed", v.rows_needed},
+              {"hourly_cost", pilot.prices.per_hour},
+              {"runs_per_month", pilot.prices.per_month},
+              {"msam_costs_more_a_month", money.more_a_month.mean},
+              {"msam_costs_more_a_month_half_width", money.more_a_month.half_width},
+              {"tuning_cost", money.tuning},
+              {"break_even_per_unit", even.middle},
+              {"break_even_low", even.low},
+              {"break_even_high", even.high},
               {"cosine_v_g", cosine.mean},
               {"cosine_v_g_half_width", cosine.half_width},
               {"slope_along_v", slope.mean},

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "examples/compare/comparison.h"
+#include "examples/pilot/money.h"
 #include "examples/pilot/plan.h"
 #include "examples/pilot/runs.h"
 #include "examples/pilot/verdict.h"
@@ -18,6 +19,7 @@ struct Pilot {
   PilotRule rule;
   PilotPlan plan;
   std::vector<Study> studies{};
+  Prices prices{};
   double budget = 0, seconds = 0;
   bool stopped = false;  ///< by Ctrl-C
 
@@ -49,7 +51,7 @@ double wobble(const RunResult& run);
 /// The recommendation, with its uncertainty.
 std::string recommendation(const Pilot& pilot);
 
-/// Generalisation, time and memory, sharpness, stability, momentum, warnings, tuning.
+/// Generalisation, time and memory, money where prices are known, sharpness, stability, momentum, warnings, tuning.
 std::vector<PilotSection> pilot_sections(const Pilot& pilot);
 
 /// The verdict and what it rests on as one JSON object: pilot.json.

@@ -19,10 +19,14 @@ std::string margin_text(const PilotRule& rule) {
   return number_text(rule.margin) + (rule.by_loss ? "% of SGD's test loss" : " points of accuracy");
 }
 
-std::string measured(const PilotVerdict& v, const PilotRule& rule) {
+/// The difference, as test rows too, and what its interval holds.
+std::string measured(const PilotVerdict& v, const PilotEvidence& e, const PilotRule& rule) {
+  const double rows = std::abs(v.difference.interval.mean) / 100 * static_cast<double>(e.test_rows);
   return text("Over ", v.difference.interval.count, " studies MSAM's advantage over SGD in test ",
               rule.by_loss ? "loss" : "accuracy", " is ", difference_text(v.difference.interval),
-              rule.by_loss ? " percent" : " points");
+              rule.by_loss ? " percent" : text(" points (", fixed(rows, 1), " of ", e.test_rows, " test rows)"),
+              ", an interval that holds the luck of tuning, seeds and ",
+              e.replicates.test_per_train > 0 ? "splits" : "test rows");
 }
 
 /// The spread of the evidence: what stays with n studies.
@@ -105,7 +109,7 @@ void judge_divergence(PilotVerdict& v, const PilotEvidence& e, const PilotRule& 
   }
   v.reason += text("too few to call one of them safer (Fisher's exact test: p = ", fixed(p, 2),
                    "), and the runs that finished are not a fair sample.");
-  if (v.difference.interval.count >= fewest_replicates) v.reason += " " + measured(v, rule) + ".";
+  if (v.difference.interval.count >= fewest_replicates) v.reason += " " + measured(v, e, rule) + ".";
 }
 
 /// "In 3 of 12 studies a run of SGD, and in 1 a run of MSAM, ended far below the others (collapsed)."
@@ -135,7 +139,7 @@ PilotVerdict judge(const PilotEvidence& evidence, const PilotRule& rule) {
                     fewest_replicates, " are needed to tell a difference from luck. Give it more minutes.");
     return v;
   }
-  v.reason = measured(v, rule);
+  v.reason = measured(v, evidence, rule);
   const bool msam_better = v.difference.separated() && d.mean > 0, sgd_better = v.difference.separated() && d.mean < 0;
   if (d.low() > -rule.margin && d.high() < rule.margin) {
     v.advice = Advice::do_not_adopt;

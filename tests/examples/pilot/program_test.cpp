@@ -72,6 +72,8 @@ TEST_CASE("pilot refuses a time that is none, or too short for anything, with wh
                 {"[--minutes] got 0.01, expected at least ",
                  "The smallest plan is 8 trials for each of three optimizers in each of 5 studies"});
   check_refused(folder, {}, {"no data"});
+  check_refused(folder, {csv, "--label", "kind", "--hourly-cost", "-1"}, {"[--hourly-cost] got -1"});
+  check_refused(folder, {csv, "--label", "kind", "--language", "de"}, {"[--language] got de, expected en or ja"});
   check_refused(folder, {csv, "--label", "kind", "--measure", "speed"}, {"accuracy or loss"});
   check_refused(folder, {csv, "--label", "kind", "--batch", "97"}, {"[--batch] got 97, expected at most "});
 }
@@ -84,7 +86,7 @@ TEST_CASE("pilot keeps its time, tries equally often, and writes metrics, verdic
   const auto attempt = [&] {
     const auto start = std::chrono::steady_clock::now();
     outcome = run(folder, {MINIMA_PILOT, csv, "--label", "kind", "--minutes", text(minutes), "--model", "mlp:8",
-                           "--threads", "1", "--out", folder.file("out")});
+                           "--threads", "1", "--hourly-cost", "2.5", "--language", "ja", "--out", folder.file("out")});
     seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   };
   attempt();
@@ -97,8 +99,8 @@ TEST_CASE("pilot keeps its time, tries equally often, and writes metrics, verdic
   REQUIRE(outcome.status == 0);
   CHECK_MESSAGE(seconds < 1.2 * 60 * minutes, "it took " << seconds << " s of " << 60 * minutes);
   for (const char* part : {"The rule, fixed before any result is seen", "Plan for ", "Generalisation",
-                           "Time and memory paid", "Sharpness", "Stability of the curves", "Does the momentum carry",
-                           "Two warnings", "Tuning", "epoch of MSAM", "open report.html"})
+                           "Time and memory paid", "Money", "何を比べたか", "Sharpness", "Stability of the curves",
+                           "Does the momentum carry", "Two warnings", "Tuning", "epoch of MSAM", "open report.html"})
     CHECK_MESSAGE(contains(outcome.output, part), part);
 
   const json pilot = json::parse(read_bytes(folder.file("out/pilot.json")));
@@ -116,7 +118,10 @@ TEST_CASE("pilot keeps its time, tries equally often, and writes metrics, verdic
   CHECK(lines_of(folder.file("out/metrics.csv")).size() > 3 * 5);
   CHECK(json::parse(read_bytes(folder.file("out/summary.json"))).at("runs").size() ==
         3 * studies * pilot.at("seeds_per_study").get<int64_t>());
-  CHECK(contains(read_bytes(folder.file("out/report.html")), "class=\"statement\""));
+  const std::string report = read_bytes(folder.file("out/report.html"));
+  const size_t half_page = report.find("<section class=\"answers\" lang=\"ja\">");
+  CHECK(half_page < report.find("class=\"statement\""));  // the report opens with it
+  CHECK(pilot.at("tuning_cost").get<double>() > 0);
 }
 
 TEST_CASE("Ctrl-C ends the comparison with what is finished, and a pilot still tuning without a verdict") {
