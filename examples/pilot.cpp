@@ -108,7 +108,12 @@ Problem load(const Options& options, uint64_t study) {
            text(all[c], all[c] == 1 ? " sample" : " samples", " of class \"", train.class_names()[c], "\""),
            "at least 3, one each for training, validation and test", "Add samples or leave that class out.");
   }
-  Problem problem{.data = options.data, .model = options.model, .train = train, .test = test, .loaded = loaded};
+  Problem problem{.data = options.data,
+                  .model = options.model,
+                  .train = train,
+                  .test = test,
+                  .split_seed = how.seed,
+                  .loaded = loaded};
   const auto validated = static_cast<int64_t>(0.8 * static_cast<double>(train.size()));
   problem.batch = options.batch > 0 ? options.batch : default_batch(validated);
   if (problem.batch > validated)

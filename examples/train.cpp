@@ -3,6 +3,7 @@
 //   train --data fashion-mnist --model cnn --optimizer msam --rho 1 --epochs 5
 //   train --from runs/compare-digits-mlp/summary.json --optimizer sam --seed 3      a run of compare or pilot again
 //   train --data flowers.csv --label species --save flowers.safetensors      then: predict flowers.safetensors new.csv
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -43,13 +44,21 @@ Notes judge(nn::Module& model, const datasets::Loaded& data) {
           {"test calibration error", fixed(q.calibration_error, 4)}};
 }
 
+/// The command without what says where the model is saved, and whether it was interrupted on the way there.
+std::vector<std::string> training_command(std::vector<std::string> command) {
+  std::erase(command, "--resume");
+  if (const auto at = std::find(command.begin(), command.end(), "--save"); at != command.end())
+    command.erase(at, std::min(at + 2, command.end()));
+  return command;
+}
+
 /// Writes the model with what is known of it.
 void save(const std::string& path, const std::string& name, nn::Module& model, const datasets::Loaded& loaded,
           const std::string& data, const std::vector<std::string>& command) {
   ModelFile file = model_file(name, loaded);
   file.notes = judge(model, loaded);
   file.notes["data"] = data;
-  file.notes["command"] = shell_command(command);
+  file.notes["command"] = shell_command(training_command(command));
   file.notes["minima"] = minima_version();
   file.notes["machine"] = machine_description();
   save_model(file, model, path);

@@ -310,7 +310,8 @@ std::string summary_json(const Comparison& c) {
       const Measurement &m = run.last(), reached = run.diverged() ? Measurement{} : m;
       Row row{{"optimizer", s.optimizer},
               {"base", optim::is_wrapper(s.optimizer) ? s.base : s.optimizer},
-              {"seed", static_cast<int64_t>(run.seed)}};
+              {"seed", static_cast<int64_t>(run.seed)},
+              {"split_seed", static_cast<int64_t>(run.split_seed)}};
       for (const std::string& name : hyperparameter_options()) row.push_back({name, s.value(name)});
       row.insert(row.end(), {{"epochs", m.epoch},
                              {"steps", m.step},

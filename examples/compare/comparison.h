@@ -61,7 +61,7 @@ std::string uncertainty_text(const Comparison& comparison);
 std::string tuning_text(const Tuning& tuning);
 
 /// {"schema": 2, "data", "model", "parameters", "batch", "threads", "machine",
-/// "options": {"--data", "--label", ...}, "runs": [{"optimizer", "base", "seed",
+/// "options": {"--data", "--label", ...}, "runs": [{"optimizer", "base", "seed", "split_seed",
 /// "lr", "momentum", "rho", "weight_decay", "epochs", "steps", "gradient_evaluations", "seconds", "peak_memory_bytes",
 /// "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lambda_max", "lambda_residual"}]}
 /// Accuracies are in [0, 1]; what a diverged run never reached is null.

@@ -171,6 +171,7 @@ Problem CompareOptions::problem_of(uint64_t split) const {
           .test = test,
           .batch = batch,
           .device = parse_device(device),
+          .split_seed = options.seed,
           .loaded = loaded};
 }
 

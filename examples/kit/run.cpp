@@ -51,6 +51,7 @@ Run::Run(const Problem& problem, const Setting& setting, uint64_t seed)
       loader_(problem.train, {.batch_size = problem.batch, .seed = seed}) {
   result_.seed = seed;
   result_.hyperparameters = setting.hyperparameters;
+  result_.split_seed = problem.split_seed;
   result_.parameters = model_->parameter_count();
   if (setting_.prepare) setting_.prepare(*this);
 }

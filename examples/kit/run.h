@@ -23,6 +23,7 @@ struct Problem {
   datasets::Dataset train, test;
   int64_t batch = 64;
   Device device = Device::cpu;
+  uint64_t split_seed = 1;                           ///< drew the test part, where it is drawn
   std::shared_ptr<const datasets::Loaded> loaded{};  ///< how the data came about, where a program reports it
 
   int64_t steps_per_epoch() const { return (train.size() + batch - 1) / batch; }
@@ -44,6 +45,7 @@ struct RunResult {
   uint64_t seed = 1;
   int64_t parameters = 0;
   Hyperparameters hyperparameters{};  ///< of its setting
+  uint64_t split_seed = 1;            ///< of its problem
   std::vector<Measurement> curve{};   ///< one an epoch, or the last one alone
   double lambda_max = NAN, lambda_residual = NAN;
   std::map<std::string, std::vector<double>> seen{};  ///< what an observer noted, by name, in the order of the notes

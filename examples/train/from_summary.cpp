@@ -21,7 +21,7 @@ double number_option(const Json& options, const char* name, double otherwise) {
   return words.empty() ? otherwise : std::stod(words);
 }
 
-Problem problem_of(const Json& summary, uint64_t seed) {
+Problem problem_of(const Json& summary, uint64_t split_seed) {
   const Json& options = summary.at("options");
   datasets::LoadOptions how{.label = option(options, "--label"),
                             .task = option(options, "--task"),
@@ -32,10 +32,7 @@ Problem problem_of(const Json& summary, uint64_t seed) {
   for (std::string column; std::getline(drop, column, ',');) how.drop.push_back(column);
   how.image_size = static_cast<int64_t>(number_option(options, "--image-size", 0));
   how.train_limit = static_cast<int64_t>(number_option(options, "--train-limit", 0));
-  // Where each seed has a split of its own, it is that of its number.
-  how.seed = option(options, "--split-seed") == "each seed's own"
-                 ? seed
-                 : static_cast<uint64_t>(number_option(options, "--split-seed", 1));
+  how.seed = split_seed;
   Problem problem{.data = option(options, "--data"), .model = summary.at("model"), .batch = summary.at("batch")};
   problem.loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(problem.data, how));
   problem.train = problem.loaded->split.train, problem.test = problem.loaded->split.test;
@@ -53,7 +50,7 @@ SummaryRun run_of(const Json& summary, const Json& run) {
     if (out.setting.has(name) && run.at(name).is_number()) out.setting.hyperparameters[name] = run.at(name);
   out.setting.steps = run.at("steps");
   if (run.at("test_accuracy").is_number()) out.test_accuracy = run.at("test_accuracy");
-  out.problem = problem_of(summary, out.seed);
+  out.problem = problem_of(summary, run.at("split_seed"));
   return out;
 }
 

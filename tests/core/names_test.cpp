@@ -32,7 +32,7 @@ const Names for_users = {
     "write_file_atomically",
     // automatic differentiation
     "Variable", "RequiresGrad", "requires_grad", "GradOptions", "grad", "Hessian", "hvp", "NoGrad", "EnableGrad",
-    "grad_enabled", "BatchStatisticsFrozen", "Epilogue"};
+    "grad_enabled", "BatchStatisticsFrozen"};
 
 // All that it declares is for users: the ops. (Each has a row of the op table.)
 bool is_of_ops(const fs::path& header) {

@@ -209,7 +209,7 @@ TEST_CASE("test rows in common count as well: few of them separate nothing that 
 
 TEST_CASE("time to target is where a run first has the accuracy that the reference ends with") {
   Comparison comparison = example();
-  comparison.guessing = 1;  // nothing is called collapsed
+  comparison.guessing = 1;          // nothing is called collapsed
   for (size_t i = 0; i < 3; ++i) {  // the reference ends after 2, 3, 4 seconds; msam is as good after one in two seeds
     RunResult& run = comparison.runs[2].results[i];
     run.curve.insert(run.curve.begin(), {.seconds = 1, .test_accuracy = i < 2 ? 0.95 : 0.1});
@@ -259,8 +259,8 @@ TEST_CASE("summary.json has exactly the keys of its schema, and null where a div
                                          "threads"});
   CHECK(run_keys == std::vector<std::string>{"base", "epochs", "gradient_evaluations", "lambda_max", "lambda_residual",
                                              "lr", "momentum", "optimizer", "peak_memory_bytes", "rho", "seconds",
-                                             "seed", "steps", "test_accuracy", "test_loss", "train_accuracy",
-                                             "train_loss", "weight_decay"});
+                                             "seed", "split_seed", "steps", "test_accuracy", "test_loss",
+                                             "train_accuracy", "train_loss", "weight_decay"});
   CHECK(json.at("schema") == 2);
   CHECK(json.at("parameters") == 42);
   CHECK(json.at("runs").size() == 12);
