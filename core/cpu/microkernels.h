@@ -10,7 +10,7 @@
 
 namespace minima::core::cpu {
 
-/// c = start + sum over segments s and terms k of a(t, k) b(k): a small matrix product whose result, T rows t of a few
+/// c = bias + sum over segments s and terms k of a(t, k) b(k): a small matrix product whose result, T rows t of a few
 /// vectors, stays in registers throughout. A row of b is one row of the block's lanes; what is beyond `valid` lanes is
 /// computed and not stored. All distances are in floats.
 struct Product {
@@ -23,8 +23,8 @@ struct Product {
   float* c;
   int64_t c_step;
   int64_t valid;            ///< lanes of c
-  const float* bias;        ///< starts each row of c; null: c starts from zero. `valid` numbers.
-  bool accumulate = false;  ///< c starts from itself instead
+  const float* bias;        ///< `valid` numbers, added to each row; null: none
+  bool accumulate = false;  ///< the result is added to c
   bool relu = false;        ///< negative results become 0
 };
 using ProductKernel = void (*)(const Product&);

@@ -179,6 +179,11 @@ TEST_CASE("rounding errors of convolution are as small as core/cpu/winograd.cpp 
   });
 }
 
+TEST_CASE("sums over many pixels round little") {
+  const Algorithm winograd(core::ConvAlgorithm::winograd);
+  CHECK(difference_of({{128, 32, 32, 16}, {16, 3, 3, 16}, 1, 1}).average < 3e-6);
+}
+
 TEST_CASE("an algorithm or an instruction set that is asked for is used") {
   const Tensor x = numbers({2, 16, 16, 32}, DType::float32, 1), w = numbers({32, 3, 3, 32}, DType::float32, 2);
   const auto convolve = [&](core::ConvAlgorithm algorithm) {
