@@ -43,7 +43,7 @@ function ticks(low, high, most) {
 }
 
 /// The sign of an optimizer: a shape, so that colour is not needed to tell them apart.
-function mark(pen, name, x, y, size, filled = true) {
+function mark(pen, name, x, y, size) {
   pen.save();
   pen.translate(x, y);
   pen.beginPath();
@@ -65,7 +65,7 @@ function mark(pen, name, x, y, size, filled = true) {
   }
   pen.fillStyle = pen.strokeStyle = theme[name];
   pen.lineWidth = optimizers[name].mark === "ring" ? 2.2 : 1.5;
-  if (filled && optimizers[name].mark !== "ring") {
+  if (optimizers[name].mark !== "ring") {
     pen.fill();
     pen.strokeStyle = theme.page;
     pen.lineWidth = 1;

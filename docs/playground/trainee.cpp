@@ -1,5 +1,6 @@
 #include "docs/playground/trainee.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "autograd/ops.h"

@@ -47,7 +47,6 @@ class Trainee {
   /// One step on the next batch; returns that batch's loss.
   double step();
   int64_t gradients() const { return optimizer_->gradient_evaluations(); }
-  int64_t steps() const { return optimizer_->steps(); }
 
   Evaluation evaluate(const datasets::Batch& batch);
   /// The largest eigenvalue of the Hessian of the loss over these samples, to about a percent.

@@ -78,7 +78,7 @@ class Page {
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
   }
-  async until(expression, seconds = 60) {
+  async until(expression, seconds = 300) {
     const end = Date.now() + 1000 * seconds;
     while (Date.now() < end) {
       if (await this.evaluate(expression)) return;
