@@ -61,19 +61,22 @@ class AtWithCopy {
   Tensor weights_, clean_;
 };
 
-/// The weights are w + e until the brace closes; then e is subtracted.
-class At {
- public:
-  explicit At(const Perturbation& e) : e_(e) { e_.move_weights(+1); }
-  At(const At&) = delete;
-  At& operator=(const At&) = delete;
-  ~At() { e_.move_weights(-1); }
-
- private:
-  const Perturbation& e_;
-};
-
 }  // namespace
+
+Displaced::Displaced(OptimizerState& state, const Perturbation& e) : state_(state), e_(e), is_moved_(!e.is_zero()) {
+  if (is_moved_) e_.move_weights(+1);
+}
+
+void Displaced::carry() {
+  is_carried_ = true;
+  if (is_moved_) state_.carried = e_.along_momentum();
+}
+
+Displaced::~Displaced() {
+  const bool is_done = is_carried_ && !state_.carried;
+  state_.carried.reset();
+  if (is_moved_ && !is_done) e_.move_weights(-1);
+}
 
 // ----------------------------------------------------------------------------------------------------- wrapper
 
@@ -107,18 +110,21 @@ void Wrapper::second_gradient_at(const Perturbation& e, const Closure& closure) 
 }
 
 Variable Wrapper::only_gradient_at(const Perturbation& e, const Closure& closure) {
+  measure_ahead(e, closure);
+  Displaced weights(kept(), e);
+  return only_gradient(closure);
+}
+
+void Wrapper::measure_ahead(const Perturbation& e, const Closure& closure) {
   OptimizerState::Measured& measured = kept().measured;
   if (kept().measure == Measure::losses) measured.loss_clean = loss_only(kept(), closure);
   if (kept().measure != Measure::nothing) measured.perturbation_norm = e.norm();
-  Variable loss;
-  if (e.is_zero()) {
-    loss = gradient(kept(), closure);
-  } else {
-    At perturbed(e);
-    loss = gradient(kept(), closure);
-  }
+}
+
+Variable Wrapper::only_gradient(const Closure& closure) {
+  Variable loss = gradient(kept(), closure);
   observe(kept(), loss);
-  measured.loss_perturbed = measured.loss;
+  kept().measured.loss_perturbed = kept().measured.loss;
   return loss;
 }
 
