@@ -108,10 +108,16 @@ Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, 
 struct NormaliseGradients {
   Tensor x, weight, bias, residual;
 };
-/// The gradients of y = normalise(x, channel_moments(x), weight, bias, ...), with those that flow through the moments.
-/// y is read where the activation needs it. Where `into` has tensors for weight and bias, these are written there.
+/// What normalise_backward needs to know beyond a plain normalise(x, moments, weight, bias, epsilon).
+struct NormaliseEpilogue {
+  Activation activation = Activation::none;
+  bool has_residual = false;
+  Tensor y{};  ///< what normalise gave; needed with an activation
+};
+/// The gradients of normalise(x, channel_moments(x), weight, bias, ...), with those that flow through the moments.
+/// Where `into` has tensors for weight and bias, these gradients are written there.
 NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const Moments& moments, const Tensor& weight,
-                                      double epsilon, Activation activation = Activation::none, const Tensor& y = {},
-                                      bool has_residual = false, NormaliseGradients into = {});
+                                      const Tensor& bias, double epsilon, const NormaliseEpilogue& epilogue = {},
+                                      const NormaliseGradients& into = {});
 
 }  // namespace minima::core

@@ -215,27 +215,32 @@ Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, 
 }
 
 NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const Moments& moments, const Tensor& weight,
-                                      double epsilon, Activation activation, const Tensor& y, bool has_residual,
-                                      NormaliseGradients into) {
+                                      const Tensor& bias, double epsilon, const NormaliseEpilogue& epilogue,
+                                      const NormaliseGradients& into) {
   const char* op = "normalise_backward";
   channels_of(op, x);
   require_per_channel(op, "weight", weight, x);
+  require_per_channel(op, "bias", bias, x);
   require_same_type(op, x, weight);
+  require_same_type(op, x, bias);
   require_same_type(op, x, grad);
   if (grad.shape() != x.shape()) fail(op, text("a gradient ", grad.shape()), text(x.shape()));
-  const auto [mean, variance] = checked_moments(op, moments, x);
-  NormaliseGradients gradients{x.empty_like(), result_memory(op, into.weight, weight.shape(), x),
-                               result_memory(op, into.bias, weight.shape(), x), Tensor()};
-  if (activation != Activation::none) {
-    require_defined(op, y);
-    require_same_type(op, x, y);
-    if (y.shape() != x.shape()) fail(op, text("y of shape ", y.shape()), text(x.shape()));
-    if (has_residual) gradients.residual = x.empty_like();
+  const bool is_active = epilogue.activation != Activation::none;
+  if (is_active) {
+    require_defined(op, epilogue.y);
+    require_same_type(op, x, epilogue.y);
+    if (epilogue.y.shape() != x.shape()) fail(op, text("y of shape ", epilogue.y.shape()), text(x.shape()));
   }
+  const auto [mean, variance] = checked_moments(op, moments, x);
+  NormaliseGradients gradients{x.empty_like(),
+                               result_memory(op, into.weight, weight.shape(), x),
+                               result_memory(op, into.bias, weight.shape(), x),
+                               {}};
+  if (epilogue.has_residual && is_active) gradients.residual = x.empty_like();
   backend(x.device())
-      .normalise_backward(grad, x, y, mean, variance, weight, epsilon, activation, gradients.x, gradients.weight,
-                          gradients.bias, gradients.residual);
-  if (has_residual && activation == Activation::none) gradients.residual = grad;
+      .normalise_backward(grad, x, epilogue.y, mean, variance, weight, bias, epsilon, epilogue.activation, gradients.x,
+                          gradients.weight, gradients.bias, gradients.residual);
+  if (epilogue.has_residual && !is_active) gradients.residual = grad;
   return gradients;
 }
 

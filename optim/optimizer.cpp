@@ -1,5 +1,6 @@
 #include "optim/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "autograd/ops.h"
@@ -140,6 +141,18 @@ Tensor loss_only(OptimizerState& state, const Closure& closure) {
   return loss.value();
 }
 
+Tensor momentum_norm(const OptimizerState& state) {
+  const Tensor& momentum = state.buffers[0].second;
+  const OptimizerState::MomentumSquares& kept = state.momentum_squares;
+  const auto same = [](const FlatParameters::Run& a, const FlatParameters::Run& b) {
+    return a.begin == b.begin && a.end == b.end;
+  };
+  const bool is_fresh =
+      kept.sum.defined() && kept.version == momentum.version() &&
+      std::equal(kept.runs.begin(), kept.runs.end(), state.flat.runs().begin(), state.flat.runs().end(), same);
+  return is_fresh ? core::unary(core::UnaryOp::sqrt, kept.sum) : state.flat.norm(momentum);
+}
+
 void observe(OptimizerState& state, const Variable& loss) {
   OptimizerState::Measured& m = state.now;
   const FlatParameters& flat = state.flat;
@@ -184,11 +197,27 @@ void run(OptimizerState& state, const FlatParameters::Run& run, const core::Upda
   const auto cut = [&](const Tensor& buffer) { return buffer.slice(run.begin, run.end); };
   Tensor weight = state.flat.weights_of(run), states[core::UpdateKernel::most_states];
   for (int i = 0; i < rule.states; ++i) states[i] = cut(state.buffers[static_cast<size_t>(i)].second);
-  core::backend(weight.device()).update(rule, weight, cut(gradient), states);
+  core::AlongWithUpdate also;
+  if (state.carried) {
+    also.move = -state.carried->sign * state.groups[static_cast<size_t>(run.group)].now("rho");
+    also.scale = state.carried->scale;
+  }
+  if (state.keep_momentum_norm) also.squares = Tensor::empty({}, DType::float64, weight.device());
+  core::backend(weight.device()).update(rule, weight, cut(gradient), states, also);
   weight.bump_version();
+  for (int i = 0; i < rule.states; ++i) states[i].bump_version();
+  if (state.keep_momentum_norm) {
+    Tensor& sum = state.momentum_squares.sum;
+    sum = &run == &state.flat.runs().front() ? also.squares : core::binary(core::BinaryOp::add, sum, also.squares);
+  }
 }
 
 void complete_step(OptimizerState& state) {
+  state.carried.reset();
+  if (state.keep_momentum_norm) {
+    state.momentum_squares.runs = state.flat.runs();
+    state.momentum_squares.version = state.buffers[0].second.version();
+  }
   state.flat.count_step();
   ++state.steps;
   state.gradient_evaluations += state.now.gradient_evaluations;

@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -80,10 +81,26 @@ struct OptimizerState {
   std::vector<Buffer> buffers;     ///< of the rule, in its order
   std::vector<Buffer> additional;  ///< of a wrapper
   double max_gradient_norm = std::numeric_limits<double>::infinity();
-  bool decay_in_gradient = true;                ///< whether weight decay is part of the gradient (AdamW's is not)
-  bool momentum_is_first_buffer = true;         ///< if there is a buffer at all (RMSprop's is none)
+  bool decay_in_gradient = true;         ///< whether weight decay is part of the gradient (AdamW's is not)
+  bool momentum_is_first_buffer = true;  ///< if there is a buffer at all (RMSprop's is none)
+  bool keep_momentum_norm =
+      false;  ///< each update leaves |momentum|^2 behind, for a wrapper that reads it a step later
   int64_t steps = 0, gradient_evaluations = 0;  ///< of the steps that were completed
   Measure measure = Measure::nothing;
+
+  /// A displacement sign * rho * scale * momentum that the weights carry when the update begins: it is taken off in the
+  /// same pass.
+  struct Carried {
+    double sign;
+    Tensor scale;
+  };
+  std::optional<Carried> carried{};
+  /// Sum of squares of the momentum over these runs, when its memory had this version.
+  struct MomentumSquares {
+    Tensor sum;
+    std::vector<FlatParameters::Run> runs;
+    int64_t version = -1;
+  } momentum_squares{};
 
   /// What last_step() is made of. One-element tensors, undefined where not measured; they stay on the device until
   /// somebody asks.
@@ -147,7 +164,8 @@ class Optimizer {
 class BaseOptimizer : public Optimizer {
  public:
   Variable step(const Closure& closure) override;
-  /// Moves the weights by the rule with this flat gradient, and completes the step.
+  /// Moves the weights by the rule with this flat gradient, and completes the step. Under MSAM the weights are still
+  /// the perturbed ones when it begins; apply() takes the perturbation off.
   virtual void update(const Tensor& gradient) = 0;
 
   std::string name() const override { return state_.rule; }
@@ -174,6 +192,8 @@ void begin_step(OptimizerState& state);
 Variable gradient(OptimizerState& state, const Closure& closure);
 /// The loss alone, with no trace: batch statistics frozen, random numbers rewound, nothing counted.
 Tensor loss_only(OptimizerState& state, const Closure& closure);
+/// |momentum| over trainable elements, one float64 element: as the last update left it, or computed now.
+Tensor momentum_norm(const OptimizerState& state);
 /// Remembers the loss and, on request, g and v for last_step(). Before the update.
 void observe(OptimizerState& state, const Variable& loss);
 

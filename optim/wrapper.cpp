@@ -56,30 +56,31 @@ bool Perturbation::is_long() const {
   return longest > std::sqrt(weights);
 }
 
-namespace {
+Displaced::Displaced(OptimizerState& state, const Perturbation& e, bool with_copy)
+    : state_(state), e_(e), is_moved_(!e.is_zero()) {
+  if (is_moved_ && with_copy) clean_ = state.flat.memory().clone();
+  if (is_moved_) e_.move_weights(+1);
+}
 
-/// The weights are w + e until the brace closes; then w, from a copy or by subtraction.
-class At {
- public:
-  At(const Perturbation& e, const FlatParameters& flat, bool with_copy)
-      : e_(e), weights_(flat.memory()), clean_(with_copy && !e.is_zero() ? weights_.clone() : Tensor()) {
-    if (!e_.is_zero()) e_.move_weights(+1);
-  }
-  At(const At&) = delete;
-  At& operator=(const At&) = delete;
-  ~At() {
-    if (clean_.defined())
-      weights_.copy_from(clean_);
-    else if (!e_.is_zero())
-      e_.move_weights(-1);
-  }
+void Displaced::carry() {
+  if (clean_.defined()) return put_back();
+  if (is_moved_) state_.carried = e_.along_momentum();
+  is_carried_ = is_moved_;
+}
 
- private:
-  const Perturbation& e_;
-  Tensor weights_, clean_;
-};
+void Displaced::put_back() {
+  if (clean_.defined())
+    Tensor(state_.flat.memory()).copy_from(clean_);
+  else if (is_moved_)
+    e_.move_weights(-1);
+  is_moved_ = false;
+}
 
-}  // namespace
+Displaced::~Displaced() {
+  if (is_carried_ && !state_.carried) return;  // the update has taken e off
+  state_.carried.reset();
+  if (is_moved_) put_back();
+}
 
 // ----------------------------------------------------------------------------------------------------- wrapper
 
@@ -108,18 +109,23 @@ void Wrapper::second_gradient_at(const Perturbation& e, const Closure& closure) 
   if (kept().measure != Measure::nothing) kept().now.perturbation_norm = e.norm();
   BatchStatisticsFrozen frozen;
   default_generator() = random_numbers_;
-  At perturbed(e, kept().flat, true);
+  Displaced weights(kept(), e, /*with_copy=*/true);
   kept().now.loss_perturbed = gradient(kept(), closure).value();
 }
 
 Variable Wrapper::only_gradient_at(const Perturbation& e, const Closure& closure) {
+  measure_ahead(e, closure);
+  Displaced weights(kept(), e, e.is_long());
+  return only_gradient(closure);
+}
+
+void Wrapper::measure_ahead(const Perturbation& e, const Closure& closure) {
   if (kept().measure == Measure::losses) kept().now.loss_clean = loss_only(kept(), closure);
   if (kept().measure != Measure::nothing) kept().now.perturbation_norm = e.norm();
-  Variable loss;
-  {
-    At perturbed(e, kept().flat, e.is_long());
-    loss = gradient(kept(), closure);
-  }
+}
+
+Variable Wrapper::only_gradient(const Closure& closure) {
+  Variable loss = gradient(kept(), closure);
   observe(kept(), loss);
   kept().now.loss_perturbed = kept().now.loss;
   return loss;

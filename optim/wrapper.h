@@ -38,6 +38,8 @@ class Perturbation {
 
   /// Weights += factor * e.
   void move_weights(double factor) const;
+  /// e without its direction, which is the momentum.
+  OptimizerState::Carried along_momentum() const { return {sign_, scale_}; }
   /// target += weight_decay * e, for a flat gradient: what weight decay at w + e adds beyond weight decay at w.
   void add_decay_to(Tensor gradient) const;
   /// |e|, one element.
@@ -55,6 +57,27 @@ class Perturbation {
   Tensor direction_;
   double sign_;
   Tensor scale_;
+};
+
+/// The weights are w + e from here on, until the brace closes: then they are w again, the same bits from a copy, or by
+/// subtraction. After carry() the base's next update subtracts e, in the pass that it makes anyway.
+class Displaced {
+ public:
+  /// e must outlive this.
+  Displaced(OptimizerState& state, const Perturbation& e, bool with_copy);
+  Displaced(const Displaced&) = delete;
+  Displaced& operator=(const Displaced&) = delete;
+  ~Displaced();
+  /// Only for an e along the momentum. With a copy the weights are put back here.
+  void carry();
+
+ private:
+  void put_back();
+
+  OptimizerState& state_;
+  const Perturbation& e_;
+  Tensor clean_;  ///< undefined: e is subtracted
+  bool is_moved_, is_carried_ = false;
 };
 
 class Wrapper : public Optimizer {
@@ -79,6 +102,9 @@ class Wrapper : public Optimizer {
   /// of the weights and brings them back to two roundings of w + e; e's direction must not change meanwhile. A long e
   /// would take the digits of w with it: then the weights are restored from a copy, to the same bits.
   Variable only_gradient_at(const Perturbation& e, const Closure& closure);
+  /// Its parts: what last_step() tells of e, at clean weights; the gradient where the weights are.
+  void measure_ahead(const Perturbation& e, const Closure& closure);
+  Variable only_gradient(const Closure& closure);
   const Tensor& gradients() const { return kept().flat.gradients(); }
   Tensor norm(const Tensor& flat) const { return kept().flat.norm(flat); }
   /// e = sign * rho * direction / norm; none where the norm is zero, or so small that rho / norm would overflow.

@@ -2,12 +2,15 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <thread>
 
+#include "core/cpu_quota.h"
 #include "core/parallel.h"
 #include "tests/core/naive.h"
+#include "tests/temporary_folder.h"
 
 using namespace minima;
 using namespace minima::test;
@@ -101,12 +104,13 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
     });
     check_same_bits("batch normalisation", [&] {
       const core::Moments moments = core::channel_moments(images), many = core::channel_moments(x);
-      const auto [gx, gweight, gbias, none] = core::normalise_backward(images, images, moments, per_channel, 1e-5);
+      const auto [gx, gweight, gbias, none] =
+          core::normalise_backward(images, images, moments, per_channel, per_channel, 1e-5);
       return std::vector<Tensor>{moments.mean,
                                  moments.variance,
                                  many.variance,
                                  core::normalise(images, moments, per_channel, per_channel, 1e-5),
-                                 core::normalise_backward(x, y, many, row, 1e-5).x,
+                                 core::normalise_backward(x, y, many, row, row, 1e-5).x,
                                  gx,
                                  gweight,
                                  gbias};
@@ -262,3 +266,44 @@ TEST_CASE("MINIMA_THREADS sets the number of threads, and nonsense in it is refu
   CHECK(child("two", "[MINIMA_THREADS] got 'two', expected a number of threads") == 0);
   CHECK(child("0", "[MINIMA_THREADS] got '0'") == 0);
 }
+
+TEST_CASE("a container's quota is read from its control groups, the smallest limit above the process counts") {
+  const TemporaryFolder folder;
+  const auto put = [&](const std::string& name, const std::string& content) { folder.write(name, content); };
+  const std::string root = folder.file("cgroup"), membership = folder.file("self");
+  CHECK(std::isinf(core::cpu_quota(root, membership)));
+  put("self", "0::/user/job\n");
+  put("cgroup/user/cpu.max", "max 100000\n");
+  CHECK(std::isinf(core::cpu_quota(root, membership)));
+  put("cgroup/user/job/cpu.max", "300000 100000\n");
+  CHECK(core::cpu_quota(root, membership) == 3);
+  put("cgroup/user/cpu.max", "150000 100000\n");
+  CHECK(core::cpu_quota(root, membership) == 1.5);
+  put("cgroup/cpu.max", "50000 100000\n");
+  CHECK(core::cpu_quota(root, membership) == 0.5);
+  const std::string old = folder.file("old");
+  put("self", "4:cpu,cpuacct:/job\n7:memory:/job\n");
+  put("old/cpu,cpuacct/job/cpu.cfs_period_us", "100000");
+  put("old/cpu,cpuacct/job/cpu.cfs_quota_us", "-1");
+  CHECK(std::isinf(core::cpu_quota(old, membership)));
+  put("old/cpu,cpuacct/job/cpu.cfs_quota_us", "200000");
+  CHECK(core::cpu_quota(old, membership) == 2);
+  put("old/cpu/cpu.cfs_period_us", "100000");
+  put("old/cpu/cpu.cfs_quota_us", "100000");
+  CHECK(core::cpu_quota(old, membership) == 1);
+}
+
+#if defined(__SSE2__) || defined(__aarch64__)
+TEST_CASE("denormal numbers are 0 on every thread") {
+  const int before = num_threads();
+  for (const int threads : {1, 2}) {
+    set_num_threads(has_threads() ? threads : 1);
+    const Tensor small = Tensor::full({1 << 18}, 1e-30f),
+                 product = core::binary(core::BinaryOp::multiply, small, small);
+    CHECK(core::reduce(core::ReduceOp::max, product, 0).item() == 0);
+    const Tensor denormal = Tensor::full({1 << 18}, 1e-38f), tenth = Tensor::full({1 << 18}, 0.1f);
+    CHECK(core::reduce(core::ReduceOp::max, core::binary(core::BinaryOp::multiply, denormal, tenth), 0).item() == 0);
+  }
+  set_num_threads(before);
+}
+#endif
