@@ -135,6 +135,8 @@ const Shape& Dataset::input_shape() const { return view_->samples->input; }
 int64_t Dataset::classes() const { return static_cast<int64_t>(class_names().size()); }
 const std::vector<std::string>& Dataset::class_names() const { return view_->samples->class_names; }
 
+bool Dataset::is_random() const { return view_->flip || view_->shift > 0; }
+
 std::vector<int64_t> Dataset::labels() const { return {view_->labels.begin(), view_->labels.end()}; }
 
 std::vector<int64_t> Dataset::true_labels() const {

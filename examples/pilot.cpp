@@ -21,7 +21,7 @@ namespace {
 constexpr double report_seconds = 3;  // figures and report, of the budget
 
 struct Options {
-  std::string data, label, model = "mlp", measure = "accuracy", out;
+  std::string data, label, model = "mlp", measure = "accuracy", device = "cpu", out;
   double minutes = 5, margin = -1;
   int64_t batch = 0, epochs = 0, threads = 0;
   bool warnings = false;
@@ -51,6 +51,7 @@ bool Options::parse(int argc, const char* const* argv) {
   line.option("--batch", batch, "samples in a step (0: 64, fewer for few data)");
   line.option("--epochs", epochs, "length of every run (0: what the minutes allow)");
   line.option("--threads", threads, "0: all CPUs");
+  line.option("--device", device, "cpu or cuda");
   line.option("--out", out, "directory for results (default: runs/pilot-DATA)");
   line.flag("--warnings", warnings, "two synthetic examples where MSAM's advantage goes away, instead of your data");
   if (!line.parse(argc, argv)) return false;
@@ -95,7 +96,11 @@ Problem load(const Options& options) {
       fail(options.data, text(counts[c] + 1, " samples of class \"", train.class_names()[c], "\""),
            "at least 3, one each for training, validation and test", "Add samples or leave that class out.");
   }
-  Problem problem{.data = options.data, .model = options.model, .train = train, .test = test};
+  Problem problem{.data = options.data,
+                  .model = options.model,
+                  .train = train,
+                  .test = test,
+                  .device = parse_device(options.device)};
   const auto validated = static_cast<int64_t>(0.8 * static_cast<double>(train.size()));
   problem.batch = options.batch > 0 ? options.batch : default_batch(validated);
   if (problem.batch > validated)

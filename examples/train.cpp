@@ -15,6 +15,7 @@ using namespace minima::examples;
 
 int train(int argc, char** argv) {
   std::string data = "digits", label, name = "mlp", method = "msam", save_as = "model.safetensors";
+  std::string device_name = "cpu";
   double lr = 0.05, rho = 0.5;
   int64_t epochs = 20, batch_size = 64, seed = 1;
   bool resume = false;
@@ -28,6 +29,7 @@ int train(int argc, char** argv) {
   line.option("--epochs", epochs, "passes over the training data");
   line.option("--batch", batch_size, "samples in a step");
   line.option("--seed", seed, "of the initial weights and of the order of the batches");
+  line.option("--device", device_name, "cpu or cuda");
   line.option("--save", save_as, "file for the trained weights; its checkpoint lies beside it");
   line.flag("--resume", resume, "go on from the checkpoint");
   if (!line.parse(argc, argv)) return 0;
@@ -36,15 +38,18 @@ int train(int argc, char** argv) {
   if (seed < 0) fail("--seed", text(seed), "a whole number of at least 0");
   check_label(data, label);
   check_writable("--save", save_as);
-  print_machine(Device::cpu);
+  const Device device = parse_device(device_name);
+  print_machine(device);
   catch_interrupts();
 
   auto [train_set, test_set] = datasets::load(data, {.label = label});
-  datasets::Loader batches{train_set, {.batch_size = batch_size, .seed = static_cast<uint64_t>(seed)}};
+  datasets::Loader batches{train_set,
+                           {.batch_size = batch_size, .seed = static_cast<uint64_t>(seed), .device = device}};
   const int64_t per_epoch = batches.steps_per_epoch(), steps = epochs * per_epoch;
 
   manual_seed(static_cast<uint64_t>(seed));
   nn::AnyModule model = nn::make_model(name, train_set.input_shape(), train_set.classes());
+  model->to(device);
   optim::Settings settings{.hyperparameters = {{"lr", optim::cosine(lr, steps)}}};
   if (optim::is_wrapper(method)) settings.hyperparameters.emplace("rho", rho);
   auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
@@ -74,8 +79,8 @@ int train(int argc, char** argv) {
                   optim::cosine(lr, steps)(step - 1)),
              "a finite loss", "Try a smaller --lr.");
     }
-    refresh_batch_norm(*model, train_set, batch_size);
-    const Evaluation on_test = evaluate(*model, test_set);
+    refresh_batch_norm(*model, train_set, batch_size, device);
+    const Evaluation on_test = evaluate(*model, test_set, device);
     std::printf("epoch %3lld  test loss %.4f  test accuracy %.2f%%\n", static_cast<long long>(step / per_epoch),
                 on_test.loss, 100 * on_test.accuracy);
   }

@@ -176,6 +176,7 @@ void run(OptimizerState& state, const FlatParameters::Run& run, const core::Upda
 void complete_step(OptimizerState& state) {
   state.flat.count_step();
   ++state.steps;
+  core::backend(state.flat.gradients().device()).end_step();
 }
 
 }  // namespace detail
