@@ -58,6 +58,8 @@ class Backend {
   virtual void deallocate(void* block) = 0;
   virtual void copy_to_host(const void* source, void* target, size_t bytes) = 0;
   virtual void copy_from_host(const void* source, void* target, size_t bytes) = 0;
+  /// A training step ends here; the next one may well ask for the same work.
+  virtual void end_step() {}
 
   // ---- elements (any dtype where marked *)
   virtual void fill(Tensor& out, double value) = 0;     // *

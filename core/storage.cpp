@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
@@ -23,6 +24,7 @@ class CachingAllocator {
       std::lock_guard lock(mutex_);
       auto& blocks = free_[size];
       if (!blocks.empty()) {
+        if (in_order_) std::pop_heap(blocks.begin(), blocks.end(), std::greater<>());
         void* block = blocks.back();
         blocks.pop_back();
         count(size, +1);
@@ -42,7 +44,9 @@ class CachingAllocator {
     std::lock_guard lock(mutex_);
     count(size, -1);
     if (caches_) {
-      free_[size].push_back(block);
+      auto& blocks = free_[size];
+      blocks.push_back(block);
+      if (in_order_) std::push_heap(blocks.begin(), blocks.end(), std::greater<>());
     } else {
       core::backend(device_).deallocate(block);
       statistics_.bytes_reserved -= static_cast<int64_t>(size);
@@ -94,6 +98,9 @@ class CachingAllocator {
   }
 
   const Device device_;
+  // On the CPU the block that was freed last is the next to be used: it is in the cache. On the GPU it is the one with
+  // the lowest address, so that equal steps get equal memory and can be kept as a graph (cuda/queue.cuh).
+  const bool in_order_ = device_ != Device::cpu;
   // Without caching, tools that watch the memory (compute-sanitizer, valgrind) see where each tensor ends.
   const bool caches_ = !std::getenv("MINIMA_NO_CACHING");
   std::mutex mutex_;

@@ -159,6 +159,8 @@ std::vector<int64_t> Dataset::labels() const {
   return {view_->labels.begin(), view_->labels.end()};
 }
 
+bool Dataset::is_random() const { return view_->flip || view_->shift > 0; }
+
 std::vector<int64_t> Dataset::true_labels() const {
   std::vector<int64_t> out;
   if (has_targets()) return out;

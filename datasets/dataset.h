@@ -12,7 +12,7 @@
 
 namespace minima::datasets {
 
-/// x float32 [batch, input_shape...], y int64 [batch] (float32 where quantities are predicted), both on the CPU.
+/// x float32 [batch, input_shape...], y int64 [batch] (float32 where quantities are predicted).
 /// `auto [images, labels] = data.all();`
 struct Batch {
   Tensor x, y;
@@ -47,6 +47,9 @@ class Dataset {
   /// Labels as a batch would hold them, noise included; and as they were before any label noise.
   std::vector<int64_t> labels() const;
   std::vector<int64_t> true_labels() const;
+
+  /// Whether samples change from epoch to epoch: random_flip, random_shift.
+  bool is_random() const;
 
   // ---- batches
   /// The samples at these positions, in this order; a position may occur twice. Random augmentations depend on (their

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <thread>
 
+#include "core/ops.h"
 #include "core/parallel.h"
 #include "core/random.h"
 
@@ -21,8 +22,10 @@ namespace minima::datasets {
 /// worker's while `filled` is false, and the training thread's while it is true.
 struct Epoch::State {
   Dataset dataset;
+  std::shared_ptr<const Batch> resident;
   std::vector<int64_t> order;
   int64_t batch_size, steps, epoch;
+  Device device;
 
   int64_t step = 0;  // of `current`
   Batch current;
@@ -34,13 +37,15 @@ struct Epoch::State {
   Batch ready;
   std::exception_ptr error;
 
-  State(const Loader& loader, int64_t number)
+  State(const Loader& loader, std::shared_ptr<const Batch> on_device, int64_t number)
       : dataset(loader.dataset()),
+        resident(std::move(on_device)),
         order(loader.order(number)),
         batch_size(loader.options().batch_size),
         steps(loader.steps_per_epoch()),
-        epoch(number) {
-    if (!loader.options().prefetch || !has_threads()) return;
+        epoch(number),
+        device(loader.options().device) {
+    if (!loader.options().prefetch || !has_threads() || resident) return;
     try {
       worker = std::thread([this] { work(); });
     } catch (const std::system_error&) {
@@ -61,6 +66,10 @@ struct Epoch::State {
   Batch prepare(int64_t number) const {
     const int64_t begin = number * batch_size;
     const int64_t count = std::min(batch_size, static_cast<int64_t>(order.size()) - begin);
+    if (resident) {
+      const Tensor rows = Tensor::from(std::vector<int64_t>(order.begin() + begin, order.begin() + begin + count));
+      return {core::gather_rows(resident->x, rows), core::gather_rows(resident->y, rows)};
+    }
     return dataset.batch({order.data() + begin, static_cast<size_t>(count)}, epoch);
   }
 
@@ -87,6 +96,11 @@ struct Epoch::State {
   void fetch() {
     current = {};  // its memory can serve the batch after the next
     if (step >= steps) return;
+    fetch_prepared();
+    current = {current.x.to(device), current.y.to(device)};
+  }
+
+  void fetch_prepared() {
     if (!worker.joinable()) {
       current = prepare(step);
       return;
@@ -102,6 +116,28 @@ struct Epoch::State {
     changed.notify_all();
   }
 };
+
+namespace {
+/// Every sample on the device; null if there is not enough memory.
+std::shared_ptr<const Batch> copied_to(Device device, const Dataset& dataset) {
+  try {
+    Shape shape{dataset.size()};
+    for (const int64_t extent : dataset.input_shape()) shape.push_back(extent);
+    Batch all{Tensor::empty(shape, DType::float32, device), Tensor::empty({dataset.size()}, DType::int64, device)};
+    constexpr int64_t piece = 4096;
+    std::vector<int64_t> rows;
+    for (int64_t begin = 0; begin < dataset.size(); begin += piece) {
+      const int64_t end = std::min(dataset.size(), begin + piece);
+      rows.resize(static_cast<size_t>(end - begin));
+      std::iota(rows.begin(), rows.end(), begin);
+      const Batch part = dataset.batch(rows);
+      all.x.slice(begin, end).copy_from(part.x);
+      all.y.slice(begin, end).copy_from(part.y);
+    }
+    return std::make_shared<const Batch>(std::move(all));
+  } catch (const Error&) { return nullptr; }
+}
+}  // namespace
 
 Epoch::Epoch(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Epoch::Epoch(Epoch&&) noexcept = default;
@@ -128,11 +164,12 @@ Loader::Loader(Dataset dataset, const LoaderOptions& options) : dataset_(std::mo
   if (options_.batch_size > dataset_.size())
     fail("Loader", text("batch_size ", options_.batch_size),
          text("at most ", dataset_.size(), ", the number of samples"), "Choose a smaller batch or more data.");
+  if (options_.device != Device::cpu && !dataset_.is_random()) resident_ = copied_to(options_.device, dataset_);
 }
 
 Epoch Loader::epoch(int64_t epoch) const {
   if (epoch < 0) fail("Loader::epoch", text("epoch ", epoch), "a number counted from 0");
-  return Epoch(std::make_unique<Epoch::State>(*this, epoch));
+  return Epoch(std::make_unique<Epoch::State>(*this, resident_, epoch));
 }
 
 std::vector<int64_t> Loader::order(int64_t epoch) const {

@@ -18,6 +18,9 @@ struct LoaderOptions {
   bool shuffle = true;     ///< false: every epoch goes from the first sample to the last
   bool drop_last = false;  ///< leave out a last batch that is not full
   bool prefetch = true;    ///< prepare the next batch in the background
+  /// Where batches lie. On the GPU all samples are kept there, and a batch is gathered there, unless they do not fit or
+  /// change from epoch to epoch: then each batch is prepared on the CPU and copied, which no step waits for either.
+  Device device = Device::cpu;
 };
 
 /// One pass over the data, made by Loader::epoch. It can be walked through once; leaving early is fine.
@@ -67,6 +70,7 @@ class Loader {
  private:
   Dataset dataset_;
   LoaderOptions options_;
+  std::shared_ptr<const Batch> resident_;  ///< all samples, on the GPU; none on the CPU
 };
 
 }  // namespace minima::datasets

@@ -23,7 +23,7 @@ namespace {
 constexpr double report_seconds = 3;  // figures and report, of the budget
 
 struct Options {
-  std::string data, label, model = "mlp", measure = "accuracy", language = "en", out;
+  std::string data, label, model = "mlp", measure = "accuracy", language = "en", device = "cpu", out;
   double minutes = 5, margin = -1;
   int64_t batch = 0, epochs = 0, threads = 0;
   datasets::LoadOptions how;  ///< the other options of the data
@@ -58,6 +58,7 @@ bool Options::parse(int argc, const char* const* argv) {
   line.option("--runs-per-month", prices.per_month, "training runs a month, for what the switch costs");
   line.option("--language", language, "of the half page that opens the report: en or ja");
   line.option("--threads", threads, "0: all CPUs");
+  line.option("--device", device, "cpu or cuda");
   line.option("--out", out, "directory for results (default: runs/pilot-DATA)");
   line.flag("--warnings", warnings, "two synthetic examples where MSAM's advantage goes away, instead of your data");
   add_data_options(line, how);
@@ -112,6 +113,7 @@ Problem load(const Options& options, uint64_t study) {
                   .model = options.model,
                   .train = train,
                   .test = test,
+                  .device = parse_device(options.device),
                   .split_seed = how.seed,
                   .loaded = loaded};
   const auto validated = static_cast<int64_t>(0.8 * static_cast<double>(train.size()));

@@ -25,7 +25,7 @@ namespace {
 /// Prints how good the model is on the test part, and returns that as the notes of its file.
 Notes judge(nn::Module& model, const datasets::Loaded& data) {
   const datasets::Dataset& test = data.split.test;
-  const std::vector<float> outputs = outputs_of(model, test);
+  const std::vector<float> outputs = outputs_of(model, test, model.parameters().front().device());
   if (test.has_targets()) {
     const Fit fit = fit_of(outputs, test.targets());
     const double error = std::sqrt(fit.mean_squared_error) * data.table->target_deviation;
@@ -91,7 +91,7 @@ int repeat(const SummaryRun& asked, const std::string& save_as, const std::vecto
 }
 
 int train(int argc, char** argv) {
-  std::string from, data = "digits", name = "mlp", method = "msam", save_as = "model.safetensors";
+  std::string from, data = "digits", name = "mlp", method = "msam", save_as = "model.safetensors", device_name = "cpu";
   double lr = 0.05, rho = 0.5;
   int64_t epochs = 0, batch_size = 0, seed = 1;
   bool resume = false;
@@ -107,6 +107,7 @@ int train(int argc, char** argv) {
   line.option("--epochs", epochs, "passes over the training data (0: 10 to 100, by their size)");
   line.option("--batch", batch_size, "samples in a step (0: 64, fewer for few data)");
   line.option("--seed", seed, "of the initial weights and of the order of the batches");
+  line.option("--device", device_name, "cpu or cuda");
   line.option("--save", save_as, "file for the trained model; its checkpoint lies beside it");
   line.flag("--resume", resume, "go on from the checkpoint");
   line.option(
@@ -120,7 +121,8 @@ int train(int argc, char** argv) {
   if (seed < 0) fail("--seed", text(seed), "a whole number of at least 0");
   check_label(data, how.label);
   check_writable("--save", save_as);
-  print_machine(Device::cpu);
+  const Device device = parse_device(device_name);
+  print_machine(device);
   catch_interrupts();
   const std::vector<std::string> command(argv, argv + argc);
   if (!from.empty()) return repeat(read_summary(from, method, static_cast<uint64_t>(seed)), save_as, command);
@@ -130,13 +132,15 @@ int train(int argc, char** argv) {
   print_data(data, loaded);
   if (batch_size == 0) batch_size = default_batch(train_set.size());
   if (epochs == 0) epochs = default_epochs(train_set.size(), batch_size);
-  datasets::Loader batches{train_set, {.batch_size = batch_size, .seed = static_cast<uint64_t>(seed)}};
+  datasets::Loader batches{train_set,
+                           {.batch_size = batch_size, .seed = static_cast<uint64_t>(seed), .device = device}};
   const int64_t per_epoch = batches.steps_per_epoch(), steps = epochs * per_epoch;
   std::printf("%s, %s, batch %lld, %lld epochs\n", name.c_str(), method.c_str(), static_cast<long long>(batch_size),
               static_cast<long long>(epochs));
 
   manual_seed(static_cast<uint64_t>(seed));
   nn::AnyModule model = nn::make_model(name, train_set.input_shape(), outputs_for(train_set));
+  model->to(device);
   optim::Settings settings{.hyperparameters = {{"lr", optim::cosine(lr, steps)}}};
   if (optim::is_wrapper(method)) settings.hyperparameters.emplace("rho", rho);
   auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
@@ -170,8 +174,8 @@ int train(int argc, char** argv) {
       ++step;
       require_finite("loss", loss.item());
     }
-    refresh_batch_norm(*model, train_set, batch_size);
-    const Evaluation on_test = evaluate(*model, test_set);
+    refresh_batch_norm(*model, train_set, batch_size, device);
+    const Evaluation on_test = evaluate(*model, test_set, device);
     require_finite("test loss", on_test.loss);
     if (test_set.has_targets())
       std::printf("epoch %3lld  test loss %.4f  test R2 %.4f\n", static_cast<long long>(step / per_epoch), on_test.loss,

@@ -222,6 +222,7 @@ void complete_step(OptimizerState& state) {
   ++state.steps;
   state.gradient_evaluations += state.now.gradient_evaluations;
   state.last = std::exchange(state.now, {});
+  core::backend(state.flat.gradients().device()).end_step();
 }
 
 }  // namespace detail

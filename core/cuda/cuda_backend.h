@@ -15,6 +15,9 @@ class CudaBackend final : public Backend {
   void deallocate(void* block) override;
   void copy_to_host(const void* source, void* target, size_t bytes) override;
   void copy_from_host(const void* source, void* target, size_t bytes) override;
+  void end_step() override;
+  /// Whether steps become CUDA graphs (queue.cuh); they do unless the environment has MINIMA_GRAPHS=0.
+  void use_graphs(bool use);
 
   // elements.cu
   void fill(Tensor& out, double value) override;

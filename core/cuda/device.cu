@@ -84,6 +84,7 @@ std::string find_device() {
                 ", and this build has kernels for ", MINIMA_CUDA_ARCHITECTURES,
                 "; configure with -DCMAKE_CUDA_ARCHITECTURES=", properties.major, properties.minor);
   }
+  if (!find_blas()) return text("cuBLAS (libcublas.so.", CUDART_VERSION / 1000, ") was not found; see LD_LIBRARY_PATH");
   return "";
 }
 
@@ -94,9 +95,16 @@ DeviceState set_up() {
   *state.fault = {};
   MINIMA_CUDA(cudaMallocAsync(reinterpret_cast<void**>(&state.reported), sizeof(unsigned), state.stream));
   MINIMA_CUDA(cudaMemsetAsync(state.reported, 0, sizeof(unsigned), state.stream));
-  MINIMA_CUDA(cublasCreate(&state.blas));
-  MINIMA_CUDA(cublasSetStream(state.blas, state.stream));
-  MINIMA_CUDA(cublasSetMathMode(state.blas, asked_for_tf32() ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH));
+  state.blas = find_blas();
+  MINIMA_CUDA(state.blas->create(&state.handle));
+  MINIMA_CUDA(state.blas->set_stream(state.handle, state.stream));
+  // Its own memory would be allocated when it is needed, which a graph cannot do.
+  constexpr size_t workspace_bytes = size_t{32} << 20;
+  void* workspace = nullptr;
+  MINIMA_CUDA(cudaMallocAsync(&workspace, workspace_bytes, state.stream));
+  MINIMA_CUDA(state.blas->set_workspace(state.handle, workspace, workspace_bytes));
+  MINIMA_CUDA(
+      state.blas->set_math_mode(state.handle, asked_for_tf32() ? CUBLAS_TF32_TENSOR_OP_MATH : CUBLAS_DEFAULT_MATH));
   return state;
 }
 
@@ -128,7 +136,7 @@ void check(cudaError_t error, const char* call) {
 void check(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   const std::string what = call;
-  fail("cuda", text(cublasGetStatusName(status), " from ", what.substr(0, what.find('('))), "success");
+  fail("cuda", text("cuBLAS: ", find_blas()->status_name(status), " from ", what.substr(0, what.find('('))), "success");
 }
 
 DeviceState& device() {
@@ -154,17 +162,25 @@ void* CudaBackend::allocate(size_t bytes) {
 
 // In the order of the stream: kernels that were enqueued before may still use the block. At the end of the process CUDA
 // may be gone already, and the memory with it.
-void CudaBackend::deallocate(void* block) { cudaFreeAsync(block, cuda::device().stream); }
+void CudaBackend::deallocate(void* block) {
+  queue().flush();
+  cudaFreeAsync(block, cuda::device().stream);
+}
 
 void CudaBackend::copy_to_host(const void* source, void* target, size_t bytes) {
+  queue().flush();
   if (bytes > 0) MINIMA_CUDA(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToHost, cuda::device().stream));
   MINIMA_CUDA(cudaStreamSynchronize(cuda::device().stream));
   throw_fault();
 }
 
 void CudaBackend::copy_from_host(const void* source, void* target, size_t bytes) {
+  queue().flush();
   uploads().upload(static_cast<const std::byte*>(source), static_cast<std::byte*>(target), bytes);
 }
+
+void CudaBackend::end_step() { queue().end_step(); }
+void CudaBackend::use_graphs(bool use) { queue().use_graphs(use); }
 
 Backend& cuda_backend() {
   const std::string reason = cuda_unavailable_reason();

@@ -2,9 +2,9 @@
 // Not here: kernels (launch.cuh).
 #pragma once
 
-#include <cublas_v2.h>
 #include <cuda_runtime.h>
 
+#include "core/cuda/blas.cuh"
 #include "core/tensor.h"
 
 namespace minima::core::cuda {
@@ -18,9 +18,10 @@ struct Fault {
 
 struct DeviceState {
   cudaStream_t stream = nullptr;
-  cublasHandle_t blas = nullptr;
-  Fault* fault = nullptr;        ///< host memory that kernels can write to
-  unsigned* reported = nullptr;  ///< device memory: whether a fault has been written
+  const Blas* blas = nullptr;
+  cublasHandle_t handle = nullptr;  ///< of cuBLAS
+  Fault* fault = nullptr;           ///< host memory that kernels can write to
+  unsigned* reported = nullptr;     ///< device memory: whether a fault has been written
 };
 
 /// Set up at the first call; an error where cuda_unavailable_reason() gives one.

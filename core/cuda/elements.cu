@@ -97,24 +97,24 @@ struct CopyStrided {
 
 template <class T>
 struct AddScaled {
-  double alpha;
-  const double* scale;  // on the device, or null
+  const double *alpha, *scale;  // on the device; the latter may be null
   const T* x;
   T* out;
-  __device__ void operator()(int64_t i) const { out[i] += T(scale ? alpha * *scale : alpha) * x[i]; }
+  __device__ void operator()(int64_t i) const { out[i] += T(scale ? *alpha * *scale : *alpha) * x[i]; }
 };
 
 template <class T>
 struct Random {
   Distribution distribution;
-  uint64_t seed, offset;
+  uint64_t seed;
+  const uint64_t* offset;  // on the device: where the stream of numbers has got to
   T a, b;
   T* out;
   int64_t n;
   __device__ void operator()(int64_t block) const {
     constexpr int lanes = per_block<T>;
     T values[lanes];
-    draw(distribution, philox(seed, offset + static_cast<uint64_t>(block)), a, b, values);
+    draw(distribution, philox(seed, *offset + static_cast<uint64_t>(block)), a, b, values);
 #pragma unroll
     for (int lane = 0; lane < lanes; ++lane)
       if (block * lanes + lane < n) out[block * lanes + lane] = values[lane];
@@ -193,8 +193,8 @@ void CudaBackend::binary(BinaryOp op, const Broadcast& plan, const Tensor& x, co
 void CudaBackend::add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) {
   dispatch_floating("add_scaled", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    for_each(out.numel(),
-             AddScaled<T>{alpha, scale.defined() ? read<double>(scale) : nullptr, read<T>(x), write<T>(out)});
+    for_each(out.numel(), AddScaled<T>{queue().parameter(alpha), scale.defined() ? read<double>(scale) : nullptr,
+                                       read<T>(x), write<T>(out)});
   });
 }
 
@@ -203,7 +203,7 @@ void CudaBackend::random(Distribution distribution, uint64_t seed, uint64_t offs
     using T = decltype(zero);
     constexpr int64_t lanes = per_block<T>;
     for_each((out.numel() + lanes - 1) / lanes,
-             Random<T>{distribution, seed, offset, T(a), T(b), write<T>(out), out.numel()});
+             Random<T>{distribution, seed, queue().parameter(offset), T(a), T(b), write<T>(out), out.numel()});
   });
 }
 

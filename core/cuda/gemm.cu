@@ -12,10 +12,32 @@ using namespace cuda;
 
 namespace {
 
-constexpr auto multiply_one(float) { return cublasSgemm; }
-constexpr auto multiply_one(double) { return cublasDgemm; }
-constexpr auto multiply_batch(float) { return cublasSgemmStridedBatched; }
-constexpr auto multiply_batch(double) { return cublasDgemmStridedBatched; }
+/// One call of cuBLAS, as work for the queue.
+template <class T>
+struct Product {
+  int m, n, k, lda, ldb, batch;
+  bool transpose_a, transpose_b, accumulate;
+  int64_t stride_a, stride_b;
+  const T *a, *b;
+  T* c;
+
+  static void enqueue(const void* call) {
+    const Product& p = *static_cast<const Product*>(call);
+    const DeviceState& d = device();
+    const T one = 1, beta = p.accumulate ? T(1) : T(0);
+    const auto ta = p.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, tb = p.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N;
+    const auto multiply = [&](auto one_product, auto several) {
+      if (p.batch == 1)
+        return one_product(d.handle, tb, ta, p.n, p.m, p.k, &one, p.b, p.ldb, p.a, p.lda, &beta, p.c, p.n);
+      return several(d.handle, tb, ta, p.n, p.m, p.k, &one, p.b, p.ldb, p.stride_b, p.a, p.lda, p.stride_a, &beta, p.c,
+                     p.n, int64_t{p.m} * p.n, p.batch);
+    };
+    if constexpr (std::is_same_v<T, float>)
+      check(multiply(d.blas->multiply_float, d.blas->multiply_float_batch), "cublasSgemm");
+    else
+      check(multiply(d.blas->multiply_double, d.blas->multiply_double_batch), "cublasDgemm");
+  }
+};
 
 int extent(int64_t n) {
   if (n > INT_MAX) fail("matmul", text("an extent of ", n), text("at most ", INT_MAX, " on the GPU"));
@@ -33,19 +55,12 @@ void multiply(CudaBackend& backend, const Gemm& shape, const Tensor& a, const Te
     s.m *= s.batch;
     s.batch = 1;
   }
-  const auto flag = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   const int m = extent(s.m), n = extent(s.n), k = extent(s.k);
-  const int lda = s.transpose_a ? m : k, ldb = s.transpose_b ? k : n;
   dispatch_floating("matmul", out.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T one = 1, beta = s.accumulate ? T(1) : T(0);
-    if (s.batch == 1)
-      MINIMA_CUDA(multiply_one(zero)(device().blas, flag(s.transpose_b), flag(s.transpose_a), n, m, k, &one, read<T>(b),
-                                     ldb, read<T>(a), lda, &beta, write<T>(out), n));
-    else
-      MINIMA_CUDA(multiply_batch(zero)(device().blas, flag(s.transpose_b), flag(s.transpose_a), n, m, k, &one,
-                                       read<T>(b), ldb, s.stride_b, read<T>(a), lda, s.stride_a, &beta, write<T>(out),
-                                       n, s.m * s.n, extent(s.batch)));
+    add_to_queue(Product<T>{m, n, k, s.transpose_a ? m : k, s.transpose_b ? k : n, extent(s.batch), s.transpose_a,
+                            s.transpose_b, s.accumulate, s.stride_a, s.stride_b, read<T>(a), read<T>(b),
+                            write<T>(out)});
   });
 }
 

@@ -6,6 +6,7 @@
 #include <cuda_runtime.h>
 
 #include "core/cuda/device.cuh"
+#include "core/cuda/queue.cuh"
 #include "core/host_device.h"
 
 /// An array that the threads of a block share.
@@ -18,17 +19,71 @@ namespace minima::core::cuda {
 inline constexpr int threads = 256;  ///< of a block, unless a kernel needs another number
 inline constexpr int warp = 32;
 
-template <class... Parameters, class... Arguments>
-void launch(dim3 grid, int block_size, void (*kernel)(Parameters...), const Arguments&... arguments) {
+/// Puts a kernel into the stream, now.
+template <class... Parameters>
+void enqueue_kernel(dim3 grid, int block_size, void (*kernel)(Parameters...), const Parameters&... arguments) {
   cudaLaunchConfig_t configuration{};
   configuration.gridDim = grid;
   configuration.blockDim = dim3(static_cast<unsigned>(block_size));
   configuration.stream = device().stream;
-  MINIMA_CUDA(cudaLaunchKernelEx(&configuration, kernel, static_cast<Parameters>(arguments)...));
+  MINIMA_CUDA(cudaLaunchKernelEx(&configuration, kernel, arguments...));
 }
 
-template <class... Parameters, class... Arguments>
-void launch(int64_t blocks, int block_size, void (*kernel)(Parameters...), const Arguments&... arguments) {
+/// The arguments of a kernel side by side.
+template <class... Parameters>
+struct Arguments {};
+template <class First, class... Rest>
+struct Arguments<First, Rest...> {
+  First first;
+  Arguments<Rest...> rest;
+
+  template <class F, class... Before>
+  void unpack(F&& f, const Before&... before) const {
+    if constexpr (sizeof...(Rest) == 0)
+      f(before..., first);
+    else
+      rest.unpack(f, before..., first);
+  }
+};
+template <class First, class... Rest>
+Arguments<First, Rest...> pack(const First& first, const Rest&... rest) {
+  if constexpr (sizeof...(Rest) == 0)
+    return {first, {}};
+  else
+    return {first, pack(rest...)};
+}
+
+/// A kernel and all that it needs.
+template <class... Parameters>
+struct KernelCall {
+  void (*kernel)(Parameters...);
+  dim3 grid;
+  int block_size;
+  Arguments<Parameters...> arguments;
+
+  static void enqueue(const void* call) {
+    const KernelCall& self = *static_cast<const KernelCall*>(call);
+    self.arguments.unpack(
+        [&](const auto&... each) { enqueue_kernel(self.grid, self.block_size, self.kernel, each...); });
+  }
+};
+
+/// Work for the queue: a struct with a static enqueue(). What lies between its members is set to 0, since its bytes are
+/// compared.
+template <class Call>
+void add_to_queue(Call call) {
+  static_assert(std::is_trivially_copyable_v<Call> && alignof(Call) <= 16);
+  __builtin_clear_padding(&call);
+  queue().add(Call::enqueue, &call, sizeof call);
+}
+
+template <class... Parameters, class... Given>
+void launch(dim3 grid, int block_size, void (*kernel)(Parameters...), const Given&... arguments) {
+  add_to_queue(KernelCall<Parameters...>{kernel, grid, block_size, pack(static_cast<Parameters>(arguments)...)});
+}
+
+template <class... Parameters, class... Given>
+void launch(int64_t blocks, int block_size, void (*kernel)(Parameters...), const Given&... arguments) {
   launch(dim3(static_cast<unsigned>(blocks)), block_size, kernel, arguments...);
 }
 

@@ -20,16 +20,17 @@ void register_rule(const std::type_info& rule, const RuleKernel& kernel);
 
 template <class Rule, class T, size_t... state>
 struct Update {
-  Rule rule;
+  const Rule* rule;  // on the device: its numbers change from step to step
   T* weight;
   const T* grad;
   T* states[sizeof...(state) + 1];
-  __device__ void operator()(int64_t i) const { rule(weight[i], grad[i], states[state][i]...); }
+  __device__ void operator()(int64_t i) const { (*rule)(weight[i], grad[i], states[state][i]...); }
 };
 
 template <class Rule, class T, size_t... state>
 void run_rule(const void* rule, int64_t n, T* weight, const T* grad, T* const* states, std::index_sequence<state...>) {
-  for_each(n, Update<Rule, T, state...>{*static_cast<const Rule*>(rule), weight, grad, {states[state]..., nullptr}});
+  for_each(n, Update<Rule, T, state...>{
+                  queue().parameter(*static_cast<const Rule*>(rule)), weight, grad, {states[state]..., nullptr}});
 }
 
 template <class Rule>

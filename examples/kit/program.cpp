@@ -228,8 +228,9 @@ std::string machine_description() {
 }
 
 void print_machine(Device device) {
-  std::printf("%s\ndevice %s, %d thread%s\n", machine_description().c_str(), name_of(device), num_threads(),
-              num_threads() == 1 ? "" : "s");
+  const std::string gpu = device == Device::cuda ? " (" + core::cuda_description() + ")" : "";
+  std::printf("%s\ndevice %s%s, %d thread%s\n", machine_description().c_str(), name_of(device), gpu.c_str(),
+              num_threads(), num_threads() == 1 ? "" : "s");
 #ifndef NDEBUG
   std::printf("warning: this is a %s build, many times slower than Release; do not report its seconds\n",
               MINIMA_BUILD_TYPE);

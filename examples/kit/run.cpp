@@ -48,7 +48,7 @@ Run::Run(const Problem& problem, const Setting& setting, uint64_t seed)
       memory_before_(memory_statistics(problem.device).bytes_in_use),
       model_(make_model_on(problem, seed)),
       optimizer_(optimizer_of(setting, model_->parameters(), ramp_and_cosine(problem, setting), seed)),
-      loader_(problem.train, {.batch_size = problem.batch, .seed = seed}) {
+      loader_(problem.train, {.batch_size = problem.batch, .seed = seed, .device = problem.device}) {
   result_.seed = seed;
   result_.hyperparameters = setting.hyperparameters;
   result_.split_seed = problem.split_seed;

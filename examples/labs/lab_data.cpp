@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/backend.h"
+
 namespace minima::examples {
 
 namespace {
@@ -15,6 +17,7 @@ void LabData::add_to(CommandLine& line) {
   line.option("--data", data_, joined(datasets::names()) + ", a FILE.csv, or a folder of images");
   line.option("--label", label_, "column of a FILE.csv that is to be predicted");
   line.option("--model", model_, joined(nn::model_names()));
+  line.option("--device", device_, "cpu or cuda");
   line.option("--images", amounts_.images, "or other samples of the training set" + quick_note(quick_.images));
   line.option("--epochs", amounts_.epochs, "passes over them" + quick_note(quick_.epochs));
   line.option("--seeds", amounts_.seeds, "runs of each setting, with seeds 1, 2, ..." + quick_note(quick_.seeds));
@@ -31,7 +34,8 @@ void LabData::take(Lab& lab) {
     if (amounts_.*amount == normal_.*amount) amounts_.*amount = stated.*amount;  // not chosen otherwise
   const bool amounts_as_stated =
       amounts_.images == stated.images && amounts_.epochs == stated.epochs && amounts_.seeds >= stated.seeds;
-  if (data_ != stated_data || model_ != stated_model || !amounts_as_stated) lab.not_as_stated();
+  if (parse_device(device_) != Device::cpu) lab.print("Networks are trained on the GPU: " + core::cuda_description());
+  if (data_ != stated_data || model_ != stated_model || !amounts_as_stated || device_ != "cpu") lab.not_as_stated();
 }
 
 datasets::Split LabData::split(int64_t train_limit) const {
@@ -44,7 +48,8 @@ Problem LabData::problem(const datasets::Dataset& train, const datasets::Dataset
           .model = model_,
           .train = train,
           .test = test,
-          .batch = std::clamp<int64_t>(train.size() / 4, 1, 128)};
+          .batch = std::clamp<int64_t>(train.size() / 4, 1, 128),
+          .device = parse_device(device_)};
 }
 
 Problem LabData::load() const {

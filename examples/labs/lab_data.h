@@ -24,7 +24,7 @@ class LabData {
   /// The lab's defaults, and what --quick takes instead of each that is not chosen.
   LabData(const Amounts& normal, const Amounts& quick) : amounts_(normal), normal_(normal), quick_(quick) {}
 
-  /// --data, --label, --model, --images, --epochs, --seeds
+  /// --data, --label, --model, --device, --images, --epochs, --seeds
   void add_to(CommandLine& line);
   /// After the options are read. Errors: nothing to train on, or less than two seeds, since intervals need them.
   /// Unless all that the stated figures depend on is as it was stated for (seeds may be more), tells the lab so.
@@ -46,7 +46,7 @@ class LabData {
   Problem problem(const datasets::Dataset& train, const datasets::Dataset& test) const;
 
   Amounts amounts_, normal_, quick_;
-  std::string data_ = stated_data, label_, model_ = stated_model;
+  std::string data_ = stated_data, label_, model_ = stated_model, device_ = "cpu";
   static constexpr const char *stated_data = "fashion-mnist", *stated_model = "mlp:256,256";
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "core/cuda/blas.cuh"
 #include "core/gemm.h"
 #include "tests/emulation/machine.h"
 
@@ -110,3 +111,12 @@ cublasStatus_t cublasDgemmStridedBatched(cublasHandle_t handle, cublasOperation_
                                          const double* beta, double* c, int ldc, long long stride_c, int batch) {
   return multiply(handle, ta, tb, m, n, k, alpha, a, lda, stride_a, b, ldb, stride_b, beta, c, ldc, stride_c, batch);
 }
+
+namespace minima::core::cuda {
+const Blas* find_blas() {
+  static const Blas blas{cublasCreate,       cublasSetStream,           cublasSetMathMode,
+                         cublasSetWorkspace, cublasGetStatusName,       cublasSgemm,
+                         cublasDgemm,        cublasSgemmStridedBatched, cublasDgemmStridedBatched};
+  return &blas;
+}
+}  // namespace minima::core::cuda

@@ -24,6 +24,18 @@ TEST_CASE("a training step of any optimizer never waits for the device") {
     }
 }
 
+TEST_CASE("after a few steps a training step is one graph") {
+  if (std::getenv("MINIMA_NO_CACHING")) return;  // every step has other memory then
+  for (const std::string& optimizer : optimizer_names) {
+    CAPTURE(optimizer);
+    Training training("cnn", optimizer, DType::float32, Device::cuda);
+    for (int i = 0; i < 8; ++i) training.step(0);
+    const int64_t before = emulation::graph_launches();
+    for (int i = 0; i < 6; ++i) training.step(0);
+    CHECK(emulation::graph_launches() == before + 6);
+  }
+}
+
 TEST_CASE("after the first steps a training step asks the device for no memory") {
   if (std::getenv("MINIMA_NO_CACHING")) return;
   Training training("cnn", "sam", DType::float32, Device::cuda);
