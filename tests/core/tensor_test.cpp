@@ -161,10 +161,10 @@ TEST_CASE("every operation refuses an undefined tensor, as each of its operands"
       [&] { core::normalise(image, {channels, none}, channels, channels, 0); },
       [&] { core::normalise(image, {channels, channels}, none, channels, 0); },
       [&] { core::normalise(image, {channels, channels}, channels, none, 0); },
-      [&] { core::normalise_backward(none, image, {channels, channels}, channels, 0); },
-      [&] { core::normalise_backward(image, none, {channels, channels}, channels, 0); },
-      [&] { core::normalise_backward(image, image, {none, channels}, channels, 0); },
-      [&] { core::normalise_backward(image, image, {channels, channels}, none, 0); },
+      [&] { core::normalise_backward(none, image, {channels, channels}, channels, channels, 0); },
+      [&] { core::normalise_backward(image, none, {channels, channels}, channels, channels, 0); },
+      [&] { core::normalise_backward(image, image, {none, channels}, channels, channels, 0); },
+      [&] { core::normalise_backward(image, image, {channels, channels}, none, channels, 0); },
   };
   for (size_t i = 0; i < std::size(uses); ++i) {
     CAPTURE(i);
