@@ -147,6 +147,8 @@ Problem CompareOptions::load() {
   how.label = label, how.train_limit = train_limit;
   const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(data, how));
   const auto& [train, test] = loaded->split;
+  if (train.has_targets())
+    fail("--task", "regression", "classes to compare optimizers on", "`train` predicts quantities.");
   const std::vector<std::string> names = datasets::names();
   const bool named = std::find(names.begin(), names.end(), data) != names.end();
   if (batch == 0) batch = named ? std::min(usual_batch, train.size()) : default_batch(train.size());
