@@ -99,7 +99,7 @@ Problem load(const Options& options, uint64_t study) {
   how.seed += study - 1;
   const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(options.data, how));
   const auto& [train, test] = loaded->split;
-  if (train.has_targets()) fail("--task", "regression", "classes to predict", "train and compare predict quantities.");
+  if (train.has_targets()) fail("--task", "regression", "classes to compare optimizers on", "`train` predicts quantities.");
   std::vector<int64_t> counts(static_cast<size_t>(train.classes())), all = counts;
   for (const int64_t label : train.labels()) ++counts[static_cast<size_t>(label)], ++all[static_cast<size_t>(label)];
   for (const int64_t label : test.labels()) ++all[static_cast<size_t>(label)];

@@ -146,6 +146,8 @@ Problem CompareOptions::load() {
   if (threads > 0) set_num_threads(static_cast<int>(threads));
   how.label = label, how.train_limit = train_limit;
   Problem problem = problem_of(0);
+  if (problem.train.has_targets())
+    fail("--task", "regression", "classes to compare optimizers on", "`train` predicts quantities.");
   const int64_t samples = problem.train.size();
   const bool named = datasets::is_named(data);
   if (batch == 0) batch = named ? std::min(usual_batch, samples) : default_batch(samples);
