@@ -1,4 +1,5 @@
-// own_lab: does a larger momentum find flatter minima? The lab of the page "a lab of your own".
+// own_lab: does momentum fit the training data better at the same learning rate? The lab of the page "a lab of your
+// own".
 #include "examples/labs/lab_data.h"
 
 using namespace minima;
@@ -10,7 +11,7 @@ const LabAbout about{
     .name = "own_lab",
     .title = "A lab of your own. Momentum",
     .question = "Does SGD end at a lower training loss with momentum 0.9 than with 0, at the same learning rate?",
-    .refuted_by = "the same order with ten times the learning rate: then it was the rate, and not the momentum."};
+    .refuted_by = "momentum 0 with ten times the learning rate doing as well: then it was the length of the steps."};
 
 LabData data{{.images = 1000, .epochs = 6, .seeds = 5}, {.images = 500, .epochs = 3, .seeds = 3}};
 
