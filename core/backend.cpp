@@ -3,15 +3,12 @@
 #include <atomic>
 
 #include "core/cpu/cpu_backend.h"
-#include "core/cpu/denormals.h"
 
 namespace minima::core {
 
 static std::atomic<Backend*> replaced[2];
 
 Backend& backend(Device device) {
-  thread_local const bool prepared = (flush_denormals(), true);
-  (void)prepared;
   Backend* other = replaced[static_cast<int>(device)].load(std::memory_order_relaxed);
   return other ? *other : own_backend(device);
 }

@@ -139,7 +139,6 @@ class Backend {
 };
 
 /// The backend of a device. In a build without CUDA, asking for it is an error that says how to get it.
-/// The calling thread takes denormal numbers as 0 from then on (cpu/denormals.h).
 Backend& backend(Device device);
 /// Puts another backend in the place of a device's own: one that counts or measures and passes the calls on to
 /// own_backend(device). Null ends that. The other must live until then.

@@ -17,8 +17,8 @@
 #include <sched.h>
 #endif
 
-#include "core/cpu/denormals.h"
 #include "core/cpu_quota.h"
+#include "core/denormals.h"
 #include "core/error.h"
 
 namespace minima {
@@ -83,6 +83,7 @@ class Pool {
     }
     start();
     count_ = count, chunk_ = chunk, context_ = context, next_ = 0, error_ = nullptr;
+    float_mode_ = core::float_mode();
     open();
     work();
     open_ = false;
@@ -127,10 +128,12 @@ class Pool {
 
   void serve(int index) {
     own_index = index;
-    core::flush_denormals();
     while (wait_for_region()) {
       ++inside_;
-      if (open_) work();
+      if (open_) {
+        core::set_float_mode(float_mode_);
+        work();
+      }
       --inside_;
       inside_.notify_one();
     }
@@ -185,6 +188,7 @@ class Pool {
   std::atomic<int64_t> next_{0};
   void (*chunk_)(void*, int64_t) = nullptr;
   void* context_ = nullptr;
+  uint64_t float_mode_ = 0;  // of the caller: the same bits, whichever thread computes them
   std::exception_ptr error_;
 };
 }  // namespace

@@ -66,7 +66,7 @@ struct AdamRule {
     m = T(beta1) * m + T(1 - beta1) * g;
     s = T(beta2) * s + T(1 - beta2) * g * g;
     using std::sqrt;
-    weight -= T(lr / correction1) * m / (sqrt(s) / T(sqrt(correction2)) + T(epsilon));
+    weight -= T(lr / correction1) * m / (sqrt(s * T(1 / correction2)) + T(epsilon));
     // END SOLUTION
   }
 };

@@ -5,6 +5,7 @@
 
 #include "autograd/ops.h"
 #include "core/backend.h"
+#include "core/denormals.h"
 #include "core/ops.h"
 #include "core/random.h"
 
@@ -122,6 +123,7 @@ Variable gradient(OptimizerState& state, const Closure& closure) {
   if (!closure) fail(state.rule, "an empty closure", "a function that runs forward and backward and returns the loss");
   state.flat.zero_gradients();
   EnableGrad recording;
+  const core::DenormalsAreZero scope;
   Variable loss = closure();
   if (!loss.defined() || loss.numel() != 1)
     fail(state.rule,
@@ -197,6 +199,7 @@ void run(OptimizerState& state, const FlatParameters::Run& run, const core::Upda
   const auto cut = [&](const Tensor& buffer) { return buffer.slice(run.begin, run.end); };
   Tensor weight = state.flat.weights_of(run), states[core::UpdateKernel::most_states];
   for (int i = 0; i < rule.states; ++i) states[i] = cut(state.buffers[static_cast<size_t>(i)].second);
+  const core::DenormalsAreZero scope;
   core::AlongWithUpdate also;
   if (state.carried) {
     also.move = -state.carried->sign * state.groups[static_cast<size_t>(run.group)].now("rho");

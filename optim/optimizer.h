@@ -28,7 +28,7 @@ namespace minima::optim {
 
 /// Runs forward and backward on the current batch and returns the loss (one element). Called once a step by SGD,
 /// Nesterov, Adam, AdamW and MSAM, twice by SAM and ASAM, each time with the gradients zeroed: several backward passes
-/// inside one closure accumulate.
+/// inside one closure accumulate. While it runs, denormal numbers count as 0 (core/denormals.h).
 using Closure = std::function<Variable()>;
 
 /// Parameters with hyperparameters of their own; what is not named is inherited from the optimizer's options.

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/cpu_quota.h"
+#include "core/denormals.h"
 #include "core/parallel.h"
 #include "tests/core/naive.h"
 #include "tests/temporary_folder.h"
@@ -294,16 +295,20 @@ TEST_CASE("a container's quota is read from its control groups, the smallest lim
 }
 
 #if defined(__SSE2__) || defined(__aarch64__)
-TEST_CASE("denormal numbers are 0 on every thread") {
-  const int before = num_threads();
+TEST_CASE("in a scope of DenormalsAreZero they are 0 on every thread, and nowhere else") {
+  const auto largest_product = [](double x, double y) {
+    const Tensor a = Tensor::full({1 << 18}, x), b = Tensor::full({1 << 18}, y);
+    return core::reduce(core::ReduceOp::max, core::binary(core::BinaryOp::multiply, a, b), 0).item();
+  };
   for (const int threads : {1, 2}) {
-    set_num_threads(has_threads() ? threads : 1);
-    const Tensor small = Tensor::full({1 << 18}, 1e-30f),
-                 product = core::binary(core::BinaryOp::multiply, small, small);
-    CHECK(core::reduce(core::ReduceOp::max, product, 0).item() == 0);
-    const Tensor denormal = Tensor::full({1 << 18}, 1e-38f), tenth = Tensor::full({1 << 18}, 0.1f);
-    CHECK(core::reduce(core::ReduceOp::max, core::binary(core::BinaryOp::multiply, denormal, tenth), 0).item() == 0);
+    const Threads scope(has_threads() ? threads : 1);
+    for (int repeat = 0; repeat < 20; ++repeat) {
+      CHECK(largest_product(1e-20, 1e-20) > 0);
+      const core::DenormalsAreZero denormals;
+      CHECK(largest_product(1e-20, 1e-20) == 0);
+      CHECK(largest_product(1e-39, 1e30) == 0);
+    }
+    CHECK(largest_product(1e-20, 1e-20) > 0);
   }
-  set_num_threads(before);
 }
 #endif

@@ -382,3 +382,17 @@ TEST_CASE("dampening leaves the gradient whole where momentum is 0, in a group o
     CHECK(fast.value().item() == expected_fast[i]);
   }
 }
+
+#if defined(__SSE2__) || defined(__aarch64__)
+TEST_CASE("the momentum of a weight that gets no more gradient ends at 0, not at a denormal number") {
+  const Variable w = leaf({1, 1}, DType::float32);
+  optim::SGD optimizer{{w}, {.lr = 0.1, .momentum = 0.9}};
+  double slope = 1;
+  for (int step = 0; step < 1200; ++step, slope = 0)
+    optimizer.step([&] {
+      w.backward(Tensor::full({2}, slope));
+      return Variable(Tensor::zeros({}));
+    });
+  CHECK(optimizer.momentum().to_vector<double>() == std::vector<double>{0, 0});
+}
+#endif
