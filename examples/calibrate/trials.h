@@ -29,12 +29,12 @@ std::vector<Kind> kinds();
 std::string words(const Kind& kind);
 
 /// The share of wrong labels in the training part of a planted difference.
-inline constexpr double planted_noise = 0.5;
+inline constexpr double planted_noise = 0.4;
 
 /// How long a trial is. The defaults take seconds.
 struct TrialOptions {
   int64_t rows = 120;  ///< of a table that is drawn; at most half of those that there are
-  int64_t epochs = 10, batch = 8, seeds = 10, studies = 5;
+  int64_t epochs = 5, batch = 8, seeds = 10, studies = 5;
   std::string model = "mlp:8";
 };
 

@@ -48,14 +48,19 @@ body { max-width: 1100px; margin: 2em auto; padding: 0 1em; }
 h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
 .statement { border-left: 4px solid #0072B2; padding: .5em 1em; background: #f2f7fb; }
 .answers { padding: .1em 1em .6em; background: #f6f6f0; border: 1px solid #ddd; border-radius: 4px; }
+.answers h2 { margin-top: .6em; }
 .answers h3 { font-size: 1em; margin: .9em 0 .1em; } .answers p { margin: 0; }
 :lang(ja) { font-family: "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", Meiryo, sans-serif; line-height: 1.7; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; background:  /* a blue shade at an edge beyond which there is more */
+  linear-gradient(to right, #fff 50%, #fff0) 0 0 / 3em 100% no-repeat local,
+  linear-gradient(to left, #fff 50%, #fff0) 100% 0 / 3em 100% no-repeat local,
+  linear-gradient(to right, #0072B2, #fff0) 0 0 / .8em 100% no-repeat scroll,
+  linear-gradient(to left, #0072B2, #fff0) 100% 0 / .8em 100% no-repeat scroll; }
 .narrow { display: none; }
 @media (max-width: 760px) {
   body { margin: 1em auto; padding: 0 .6em; }
   figure img { min-width: 760px; }
-  .wide { border-right: 3px double #0072B2; padding-bottom: .4em; }
+  figure .wide { border-right: 3px solid #0072B2; }
   .narrow { display: block; font-size: .85em; color: #0072B2; }
 }
 table { border-collapse: collapse; font-size: .84em; white-space: nowrap; }
@@ -103,13 +108,11 @@ void Report::figure(const std::string& svg_path, const std::string& caption) {
 }
 
 void Report::save(const std::string& path) const {
-  write_text(
-      path,
-      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + escaped(title_) +
-          "</title><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>" + style +
-          "</style></head>\n<body>\n<h1>" + escaped(title_) +
-          "</h1>\n<p class=\"narrow\">Tables and figures with a double line at their right scroll sideways.</p>\n" +
-          body_ + "</body></html>\n");
+  write_text(path, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + escaped(title_) +
+                       "</title><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>" +
+                       style + "</style></head>\n<body>\n<h1>" + escaped(title_) +
+                       "</h1>\n<p class=\"narrow\">Tables and figures with a blue edge scroll sideways.</p>\n" + body_ +
+                       "</body></html>\n");
 }
 
 }  // namespace minima::examples
