@@ -20,6 +20,7 @@ struct Pass {
 
 void accumulate(Leaf& leaf, const Tensor& grad) {
   if (!leaf.requires_grad) return;
+  // BEGIN SOLUTION 2
   if (leaf.grad_bound)
     if (grad.shares_storage_with(leaf.grad) && grad.raw() == leaf.grad.raw())
       ;  // the rule has written it there
@@ -30,6 +31,7 @@ void accumulate(Leaf& leaf, const Tensor& grad) {
   else
     leaf.grad = leaf.grad_empty ? grad.clone() : core::binary(core::BinaryOp::add, leaf.grad, grad);
   leaf.grad_empty = false;
+  // END SOLUTION
 }
 
 std::atomic<uint64_t> traversals{0};  // so far
@@ -71,8 +73,10 @@ class Traversal {
   void propagate(Op& op, const Variable& grad);
   // Adds to what a node has gathered. Always a new tensor: two nodes may hold the same gradient.
   void gather(const Node& node, Variable grad) {
+    // BEGIN SOLUTION 2
     Variable& sum = notes_[node.mark.place].gradient;
     sum = sum.defined() ? sum + grad : std::move(grad);
+    // END SOLUTION
   }
 
   const Pass pass_;
@@ -94,6 +98,7 @@ void Traversal::find(const std::vector<Variable>& outputs) {
     lowest = ~uint64_t{0};
     for (const Variable& input : *pass_.inputs) lowest = std::min(lowest, input.node()->id);
   }
+  // BEGIN SOLUTION 2
   const auto visit = [&](const core::Shared<Node>& node) {
     if (!node || node->mark.traversal == id_ || node->id < lowest) return;
     node->mark.traversal = id_;
@@ -109,6 +114,7 @@ void Traversal::find(const std::vector<Variable>& outputs) {
     for (const Edge& edge : op.inputs) visit(edge.node);
   }
   std::sort(order_.begin(), order_.end(), [](const auto& a, const auto& b) { return a->id > b->id; });
+  // END SOLUTION
 }
 
 void Traversal::assign_roles() {
@@ -133,6 +139,7 @@ std::vector<Variable> Traversal::run(const std::vector<Variable>& outputs, const
   EnableGrad mode(pass_.create_graph);
   for (size_t i = 0; i < outputs.size(); ++i)
     if (wants(outputs[i].node())) gather(*outputs[i].node(), seeds[i]);
+  // BEGIN SOLUTION 2
   for (size_t i = 0; i < order_.size(); ++i) {
     Note& note = notes_[i];
     if (!note.gradient.defined()) continue;
@@ -148,6 +155,7 @@ std::vector<Variable> Traversal::run(const std::vector<Variable>& outputs, const
     op.free_graph();
     if (!is_target) order_[i] = core::Shared<Node>();  // lets the activations behind it go at once
   }
+  // END SOLUTION
   std::vector<Variable> gradients;
   if (pass_.inputs)
     for (const Variable& input : *pass_.inputs)
@@ -194,6 +202,7 @@ std::vector<Variable> run(const std::vector<Variable>& outputs, const std::vecto
 }
 
 void check_seed(const Variable& seed, const Variable& output, const char* where, const std::string& name) {
+  if (!seed.defined()) fail(where, text(name, " that is undefined"), text("one of shape ", output.shape()));
   if (seed.shape() != output.shape() || seed.dtype() != output.dtype())
     fail(where, text(name, " of ", name_of(seed.dtype()), " ", seed.shape()),
          text("the output's ", name_of(output.dtype()), " ", output.shape()));

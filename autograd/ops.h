@@ -99,7 +99,8 @@ Variable log_softmax(const Variable& x);
 Variable cross_entropies(const Variable& logits, const Tensor& labels, double label_smoothing = 0);
 /// Their mean.
 Variable cross_entropy(const Variable& logits, const Tensor& labels, double label_smoothing = 0);
-/// Elementwise -t log s(z) - (1 - t) log(1 - s(z)), with s the sigmoid, z a logit and t a target in [0, 1].
+/// Elementwise -t log s(z) - (1 - t) log(1 - s(z)), with s the sigmoid, z a logit and t a target in [0, 1]; a target
+/// beyond that, or NaN, is an error on the CPU.
 Variable binary_cross_entropies(const Variable& logits, const Variable& targets);
 
 // ---- images [batch, height, width, channels]

@@ -130,9 +130,11 @@ std::pair<Variable, core::Moments> batch_norm(const Variable& x, const Variable&
                  gradients.push_back(grad);
                  return gradients;
                }
-               const Tensor y = activation == Activation::none ? Tensor() : c.output().value();
+               const core::NormaliseEpilogue did{.activation = activation,
+                                                 .has_residual = c.needs(3),
+                                                 .y = activation == Activation::none ? Tensor() : c.output().value()};
                const auto [dx, dweight, dbias, dresidual] = core::normalise_backward(
-                   c.grad.value(), c.input(0).value(), moments, c.input(1).value(), epsilon, activation, y, c.needs(3),
+                   c.grad.value(), c.input(0).value(), moments, c.input(1).value(), c.input(2).value(), epsilon, did,
                    {.x = {}, .weight = c.gradient_memory(1), .bias = c.gradient_memory(2), .residual = {}});
                return {dx, dweight, dbias, dresidual};
              });

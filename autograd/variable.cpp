@@ -38,14 +38,19 @@ Leaf& parameter(const Variable& variable, const char* what) {
     fail(what, node ? text("the result of ", node->name) : std::string("a constant"), "a leaf made with requires_grad");
   return static_cast<Leaf&>(*node);
 }
+
+void check_fits(const char* what, const Tensor& given, const Leaf& leaf) {
+  if (!given.defined()) fail(what, "an undefined tensor", text("a tensor of the parameter's shape ", leaf.shape));
+  if (given.shape() != leaf.shape)
+    fail(what, text("shape ", given.shape()), text("the parameter's shape ", leaf.shape));
+}
 }  // namespace
 
 void Variable::set_requires_grad(bool on) { parameter(*this, "set_requires_grad").requires_grad = on; }
 
 void Variable::set_value(Tensor value) {
   Leaf& leaf = parameter(*this, "set_value");
-  if (value.shape() != leaf.shape)
-    fail("set_value", text("shape ", value.shape()), text("the parameter's shape ", leaf.shape));
+  check_fits("set_value", value, leaf);
   if (value.dtype() != leaf.value.dtype() || value.device() != leaf.value.device()) {
     leaf.grad = Tensor();
     leaf.grad_bound = false;
@@ -67,8 +72,7 @@ bool Variable::has_grad() const { return !parameter(*this, "has_grad").grad_empt
 
 void Variable::set_grad(Tensor grad) {
   Leaf& leaf = parameter(*this, "set_grad");
-  if (grad.shape() != leaf.shape)
-    fail("set_grad", text("shape ", grad.shape()), text("the parameter's shape ", leaf.shape));
+  check_fits("set_grad", grad, leaf);
   if (leaf.grad_bound)
     leaf.grad.copy_from(grad);
   else
@@ -84,9 +88,9 @@ void Variable::zero_grad() {
 
 void Variable::bind_grad(Tensor memory) {
   Leaf& leaf = parameter(*this, "bind_grad");
-  if (memory.shape() != leaf.shape || memory.dtype() != leaf.value.dtype())
-    fail("bind_grad", text(name_of(memory.dtype()), " ", memory.shape()),
-         text(name_of(leaf.value.dtype()), " ", leaf.shape));
+  check_fits("bind_grad", memory, leaf);
+  if (memory.dtype() != leaf.value.dtype())
+    fail("bind_grad", text("dtype ", name_of(memory.dtype())), text("the parameter's ", name_of(leaf.value.dtype())));
   leaf.grad = std::move(memory);
   leaf.grad_bound = true;
   leaf.grad_empty = true;

@@ -158,7 +158,7 @@ void add_batch_norm() {
   on("batch_norm/forward", bytes(2 * n),
      [](const Data& d) { core::normalise(d.x, d.moments, d.channel, d.channel, 1e-5); });
   on("batch_norm/backward", bytes(5 * n),
-     [](const Data& d) { core::normalise_backward(d.x, d.x, d.moments, d.channel, 1e-5); });
+     [](const Data& d) { core::normalise_backward(d.x, d.x, d.moments, d.channel, d.channel, 1e-5); });
 }
 
 // ---- optimizer rules over flat buffers: 235,146 parameters is the MLP, 2,748,890 the wide residual network

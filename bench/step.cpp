@@ -1,9 +1,10 @@
 // Whole training steps: forward, backward and update of one workload on one synthetic batch. Run with
-//   bench_step WORKLOAD [OPTIMIZER[,OPTIMIZER...]] [--threads N] [--batch N] [--seconds S]
+//   bench_step WORKLOAD [OPTIMIZER[,OPTIMIZER...]] [--threads N] [--batch N] [--seconds S] [--profile TRACE]
 // Prints one JSON line an optimizer. Several optimizers take turns step by step in one process, each on a model of its
 // own, so that the ratio of their times is free of the machine's slow drifts; the memory figures mean something only
-// for one alone. bench/peers/torch_step.py does the same work in PyTorch.
-// Not here: data loading (epoch.cpp).
+// for one alone. With --profile it prints a table of the kernels of the first optimizer's steps instead, and writes two
+// steps to the file TRACE (profile.h). bench/peers/torch_step.py does the same work in PyTorch. Not here: data loading
+// (epoch.cpp).
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "bench/peak_rss.h"
+#include "bench/profile.h"
 #include "minima.h"
 
 using namespace minima;
@@ -34,6 +36,7 @@ struct Arguments {
   Workload workload;
   std::vector<std::string> optimizers;
   double seconds = 2;  ///< for all optimizers together, warm-up not counted
+  std::string trace;   ///< with it, profile
 };
 
 std::vector<std::string> split(const std::string& list) {
@@ -65,6 +68,10 @@ Arguments parse(int argc, char** argv) {
       continue;
     }
     if (i + 1 == argc) fail("bench_step", word, "a number after it");
+    if (word == "--profile") {
+      arguments.trace = argv[++i];
+      continue;
+    }
     double value = std::stod(argv[++i]);
     if (word == "--threads")
       set_num_threads(static_cast<int>(value));
@@ -73,7 +80,7 @@ Arguments parse(int argc, char** argv) {
     else if (word == "--seconds")
       arguments.seconds = value;
     else
-      fail("bench_step", word, "--threads, --batch or --seconds");
+      fail("bench_step", word, "--threads, --batch, --seconds or --profile");
   }
   if (words.empty() || words.size() > 2) fail("bench_step", text(words.size(), " names"), "WORKLOAD [OPTIMIZERS]");
   arguments.workload = workload_named(words[0]);
@@ -140,6 +147,20 @@ double quantile(std::vector<double> values, double share) {
   return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1) + .5)];
 }
 
+void profile(Training& training, const Tensor& images, const Tensor& labels, const Arguments& arguments) {
+  Profiler profiler;
+  const auto begin = Clock::now();
+  int64_t steps = 0;
+  for (; steps < least_steps || milliseconds(begin, Clock::now()) < 1e3 * arguments.seconds; ++steps)
+    training.step(images, labels);
+  std::printf("%s, batch %lld, %s: ", arguments.workload.name, static_cast<long long>(arguments.workload.batch),
+              training.optimizer_name.c_str());
+  profiler.print(steps, milliseconds(begin, Clock::now()));
+  profiler.start();
+  for (int i = 0; i < 2; ++i) training.step(images, labels);
+  profiler.write_trace(arguments.trace);
+}
+
 void run(const Arguments& arguments) {
   const Workload& workload = arguments.workload;
   manual_seed(0);
@@ -162,6 +183,8 @@ void run(const Arguments& arguments) {
   for (int i = 0; i < 2 || (i < 20 && milliseconds(start, Clock::now()) < 200); ++i)
     for (Training& training : trainings) training.step(images, labels);
   for (Training& training : trainings) training.forget();
+
+  if (!arguments.trace.empty()) return profile(trainings[0], images, labels, arguments);
 
   reset_peak_memory();
   const int64_t allocations = memory_statistics().system_allocations;

@@ -39,6 +39,16 @@ struct Block {
   int64_t strides[max_rank] = {};
 };
 
+/// What is done in the same pass as an optimizer's update.
+struct AlongWithUpdate {
+  /// Before the rule, weight += move * scale * states[0], as add_scaled does it; 0 moves nothing. `scale` is one
+  /// float64 element, or undefined: 1.
+  double move = 0;
+  Tensor scale{};
+  /// After it, dot(states[0], states[0]) is written here, the same bits; undefined: not wanted.
+  Tensor squares{};
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -117,17 +127,23 @@ class Backend {
                          const Tensor& bias, double epsilon, const Tensor& residual, Activation activation,
                          Tensor& y) = 0;
   /// From the gradient of that y those of x, weight, bias and residual, where mean and variance are the moments of x.
-  /// y is read if the activation is relu; grad_residual may be undefined, and is where there is no activation.
+  /// y is defined if the activation is relu. grad_residual is undefined without a residual, and without an activation.
   virtual void normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& y, const Tensor& mean,
-                                  const Tensor& variance, const Tensor& weight, double epsilon, Activation activation,
-                                  Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias, Tensor& grad_residual) = 0;
+                                  const Tensor& variance, const Tensor& weight, const Tensor& bias, double epsilon,
+                                  Activation activation, Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias,
+                                  Tensor& grad_residual) = 0;
 
   // ---- optimizers: one pass over flat buffers; there are as many `states` as the rule takes
-  virtual void update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) = 0;
+  virtual void update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states,
+                      const AlongWithUpdate& also = {}) = 0;
 };
 
 /// The backend of a device. In a build without CUDA, asking for it is an error that says how to get it.
 Backend& backend(Device device);
+/// Puts another backend in the place of a device's own: one that counts or measures and passes the calls on to
+/// own_backend(device). Null ends that. The other must live until then.
+void replace_backend(Device device, Backend* other);
+Backend& own_backend(Device device);
 Backend& cuda_backend();
 /// The GPU, its driver and the CUDA of this build, for reports: "NVIDIA H100 80GB HBM3, compute capability 9.0, ...".
 /// Empty where there is none.

@@ -15,12 +15,17 @@ template <class T>
 void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* b,
           int64_t ldb, T beta, T* c, int64_t ldc);
 
-/// The same in plain loops: the tests' oracle, and all that a build without a matrix library needs.
+/// The same in plain loops: the tests' oracle, and float64 in a build without a matrix library.
 template <class T>
 void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda,
                     const T* b, int64_t ldb, T beta, T* c, int64_t ldc);
 
-/// What fills the seam in this build, for reports: "OpenBLAS 0.3.21 (Haswell)" or "plain loops".
+/// The same for float32 by minima's own kernels (cpu/gemm_tiles.cpp), c = op(a) op(b) (+ c when `accumulate`). Faster
+/// than OpenBLAS where b has few columns and a many rows, and not much slower elsewhere from about 8 rows on.
+void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
+                const float* b, int64_t ldb, bool accumulate, float* c, int64_t ldc);
+
+/// What fills the seam in this build, for reports: "OpenBLAS 0.3.21 (Haswell)" or "minima's own kernels".
 std::string gemm_description();
 
 }  // namespace minima::core

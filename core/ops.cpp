@@ -37,9 +37,23 @@ Tensor unary(UnaryOp op, const Tensor& x, double a, double b) {
   return out;
 }
 
+namespace {
+// Where a target is no probability, the binary cross entropy can fall without bound. On a GPU nobody looks: a step
+// would have to wait for it.
+void require_probabilities(const char* op, const Tensor& targets) {
+  if (targets.device() != Device::cpu) return;
+  dispatch_floating(op, targets.dtype(), [&](auto zero) {
+    const auto* t = reinterpret_cast<const decltype(zero)*>(targets.raw());
+    for (int64_t i = 0; i < targets.numel(); ++i)
+      if (!(t[i] >= 0 && t[i] <= 1)) fail(op, text("target ", t[i], " at position ", i), "a number from 0 to 1");
+  });
+}
+}  // namespace
+
 Tensor binary(BinaryOp op, const Tensor& x, const Tensor& y) {
   require_alike(name_of(op), x, y);
   const Shape shape = broadcast_shapes(name_of(op), x.shape(), y.shape());
+  if (op == BinaryOp::binary_cross_entropy) require_probabilities(name_of(op), y);
   Tensor out = Tensor::empty(shape, x.dtype(), x.device());
   backend(x.device()).binary(op, plan_broadcast(shape, x.shape(), y.shape()), x, y, out);
   return out;

@@ -75,6 +75,13 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
 Tensor conv2d_transpose(const Tensor& y, const Tensor& weight, const Shape& x_shape, int64_t stride, int64_t padding);
 Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_shape, int64_t stride, int64_t padding,
                         Tensor into = {});
+/// How float32 convolutions are computed on the CPU. Winograd's algorithm takes a quarter to a half of the
+/// multiplications of the direct one for 3 x 3 kernels of stride 1, and rounds a little more coarsely
+/// (core/cpu/winograd.cpp has figures); all other kernels are direct. `automatic`, the default, is the faster one by
+/// the shapes alone.
+enum class ConvAlgorithm : uint8_t { automatic, direct, winograd };
+void set_conv_algorithm(ConvAlgorithm algorithm);
+ConvAlgorithm conv_algorithm();
 /// Values and positions; a position is an index into the elements of its image.
 std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window);
 /// The elements of each image of x at these positions, and the transpose of that, which adds them back; `window` is the
@@ -101,10 +108,16 @@ Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, 
 struct NormaliseGradients {
   Tensor x, weight, bias, residual;
 };
-/// The gradients of y = normalise(x, channel_moments(x), weight, bias, ...), with those that flow through the moments.
-/// y is read where the activation needs it. Where `into` has tensors for weight and bias, these are written there.
+/// What normalise_backward needs to know beyond a plain normalise(x, moments, weight, bias, epsilon).
+struct NormaliseEpilogue {
+  Activation activation = Activation::none;
+  bool has_residual = false;
+  Tensor y{};  ///< what normalise gave; needed with an activation
+};
+/// The gradients of normalise(x, channel_moments(x), weight, bias, ...), with those that flow through the moments.
+/// Where `into` has tensors for weight and bias, these gradients are written there.
 NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const Moments& moments, const Tensor& weight,
-                                      double epsilon, Activation activation = Activation::none, const Tensor& y = {},
-                                      bool has_residual = false, NormaliseGradients into = {});
+                                      const Tensor& bias, double epsilon, const NormaliseEpilogue& epilogue = {},
+                                      const NormaliseGradients& into = {});
 
 }  // namespace minima::core

@@ -1,4 +1,5 @@
 // Operations on images [batch, height, width, channels], and normalisation of their channels.
+#include <atomic>
 #include <limits>
 
 #include "core/checks.h"
@@ -88,6 +89,12 @@ Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_sh
   return weight;
 }
 
+namespace {
+std::atomic<ConvAlgorithm> chosen_algorithm{ConvAlgorithm::automatic};
+}
+void set_conv_algorithm(ConvAlgorithm algorithm) { chosen_algorithm = algorithm; }
+ConvAlgorithm conv_algorithm() { return chosen_algorithm; }
+
 std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window) {
   require_floating_image("max_pool2d", "x", x);
   if (2 * window.padding > window.kernel_h || 2 * window.padding > window.kernel_w)
@@ -103,11 +110,29 @@ std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window) {
   return {y, positions};
 }
 
+namespace {
+// Positions as max_pool2d gives them. Those of one's own could point anywhere in memory; on a GPU nobody looks, as a
+// step would have to wait for it.
+void check_positions(const char* op, const Tensor& positions, const Shape& x) {
+  require_defined(op, positions);
+  if (x.rank() != 4 || positions.rank() != 4 || positions.dtype() != DType::int32 || positions.size(0) != x[0])
+    fail(op, text(name_of(positions.dtype()), " positions ", positions.shape(), " for x ", x),
+         "int32 positions for the same batch");
+  if (positions.device() != Device::cpu) return;
+  const auto* at = reinterpret_cast<const uint32_t*>(positions.raw());
+  const auto elements = static_cast<uint32_t>(x[1] * x[2] * x[3]);
+  uint32_t outside = 0;  // the highest bit tells: one test for all keeps the loop short
+  for (int64_t i = 0; i < positions.numel(); ++i) outside |= at[i] | (elements - 1 - at[i]);
+  if (outside >> 31 == 0) return;
+  for (int64_t i = 0; i < positions.numel(); ++i)
+    if (at[i] >= elements)
+      fail(op, text("position ", static_cast<int32_t>(at[i]), " at index ", i), text("0 to ", elements - 1));
+}
+}  // namespace
+
 Tensor gather_positions(const Tensor& x, const Tensor& positions) {
   require_floating_image("gather_positions", "x", x);
-  if (positions.rank() != 4 || positions.dtype() != DType::int32 || positions.size(0) != x.size(0))
-    fail("gather_positions", text(name_of(positions.dtype()), " positions ", positions.shape(), " for x ", x.shape()),
-         "int32 positions for the same batch");
+  check_positions("gather_positions", positions, x.shape());
   require_same_device("gather_positions", x, positions);
   Tensor y = Tensor::empty(positions.shape(), x.dtype(), x.device());
   backend(x.device()).gather_positions(x, positions, y);
@@ -116,6 +141,7 @@ Tensor gather_positions(const Tensor& x, const Tensor& positions) {
 
 Tensor scatter_positions(const Tensor& y, const Tensor& positions, const Shape& x_shape, const Window& window) {
   require_floating_image("scatter_positions", "y", y);
+  check_positions("scatter_positions", positions, x_shape);
   if (y.shape() != positions.shape())
     fail("scatter_positions", text("values ", y.shape()), text("the positions' shape ", positions.shape()));
   require_same_device("scatter_positions", y, positions);
@@ -189,27 +215,32 @@ Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, 
 }
 
 NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const Moments& moments, const Tensor& weight,
-                                      double epsilon, Activation activation, const Tensor& y, bool has_residual,
-                                      NormaliseGradients into) {
+                                      const Tensor& bias, double epsilon, const NormaliseEpilogue& epilogue,
+                                      const NormaliseGradients& into) {
   const char* op = "normalise_backward";
   channels_of(op, x);
   require_per_channel(op, "weight", weight, x);
+  require_per_channel(op, "bias", bias, x);
   require_same_type(op, x, weight);
+  require_same_type(op, x, bias);
   require_same_type(op, x, grad);
   if (grad.shape() != x.shape()) fail(op, text("a gradient ", grad.shape()), text(x.shape()));
-  const auto [mean, variance] = checked_moments(op, moments, x);
-  NormaliseGradients gradients{x.empty_like(), result_memory(op, into.weight, weight.shape(), x),
-                               result_memory(op, into.bias, weight.shape(), x), Tensor()};
-  if (activation != Activation::none) {
-    require_defined(op, y);
-    require_same_type(op, x, y);
-    if (y.shape() != x.shape()) fail(op, text("y of shape ", y.shape()), text(x.shape()));
-    if (has_residual) gradients.residual = x.empty_like();
+  const bool is_active = epilogue.activation != Activation::none;
+  if (is_active) {
+    require_defined(op, epilogue.y);
+    require_same_type(op, x, epilogue.y);
+    if (epilogue.y.shape() != x.shape()) fail(op, text("y of shape ", epilogue.y.shape()), text(x.shape()));
   }
+  const auto [mean, variance] = checked_moments(op, moments, x);
+  NormaliseGradients gradients{x.empty_like(),
+                               result_memory(op, into.weight, weight.shape(), x),
+                               result_memory(op, into.bias, weight.shape(), x),
+                               {}};
+  if (epilogue.has_residual && is_active) gradients.residual = x.empty_like();
   backend(x.device())
-      .normalise_backward(grad, x, y, mean, variance, weight, epsilon, activation, gradients.x, gradients.weight,
-                          gradients.bias, gradients.residual);
-  if (has_residual && activation == Activation::none) gradients.residual = grad;
+      .normalise_backward(grad, x, epilogue.y, mean, variance, weight, bias, epsilon, epilogue.activation, gradients.x,
+                          gradients.weight, gradients.bias, gradients.residual);
+  if (epilogue.has_residual && !is_active) gradients.residual = grad;
   return gradients;
 }
 

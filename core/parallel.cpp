@@ -17,6 +17,8 @@
 #include <sched.h>
 #endif
 
+#include "core/cpu_quota.h"
+#include "core/denormals.h"
 #include "core/error.h"
 
 namespace minima {
@@ -29,6 +31,14 @@ void pause() {
 #endif
 }
 
+int usable_processors() {
+#if defined(__linux__)
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
+#endif
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
 int default_threads() {
   if (const char* wish = std::getenv("MINIMA_THREADS")) {
     char* end = nullptr;
@@ -37,11 +47,7 @@ int default_threads() {
       fail("MINIMA_THREADS", text("'", wish, "'"), "a number of threads from 1 to 1024");
     return static_cast<int>(n);
   }
-#if defined(__linux__)
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return std::max(1, static_cast<int>(std::min<double>(usable_processors(), core::cpu_quota())));
 }
 
 thread_local bool in_region = false;
@@ -77,14 +83,15 @@ class Pool {
     }
     start();
     count_ = count, chunk_ = chunk, context_ = context, next_ = 0, error_ = nullptr;
+    float_mode_ = core::float_mode();
     open();
     work();
     open_ = false;
-    for (int spins = 0; inside_ > 0; ++spins)
+    for (int spins = 0, inside; (inside = inside_) > 0; ++spins)
       if (spins < 10000)
         pause();
       else
-        std::this_thread::yield();
+        inside_.wait(inside);
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
@@ -123,8 +130,12 @@ class Pool {
     own_index = index;
     while (wait_for_region()) {
       ++inside_;
-      if (open_) work();
+      if (open_) {
+        core::set_float_mode(float_mode_);
+        work();
+      }
       --inside_;
+      inside_.notify_one();
     }
   }
 
@@ -177,6 +188,7 @@ class Pool {
   std::atomic<int64_t> next_{0};
   void (*chunk_)(void*, int64_t) = nullptr;
   void* context_ = nullptr;
+  uint64_t float_mode_ = 0;  // of the caller: the same bits, whichever thread computes them
   std::exception_ptr error_;
 };
 }  // namespace

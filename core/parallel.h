@@ -11,7 +11,8 @@ namespace minima {
 
 /// Whether this build has threads.
 bool has_threads();
-/// Threads that kernels use, the caller included. The default is MINIMA_THREADS, else the CPUs this process may use.
+/// Threads that kernels use, the caller included. The default is MINIMA_THREADS, else the CPUs this process may use
+/// (affinity, and a container's quota).
 int num_threads();
 /// Changes the number of threads; n >= 1. Not while a kernel runs. Without threads, any n but 1 is an error.
 void set_num_threads(int n);

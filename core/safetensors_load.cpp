@@ -1,5 +1,6 @@
 // Reading safetensors files: the header by nlohmann-json. What the header says is checked before it is believed.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -17,10 +18,35 @@ using Json = nlohmann::json;
 constexpr int header_depth = 3;  // {tensor: {"shape": [...]}}
 constexpr uint64_t largest_integer = std::numeric_limits<int64_t>::max();
 
+/// A type of the format: what a tensor of it becomes here, and how its elements are read. All conversions are exact.
+struct StoredType {
+  const char* code;
+  size_t size;
+  DType dtype;
+  int exponent = 0, mantissa = 0;  ///< bits of a floating type that is narrower than float32
+  bool is_signed = false;          ///< of an integer that is narrower than the one that it becomes
+};
+
+constexpr StoredType stored_types[] = {{"F32", 4, DType::float32},
+                                       {"F64", 8, DType::float64},
+                                       {"I32", 4, DType::int32},
+                                       {"I64", 8, DType::int64},
+                                       {"U8", 1, DType::uint8},
+                                       {"BOOL", 1, DType::uint8},
+                                       {"F16", 2, DType::float32, 5, 10},
+                                       {"BF16", 2, DType::float32, 8, 7},
+                                       {"F8_E5M2", 1, DType::float32, 5, 2},
+                                       {"F8_E4M3", 1, DType::float32, 4, 3},
+                                       {"I8", 1, DType::int32, 0, 0, true},
+                                       {"I16", 2, DType::int32, 0, 0, true},
+                                       {"U16", 2, DType::int32},
+                                       {"U32", 4, DType::int64},
+                                       {"U64", 8, DType::int64}};
+
 /// One tensor as the header describes it; begin and end count from the first byte after the header.
 struct Entry {
   std::string name;
-  DType dtype;
+  const StoredType* type;
   Shape shape;
   uint64_t begin, end;
 };
@@ -121,15 +147,18 @@ class HeaderParser {
     const std::string got = code == value.end() ? "no dtype"
                             : code->is_string() ? code->get<std::string>()
                                                 : code->dump();
-    const auto known = std::find(std::begin(dtype_codes), std::end(dtype_codes), got);
-    if (known == std::end(dtype_codes))
-      wrong("of dtype " + got, "F32, F64, I32, I64 or U8", "Convert it in the program that wrote the file.");
-    const DType dtype = static_cast<DType>(known - std::begin(dtype_codes));
+    const auto known = std::find_if(std::begin(stored_types), std::end(stored_types),
+                                    [&](const StoredType& type) { return got == type.code; });
+    if (known == std::end(stored_types)) {
+      std::vector<std::string> codes;
+      for (const StoredType& type : stored_types) codes.push_back(type.code);
+      wrong("of dtype " + got, "one of " + joined(codes), "Convert it in the program that wrote the file.");
+    }
 
     const std::vector<uint64_t> extents = integers("shape"), offsets = integers("data_offsets");
     if (extents.size() > size_t{max_rank}) wrong(text("of rank ", extents.size()), text("at most ", max_rank));
     Shape shape;
-    uint64_t bytes = size_of(dtype);  // an extent of 0 set aside, so that the others are checked beside it, too
+    uint64_t bytes = known->size;  // an extent of 0 set aside, so that the others are checked beside it, too
     for (const uint64_t extent : extents) {
       shape.push_back(static_cast<int64_t>(extent));
       if (extent > 0 && bytes > largest_integer / extent)
@@ -146,8 +175,8 @@ class HeaderParser {
              text("an end within the ", available, " bytes of data"), "Is the file truncated?");
     if (stored != bytes)
       refuse(data_start + offsets[0], text("tensor \"", name, "\" with ", stored, " bytes"),
-             text(bytes, " bytes for ", *known, " ", shape));
-    return {name, dtype, shape, offsets[0], offsets[1]};
+             text(bytes, " bytes for ", known->code, " ", shape));
+    return {name, known, shape, offsets[0], offsets[1]};
   }
 
   /// The tensors must cover the data from its first byte to its last, without gap or overlap.
@@ -172,7 +201,46 @@ class HeaderParser {
   const size_t size_;
   const std::string& file_;
 };
+
+/// A number of one sign bit, an exponent and a mantissa. In E4M3 the largest exponent has numbers as well, and NaN
+/// alone is special; in the others it stands for infinity and NaN, as in IEEE 754.
+float narrow_float(uint64_t bits, const StoredType& type) {
+  const int exponent_mask = (1 << type.exponent) - 1, mantissa_mask = (1 << type.mantissa) - 1;
+  const int exponent = static_cast<int>(bits >> type.mantissa) & exponent_mask,
+            mantissa = static_cast<int>(bits) & mantissa_mask;
+  const float sign = bits >> (type.exponent + type.mantissa) & 1 ? -1.0f : 1.0f;
+  const int bias = exponent_mask / 2;
+  if (exponent == exponent_mask && type.exponent == 4) {
+    if (mantissa == mantissa_mask) return std::numeric_limits<float>::quiet_NaN();
+  } else if (exponent == exponent_mask) {
+    return mantissa ? std::numeric_limits<float>::quiet_NaN() : sign * std::numeric_limits<float>::infinity();
+  }
+  const int whole = exponent == 0 ? mantissa : mantissa + mantissa_mask + 1;
+  return sign * std::ldexp(static_cast<float>(whole), std::max(exponent, 1) - bias - type.mantissa);
+}
+
+/// Elements of a type that has no DType of its own.
+void convert(const Entry& entry, const char* from, const std::string& file, Tensor& to) {
+  const StoredType& type = *entry.type;
+  for (int64_t i = 0; i < to.numel(); ++i, from += type.size) {
+    uint64_t bits = 0;
+    for (size_t k = 0; k < type.size; ++k)
+      bits |= static_cast<uint64_t>(static_cast<unsigned char>(from[k])) << (8 * k);
+    const auto whole = static_cast<int64_t>(bits);
+    const int64_t wrap = int64_t{1} << (8 * std::min<size_t>(type.size, 4));
+    if (type.exponent > 0)
+      to.mutable_data<float>()[i] = narrow_float(bits, type);
+    else if (type.dtype == DType::int32)
+      to.mutable_data<int32_t>()[i] = static_cast<int32_t>(type.is_signed && whole >= wrap / 2 ? whole - wrap : whole);
+    else if (whole >= 0)
+      to.mutable_data<int64_t>()[i] = whole;
+    else
+      fail(file, text("tensor \"", entry.name, "\" with the U64 element ", bits), text("at most ", largest_integer));
+  }
+}
 }  // namespace
+
+bool can_load_safetensors() { return true; }
 
 Archive parse_safetensors(const char* bytes, size_t size, const std::string& name) {
   HeaderParser header(bytes, size, name);
@@ -180,9 +248,14 @@ Archive parse_safetensors(const char* bytes, size_t size, const std::string& nam
   Archive archive;
   archive.metadata = std::move(header.metadata);
   for (const Entry& entry : header.entries) {
-    Tensor tensor = Tensor::empty(entry.shape, entry.dtype);
-    if (entry.end > entry.begin)
-      std::memcpy(tensor.raw(), bytes + header.data_start + entry.begin, static_cast<size_t>(entry.end - entry.begin));
+    Tensor tensor = Tensor::empty(entry.shape, entry.type->dtype);
+    const char* from = bytes + header.data_start + entry.begin;
+    const bool as_is = entry.type->exponent == 0 && entry.type->size == size_of(entry.type->dtype) &&
+                       entry.type->code != std::string("U64");
+    if (!as_is)
+      convert(entry, from, name, tensor);
+    else if (entry.end > entry.begin)
+      std::memcpy(tensor.raw(), from, static_cast<size_t>(entry.end - entry.begin));
     archive.tensors.emplace(entry.name, std::move(tensor));
   }
   return archive;

@@ -138,6 +138,7 @@ void Tensor::fill(double value) {
 }
 
 void Tensor::copy_from(const Tensor& source) {
+  if (!source.defined()) fail("copy_from", "an undefined tensor", "a tensor with elements");
   if (source.shape() != shape_) fail("copy_from", text("shape ", source.shape()), text(shape_));
   const Tensor here = source.to(device());
   bump_version();

@@ -22,9 +22,11 @@ struct SgdRule {
 
   template <class T>
   MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& velocity) const {
+    // BEGIN SOLUTION 3
     T g = grad + T(weight_decay) * weight;
     velocity = T(momentum) * velocity + T(1 - dampening) * g;
     weight -= T(lr) * velocity;
+    // END SOLUTION
   }
 };
 
@@ -37,9 +39,11 @@ struct NesterovRule {
 
   template <class T>
   MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& velocity) const {
+    // BEGIN SOLUTION 3
     T g = grad + T(weight_decay) * weight;
     velocity = T(momentum) * velocity + g;
     weight -= T(lr) * (g + T(momentum) * velocity);
+    // END SOLUTION
   }
 };
 
@@ -56,12 +60,14 @@ struct AdamRule {
 
   template <class T>
   MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& m, T& s) const {
+    // BEGIN SOLUTION 4
     if (decoupled) weight *= T(1 - lr * weight_decay);
     T g = decoupled ? grad : grad + T(weight_decay) * weight;
     m = T(beta1) * m + T(1 - beta1) * g;
     s = T(beta2) * s + T(1 - beta2) * g * g;
     using std::sqrt;
-    weight -= T(lr / correction1) * m / (sqrt(s) / T(sqrt(correction2)) + T(epsilon));
+    weight -= T(lr / correction1) * m / (sqrt(s * T(1 / correction2)) + T(epsilon));
+    // END SOLUTION
   }
 };
 
@@ -71,7 +77,9 @@ struct GradientDescentRule {
 
   template <class T>
   MINIMA_HOST_DEVICE void operator()(T& weight, T grad) const {
+    // BEGIN SOLUTION 3
     weight -= T(lr) * (grad + T(weight_decay) * weight);
+    // END SOLUTION
   }
 };
 

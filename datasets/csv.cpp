@@ -1,236 +1,273 @@
 #include "datasets/csv.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <limits>
-#include <map>
-#include <optional>
-#include <string_view>
-
-#include "datasets/files.h"
-#include "datasets/sources.h"
 
 namespace minima::datasets {
 namespace {
-/// A field as an error shows it: short, printable, quoted.
-std::string shown(const std::string& field) {
-  std::string out = "\"";
-  for (const char c : field.substr(0, 40)) out += static_cast<unsigned char>(c) < ' ' || c == 127 ? '?' : c;
-  return out + (field.size() > 40 ? "...\"" : "\"");
+constexpr size_t most_shown = 20;
+
+bool is_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    const size_t size = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
+    if (size == 0 || i + size > text.size()) return false;
+    for (size_t k = 1; k < size; ++k)
+      if (static_cast<unsigned char>(text[i + k]) >> 6 != 2) return false;
+    i += size;
+  }
+  return true;
 }
 
-/// At most twenty of them.
-std::string listed(const std::vector<std::string>& names) {
-  std::vector<std::string> first;
-  for (size_t i = 0; i < names.size() && i < 20; ++i) first.push_back(shown(names[i]));
-  return joined(first) + (names.size() > 20 ? text(", ... (", names.size(), " in all)") : "");
+std::vector<uint8_t> latin1_to_utf8(const std::vector<uint8_t>& bytes) {
+  std::vector<uint8_t> out;
+  for (const uint8_t byte : bytes) {
+    if (byte >= 0x80) out.push_back(static_cast<uint8_t>(0xc0 | byte >> 6));
+    out.push_back(byte < 0x80 ? byte : static_cast<uint8_t>(0x80 | (byte & 0x3f)));
+  }
+  return out;
 }
 
-/// Cuts bytes into records, one after the other.
+/// Cuts text into records, one after the other.
 class Records {
  public:
-  Records(std::span<const uint8_t> bytes, const std::string& file)
-      : text_(reinterpret_cast<const char*>(bytes.data()), bytes.size()), file_(file) {
-    if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;  // UTF-8's byte order mark, which some spreadsheets write
-  }
+  Records(std::string_view text, char separator, std::list<std::string>& unquoted, Problems& problems)
+      : text_(text), separator_(separator), unquoted_(unquoted), problems_(problems) {}
 
-  std::vector<std::string> fields;  ///< of the current record
-  int64_t line = 0;                 ///< on which it begins, counted from 1
+  std::vector<std::string_view> fields;  ///< of the current record
+  int64_t line = 0;                      ///< on which it begins, counted from 1
+  bool sound = true;                     ///< its quotes fit
 
   /// Moves to the next record that is not an empty line; false at the end of the file.
   bool next() {
     while (at_ < text_.size()) {
       line = next_line_;
-      size_t count = 0;
-      bool more = true;
-      while (more) {
-        if (count == fields.size()) fields.emplace_back();
-        more = read_field(fields[count++]);
-      }
-      fields.resize(count);
-      if (count > 1 || !fields[0].empty()) return true;
+      sound = true;
+      fields.clear();
+      skip_spaces();
+      do fields.push_back(read_field());
+      while (separated_);
+      if (fields.size() > 1 || !fields[0].empty() || !sound) return true;
     }
     return false;
   }
 
  private:
-  /// Reads one field and what ends it; true if that was a comma.
-  bool read_field(std::string& field) {
-    field.clear();
-    if (at_ < text_.size() && text_[at_] == '"') {
-      read_quoted(field);
-    } else {
-      const std::string_view raw = text_.substr(at_, text_.find_first_of(",\n\r", at_) - at_);
-      at_ += raw.size();
-      const size_t first = raw.find_first_not_of(" \t"), last = raw.find_last_not_of(" \t");
-      if (first != raw.npos) field = raw.substr(first, last - first + 1);
-    }
-    if (at_ == text_.size()) return false;
-    const char ending = text_[at_++];
-    if (ending == ',') return true;
-    if (ending == '\r' && at_ < text_.size() && text_[at_] == '\n') ++at_;
-    ++next_line_;
-    return false;
+  bool ends_field(char c) const { return c == separator_ || c == '\n' || c == '\r'; }
+  bool is_blank(char c) const { return (c == ' ' || c == '\t') && c != separator_; }
+  void skip_blanks() {
+    while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
+  }
+  /// Columns set with spaces have any number of them between and around.
+  void skip_spaces() {
+    while (separator_ == ' ' && at_ < text_.size() && text_[at_] == ' ') ++at_;
   }
 
-  void read_quoted(std::string& field) {
-    const int64_t opened = next_line_;
-    for (++at_; at_ < text_.size(); ++at_) {
-      const char c = text_[at_];
-      if (c == '"') {
-        ++at_;
-        if (at_ == text_.size() || std::string_view(",\n\r").find(text_[at_]) != std::string_view::npos) return;
-        if (text_[at_] != '"')
-          fail(text(file_, ", line ", next_line_), text("text after the closing quote of ", shown(field)),
-               "a comma or the end of the line", "A quote inside a quoted field is written twice.");
-      } else if (c == '\n') {
-        ++next_line_;
-      }
-      field += c;
+  /// Reads one field and what ends it.
+  std::string_view read_field() {
+    skip_blanks();
+    std::string_view field;
+    if (at_ < text_.size() && text_[at_] == '"') {
+      field = read_quoted();
+    } else {
+      const size_t begin = at_;
+      while (at_ < text_.size() && !ends_field(text_[at_])) ++at_;
+      size_t end = at_;
+      while (end > begin && is_blank(text_[end - 1])) --end;
+      field = text_.substr(begin, end - begin);
     }
-    fail(text(file_, ", line ", opened), text("a quote that is never closed, before ", shown(field)),
-         "a closing quote");
+    separated_ = at_ < text_.size() && text_[at_] == separator_;
+    skip_spaces();
+    if (separator_ == ' ' && separated_ && (at_ == text_.size() || text_[at_] == '\n' || text_[at_] == '\r'))
+      separated_ = false;
+    if (at_ == text_.size()) return field;
+    if (separated_ && separator_ == ' ') return field;
+    const char ending = text_[at_++];
+    if (separated_) return field;
+    if (ending == '\r' && at_ < text_.size() && text_[at_] == '\n') ++at_;
+    ++next_line_;
+    return field;
+  }
+
+  std::string_view read_quoted() {
+    const int64_t opened = next_line_;
+    const size_t begin = ++at_;
+    bool doubled = false;
+    while (at_ < text_.size() && !(text_[at_] == '"' && (at_ + 1 == text_.size() || text_[at_ + 1] != '"'))) {
+      if (text_[at_] == '\n') ++next_line_;
+      if (text_[at_] == '"') ++at_, doubled = true;
+      ++at_;
+    }
+    const std::string_view raw = text_.substr(begin, std::min(at_, text_.size()) - begin);
+    if (at_ >= text_.size()) {
+      at_ = text_.size();
+      broken(opened, "a quote that is never closed, before " + shown(raw), "a closing quote");
+    } else {
+      ++at_;
+      skip_blanks();
+      if (at_ < text_.size() && !ends_field(text_[at_])) {
+        broken(next_line_, "text after the closing quote of " + shown(raw), "a separator or the end of the line",
+               "A quote inside a quoted field is written twice.");
+        while (at_ < text_.size() && !ends_field(text_[at_])) ++at_;
+      }
+    }
+    if (!doubled) return raw;
+    std::string& out = unquoted_.emplace_back();
+    for (size_t i = 0; i < raw.size(); ++i) {
+      out += raw[i];
+      if (raw[i] == '"') ++i;
+    }
+    return out;
+  }
+
+  void broken(int64_t where, const std::string& got, const std::string& expected, const std::string& hint = "") {
+    problems_.add(text("line ", where), got, expected, hint);
+    sound = false;
   }
 
   std::string_view text_;
-  const std::string& file_;
+  char separator_;
+  std::list<std::string>& unquoted_;
+  Problems& problems_;
   size_t at_ = 0;
   int64_t next_line_ = 1;
+  bool separated_ = false;
 };
 
-/// The number that a field holds, all of it; infinities and NaN included.
-std::optional<double> number_in(const std::string& field) {
-  const char* begin = field.data() + (field.size() > 1 && field[0] == '+' && field[1] != '-' ? 1 : 0);
-  const char* end = field.data() + field.size();
-  double value = 0;
-  const auto [parsed, problem] = std::from_chars(begin, end, value);
-  if (parsed != end || begin == end) return std::nullopt;
-  if (problem == std::errc::result_out_of_range) return std::numeric_limits<double>::infinity();
-  return value;
-}
-
-double read_number(const std::string& field, const std::string& file, int64_t line, const std::string& column) {
-  const std::optional<double> value = number_in(field);
-  if (value && std::abs(*value) <= double{std::numeric_limits<float>::max()}) return *value;
-  fail(text(file, ", line ", line, ", column ", shown(column)), field.empty() ? "an empty field" : shown(field),
-       value ? "a finite number within float32's range" : "a number",
-       field.empty() ? "Fill in missing values or leave the row out."
-       : value       ? ""
-                     : "Fill in missing values; turn text into numbers, one column a category; write 1.5, not 1,5.");
-}
-
-/// The position of the label's column; checks the names on the way.
-size_t find_label(const std::vector<std::string>& columns, const std::string& label, const std::string& file,
-                  int64_t line) {
-  const std::string where = text(file, ", line ", line);
-  const auto nameless = std::find(columns.begin(), columns.end(), "");
-  if (nameless != columns.end())
-    fail(where, text("no name for column ", nameless - columns.begin() + 1), "a name for every column",
-         "A column of row numbers should be left out.");
-  const auto found = std::find(columns.begin(), columns.end(), label);
-  if (found == columns.end()) {
-    const bool semicolons = columns.size() == 1 && columns[0].find(';') != std::string::npos;
-    fail(where, label.empty() ? "no name of a label column" : text("no column ", shown(label)),
-         text("the label to be one of the columns ", listed(columns)),
-         semicolons ? "Fields are separated by commas, not semicolons." : "The first row names the columns.");
+/// The separator that cuts the most of the first records into as many fields as the header; of equals, the one with
+/// more fields.
+char find_separator(std::string_view text) {
+  constexpr int looked_at = 30;
+  char best = ',';
+  std::pair<int, size_t> most{0, 1};
+  for (const char separator : {',', ';', '\t', '|', ' '}) {
+    if (separator == ' ' && most.first > 0) break;  // a last resort, as texts have spaces in them
+    std::list<std::string> unquoted;
+    Problems ignored("");
+    Records records(text, separator, unquoted, ignored);
+    if (!records.next()) break;
+    const size_t width = records.fields.size();
+    int agreeing = 0;
+    for (int i = 0; i < looked_at && records.next(); ++i) agreeing += records.fields.size() == width;
+    if (width > 1 && std::pair{agreeing, width} > most) best = separator, most = {agreeing, width};
   }
-  if (std::count(columns.begin(), columns.end(), label) > 1)
-    fail(where, text("column ", shown(label), " twice"), "the label once");
-  if (columns.size() < 2) fail(where, "no column but the label", "at least one column of numbers to learn from");
-  return static_cast<size_t>(found - columns.begin());
+  return best;
 }
 
-/// Gives every distinct text a class, in sorted order; "2" and "2.0" are one class if all are numbers.
-void number_classes(const std::vector<std::string>& texts, const std::string& label, const std::string& file,
-                    Table& table) {
-  std::map<std::string, int32_t> by_text;
-  for (const std::string& value : texts) by_text.emplace(value, 0);
-  std::map<double, std::vector<std::string>> by_number;
-  bool numbers = true;
-  for (const auto& [value, unused] : by_text) {
-    const std::optional<double> number = number_in(value);
-    numbers = numbers && number && std::isfinite(*number);
-    if (numbers) by_number[*number].push_back(value);
-  }
-  const auto add_class = [&](const std::vector<std::string>& spellings) {
-    for (const std::string& value : spellings) by_text[value] = static_cast<int32_t>(table.class_names.size());
-    table.class_names.push_back(spellings[0]);
-  };
-  if (numbers)
-    for (const auto& [unused, spellings] : by_number) add_class(spellings);
-  else
-    for (const auto& [value, unused] : by_text) add_class({value});
-  if (table.class_names.size() < 2)
-    fail(text(file, ", column ", shown(label)), text("one class only, ", shown(table.class_names[0])), "at least two");
-  for (const std::string& value : texts) table.labels.push_back(by_text[value]);
-}
-
-/// Subtracts each feature's mean over the training rows and divides by its deviation there; constant ones become 0.
-std::vector<float> standardised(const Table& table, const std::vector<int64_t>& train, const std::string& file) {
-  const size_t columns = table.features.size(), rows = table.labels.size();
-  std::vector<float> out(table.values.size());
-  for (size_t c = 0; c < columns; ++c) {
-    const auto value = [&](size_t row) { return table.values[row * columns + c]; };
-    double sum = 0, squares = 0;
-    bool constant = true;
-    for (const int64_t row : train) {
-      sum += value(static_cast<size_t>(row));
-      constant = constant && value(static_cast<size_t>(row)) == value(static_cast<size_t>(train[0]));
-    }
-    const double mean = sum / static_cast<double>(train.size());
-    for (const int64_t row : train) squares += std::pow(value(static_cast<size_t>(row)) - mean, 2);
-    const double deviation = std::sqrt(squares / static_cast<double>(train.size()));
-    if (constant || deviation == 0) continue;  // nothing to learn from; it stays 0
-    for (size_t row = 0; row < rows; ++row) {
-      const double scaled = (value(row) - mean) / deviation;
-      if (!(std::abs(scaled) < 1e6))
-        fail(text(file, ", column ", shown(table.features[c])), text("the value ", value(row)),
-             text("values near the training rows' mean ", mean, " and deviation ", deviation), "Is it an outlier?");
-      out[row * columns + c] = static_cast<float>(scaled);
-    }
-  }
-  return out;
+/// Takes a line `sep=;` off the text, which spreadsheets write and read.
+char take_separator_line(std::string_view& text) {
+  if (!text.starts_with("sep=") || text.size() < 6 || (text[5] != '\n' && text[5] != '\r')) return '\0';
+  const char separator = text[4];
+  text.remove_prefix(text[5] == '\r' && text.size() > 6 && text[6] == '\n' ? 7 : 6);
+  return separator;
 }
 }  // namespace
 
-Table parse_csv(std::span<const uint8_t> bytes, const std::string& label, const std::string& name) {
-  Records records(bytes, name);
+void Problems::add(const std::string& where, const std::string& got, const std::string& expected,
+                   const std::string& hint) {
+  try {
+    fail(where.empty() ? file_ : file_ + ", " + where, got, expected, hint);
+  } catch (const Error& error) { add(error); }
+}
+
+void Problems::add(const Error& error) {
+  if (++count_ <= most_shown) lines_.push_back(error.what());
+}
+
+void Problems::raise() const {
+  if (lines_.empty()) return;
+  if (count_ == 1) throw Error(lines_[0]);
+  throw Error(text("[", file_, "] ", count_, " problems:\n  ", joined(lines_, "\n  "),
+                   count_ > most_shown ? text("\n  ... and ", count_ - most_shown, " more") : ""));
+}
+
+std::string shown(std::string_view text) {
+  std::string out = "\"";
+  size_t end = std::min<size_t>(text.size(), 40);
+  while (end < text.size() && static_cast<unsigned char>(text[end]) >> 6 == 2) ++end;  // no half of a character
+  for (const char c : text.substr(0, end)) out += static_cast<unsigned char>(c) < ' ' || c == 127 ? '?' : c;
+  return out + (end < text.size() ? "...\"" : "\"");
+}
+
+size_t TextTable::column(const std::string& name, const std::string& asked_by) const {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found != names.end() && !name.empty() && std::count(names.begin(), names.end(), name) == 1)
+    return static_cast<size_t>(found - names.begin());
+  std::vector<std::string> listed;
+  for (size_t i = 0; i < names.size() && i < most_shown; ++i) listed.push_back(shown(names[i]));
+  const std::string known =
+      joined(listed) + (names.size() > most_shown ? text(", ... (", names.size(), " in all)") : "");
+  if (found != names.end() && !name.empty()) fail(file, "column " + shown(name) + " twice", "it once");
+  fail(file, name.empty() ? "no name for " + asked_by : text("no column ", shown(name), " for ", asked_by),
+       "one of the columns " + known, "The first row names the columns.");
+}
+
+TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problems& problems) {
+  TextTable table;
+  table.file = name;
+  const auto starts_with = [&](std::initializer_list<uint8_t> mark) {
+    return bytes.size() >= mark.size() && std::equal(mark.begin(), mark.end(), bytes.begin());
+  };
+  if (starts_with({0xff, 0xfe}) || starts_with({0xfe, 0xff}))
+    fail(name, "text in UTF-16", "UTF-8",
+         "Save it as \"CSV UTF-8\", or convert it: `iconv -f UTF-16 -t UTF-8 FILE > NEW.csv`.");
+  if (starts_with({0xef, 0xbb, 0xbf})) bytes.erase(bytes.begin(), bytes.begin() + 3);
+  if (std::find(bytes.begin(), bytes.end(), 0) != bytes.end())
+    fail(name, "a byte 0 in it", "text", "Is this another kind of file? A workbook must be saved as CSV.");
+  const auto view = [](const std::vector<uint8_t>& of) {
+    return std::string_view(reinterpret_cast<const char*>(of.data()), of.size());
+  };
+  table.latin1 = !is_utf8(view(bytes));
+  table.buffers.push_back(table.latin1 ? latin1_to_utf8(bytes) : std::move(bytes));
+
+  std::string_view text_of = view(table.buffers.front());
+  const char given = take_separator_line(text_of);
+  table.separator = given != '\0' ? given : find_separator(text_of);
+  Records records(text_of, table.separator, table.unquoted, problems);
   if (!records.next()) fail(name, "an empty file", "a header row with the names of the columns, then one sample a row");
-  const std::vector<std::string> columns = records.fields;
-  const size_t label_column = find_label(columns, label, name, records.line);
-  Table table;
-  for (size_t i = 0; i < columns.size(); ++i)
-    if (i != label_column) table.features.push_back(columns[i]);
-  std::vector<std::string> label_texts;
+  const int64_t first_line = given != '\0' ? 1 : 0, header_line = records.line + first_line;
+  for (std::string_view column : records.fields) {
+    if (column.size() > 2 && column.front() == '\'' && column.back() == '\'')
+      column = column.substr(1, column.size() - 2);
+    table.names.emplace_back(column);
+  }
+
+  // A program may leave the name of the first column, that of the rows, out of the header.
+  Problems ignored("");
+  Records peek(text_of, table.separator, table.unquoted, ignored);
+  peek.next();
+  if (peek.next() && peek.fields.size() == table.names.size() + 1 &&
+      (!peek.next() || peek.fields.size() == table.names.size() + 1))
+    table.names.insert(table.names.begin(), "");
+
+  table.columns.resize(table.names.size());
   while (records.next()) {
-    if (records.fields.size() != columns.size())
-      fail(text(name, ", line ", records.line), text(records.fields.size(), " fields"),
-           text(columns.size(), ", as in the header"), "A field with a comma in it must be quoted.");
-    for (size_t i = 0; i < columns.size(); ++i) {
-      const std::string& field = records.fields[i];
-      if (i != label_column)
-        table.values.push_back(read_number(field, name, records.line, columns[i]));
-      else if (field.empty())
-        fail(text(name, ", line ", records.line, ", column ", shown(label)), "an empty field", "a label");
-      else
-        label_texts.push_back(field);
+    const std::string place = text("line ", records.line + first_line);
+    if (records.sound && records.fields.size() == table.names.size()) {
+      for (size_t c = 0; c < table.names.size(); ++c) table.columns[c].push_back(records.fields[c]);
+      table.places.push_back(place);
+    } else if (records.sound) {
+      problems.add(place, text(records.fields.size(), " fields"), text(table.names.size(), ", as in the header"),
+                   "A field with a separator in it must be quoted.");
     }
   }
-  if (label_texts.empty()) fail(name, "a header and no rows", "one sample a row");
-  number_classes(label_texts, label, name, table);
+  if (table.rows() == 0 && problems.empty())
+    problems.add(text("line ", header_line), "a header and no rows", "one sample a row");
   return table;
 }
 
-Split csv(const std::string& path, const CsvOptions& options) {
-  constexpr size_t largest_file = size_t{1} << 32;
-  Table table = parse_csv(detail::read_file(path, largest_file), options.label, path);
-  const auto positions =
-      detail::split_positions(path, table.labels, table.class_names, options.test_fraction, options.seed);
-  std::vector<float> values = standardised(table, positions.train, path);
-  const Dataset all = Dataset::from_values(std::move(values), {static_cast<int64_t>(table.features.size())},
-                                           std::move(table.labels), std::move(table.class_names));
-  return {all.subset(positions.train), all.subset(positions.test)};
+void TextTable::append(TextTable other, Problems& problems) {
+  for (size_t c = 0; c < names.size(); ++c) {
+    const auto found = std::find(other.names.begin(), other.names.end(), names[c]);
+    if (found == other.names.end()) {
+      problems.add(other.file, "no column " + shown(names[c]), "the columns of " + file);
+      continue;
+    }
+    const auto& more = other.columns[static_cast<size_t>(found - other.names.begin())];
+    columns[c].insert(columns[c].end(), more.begin(), more.end());
+  }
+  for (const std::string& place : other.places) places.push_back(other.file + ", " + place);
+  buffers.splice(buffers.end(), other.buffers);
+  unquoted.splice(unquoted.end(), other.unquoted);
 }
 
 }  // namespace minima::datasets

@@ -1,24 +1,71 @@
-// CSV: a header row, then one sample a row, fields separated by commas and optionally quoted (RFC 4180), lines ended by
-// LF, CR LF or CR. Every column but the label holds finite numbers.
-// Not here: splitting and standardising (sources.h: csv).
+// CSV: the cells of a table as text, whatever program wrote it. Fields are separated by commas, semicolons, tabs, bars
+// or spaces, which is found out; they may be quoted (RFC 4180); lines end in LF, CR LF or CR; a byte order mark and a
+// line `sep=;` at the start are understood; text that is not UTF-8 is taken for Latin-1.
+// Not here: what the cells mean (table.h).
 #pragma once
 
-#include <span>
+#include <cstdint>
+#include <list>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/error.h"
 
 namespace minima::datasets {
 
-struct Table {
-  std::vector<std::string> features;     ///< names of the columns but the label
-  std::vector<double> values;            ///< [rows, features], as read
-  std::vector<int32_t> labels;           ///< [rows], each an index into class_names
-  std::vector<std::string> class_names;  ///< sorted, as numbers if they all are
+/// What is wrong with one file or folder, so that one error names all of it.
+class Problems {
+ public:
+  explicit Problems(std::string file) : file_(std::move(file)) {}
+  void add(const std::string& where, const std::string& got, const std::string& expected, const std::string& hint = "");
+  /// Calls `part`; an error that it throws is one of the problems.
+  template <class Part>
+  void collect(Part&& part) {
+    try {
+      part();
+    } catch (const Error& error) { add(error); }
+  }
+  bool empty() const { return lines_.empty(); }
+  /// One error for all that was added, the first twenty in words; nothing if nothing was.
+  void raise() const;
+
+ private:
+  void add(const Error& error);
+  std::string file_;
+  std::vector<std::string> lines_;
+  size_t count_ = 0;
 };
 
-/// Parses the bytes of one file; `name` stands for it in errors, which name line and column.
-Table parse_csv(std::span<const uint8_t> bytes, const std::string& label, const std::string& name);
+/// A table of text. The cells look into `buffers` and `unquoted`, so that it moves but does not copy.
+struct TextTable {
+  TextTable() = default;
+  TextTable(TextTable&&) = default;
+  TextTable& operator=(TextTable&&) = default;
+
+  std::string file;                                    ///< as errors name it
+  std::vector<std::string> names;                      ///< of the columns; "" where the header has none
+  std::vector<std::vector<std::string_view>> columns;  ///< [column][row], without blanks around
+  std::vector<std::string> places;                     ///< of each row: "line 7"
+  char separator = ',';
+  bool latin1 = false;  ///< it was not UTF-8
+
+  int64_t rows() const { return static_cast<int64_t>(places.size()); }
+  /// The position of a column; an error that lists the names if there is none, or two.
+  size_t column(const std::string& name, const std::string& asked_by) const;
+
+  /// Adds the rows of another table. A column that it lacks is a problem; one that it has in addition is left out.
+  void append(TextTable other, Problems& problems);
+
+  std::list<std::vector<uint8_t>> buffers;
+  std::list<std::string> unquoted;
+};
+
+/// Cuts the bytes of one file into cells; `name` stands for it in errors. Rows of another length than the header and
+/// quotes that do not fit are added to `problems`, and the other rows are read.
+TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problems& problems);
+
+/// A text as an error shows it: short, printable, quoted.
+std::string shown(std::string_view text);
 
 }  // namespace minima::datasets

@@ -14,8 +14,9 @@ struct Dataset::Samples {
   std::vector<uint8_t> pixels;  // one of these two is empty
   std::vector<float> values;
   Shape input{0};
-  std::vector<int32_t> labels;
+  std::vector<int32_t> labels;  // of classes; 0 where quantities are predicted
   std::vector<std::string> class_names;
+  std::vector<float> targets{};  // quantities
 };
 
 /// One way of looking at the samples.
@@ -105,7 +106,7 @@ Dataset Dataset::from_samples(const char* where, Samples samples, double scale) 
     fail(where, text(stored, " values for ", labels.size(), " labels"),
          text(labels.size() * static_cast<size_t>(each), ", as samples have shape ", samples.input));
   for (size_t i = 0; i < labels.size(); ++i)
-    if (labels[i] < 0 || static_cast<size_t>(labels[i]) >= classes)
+    if (samples.targets.empty() && (labels[i] < 0 || static_cast<size_t>(labels[i]) >= classes))
       fail(where, text("label ", labels[i], " at position ", i), text("0 to ", int64_t(classes) - 1),
            text("There are ", classes, " class names."));
   auto view = std::make_shared<View>();
@@ -130,17 +131,39 @@ Dataset Dataset::from_values(std::vector<float> values, const Shape& input, std:
                       1);
 }
 
+Dataset Dataset::from_targets(std::vector<float> values, const Shape& input, std::vector<float> targets) {
+  std::vector<int32_t> labels(targets.size());
+  for (size_t i = 0; i < targets.size(); ++i)
+    if (!std::isfinite(targets[i]))
+      fail("Dataset::from_targets", text("target ", targets[i], " at position ", i), "finite numbers");
+  return from_samples("Dataset::from_targets",
+                      {{}, std::move(values), input, std::move(labels), {}, std::move(targets)}, 1);
+}
+
 int64_t Dataset::size() const { return static_cast<int64_t>(view_->rows.size()); }
 const Shape& Dataset::input_shape() const { return view_->samples->input; }
 int64_t Dataset::classes() const { return static_cast<int64_t>(class_names().size()); }
 const std::vector<std::string>& Dataset::class_names() const { return view_->samples->class_names; }
 
-bool Dataset::is_random() const { return view_->flip || view_->shift > 0; }
+bool Dataset::has_targets() const { return !view_->samples->targets.empty(); }
 
-std::vector<int64_t> Dataset::labels() const { return {view_->labels.begin(), view_->labels.end()}; }
+std::vector<float> Dataset::targets() const {
+  std::vector<float> out;
+  if (has_targets())
+    for (const int64_t row : view_->rows) out.push_back(view_->samples->targets[static_cast<size_t>(row)]);
+  return out;
+}
+
+std::vector<int64_t> Dataset::labels() const {
+  if (has_targets()) return {};
+  return {view_->labels.begin(), view_->labels.end()};
+}
+
+bool Dataset::is_random() const { return view_->flip || view_->shift > 0; }
 
 std::vector<int64_t> Dataset::true_labels() const {
   std::vector<int64_t> out;
+  if (has_targets()) return out;
   for (const int64_t row : view_->rows) out.push_back(view_->samples->labels[static_cast<size_t>(row)]);
   return out;
 }
@@ -154,17 +177,21 @@ Batch Dataset::batch(std::span<const int64_t> indices, int64_t epoch) const {
   const int64_t count = static_cast<int64_t>(indices.size()), row_size = input.numel();
   Shape shape{count};
   for (const int64_t extent : input) shape.push_back(extent);
-  Batch batch{Tensor::empty(shape), Tensor::empty({count}, DType::int64)};
+  const std::vector<float>& targets = view_->samples->targets;
+  Batch batch{Tensor::empty(shape), Tensor::empty({count}, has_targets() ? DType::float32 : DType::int64)};
   float* x = batch.x.mutable_data<float>();
-  int64_t* y = batch.y.mutable_data<int64_t>();
+  float* quantities = has_targets() ? batch.y.mutable_data<float>() : nullptr;
+  int64_t* labels = has_targets() ? nullptr : batch.y.mutable_data<int64_t>();
   // Only much larger gathers than a training batch are worth the thread pool, which the training step may be using.
   constexpr int64_t elements_per_chunk = int64_t{1} << 22;
   core::parallel_for(count, std::max<int64_t>(1, elements_per_chunk / std::max<int64_t>(1, row_size)),
                      [&](int64_t begin, int64_t end) {
                        for (int64_t i = begin; i < end; ++i) {
                          const size_t position = static_cast<size_t>(indices[static_cast<size_t>(i)]);
-                         view_->gather_row(view_->rows[position], epoch, x + i * row_size);
-                         y[i] = view_->labels[position];
+                         const int64_t row = view_->rows[position];
+                         view_->gather_row(row, epoch, x + i * row_size);
+                         if (labels) labels[i] = view_->labels[position];
+                         if (quantities) quantities[i] = targets[static_cast<size_t>(row)];
                        }
                      });
   return batch;
@@ -194,15 +221,11 @@ detail::Positions detail::split_positions(const std::string& where, const std::v
   if (!(fraction > 0 && fraction < 1)) fail(where, text("test fraction ", fraction), "a number between 0 and 1");
   std::vector<int64_t> for_test(class_names.size());
   for (const int32_t label : labels) ++for_test[static_cast<size_t>(label)];
-  for (size_t c = 0; c < for_test.size(); ++c) {
-    int64_t& count = for_test[c];
-    if (count == 1)
-      fail(
-          where, text("1 sample of class \"", class_names[c], "\""), "at least 2, one for each part of the split",
-          "Add samples or leave that class out; where the label is a quantity, put it into ranges: only classes can be "
-          "predicted.");
-    if (count > 1) count = std::clamp<int64_t>(std::llround(fraction * static_cast<double>(count)), 1, count - 1);
-  }
+  for (int64_t& count : for_test)
+    count = count < 2 ? 0 : std::clamp<int64_t>(std::llround(fraction * static_cast<double>(count)), 1, count - 1);
+  if (std::all_of(for_test.begin(), for_test.end(), [](int64_t count) { return count == 0; }))
+    fail(where, text(labels.size(), labels.size() == 1 ? " sample" : " samples, none of a class like another's"),
+         "a class with at least 2, one to train and one to test");
   Generator generator{seed, 0};
   Positions out;
   for (const int64_t position : generator.permutation(static_cast<int64_t>(labels.size()))) {
@@ -214,8 +237,27 @@ detail::Positions detail::split_positions(const std::string& where, const std::v
 }
 
 Split Dataset::split(double fraction, uint64_t seed) const {
-  const auto positions = detail::split_positions("Dataset::split", view_->labels, class_names(), fraction, seed);
+  const auto positions = detail::split_positions(
+      "Dataset::split", view_->labels, has_targets() ? std::vector<std::string>{"any"} : class_names(), fraction, seed);
   return {subset(positions.train), subset(positions.test)};
+}
+
+std::vector<std::string> detail::class_notes(const Split& split) {
+  const auto without = [&](const Dataset& part) {
+    std::vector<bool> has(static_cast<size_t>(part.classes()));
+    for (const int64_t label : part.labels()) has[static_cast<size_t>(label)] = true;
+    std::vector<std::string> names;
+    for (size_t c = 0; c < has.size(); ++c)
+      if (!has[c]) names.push_back(names.size() == 5 ? "..." : '"' + part.class_names()[c] + '"');
+    if (names.size() > 6) names.resize(6);
+    return joined(names);
+  };
+  std::vector<std::string> notes;
+  if (const std::string names = without(split.train); !names.empty())
+    notes.push_back("No training sample is of class " + names + ": the model cannot predict it.");
+  if (const std::string names = without(split.test); !names.empty())
+    notes.push_back("No test sample is of class " + names + ": how well it is predicted is not measured.");
+  return notes;
 }
 
 Dataset Dataset::normalise(double mean, double deviation) const {

@@ -12,7 +12,8 @@
 
 namespace minima::datasets {
 
-/// x float32 [batch, input_shape...], y int64 [batch]. `auto [images, labels] = data.all();`
+/// x float32 [batch, input_shape...], y int64 [batch] (float32 where quantities are predicted).
+/// `auto [images, labels] = data.all();`
 struct Batch {
   Tensor x, y;
 };
@@ -32,12 +33,17 @@ class Dataset {
   /// Samples of any shape given as numbers, usually a table with input {features}.
   static Dataset from_values(std::vector<float> values, const Shape& input, std::vector<int32_t> labels,
                              std::vector<std::string> class_names);
+  /// Samples with a quantity to predict instead of a class: there are no classes then, and no labels.
+  static Dataset from_targets(std::vector<float> values, const Shape& input, std::vector<float> targets);
 
   int64_t size() const;
   /// The shape of one sample: (height, width, channels) of an image, (features) of a table row.
   const Shape& input_shape() const;
   int64_t classes() const;
   const std::vector<std::string>& class_names() const;
+  /// Whether quantities are predicted; and what they are, [size()].
+  bool has_targets() const;
+  std::vector<float> targets() const;
   /// Labels as a batch would hold them, noise included; and as they were before any label noise.
   std::vector<int64_t> labels() const;
   std::vector<int64_t> true_labels() const;
@@ -59,8 +65,8 @@ class Dataset {
   /// The first n samples, 1 <= n <= size().
   Dataset take(int64_t n) const;
   /// Two parts that keep the proportions of the classes; `fraction` (0 to 1, exclusive) of each class, at least one
-  /// sample, goes to `test`. Both parts are in a random order that depends on the seed alone. A class with a single
-  /// sample is an error.
+  /// sample, goes to `test`. Both parts are in a random order that depends on the seed alone. The only sample of a
+  /// class goes to `train`.
   Split split(double fraction, uint64_t seed) const;
   /// Subtracts `mean` and divides by `deviation` > 0, after the steps already there: for images, values in [0, 1].
   Dataset normalise(double mean, double deviation) const;
@@ -91,6 +97,9 @@ struct Positions {
 };
 Positions split_positions(const std::string& where, const std::vector<int32_t>& labels,
                           const std::vector<std::string>& class_names, double fraction, uint64_t seed);
+
+/// A sentence each for the classes that the training part lacks, and for those that the test part lacks.
+std::vector<std::string> class_notes(const Split& split);
 }  // namespace detail
 
 }  // namespace minima::datasets

@@ -15,14 +15,16 @@ std::vector<uint8_t> read_file(const std::string& path, size_t limit);
 /// The content of a gz file (gz.cpp). In a build without zlib this is an error (gz_off.cpp).
 std::vector<uint8_t> read_gz(const std::string& path, size_t limit);
 
-/// The first folder that holds all these files (each as it is or with .gz), as paths in the order asked for. With
-/// `directory` empty the usual places are searched; in every place its `folders` first, then the place itself. When
-/// no folder has them all, the error lists every folder searched and ends with `hint`.
+/// What was deflated without a header, as zip archives hold it, to `size` bytes; an error without zlib, and if it does not
+/// fit.
+std::vector<uint8_t> inflate_raw(const std::string& path, const std::vector<uint8_t>& packed, size_t size);
+
+/// The first folder that holds all these files (each as it is or with .gz, and under the names that archivers leave),
+/// as paths in the order asked for. With `directory` empty the usual places are searched; in every place its `folders`
+/// first, then the place itself. When no folder has them all, the error lists every folder searched and ends with
+/// `hint`.
 std::vector<std::string> find_files(const std::string& what, const std::string& directory,
                                     const std::vector<std::string>& folders, const std::vector<std::string>& files,
                                     const std::string& hint);
-
-/// The SHA-256 of some bytes, in lower-case hexadecimal (FIPS 180-4).
-std::string sha256(const uint8_t* bytes, size_t size);
 
 }  // namespace minima::datasets::detail

@@ -17,11 +17,14 @@ namespace {
 bool is_png(const std::vector<uint8_t>& bytes) { return bytes.size() >= 8 && png_sig_cmp(bytes.data(), 0, 8) == 0; }
 bool is_jpeg(const std::vector<uint8_t>& bytes) { return bytes.size() >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8; }
 
-/// Drops the last byte, the opacity, of each pixel of `channels` bytes.
-std::vector<uint8_t> without_opacity(std::vector<uint8_t> pixels, size_t channels) {
+/// Blends each pixel of `channels` bytes, the last of which is its opacity, with white.
+std::vector<uint8_t> on_white(std::vector<uint8_t> pixels, size_t channels) {
   size_t kept = 0;
-  for (size_t i = 0; i < pixels.size(); ++i)
-    if (i % channels != channels - 1) pixels[kept++] = pixels[i];
+  for (size_t i = 0; i < pixels.size(); i += channels) {
+    const int opacity = pixels[i + channels - 1];
+    for (size_t c = 0; c + 1 < channels; ++c)
+      pixels[kept++] = static_cast<uint8_t>((pixels[i + c] * opacity + 255 * (255 - opacity) + 127) / 255);
+  }
   pixels.resize(kept);
   return pixels;
 }
@@ -38,7 +41,7 @@ class Png {
 
   ImageFormat format() const {
     return {static_cast<int>(image_.width), static_cast<int>(image_.height),
-            (image_.format & PNG_FORMAT_FLAG_COLOR) != 0};
+            (image_.format & PNG_FORMAT_FLAG_COLOR) != 0, (image_.format & PNG_FORMAT_FLAG_ALPHA) != 0};
   }
 
   std::vector<uint8_t> decode(bool colour) {
@@ -46,7 +49,7 @@ class Png {
     image_.format = colour ? PNG_FORMAT_RGBA : PNG_FORMAT_GA;
     std::vector<uint8_t> pixels(PNG_IMAGE_SIZE(image_));
     if (!png_image_finish_read(&image_, nullptr, pixels.data(), 0, nullptr)) fail_image(path_, image_.message);
-    return without_opacity(std::move(pixels), colour ? 4 : 2);
+    return on_white(std::move(pixels), colour ? 4 : 2);
   }
 
  private:
@@ -64,9 +67,14 @@ class Jpeg {
       fail(path_, "a jpg with the colours of print (CMYK)", "gray or RGB",
            "Convert it: `mogrify -colorspace sRGB` (ImageMagick) does.");
     format_.colour = colours != TJCS_GRAY;
+    format_.orientation = exif_orientation(bytes);
   }
 
-  ImageFormat format() const { return format_; }
+  ImageFormat format() const {
+    ImageFormat seen = format_;
+    if (seen.orientation > 4) std::swap(seen.width, seen.height);
+    return seen;
+  }
 
   std::vector<uint8_t> decode(bool colour) {
     const int layout = colour ? TJPF_RGB : TJPF_GRAY;
@@ -74,22 +82,23 @@ class Jpeg {
     // The scans of a progressive file are limited, as a small one could ask for hours of decoding.
     check(tjDecompress2(handle_.get(), bytes_.data(), bytes_.size(), pixels.data(), format_.width, 0, format_.height,
                         layout, TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS));
-    return pixels;
+    return upright(std::move(pixels), format_.width, format_.height, colour ? 3 : 1, format_.orientation);
   }
 
  private:
   void check(int status) const {
     if (status == 0) return;
     const std::string reason = tjGetErrorStr2(handle_.get());
-    // Bytes between the parts of a file are common in photographs, and cost no pixel.
-    const bool harmless = tjGetErrorCode(handle_.get()) == TJERR_WARNING && reason.find("extraneous") != reason.npos;
+    // Bytes between the parts of a file, and what some telephones write as the spectrum of a scan, cost no pixel.
+    const bool harmless = tjGetErrorCode(handle_.get()) == TJERR_WARNING &&
+                          (reason.find("extraneous") != reason.npos || reason.find("Invalid SOS") != reason.npos);
     if (!harmless) fail_image(path_, reason);
   }
 
   std::string path_;
   const std::vector<uint8_t>& bytes_;
   std::unique_ptr<void, int (*)(tjhandle)> handle_{tjInitDecompress(), tjDestroy};
-  ImageFormat format_;
+  ImageFormat format_;  // as it is stored
 };
 }  // namespace
 

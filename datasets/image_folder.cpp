@@ -1,10 +1,10 @@
 #include "datasets/image_folder.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <filesystem>
+#include <tuple>
 
+#include "datasets/csv.h"
 #include "datasets/files.h"
 #include "datasets/image_file.h"
 
@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 using detail::ImageFormat;
 
-constexpr int longest_side = 1024;
+constexpr int longest_side = 20000, largest_kept = 256, usual_size = 64;
 constexpr size_t largest_total = size_t{1} << 32, largest_file = size_t{1} << 26;
 
 struct ImageFile {
@@ -21,19 +21,24 @@ struct ImageFile {
   int32_t label = 0;
 };
 
-bool is_image_name(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
+std::string lower(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
+  return name;
 }
 
-/// What a folder holds but for hidden entries, sorted by name.
+/// What operating systems leave in folders.
+bool is_junk(const fs::path& path) {
+  const std::string name = lower(path.filename().string());
+  return name[0] == '.' || name == "thumbs.db" || name == "desktop.ini" || name == "__macosx";
+}
+
+/// What a folder holds but for junk, sorted by name.
 std::vector<fs::path> entries_of(const std::string& folder) {
   std::error_code problem;
   std::vector<fs::path> entries;
   for (fs::directory_iterator at(folder, problem), end; !problem && at != end; at.increment(problem))
-    if (at->path().filename().string()[0] != '.') entries.push_back(at->path());
+    if (!is_junk(at->path())) entries.push_back(at->path());
   if (problem) fail(folder, problem.message(), "a readable folder of images");
   std::sort(entries.begin(), entries.end());
   return entries;
@@ -47,113 +52,164 @@ bool is_folder(const fs::path& path) {
   return folder;
 }
 
-std::vector<std::string> images_of_class(const std::string& folder) {
+std::vector<std::string> images_of_class(const std::string& folder, Problems& problems) {
   std::vector<std::string> images;
-  for (const fs::path& entry : entries_of(folder)) {
-    if (is_folder(entry))
-      fail(entry.string(), "a folder inside the class folder " + folder, "images only",
-           "Each class is one folder of images. If these are parts (train, test) with the classes inside, give one of "
-           "them.");
-    if (!is_image_name(entry))
-      fail(entry.string(), "a file that is no image by its name", "names ending in .png, .jpg or .jpeg",
-           "Convert it (`mogrify -format png` of ImageMagick), or move it elsewhere.");
-    images.push_back(entry.string());
-  }
-  if (images.empty())
+  for (const fs::path& entry : entries_of(folder))
+    problems.collect([&] {
+      if (is_folder(entry))
+        fail(entry.string(), "a folder inside the class folder " + folder, "images only",
+             "Each class is one folder of images, inside the folder given or inside its folders train and test.");
+      if (!is_image_name(entry.string()))
+        fail(entry.string(), "a file that is no image by its name", "names ending in .png, .jpg or .jpeg",
+             "Convert it (`mogrify -format png` of ImageMagick), or move it elsewhere.");
+      images.push_back(entry.string());
+    });
+  if (images.empty() && problems.empty())
     fail(folder, "no images", "at least two for the class of this name", "Add some, or remove the folder.");
   return images;
 }
 
-/// All images in the order of class and name, and the names of the classes.
-std::vector<ImageFile> find_images(const std::string& path, std::vector<std::string>& class_names) {
+/// All images in the order of class and name. Names of classes that are new are added, if `add` says so.
+std::vector<ImageFile> find_images(const std::string& path, std::vector<std::string>& class_names, bool add,
+                                   Problems& problems) {
   std::vector<ImageFile> images;
-  std::string stray;
-  for (const fs::path& entry : entries_of(path)) {
-    if (!is_folder(entry)) {
-      if (stray.empty() && is_image_name(entry)) stray = entry.string();
-      continue;
-    }
-    for (const std::string& image : images_of_class(entry.string()))
-      images.push_back({image, static_cast<int32_t>(class_names.size())});
-    class_names.push_back(entry.filename().string());
-  }
-  if (!stray.empty()) fail(stray, "an image outside the class folders", text("it in ", path, "/CLASS/"));
-  if (class_names.size() < 2)
-    fail(path, class_names.empty() ? "no class folders" : "one class only, \"" + class_names[0] + "\"",
-         "a folder for each of two or more classes, holding its images");
+  for (const fs::path& entry : entries_of(path))
+    problems.collect([&] {
+      const std::string name = entry.filename().string();
+      if (!is_folder(entry)) {
+        if (is_image_name(name))
+          fail(entry.string(), "an image outside the class folders", text("it in ", path, "/CLASS/"));
+        return;
+      }
+      auto known = std::find(class_names.begin(), class_names.end(), name);
+      if (known == class_names.end() && !add)
+        fail(entry.string(), "a class that the training images do not have", "one of " + joined(class_names));
+      if (known == class_names.end()) known = class_names.insert(class_names.end(), name);
+      for (const std::string& image : images_of_class(entry.string(), problems))
+        images.push_back({image, static_cast<int32_t>(known - class_names.begin())});
+    });
   return images;
+}
+
+/// The folders of the two parts, if the classes are inside such; else none.
+std::vector<std::string> part_folders(const std::string& path) {
+  std::vector<std::string> train, test;
+  for (const fs::path& entry : entries_of(path)) {
+    const std::string name = lower(entry.filename().string());
+    if (name == "train" || name == "training") train.push_back(entry.string());
+    if (name == "test" || name == "testing") test.push_back(entry.string());
+  }
+  return train.size() == 1 && test.size() == 1 ? std::vector<std::string>{train[0], test[0]}
+                                               : std::vector<std::string>{};
 }
 
 ImageFormat format_of(const std::string& path) {
   const ImageFormat format = detail::image_format(path, detail::read_file(path, largest_file));
   if (format.width < 1 || format.height < 1 || format.width > longest_side || format.height > longest_side)
-    fail(
-        path, text(format.width, " x ", format.height, " pixels"), text("1 to ", longest_side, " on each side"),
-        "Scale them down in a copy of the folder: `mogrify -auto-orient -resize '32x32!' COPY/*/*` (ImageMagick) does; "
-        "networks of this size learn from 28 to 128 pixels a side.");
+    fail(path, text(format.width, " x ", format.height, " pixels"), text("1 to ", longest_side, " on each side"));
   return format;
 }
 
-/// The format of all of them, colour if any has it.
-ImageFormat common_format(const std::vector<ImageFile>& images) {
-  ImageFormat common = format_of(images[0].path);
-  for (const ImageFile& image : images) {
-    const ImageFormat format = format_of(image.path);
-    if (format.width != common.width || format.height != common.height)
-      fail(
-          image.path,
-          text(format.width, " x ", format.height, " pixels where ", images[0].path, " has ", common.width, " x ",
-               common.height),
-          "images of one size",
-          text(
-              "Bring them to one size first, in a copy of the folder: `mogrify -auto-orient -resize '32x32!' COPY/*/*` "
-              "(ImageMagick) does; or move those of another size out."));
-    common.colour |= format.colour;
+/// The size and channels that all images get, and what is to be said about it.
+ImagePreparation common_format(const std::vector<ImageFile>& images, int64_t size, Problems& problems,
+                               std::vector<std::string>& notes) {
+  ImagePreparation common;
+  int smallest = longest_side, largest = 0, transparent = 0, turned = 0;
+  bool colour = false, equal = true;
+  for (const ImageFile& image : images)
+    problems.collect([&] {
+      const ImageFormat format = format_of(image.path);
+      if (largest == 0) common.width = format.width, common.height = format.height;
+      equal = equal && format.width == common.width && format.height == common.height;
+      smallest = std::min({smallest, format.width, format.height});
+      largest = std::max({largest, format.width, format.height});
+      colour |= format.colour, transparent += format.transparent, turned += format.orientation != 1;
+    });
+  if (size > 0 || !equal || largest > largest_kept) {
+    const int given = size > 0 ? static_cast<int>(size) : usual_size;
+    notes.push_back(
+        text("The images have ",
+             equal ? text(common.width, " x ", common.height) : text(smallest, " to ", largest, " pixels a side"),
+             ": the shorter side is resized to ", given, " pixels, and the centre kept",
+             size > 0 ? "." : " (--image-size chooses another size)."));
+    common.width = common.height = given;
   }
+  common.channels = colour ? 3 : 1;
+  if (transparent > 0) notes.push_back(text(transparent, " images have transparent parts, blended with white."));
+  if (turned > 0) notes.push_back(text(turned, " images were turned upright, as their EXIF orientation says."));
   return common;
 }
 
-/// Mean and deviation of the training images' pixels in [0, 1], from a count of each of the 256 values.
-std::pair<double, double> mean_and_deviation(const std::vector<uint8_t>& pixels, const std::vector<int64_t>& train,
-                                             int64_t image_size) {
-  std::array<int64_t, 256> counts{};
-  for (const int64_t row : train)
-    for (int64_t i = 0; i < image_size; ++i) ++counts[pixels[static_cast<size_t>(row * image_size + i)]];
-  const double total = static_cast<double>(train.size()) * static_cast<double>(image_size);
-  double mean = 0, variance = 0;
-  for (int value = 0; value < 256; ++value) mean += static_cast<double>(counts[value]) / total * value / 255;
-  for (int value = 0; value < 256; ++value)
-    variance += static_cast<double>(counts[value]) / total * std::pow(value / 255.0 - mean, 2);
-  return {mean, std::sqrt(variance)};
+std::vector<uint8_t> read_pixels(const std::string& path, const ImagePreparation& to) {
+  const std::vector<uint8_t> bytes = detail::read_file(path, largest_file);
+  const ImageFormat format = detail::image_format(path, bytes);
+  std::vector<uint8_t> pixels = detail::decode_image(path, bytes, to.channels == 3);
+  if (format.width == to.width && format.height == to.height) return pixels;
+  if (to.width != to.height) fail(path, text(format.width, " x ", format.height), text(to.width, " x ", to.height));
+  return detail::centre_square(pixels, format.width, format.height, to.channels, to.width);
 }
+
 }  // namespace
 
-Split image_folder(const std::string& path, const ImageFolderOptions& options) {
-  std::vector<std::string> class_names;
-  const std::vector<ImageFile> images = find_images(path, class_names);
-  std::vector<int32_t> labels;
-  for (const ImageFile& image : images) labels.push_back(image.label);
-  const auto positions = detail::split_positions(path, labels, class_names, options.test_fraction, options.seed);
+bool is_image_name(const std::string& path) {
+  const std::string extension = lower(fs::path(path).extension().string());
+  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
+}
 
-  const ImageFormat format = common_format(images);
-  const Shape shape{format.height, format.width, format.colour ? 3 : 1};
+LoadedImages load_image_folder(const std::string& path, const ImageFolderOptions& options) {
+  if (options.size < 0 || options.size > 1024) fail("--image-size", text(options.size), "1 to 1024, or 0");
+  Problems problems(path);
+  LoadedImages out;
+  std::vector<std::string> class_names;
+  const std::vector<std::string> parts = part_folders(path);
+  out.own_test_part = !parts.empty();
+  std::vector<ImageFile> images = find_images(parts.empty() ? path : parts[0], class_names, true, problems);
+  const size_t in_train = images.size();
+  if (!parts.empty())
+    for (const ImageFile& image : find_images(parts[1], class_names, false, problems)) images.push_back(image);
+  if (class_names.size() < 2 && problems.empty())
+    fail(path, class_names.empty() ? "no class folders" : "one class only, \"" + class_names[0] + "\"",
+         "a folder for each of two or more classes, holding its images");
+  ImagePreparation& to = out.preparation;
+  to = common_format(images, options.size, problems, out.notes);
+  problems.raise();
+
+  const Shape shape{to.height, to.width, to.channels};
   const size_t image_size = static_cast<size_t>(shape.numel());
   if (images.size() > largest_total / image_size)
     fail(path, text(images.size(), " images of shape ", shape), text("at most ", largest_total / image_size),
-         "Scale the images down, or use fewer.");
+         "Choose a smaller --image-size.");
+  std::vector<int32_t> labels;
   std::vector<uint8_t> pixels(images.size() * image_size);
-  for (size_t i = 0; i < images.size(); ++i) {
-    const std::string& file = images[i].path;
-    const auto decoded = detail::decode_image(file, detail::read_file(file, largest_file), format.colour);
-    if (decoded.size() != image_size) fail(file, "another size than a moment ago", "a file that stays as it is");
-    std::copy(decoded.begin(), decoded.end(), pixels.begin() + static_cast<ptrdiff_t>(i * image_size));
-  }
+  for (size_t i = 0; i < images.size(); ++i)
+    problems.collect([&] {
+      labels.push_back(images[i].label);
+      const auto decoded = read_pixels(images[i].path, to);
+      if (decoded.size() != image_size) fail(images[i].path, "another size than a moment ago", "a file that stays");
+      std::copy(decoded.begin(), decoded.end(), pixels.begin() + static_cast<ptrdiff_t>(i * image_size));
+    });
+  problems.raise();
 
-  const auto [mean, deviation] = mean_and_deviation(pixels, positions.train, shape.numel());
-  if (deviation == 0) fail(path, "training images that are all of one and the same colour", "images that differ");
+  detail::Positions positions;
+  if (parts.empty())
+    positions = detail::split_positions(path, labels, class_names, options.test_fraction, options.seed);
+  else
+    for (size_t i = 0; i < images.size(); ++i)
+      (i < in_train ? positions.train : positions.test).push_back(static_cast<int64_t>(i));
+  std::tie(to.mean, to.deviation) = detail::mean_and_deviation(pixels, positions.train, shape.numel());
+  if (to.deviation == 0) fail(path, "training images that are all of one and the same colour", "images that differ");
   const Dataset all = Dataset::from_pixels(std::move(pixels), shape, 255, std::move(labels), std::move(class_names))
-                          .normalise(mean, deviation);
-  return {all.subset(positions.train), all.subset(positions.test)};
+                          .normalise(to.mean, to.deviation);
+  out.split = {all.subset(positions.train), all.subset(positions.test)};
+  for (const std::string& note : detail::class_notes(out.split)) out.notes.push_back(note);
+  return out;
+}
+
+std::vector<float> read_image(const std::string& path, const ImagePreparation& preparation) {
+  std::vector<float> values;
+  for (const uint8_t pixel : read_pixels(path, preparation))
+    values.push_back(static_cast<float>((pixel / 255.0 - preparation.mean) / preparation.deviation));
+  return values;
 }
 
 }  // namespace minima::datasets

@@ -1,6 +1,6 @@
 // A folder of images sorted by class: one folder inside it per class, named as the class, holding .png, .jpg or .jpeg
-// files of one size.
-// Not here: resizing, nested folders, images labelled by a list.
+// files of any size; or a folder train and a folder test, each with such folders inside.
+// Not here: one image (image_file.h), images labelled by a list.
 #pragma once
 
 #include <string>
@@ -12,16 +12,37 @@ namespace minima::datasets {
 struct ImageFolderOptions {
   double test_fraction = 0.2;  ///< of each class
   uint64_t seed = 1;           ///< of the split
+  int64_t size = 0;            ///< of every image, in pixels a side; 0: as they are if all agree, up to 256, else 64
+};
+
+/// How pixels become the numbers that a network takes.
+struct ImagePreparation {
+  int height = 0, width = 0, channels = 0;
+  double mean = 0, deviation = 1;  ///< of the training pixels in [0, 1]
+};
+
+struct LoadedImages {
+  Split split;
+  ImagePreparation preparation;
+  bool own_test_part = false;      ///< the folder has a test/ beside a train/
+  std::vector<std::string> notes;  ///< what a user should know, a sentence each
 };
 
 /// Images (height, width, channels), normalised by the training part's mean and deviation over all pixels. Classes are
 /// the folders' names, sorted. If all images are gray there is one channel; if any has colour there are three, and a
-/// gray image has the same values in each. Transparency is dropped, 16 bits are rounded to 8, and the note of a camera
-/// which way is up (EXIF) is not read. At most 1024 pixels a side and 4 GiB of pixels in all. Hidden files are passed
-/// over, and so are files beside the class folders that are not images.
-/// Errors, each naming the file or folder: images of different sizes (both are named), files that are no image, fewer
-/// than two classes, a class without images or with one alone, a folder within a class, what cannot be read or is
-/// damaged.
-Split image_folder(const std::string& path, const ImageFolderOptions& options = {});
+/// gray image has the same values in each. Where sizes differ, or one is asked for, the shorter side is resized and the
+/// centre kept. What is transparent is blended with white, 16 bits are rounded to 8, and a camera's note which way is
+/// up (EXIF) is followed. At most 20,000 pixels a side in a file, and 4 GiB of pixels in all. Hidden files and those
+/// that Windows and macOS leave (Thumbs.db, desktop.ini, __MACOSX) are passed over, and so are files beside the class
+/// folders that are not images.
+/// One error names all files and folders that are wrong: files that are no image, fewer than two classes, a class
+/// without images, a folder within a class, what cannot be read or is damaged.
+LoadedImages load_image_folder(const std::string& path, const ImageFolderOptions& options = {});
+
+/// One image as such numbers, for a model that was trained with them: [height * width * channels].
+std::vector<float> read_image(const std::string& path, const ImagePreparation& preparation);
+
+/// Whether a file is an image by its name.
+bool is_image_name(const std::string& path);
 
 }  // namespace minima::datasets

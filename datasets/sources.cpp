@@ -1,11 +1,11 @@
 #include "datasets/sources.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <functional>
 #include <utility>
-
-#include "datasets/image_folder.h"
 
 namespace minima::datasets {
 namespace {
@@ -52,6 +52,10 @@ const std::vector<Source>& named_sources() {
       {"fashion-mnist",
        [](const LoadOptions& o) { return fashion_mnist({.directory = o.directory, .train_limit = o.train_limit}); }},
       {"mnist", [](const LoadOptions& o) { return mnist({.directory = o.directory, .train_limit = o.train_limit}); }},
+      {"cifar-10",
+       [](const LoadOptions& o) { return cifar10({.directory = o.directory, .train_limit = o.train_limit}); }},
+      {"cifar-100",
+       [](const LoadOptions& o) { return cifar100({.directory = o.directory, .train_limit = o.train_limit}); }},
       {"two-moons", [](const LoadOptions& o) { return two_moons({.seed = o.seed}); }},
       {"spirals", [](const LoadOptions& o) { return spirals({.seed = o.seed}); }},
       {"blobs", [](const LoadOptions& o) { return blobs({.seed = o.seed}); }},
@@ -59,20 +63,41 @@ const std::vector<Source>& named_sources() {
   return sources;
 }
 
-Split load_all(const std::string& name_or_file, const LoadOptions& options) {
+/// Whether a path is a table by its name, in any case, packed or not.
+bool is_table_name(std::string path) {
+  for (char& c : path) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (path.ends_with(".gz")) path.resize(path.size() - 3);
+  for (const char* ending : {".csv", ".tsv", ".txt", ".data"})
+    if (path.ends_with(ending)) return true;
+  return false;
+}
+
+Loaded find(const std::string& name_or_path, const LoadOptions& o) {
   for (const auto& [name, make] : named_sources())
-    if (name_or_file == name) return make(options);
-  if (name_or_file.ends_with(".csv") || name_or_file.ends_with(".csv.gz"))
-    return csv(name_or_file, {.label = options.label, .test_fraction = options.test_fraction, .seed = options.seed});
+    if (name_or_path == name) return {.split = make(o), .own_test_part = true};
   std::error_code ignored;
-  if (std::filesystem::is_directory(name_or_file, ignored)) {
-    if (!options.label.empty())
-      fail("load", text("the label column \"", options.label, "\" for the folder ", name_or_file),
+  if (std::filesystem::is_directory(name_or_path, ignored)) {
+    if (!o.label.empty())
+      fail("load", text("the label column \"", o.label, "\" for the folder ", name_or_path),
            "no label: the names of the folders inside are the classes");
-    return image_folder(name_or_file, {.test_fraction = options.test_fraction, .seed = options.seed});
+    LoadedImages images = load_image_folder(name_or_path, {o.test_fraction, o.seed, o.image_size});
+    return {.split = images.split,
+            .images = images.preparation,
+            .own_test_part = images.own_test_part,
+            .notes = std::move(images.notes)};
   }
-  fail("load", text("the data set \"", name_or_file, "\""),
-       joined(names()) + ", the path of a .csv or .csv.gz file, or of a folder with a folder of images for each class");
+  if (is_table_name(name_or_path)) {
+    LoadedTable table =
+        load_table(name_or_path, {o.label, o.task, o.test, o.group, o.time, o.drop, o.test_fraction, o.seed});
+    return {.split = table.split,
+            .table = std::move(table.preparation),
+            .own_test_part = !o.test.empty() || !o.time.empty(),
+            .notes = std::move(table.notes)};
+  }
+  fail("load", text("the data set \"", name_or_path, "\""),
+       joined(names()) +
+           ", the path of a table (.csv, .tsv, .txt, .data, also .gz), or of a folder with a folder of images for each "
+           "class");
 }
 }  // namespace
 
@@ -81,16 +106,25 @@ Split digits() {
   return split;
 }
 
-Split load(const std::string& name_or_file, const LoadOptions& options) {
-  Split split = load_all(name_or_file, options);
-  if (options.train_limit != 0) split.train = split.train.take(options.train_limit);
-  return split;
+Loaded load_all(const std::string& name_or_path, const LoadOptions& options) {
+  Loaded loaded = find(name_or_path, options);
+  if (options.train_limit != 0) loaded.split.train = loaded.split.train.take(options.train_limit);
+  return loaded;
+}
+
+Split load(const std::string& name_or_path, const LoadOptions& options) {
+  return load_all(name_or_path, options).split;
 }
 
 std::vector<std::string> names() {
   std::vector<std::string> out;
   for (const auto& [name, unused] : named_sources()) out.emplace_back(name);
   return out;
+}
+
+bool is_named(const std::string& name) {
+  const std::vector<std::string> all = names();
+  return std::find(all.begin(), all.end(), name) != all.end();
 }
 
 }  // namespace minima::datasets

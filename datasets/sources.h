@@ -1,12 +1,14 @@
-// Where data come from: the embedded digits, the MNIST family from files, tables in CSV, synthetic problems, and
-// `load`, which finds any of them by name. Nothing is ever downloaded. Not here: the byte-level parsers (idx.h, csv.h),
-// folders of images (image_folder.h).
+// Where data come from: the embedded digits, MNIST and CIFAR from files, synthetic problems, and `load`, which finds
+// any data by name or path. Nothing is ever downloaded. Not here: tables (table.h), folders of images (image_folder.h).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "datasets/dataset.h"
+#include "datasets/image_folder.h"
+#include "datasets/table.h"
 
 namespace minima::datasets {
 
@@ -19,7 +21,6 @@ struct ImageOptions {
   std::string directory;    ///< where the files are; empty: the usual places
   bool normalise = true;    ///< by the training images' published mean and deviation; false: pixels in [0, 1]
   int64_t train_limit = 0;  ///< keep the first n training images only; 0 keeps all
-  bool verify = false;      ///< compare the SHA-256 of the decompressed files with the published bytes (Fashion-MNIST)
 };
 
 /// 60,000 + 10,000 images (28, 28, 1) in 10 classes, from the four published IDX files, gz or not.
@@ -30,16 +31,11 @@ struct ImageOptions {
 Split fashion_mnist(const ImageOptions& options = {});
 Split mnist(const ImageOptions& options = {});
 
-struct CsvOptions {
-  std::string label;           ///< the column to predict: text or numbers, each value one class
-  double test_fraction = 0.2;  ///< of each class
-  uint64_t seed = 1;           ///< of the split
-};
-
-/// A table with a header row, gz or not: every column but the label is a number. Classes are the label's values, sorted
-/// (as numbers if they all are); features are standardised by the training part's mean and deviation, a constant column
-/// becomes 0. Anything that does not fit is an error naming file, line, column and the text found.
-Split csv(const std::string& path, const CsvOptions& options);
+/// 50,000 + 10,000 images (32, 32, 3) in 10 or 100 classes, from the files of the published binary version, normalised
+/// by the training images' mean and deviation over all pixels. Looked for in the same places, each with
+/// cifar-10-batches-bin or cifar-100-binary first. CIFAR-100 has the fine labels. Source: Krizhevsky, 2009.
+Split cifar10(const ImageOptions& options = {});
+Split cifar100(const ImageOptions& options = {});
 
 struct SyntheticOptions {
   int64_t train = 1000, test = 1000;  ///< samples, classes taking turns
@@ -56,17 +52,33 @@ Split spirals(const SyntheticOptions& options = {});
 Split blobs(const SyntheticOptions& options = {});
 
 struct LoadOptions {
-  std::string label;           ///< for a CSV file
-  std::string directory;       ///< for data in files: where they are; empty: the usual places
+  // for a table (table.h)
+  std::string label{}, task{}, test{}, group{}, time{};
+  std::vector<std::string> drop{};
+  std::string directory{};     ///< for data in files: where they are; empty: the usual places
+  int64_t image_size = 0;      ///< for a folder of images (image_folder.h)
   int64_t train_limit = 0;     ///< keep the first n training samples only; 0 keeps all
-  double test_fraction = 0.2;  ///< for a CSV file or a folder
+  double test_fraction = 0.2;  ///< for a table or a folder
   uint64_t seed = 1;           ///< of a split or of synthetic data
 };
 
-/// digits, fashion-mnist, mnist, two-moons, spirals, blobs, the path of a .csv or .csv.gz file, or that of a directory
-/// with a folder of images for each class (image_folder.h).
-Split load(const std::string& name_or_file, const LoadOptions& options = {});
+/// Data, and how they became numbers: a table's columns, or the pixels of a folder's images.
+struct Loaded {
+  Split split;
+  std::optional<Preparation> table{};
+  std::optional<ImagePreparation> images{};
+  bool own_test_part = false;  ///< the test part is given, not drawn by a seed
+  Words notes{};               ///< what a user should know, a sentence each
+};
+
+/// digits, fashion-mnist, mnist, cifar-10, cifar-100, two-moons, spirals, blobs, the path of a table (.csv, .tsv, .txt,
+/// .data, each in any case and with .gz or not), or that of a folder of images (image_folder.h).
+Loaded load_all(const std::string& name_or_path, const LoadOptions& options = {});
+/// The same without what is said about them.
+Split load(const std::string& name_or_path, const LoadOptions& options = {});
 /// The names that load knows.
 std::vector<std::string> names();
+/// Whether this is one of them.
+bool is_named(const std::string& name);
 
 }  // namespace minima::datasets

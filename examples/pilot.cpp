@@ -7,9 +7,11 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "examples/kit/data_report.h"
 #include "examples/kit/program.h"
 #include "examples/kit/report.h"
 #include "examples/pilot/figures.h"
+#include "examples/pilot/plain_words.h"
 #include "examples/pilot/report.h"
 #include "examples/pilot/warnings.h"
 
@@ -21,11 +23,13 @@ namespace {
 constexpr double report_seconds = 3;  // figures and report, of the budget
 
 struct Options {
-  std::string data, label, model = "mlp", measure = "accuracy", device = "cpu", out;
+  std::string data, label, model = "mlp", measure = "accuracy", language = "en", device = "cpu", out;
   double minutes = 5, margin = -1;
   int64_t batch = 0, epochs = 0, threads = 0;
+  datasets::LoadOptions how;  ///< the other options of the data
   bool warnings = false;
   PilotRule rule;
+  Prices prices{.per_month = 40};
 
   bool parse(int argc, const char* const* argv);
 
@@ -34,14 +38,14 @@ struct Options {
 };
 
 bool Options::parse(int argc, const char* const* argv) {
-  CommandLine line("pilot",
-                   "Should I switch to MSAM? Tunes SGD, SAM and MSAM with equally many trials on a part of the "
-                   "training data, compares them on a test part over several seeds, within the minutes given, "
-                   "and recommends. " +
-                       rule_text({}));
+  CommandLine line(
+      "pilot",
+      "Should I switch to MSAM? Tunes SGD, SAM and MSAM alike on parts of the training data, compares what "
+      "was chosen on test rows, repeats both as often as the minutes given allow, and recommends. " +
+          rule_text({}));
   line.option("data", data,
-              "FILE.csv, a folder with a folder of images for each class, or " + joined(datasets::names()));
-  line.option("--label", label, "column of a FILE.csv that is to be predicted");
+              "a table (.csv, ...), a folder with a folder of images for each class, or " + joined(datasets::names()));
+  line.option("--label", label, "column of a table that is to be predicted");
   line.option("--minutes", minutes, "time for all of it");
   line.option("--model", model, joined(nn::model_names()));
   line.option("--measure", measure, "what decides: accuracy or loss, on the test part; trials are chosen by the same");
@@ -50,11 +54,16 @@ bool Options::parse(int argc, const char* const* argv) {
               "loss (default: 5)");
   line.option("--batch", batch, "samples in a step (0: 64, fewer for few data)");
   line.option("--epochs", epochs, "length of every run (0: what the minutes allow)");
+  line.option("--hourly-cost", prices.per_hour, "price of an hour of this machine, in any currency (0: not known)");
+  line.option("--runs-per-month", prices.per_month, "training runs a month, for what the switch costs");
+  line.option("--language", language, "of the half page that opens the report: en or ja");
   line.option("--threads", threads, "0: all CPUs");
   line.option("--device", device, "cpu or cuda");
   line.option("--out", out, "directory for results (default: runs/pilot-DATA)");
   line.flag("--warnings", warnings, "two synthetic examples where MSAM's advantage goes away, instead of your data");
+  add_data_options(line, how);
   if (!line.parse(argc, argv)) return false;
+  how.label = label;
   rule = {measure == "loss", margin >= 0 ? margin : measure == "loss" ? 5 : 0.5};
   if (out.empty()) {
     std::string name = std::filesystem::path(data.substr(0, data.find_last_not_of('/') + 1)).filename().string();
@@ -73,6 +82,10 @@ void Options::check() const {
   if (batch < 0) fail("--batch", std::to_string(batch), "a whole number of at least 1, or 0");
   if (epochs < 0) fail("--epochs", std::to_string(epochs), "a whole number of at least 1, or 0");
   if (threads < 0 || threads > 1024) fail("--threads", std::to_string(threads), "0 to 1024");
+  for (const auto& [name, value] :
+       {std::pair{"--hourly-cost", prices.per_hour}, {"--runs-per-month", prices.per_month}})
+    if (!(value >= 0 && value < 1e9)) fail(name, number_text(value), "a number from 0 to below 1e9");
+  check_language(language);
   if (warnings && !data.empty()) fail("--warnings", "\"" + data + "\" beside it", "no data: it makes its own");
   if (!warnings && data.empty())
     fail("pilot", "no data", "FILE.csv --label COLUMN, or a folder of images by class",
@@ -80,27 +93,29 @@ void Options::check() const {
   check_label(data, label);
 }
 
-/// 64 samples, fewer where an epoch would have less than ten steps: a power of two, at least 8.
-int64_t default_batch(int64_t samples) {
-  int64_t batch = 64;
-  while (batch > 8 && samples < 10 * batch) batch /= 2;
-  return std::min(batch, samples);
-}
-
-Problem load(const Options& options) {
-  auto [train, test] = datasets::load(options.data, {.label = options.label});
-  std::vector<int64_t> counts(static_cast<size_t>(train.classes()));
-  for (const int64_t label : train.labels()) ++counts[static_cast<size_t>(label)];
+/// `study` draws the split, where the data are split here.
+Problem load(const Options& options, uint64_t study) {
+  datasets::LoadOptions how = options.how;
+  how.seed += study - 1;
+  const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(options.data, how));
+  const auto& [train, test] = loaded->split;
+  if (train.has_targets()) fail("--task", "regression", "classes to compare optimizers on", "`train` predicts quantities.");
+  std::vector<int64_t> counts(static_cast<size_t>(train.classes())), all = counts;
+  for (const int64_t label : train.labels()) ++counts[static_cast<size_t>(label)], ++all[static_cast<size_t>(label)];
+  for (const int64_t label : test.labels()) ++all[static_cast<size_t>(label)];
   for (size_t c = 0; c < counts.size(); ++c) {
     if (counts[c] < 2)
-      fail(options.data, text(counts[c] + 1, " samples of class \"", train.class_names()[c], "\""),
+      fail(options.data,
+           text(all[c], all[c] == 1 ? " sample" : " samples", " of class \"", train.class_names()[c], "\""),
            "at least 3, one each for training, validation and test", "Add samples or leave that class out.");
   }
   Problem problem{.data = options.data,
                   .model = options.model,
                   .train = train,
                   .test = test,
-                  .device = parse_device(options.device)};
+                  .device = parse_device(options.device),
+                  .split_seed = how.seed,
+                  .loaded = loaded};
   const auto validated = static_cast<int64_t>(0.8 * static_cast<double>(train.size()));
   problem.batch = options.batch > 0 ? options.batch : default_batch(validated);
   if (problem.batch > validated)
@@ -124,13 +139,15 @@ void show(const PilotSection& section, Report& report) {
 }
 
 /// Prints the results and writes summary.json, pilot.json, figures and report.html.
-void conclude(const Pilot& pilot, const Options& options, const std::string& plan) {
+void conclude(const Pilot& pilot, const Options& options, const datasets::Loaded& data, const std::string& plan) {
   write_text(options.out + "/summary.json", summary_json(pilot.comparison));
   write_text(options.out + "/pilot.json", pilot_json(pilot));
   std::string no_figures;
   const std::vector<Figure> figures = draw_pilot(pilot, options.out, no_figures);
 
   Report report("Should I switch to MSAM? " + options.data);
+  const PlainWords words = plain_words(pilot, options.language);
+  report.answers(words.title, words.answers, words.language);
   report.statement(recommendation(pilot));
   report.paragraph(rule_text(pilot.rule));
   report.paragraph(plan);
@@ -143,35 +160,41 @@ void conclude(const Pilot& pilot, const Options& options, const std::string& pla
     }
     show(section, report);
   }
+  report_data(report, options.data, data);
   report.paragraph(pilot.comparison.machine);
   report.save(options.out + "/report.html");
+  std::printf("\n-- %s\n", words.title.c_str());
+  for (const auto& [question, answer] : words.answers)  // Japanese has no spaces at which a line may end
+    std::printf("%s\n  %s\n", question.c_str(), words.language == "en" ? wrapped(answer, 108).c_str() : answer.c_str());
   std::printf("\n%s\n\n", wrapped(recommendation(pilot), 110).c_str());
   if (!no_figures.empty()) std::printf("%s\n", no_figures.c_str());
   std::printf("Everything is in %s: open report.html.\n", options.out.c_str());
 }
 
-std::string plan_text(const Options& options, const Problem& problem, const PilotCosts& costs, const PilotPlan& plan,
-                      double tuning_until) {
+std::string plan_text(const Options& options, const Problem& problem, const PilotCosts& costs, const PilotPlan& plan) {
   std::string steps;
   for (const std::string& name : pilot_optimizers())
     steps += (steps.empty() ? "" : ", ") + name + " " + fixed(1000 * costs.step.at(name), 2) + " ms";
   const PilotGrid& g = plan.grid;
-  return text(options.data, ": ", problem.train.size(), " training and ", problem.test.size(), " test samples, ",
-              problem.train.classes(), " classes; ", problem.model, ", batches of ", problem.batch,
-              ". A step takes: ", steps, ". Plan for ", clock_time(60 * options.minutes), ": ", g.trials(),
+  return text(options.data, ": ", problem.train.size(), " training and ", problem.test.size(), " test samples",
+              !problem.loaded->own_test_part ? ", split anew in each study, " : ", ", problem.train.classes(),
+              " classes (guessing: ", fixed(100 * largest_share(problem.test), 1), "%); ", problem.model,
+              ", batches of ", problem.batch, ". A step takes: ", steps, ". Plan for ",
+              clock_time(60 * options.minutes), ": about ", plan.studies,
+              " studies, more while there is time, at most ", most_pilot_studies, ". Each study: ", g.trials(),
               " trials for each of sgd, sam and msam (", g.momenta, " momenta; ", g.lrs, " learning rates by ", g.rhos,
-              " radii for sam and msam, ", g.lrs * g.rhos, " learning rates for sgd) with ", plan.tuning_seeds,
-              plan.tuning_seeds == 1 ? " seed" : " seeds", " on a validation split, until ", clock_time(tuning_until),
-              "; then the best of each, by ", options.measure, " there, on as many seeds as the time allows, about ",
-              plan.seeds, ", at most ", most_pilot_seeds, ". Every run has ", plan.epochs, " epochs.");
+              " radii for sam and msam, ", g.lrs * g.rhos, " learning rates for sgd), halved from seed to seed, by ",
+              options.measure, " on validation splits; then ", plan.seeds, plan.seeds == 1 ? " seed" : " seeds",
+              " of the best of each on the test part. Every run has ", plan.epochs, " epochs.");
 }
 
 int pilot_on_data(const Options& options) {
   const PilotClock clock(60 * options.minutes);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
-  const Problem problem = load(options), tuning = validation_problem(problem);
+  const Problem problem = load(options, 1), tuning = validation_problem(problem);
   make_output_directory(options.out);
   print_machine(problem.device);
+  print_data(problem.data, *problem.loaded);
   print_paragraph(rule_text(options.rule));
 
   PilotSession session(clock, options.out);
@@ -181,32 +204,31 @@ int pilot_on_data(const Options& options) {
   const double reserve = report_seconds + costs.measurement;
   const double spent = clock.elapsed();
   const PilotPlan plan = plan_pilot(costs, problem.steps_per_epoch(), clock.budget(), options.epochs, spent, reserve);
-  const double end = clock.budget() - reserve;
-  const double tuning_until = spent + (end - spent) * plan.tuning_seconds / (plan.tuning_seconds + plan.final_seconds);
-  const std::string plan_words = plan_text(options, problem, costs, plan, tuning_until);
+  const std::string plan_words = plan_text(options, problem, costs, plan);
   print_paragraph(plan_words);
 
   Pilot pilot{.comparison = comparison_of(problem, curvature_samples),
               .rule = options.rule,
               .plan = plan,
+              .prices = options.prices,
               .budget = clock.budget()};
-  Comparison& comparison = pilot.comparison;
-  comparison.compared_with = "sgd";
-  comparison.tuning = {session.tune(tuning, plan, tuning_until), options.rule.tuned_by()};
-  if (!session.stopped_early()) {
-    std::vector<Setting> chosen;
-    for (const std::string& name : pilot_optimizers()) chosen.push_back(comparison.tuning.chosen(name).setting);
-    comparison.runs = session.compare(problem, plan, chosen, curvature_samples, end);
-  }
+  const Problems problems = !problem.loaded->own_test_part
+                                ? Problems([&](uint64_t study) { return load(options, study); })
+                                : Problems(problem);
+  pilot.comparison.compared_with = "sgd";
+  pilot.comparison.options = data_configuration(options.how);
+  pilot.comparison.options["--data"] = options.data, pilot.comparison.options["--label"] = options.label;
+  pilot.comparison.test_per_train = !problem.loaded->own_test_part ? test_per_train(problem) : 0;
+  pilot.studies = session.studies(problems, plan, options.rule.tuned_by(), curvature_samples, clock.budget() - reserve);
+  pilot.comparison.runs = runs_of(pilot.studies);
   session.clear_progress();
   pilot.stopped = session.stopped_early();
-  if (comparison.runs.empty()) {
-    std::printf("Stopped before the first seed of the comparison was finished. The trials are in %s/trials.csv.\n",
-                options.out.c_str());
+  if (pilot.studies.empty()) {
+    std::printf("Stopped before the first study was finished. Its trials are in %s/trials.csv.\n", options.out.c_str());
     return pilot.stopped ? exit_interrupted : 1;
   }
   pilot.seconds = clock.elapsed();
-  conclude(pilot, options, plan_words);
+  conclude(pilot, options, *problem.loaded, plan_words);
   std::printf("It took %s of %s.\n", clock_time(clock.elapsed()).c_str(), clock_time(clock.budget()).c_str());
   return pilot.stopped ? exit_interrupted : 0;
 }

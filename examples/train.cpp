@@ -1,54 +1,145 @@
 // train: one model with one optimizer, the loop to copy into a program of your own.
 // Ctrl-C saves, --resume goes on, and the result is, bit for bit, that of a run that was never interrupted.
 //   train --data fashion-mnist --model cnn --optimizer msam --rho 1 --epochs 5
+//   train --from runs/compare-digits-mlp/summary.json --optimizer sam --seed 3      a run of compare or pilot again
+//   train --data flowers.csv --label species --save flowers.safetensors      then: predict flowers.safetensors new.csv
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 
 #include "examples/kit/checkpoint.h"
+#include "examples/kit/data.h"
+#include "examples/kit/evaluation.h"
+#include "examples/kit/model_file.h"
 #include "examples/kit/program.h"
 #include "examples/kit/run.h"
+#include "examples/train/from_summary.h"
 #include "minima.h"
 
 using namespace minima;
 using namespace minima::examples;
 
+namespace {
+
+/// Prints how good the model is on the test part, and returns that as the notes of its file.
+Notes judge(nn::Module& model, const datasets::Loaded& data) {
+  const datasets::Dataset& test = data.split.test;
+  const std::vector<float> outputs = outputs_of(model, test, model.parameters().front().device());
+  if (test.has_targets()) {
+    const Fit fit = fit_of(outputs, test.targets());
+    const double error = std::sqrt(fit.mean_squared_error) * data.table->target_deviation;
+    std::printf("test part: R2 %.4f, root mean squared error %s\n", fit.r2, short_text(error, 4).c_str());
+    return {{"test R2", fixed(fit.r2, 4)}, {"test root mean squared error", short_text(error, 4)}};
+  }
+  const Quality q = quality_of(outputs, test.labels(), test.classes());
+  std::printf(
+      "test part: accuracy %.2f%% (always the most frequent class: %.2f%%), balanced accuracy %.2f%%, "
+      "calibration error (ECE) %.3f\n",
+      100 * q.accuracy, 100 * majority_accuracy(data.split), 100 * q.balanced_accuracy, q.calibration_error);
+  if (test.class_names().size() <= most_confusion_classes)
+    std::printf("%s", aligned(confusion_table(q.confusion, test.class_names())).c_str());
+  return {{"test accuracy", fixed(q.accuracy, 4)},
+          {"test balanced accuracy", fixed(q.balanced_accuracy, 4)},
+          {"test calibration error", fixed(q.calibration_error, 4)}};
+}
+
+/// The command without what says where the model is saved, and whether it was interrupted on the way there.
+std::vector<std::string> training_command(std::vector<std::string> command) {
+  std::erase(command, "--resume");
+  if (const auto at = std::find(command.begin(), command.end(), "--save"); at != command.end())
+    command.erase(at, std::min(at + 2, command.end()));
+  return command;
+}
+
+/// Writes the model with what is known of it.
+void save(const std::string& path, const std::string& name, nn::Module& model, const datasets::Loaded& loaded,
+          const std::string& data, const std::vector<std::string>& command) {
+  ModelFile file = model_file(name, loaded);
+  file.notes = judge(model, loaded);
+  file.notes["data"] = data;
+  file.notes["command"] = shell_command(training_command(command));
+  file.notes["minima"] = minima_version();
+  file.notes["machine"] = machine_description();
+  save_model(file, model, path);
+  std::printf("model: %s\n", path.c_str());
+}
+
+/// A run of a comparison once more: the same data, weights, batches and schedule.
+int repeat(const SummaryRun& asked, const std::string& save_as, const std::vector<std::string>& command) {
+  const Problem& problem = asked.problem;
+  print_data(problem.data, *problem.loaded);
+  std::printf("%s, %s, seed %llu, batch %lld, %lld steps\n", problem.model.c_str(), asked.setting.words().c_str(),
+              static_cast<unsigned long long>(asked.seed), static_cast<long long>(problem.batch),
+              static_cast<long long>(asked.setting.steps));
+  Run run(problem, asked.setting, asked.seed);
+  Observer observer;
+  observer.before_step = [](Run&) {
+    if (interrupted()) fail("--from", "an interrupt", "to go on to the end", "Nothing was saved.");
+  };
+  observer.after_measurement = [](Run& run) {
+    const Measurement& m = run.result().last();
+    std::printf("epoch %3.0f  test loss %.4f  test accuracy %.2f%%\n", m.epoch, m.test_loss, 100 * m.test_accuracy);
+  };
+  const RunResult result = train_to_end(run, observer);
+  if (result.diverged()) throw Error(result.divergence);
+  const double now = result.last().test_accuracy;
+  std::printf("The summary has test accuracy %s; now it is %s.\n", number_text(asked.test_accuracy).c_str(),
+              number_text(now).c_str());
+  save(save_as, problem.model, run.model(), *problem.loaded, problem.data, command);
+  return 0;
+}
+
 int train(int argc, char** argv) {
-  std::string data = "digits", label, name = "mlp", method = "msam", save_as = "model.safetensors";
-  std::string device_name = "cpu";
+  std::string from, data = "digits", name = "mlp", method = "msam", save_as = "model.safetensors", device_name = "cpu";
   double lr = 0.05, rho = 0.5;
-  int64_t epochs = 20, batch_size = 64, seed = 1;
+  int64_t epochs = 0, batch_size = 0, seed = 1;
   bool resume = false;
+  datasets::LoadOptions how;
   CommandLine line("train", "Trains one model with one optimizer.");
-  line.option("--data", data, "a data set's name, a FILE.csv with --label COLUMN, or a folder of images by class");
-  line.option("--label", label, "column of a FILE.csv that is to be predicted");
+  line.option("--data", data,
+              "a data set's name, a table (.csv, ...) with --label COLUMN, or a folder of images by class");
+  line.option("--label", how.label, "column of a table that is to be predicted");
   line.option("--model", name, "mlp, lenet, cnn, resnet20, ...");
   line.option("--optimizer", method, "sgd, nesterov, adam, adamw, sam, asam or msam");
   line.option("--lr", lr, "learning rate at the start; falls along a cosine");
   line.option("--rho", rho, "radius of sam, asam and msam");
-  line.option("--epochs", epochs, "passes over the training data");
-  line.option("--batch", batch_size, "samples in a step");
+  line.option("--epochs", epochs, "passes over the training data (0: 10 to 100, by their size)");
+  line.option("--batch", batch_size, "samples in a step (0: 64, fewer for few data)");
   line.option("--seed", seed, "of the initial weights and of the order of the batches");
   line.option("--device", device_name, "cpu or cuda");
-  line.option("--save", save_as, "file for the trained weights; its checkpoint lies beside it");
+  line.option("--save", save_as, "file for the trained model; its checkpoint lies beside it");
   line.flag("--resume", resume, "go on from the checkpoint");
+  line.option(
+      "--from", from,
+      "a summary.json of compare or pilot: repeats its run of --optimizer and --seed; other options do not count");
+  add_data_options(line, how);
   if (!line.parse(argc, argv)) return 0;
   if (!(lr > 0 && std::isfinite(lr))) fail("--lr", number_text(lr), "a number above 0");
-  if (epochs < 1) fail("--epochs", text(epochs), "at least 1");
+  if (epochs < 0) fail("--epochs", text(epochs), "at least 1, or 0");
+  if (batch_size < 0) fail("--batch", text(batch_size), "at least 1, or 0");
   if (seed < 0) fail("--seed", text(seed), "a whole number of at least 0");
-  check_label(data, label);
+  check_label(data, how.label);
   check_writable("--save", save_as);
   const Device device = parse_device(device_name);
   print_machine(device);
   catch_interrupts();
+  const std::vector<std::string> command(argv, argv + argc);
+  if (!from.empty()) return repeat(read_summary(from, method, static_cast<uint64_t>(seed)), save_as, command);
 
-  auto [train_set, test_set] = datasets::load(data, {.label = label});
+  const datasets::Loaded loaded = datasets::load_all(data, how);
+  const auto& [train_set, test_set] = loaded.split;
+  print_data(data, loaded);
+  if (batch_size == 0) batch_size = default_batch(train_set.size());
+  if (epochs == 0) epochs = default_epochs(train_set.size(), batch_size);
   datasets::Loader batches{train_set,
                            {.batch_size = batch_size, .seed = static_cast<uint64_t>(seed), .device = device}};
   const int64_t per_epoch = batches.steps_per_epoch(), steps = epochs * per_epoch;
+  std::printf("%s, %s, batch %lld, %lld epochs\n", name.c_str(), method.c_str(), static_cast<long long>(batch_size),
+              static_cast<long long>(epochs));
 
   manual_seed(static_cast<uint64_t>(seed));
-  nn::AnyModule model = nn::make_model(name, train_set.input_shape(), train_set.classes());
+  nn::AnyModule model = nn::make_model(name, train_set.input_shape(), outputs_for(train_set));
   model->to(device);
   optim::Settings settings{.hyperparameters = {{"lr", optim::cosine(lr, steps)}}};
   if (optim::is_wrapper(method)) settings.hyperparameters.emplace("rho", rho);
@@ -56,6 +147,13 @@ int train(int argc, char** argv) {
   const std::string checkpoint = save_as + ".checkpoint";
   const Notes options = line.values({"--save", "--resume"});  // those that change results
   int64_t step = resume ? load_training(checkpoint, *model, *optimizer, options).step : 0;
+  const auto require_finite = [&](const char* what, double value) {
+    if (!std::isfinite(value))
+      fail(method,
+           text(what, " ", number_text(value), " at step ", step, " with learning rate ",
+                optim::cosine(lr, steps)(step - 1)),
+           "a finite loss", "Try a smaller --lr.");
+  };
 
   while (step < steps) {
     int64_t seen = step % per_epoch;  // batches of this epoch that a resumed run has had
@@ -64,31 +162,34 @@ int train(int argc, char** argv) {
       if (seen-- > 0) continue;
       if (interrupted()) {
         save_training(checkpoint, *model, *optimizer, {.step = step, .notes = options});
-        std::printf("Saved at step %lld; the same command with --resume goes on.\n", static_cast<long long>(step));
+        std::printf("Saved at step %lld; the same command with --resume goes on%s.\n", static_cast<long long>(step),
+                    can_load_safetensors() ? "" : " in a build with nlohmann-json, which this one is not");
         return exit_interrupted;
       }
       const Variable loss = optimizer->step([&, &x = images, &y = labels] {
-        Variable loss = nn::cross_entropy((*model)(x), y);
+        Variable loss = loss_of((*model)(x), y);  // cross entropy, or the squared error of a quantity
         loss.backward();
         return loss;
       });
       ++step;
-      if (!std::isfinite(loss.item()))
-        fail(method,
-             text("loss ", number_text(loss.item()), " at step ", step, " with learning rate ",
-                  optim::cosine(lr, steps)(step - 1)),
-             "a finite loss", "Try a smaller --lr.");
+      require_finite("loss", loss.item());
     }
     refresh_batch_norm(*model, train_set, batch_size, device);
     const Evaluation on_test = evaluate(*model, test_set, device);
-    std::printf("epoch %3lld  test loss %.4f  test accuracy %.2f%%\n", static_cast<long long>(step / per_epoch),
-                on_test.loss, 100 * on_test.accuracy);
+    require_finite("test loss", on_test.loss);
+    if (test_set.has_targets())
+      std::printf("epoch %3lld  test loss %.4f  test R2 %.4f\n", static_cast<long long>(step / per_epoch), on_test.loss,
+                  on_test.accuracy);
+    else
+      std::printf("epoch %3lld  test loss %.4f  test accuracy %.2f%%\n", static_cast<long long>(step / per_epoch),
+                  on_test.loss, 100 * on_test.accuracy);
   }
-  nn::save(*model, save_as);
+  save(save_as, name, *model, loaded, data, command);
   std::filesystem::remove(checkpoint);
-  std::printf("weights: %s\n", save_as.c_str());
   return 0;
 }
+
+}  // namespace
 
 int main(int argc, char** argv) {
   return run_program([&] { return train(argc, argv); });

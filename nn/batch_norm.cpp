@@ -35,9 +35,11 @@ Variable BatchNorm::operator()(const Variable& x, const Epilogue& epilogue) {
   if (count < 2)
     fail(describe(), text(count, " value per channel in a training batch of shape ", x.shape()), "at least 2",
          "Use a larger batch, or call eval() to use the running statistics.");
+  // BEGIN SOLUTION 8
   const auto [y, moments] = batch_norm(x, weight, bias, epsilon, epilogue);
   if (!BatchStatisticsFrozen::active()) track(moments, count);
   return y;
+  // END SOLUTION
 }
 
 void BatchNorm::check(const Variable& x) const {
@@ -58,12 +60,14 @@ void follow(Tensor& running, const Tensor& batch, double rate) {
 }  // namespace
 
 void BatchNorm::track(const core::Moments& moments, int64_t count) {
+  // BEGIN SOLUTION 8
   const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
   follow(running_mean, moments.mean, momentum);
   follow(running_var, core::unary(core::UnaryOp::affine, moments.variance, unbiased, 0), momentum);
   // Counted where it lies: reading it here would make every training step wait for the device.
   const Tensor tracked = num_batches_tracked.to(DType::float64);
   num_batches_tracked.copy_from(core::unary(core::UnaryOp::affine, tracked, 1, 1));
+  // END SOLUTION
 }
 
 namespace {
@@ -124,6 +128,7 @@ void recalibrate_batch_norm(Module& model, const std::vector<Tensor>& batches) {
   Restore restore(model, layers);
   NoGrad no_grad;
   model.train();
+  // BEGIN SOLUTION 8
   for (BatchNorm* layer : layers) layer->reset_running_statistics();
   double seen = 0;
   for (const Tensor& batch : batches) {
@@ -132,6 +137,7 @@ void recalibrate_batch_norm(Module& model, const std::vector<Tensor>& batches) {
     model(batch);
   }
   restore.keep_statistics();
+  // END SOLUTION
 }
 
 }  // namespace minima::nn

@@ -44,8 +44,10 @@ double accuracy(const Variable& logits, const Tensor& labels) {
   check_classification("accuracy", logits, labels);
   const std::vector<int64_t> guesses = core::argmax(logits.value()).to_vector<int64_t>();
   const std::vector<int64_t> truth = labels.to_vector<int64_t>();
+  const Tensor is_number = core::binary(core::BinaryOp::equal, logits.value(), logits.value());  // NaN equals nothing
+  const std::vector<int64_t> numbers = core::reduce(core::ReduceOp::sum, is_number, 1).to_vector<int64_t>();
   int64_t right = 0;
-  for (size_t i = 0; i < truth.size(); ++i) right += guesses[i] == truth[i];
+  for (size_t i = 0; i < truth.size(); ++i) right += guesses[i] == truth[i] && numbers[i] == logits.size(1);
   return static_cast<double>(right) / static_cast<double>(truth.size());
 }
 

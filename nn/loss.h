@@ -23,10 +23,11 @@ Variable cross_entropies(const Variable& logits, const Tensor& labels, const Cro
 Variable mse(const Variable& prediction, const Variable& target);
 
 /// Binary cross entropy of sigmoid(logits) against targets in [0, 1], mean over all elements; equal shapes. Targets of
-/// another dtype (integer labels) are converted.
+/// another dtype (integer labels) are converted. On the CPU, a target out of range is an error.
 Variable binary_cross_entropy(const Variable& logits, const Tensor& targets);
 
-/// The share of rows whose largest logit is at the label, in [0, 1]. logits [batch, classes], labels int [batch].
+/// The share of rows whose largest logit is at the label, in [0, 1]. A row with NaN has no largest logit: it counts as
+/// wrong. logits [batch, classes], labels int [batch].
 double accuracy(const Variable& logits, const Tensor& labels);
 
 }  // namespace minima::nn

@@ -15,6 +15,7 @@ std::vector<Hyperparameter> hyperparameters(const AdamOptions& options, double d
 }
 
 core::AdamRule adam_rule(const RuleContext& now, bool decoupled) {
+  // BEGIN SOLUTION 4
   const double t = static_cast<double>(now.steps + 1);
   return {.lr = now["lr"],
           .beta1 = now["beta1"],
@@ -24,6 +25,7 @@ core::AdamRule adam_rule(const RuleContext& now, bool decoupled) {
           .correction1 = 1 - std::pow(now["beta1"], t),
           .correction2 = 1 - std::pow(now["beta2"], t),
           .decoupled = decoupled};
+  // END SOLUTION
 }
 
 }  // namespace

@@ -9,28 +9,22 @@ namespace minima::optim {
 
 namespace {
 
-bool is_in(Range range, double value) {
-  switch (range) {
-    case Range::finite: return std::isfinite(value);
-    case Range::at_least_0:
-    case Range::learning_rate: return value >= 0 && std::isfinite(value);
-    case Range::above_0: return value > 0 && std::isfinite(value);
-    case Range::below_1:
-    case Range::decay_rate: return value >= 0 && value < 1;
-  }
-  return false;
-}
+struct Bounds {
+  bool (*hold)(double value);
+  const char* words;
+};
 
-const char* in_words(Range range) {
+Bounds bounds_of(Range range) {
   switch (range) {
-    case Range::finite: return "a finite number";
+    case Range::finite: break;
     case Range::at_least_0:
-    case Range::learning_rate: return "a finite number of at least 0";
-    case Range::above_0: return "a number above 0";
+    case Range::learning_rate:
+      return {[](double x) { return x >= 0 && std::isfinite(x); }, "a finite number of at least 0"};
+    case Range::above_0: return {[](double x) { return x > 0 && std::isfinite(x); }, "a number above 0"};
     case Range::below_1:
-    case Range::decay_rate: return "a number in [0, 1)";
+    case Range::decay_rate: return {[](double x) { return x >= 0 && x < 1; }, "a number in [0, 1)"};
   }
-  return "";
+  return {[](double x) { return std::isfinite(x); }, "a finite number"};
 }
 
 }  // namespace
@@ -70,7 +64,7 @@ void Hyperparameters::check_constants() const {
     const double value = h.schedule(0);
     if (h.range == Range::learning_rate && !(value > 0))
       fail(owner_, text(h.name, " = ", value, " in group ", group_), "a number above 0");
-    if (!is_in(h.range, value)) refuse(h, value, "");
+    check(h, value);
   }
 }
 
@@ -78,13 +72,16 @@ void Hyperparameters::sample(int64_t step) {
   for (Hyperparameter& h : all_) {
     if (h.range == Range::decay_rate && !h.schedule.is_constant()) check_constants();
     const double value = h.schedule(step);
-    if (!is_in(h.range, value)) refuse(h, value, text(" at step ", step, " (counted from 0)"));
+    check(h, value, step);
     h.now = value;
   }
 }
 
-void Hyperparameters::refuse(const Hyperparameter& h, double value, const std::string& when) const {
-  fail(owner_, text(h.name, " = ", value, " in group ", group_, when), in_words(h.range));
+void Hyperparameters::check(const Hyperparameter& h, double value, std::optional<int64_t> step) const {
+  const Bounds bounds = bounds_of(h.range);
+  if (bounds.hold(value)) return;
+  const std::string when = step ? text(" at step ", *step, " (counted from 0)") : "";
+  fail(owner_, text(h.name, " = ", value, " in group ", group_, when), bounds.words);
 }
 
 }  // namespace minima::optim

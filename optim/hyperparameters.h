@@ -5,6 +5,7 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,7 +59,8 @@ class Hyperparameters {
 
  private:
   size_t index_of(std::string_view name) const;
-  [[noreturn]] void refuse(const Hyperparameter& h, double value, const std::string& when) const;
+  /// An error unless the value is in range; `step` is the one that it was sampled for.
+  void check(const Hyperparameter& h, double value, std::optional<int64_t> step = {}) const;
 
   std::string owner_;
   int group_;

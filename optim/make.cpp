@@ -111,13 +111,17 @@ bool momentum_is_beta1(const BaseKind& kind) {
   return kind.defaults.count("beta1") && !kind.defaults.count("momentum");
 }
 
+template <class Map>
+void rename(Map& map, const char* from, const char* to) {
+  if (auto entry = map.extract(from)) {
+    entry.key() = to;
+    map.insert(std::move(entry));
+  }
+}
+
 std::unique_ptr<BaseOptimizer> make_base(const BaseKind& kind, std::vector<Variable> parameters,
                                          NamedSchedules hyperparameters) {
-  if (momentum_is_beta1(kind))
-    if (auto momentum = hyperparameters.extract("momentum")) {
-      momentum.key() = "beta1";
-      hyperparameters.insert(std::move(momentum));
-    }
+  if (momentum_is_beta1(kind)) rename(hyperparameters, "momentum", "beta1");
   for (const auto& [name, value] : kind.defaults) hyperparameters.emplace(name, value);  // where nothing was given
   return kind.make(ParameterGroups{
       {Group{.parameters = std::move(parameters), .own = {hyperparameters.begin(), hyperparameters.end()}}}});
@@ -147,11 +151,7 @@ double gradients_per_step(const std::string& name) {
 std::map<std::string, double> defaults_of(const std::string& name, const std::string& base) {
   const Kinds kinds = kinds_of(name, base);
   Defaults defaults = kinds.base->defaults;
-  if (momentum_is_beta1(*kinds.base)) {
-    auto beta1 = defaults.extract("beta1");
-    beta1.key() = "momentum";
-    defaults.insert(std::move(beta1));
-  }
+  if (momentum_is_beta1(*kinds.base)) rename(defaults, "beta1", "momentum");
   if (kinds.wrapper) defaults["rho"] = kinds.wrapper->rho;
   return defaults;
 }

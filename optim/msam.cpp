@@ -2,12 +2,13 @@
 
 namespace minima::optim {
 
-MSAM::MSAM(std::unique_ptr<BaseOptimizer> base, const MsamOptions& options)
+MSAM::MSAM(Wrapped base, const MsamOptions& options)
     : Wrapper("msam", std::move(base), options.rho, Range::finite),
       weight_decay_at_perturbed_(options.weight_decay_at_perturbed) {
   if (!has_momentum())
-    fail("msam", text(base_name(), " with momentum = 0"), "a base with momentum",
-         "The perturbation follows the momentum buffer: give the base .momentum = 0.9.");
+    fail("msam", base_name() + (group(0).has("momentum") ? " with momentum = 0" : ", which keeps no momentum"),
+         "a base with momentum", "The perturbation follows the momentum buffer: give the base .momentum = 0.9.");
+  kept().keep_momentum_norm = true;
   if (weight_decay_at_perturbed_ && !kept().decay_in_gradient)
     fail("msam", text("weight_decay_at_perturbed over ", base_name()),
          "a base whose weight decay is part of the gradient");
@@ -15,8 +16,12 @@ MSAM::MSAM(std::unique_ptr<BaseOptimizer> base, const MsamOptions& options)
 
 Variable MSAM::step(const Closure& closure) {
   begin_step();
-  const Perturbation ahead = along(momentum(), -1);  // e = -rho * v / |v|, along the coming update; none while v = 0
-  Variable loss = only_gradient_at(ahead, closure);  // g at w + e; the weights are w again
+  // e = -rho * v / |v|, along the coming update; none while v = 0
+  const Perturbation ahead = along(momentum(), -1, momentum_norm(kept()));
+  measure_ahead(ahead, closure);
+  Displaced weights(kept(), ahead, ahead.is_long());
+  Variable loss = only_gradient(closure);  // g at w + e
+  weights.carry();                         // the rule is applied at w: the update takes e off first, in the same pass
   base().update(weight_decay_at_perturbed_ ? gradient_with_decay_of(ahead) : gradients());
   return loss;
 }

@@ -24,9 +24,7 @@ struct MsamOptions {
 /// (nn/batch_norm.h) before evaluating.
 class MSAM : public Wrapper {
  public:
-  template <WrappableOptimizer Base>
-  explicit MSAM(Base base, const MsamOptions& options = {}) : MSAM(std::make_unique<Base>(std::move(base)), options) {}
-  explicit MSAM(std::unique_ptr<BaseOptimizer> base, const MsamOptions& options = {});
+  explicit MSAM(Wrapped base, const MsamOptions& options = {});
 
   Variable step(const Closure& closure) override;
 

@@ -1,9 +1,11 @@
 #include "optim/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "autograd/ops.h"
 #include "core/backend.h"
+#include "core/denormals.h"
 #include "core/ops.h"
 #include "core/random.h"
 
@@ -39,7 +41,7 @@ StepStatistics Optimizer::last_step() const {
   const Hyperparameters& group = kept.groups[0];
   const auto now = [&](const char* h) { return group.has(h) ? group.now(h) : StepStatistics::none; };
   const auto number = [](const Tensor& one) { return one.defined() ? one.item() : StepStatistics::none; };
-  const OptimizerState::Measured& m = kept.measured;
+  const OptimizerState::Measured& m = kept.last;
   StepStatistics s{.step = m.loss.defined() ? kept.steps : 0,
                    .loss = number(m.loss),
                    .lr = now("lr"),
@@ -91,8 +93,18 @@ BaseOptimizer::BaseOptimizer(const char* name, const ParameterGroups& groups,
   for (const char* buffer : buffers) state_.buffers.emplace_back(buffer, state_.flat.layout().zeros());
 }
 
+OptimizerState& BaseOptimizer::kept() {
+  if (state_.groups.empty()) detail::refuse_moved_from(state_.rule);
+  return state_;
+}
+
+const OptimizerState& BaseOptimizer::kept() const {
+  if (state_.groups.empty()) detail::refuse_moved_from(state_.rule);
+  return state_;
+}
+
 Variable BaseOptimizer::step(const Closure& closure) {
-  begin_step(state_);
+  begin_step(kept());
   Variable loss = gradient(state_, closure);
   observe(state_, loss);
   update(state_.flat.gradients());
@@ -104,19 +116,21 @@ Variable BaseOptimizer::step(const Closure& closure) {
 void begin_step(OptimizerState& state) {
   for (Hyperparameters& group : state.groups) group.sample(state.steps);
   state.flat.refresh();
-  state.measured = {};
+  state.now = {};
 }
 
 Variable gradient(OptimizerState& state, const Closure& closure) {
+  if (!closure) fail(state.rule, "an empty closure", "a function that runs forward and backward and returns the loss");
   state.flat.zero_gradients();
   EnableGrad recording;
+  const core::DenormalsAreZero scope;
   Variable loss = closure();
   if (!loss.defined() || loss.numel() != 1)
     fail(state.rule,
          loss.defined() ? text("a closure that returns shape ", loss.shape()) : "a closure that returns nothing",
          "the loss, one element");
   state.flat.complete_gradients();
-  ++state.gradient_evaluations;
+  ++state.now.gradient_evaluations;
   return loss;
 }
 
@@ -124,20 +138,32 @@ Tensor loss_only(OptimizerState& state, const Closure& closure) {
   const Generator random_numbers = default_generator();
   BatchStatisticsFrozen frozen;
   const Variable loss = gradient(state, closure);
-  --state.gradient_evaluations;
+  --state.now.gradient_evaluations;
   default_generator() = random_numbers;
   return loss.value();
 }
 
+Tensor momentum_norm(const OptimizerState& state) {
+  const Tensor& momentum = state.buffers[0].second;
+  const OptimizerState::MomentumSquares& kept = state.momentum_squares;
+  const auto same = [](const FlatParameters::Run& a, const FlatParameters::Run& b) {
+    return a.begin == b.begin && a.end == b.end;
+  };
+  const bool is_fresh =
+      kept.sum.defined() && kept.version == momentum.version() &&
+      std::equal(kept.runs.begin(), kept.runs.end(), state.flat.runs().begin(), state.flat.runs().end(), same);
+  return is_fresh ? core::unary(core::UnaryOp::sqrt, kept.sum) : state.flat.norm(momentum);
+}
+
 void observe(OptimizerState& state, const Variable& loss) {
-  OptimizerState::Measured& m = state.measured;
+  OptimizerState::Measured& m = state.now;
   const FlatParameters& flat = state.flat;
   // A loss that is a weight itself would change with the weight.
   m.loss = loss.value().shares_storage_with(flat.memory()) ? loss.value().clone() : loss.value();
   if (state.measure == Measure::nothing) return;
   const Tensor& g = flat.gradients();
   m.gradient_norm = flat.norm(g);
-  if (state.buffers.empty()) return;
+  if (!state.momentum_is_first_buffer || state.buffers.empty()) return;
   const Tensor& v = state.buffers[0].second;
   m.velocity_norm = flat.norm(v);
   m.velocity_dot_gradient = flat.dot(v, g);
@@ -146,6 +172,10 @@ void observe(OptimizerState& state, const Variable& loss) {
 // ------------------------------------------------------------------------------------------------ the update
 
 namespace detail {
+
+void refuse_moved_from(const char* optimizer) {
+  fail(optimizer, "an optimizer that was moved from", "the one that it was moved into");
+}
 
 void check_max_gradient_norm(const std::string& where, double norm) {
   if (!(norm > 0)) fail(where, text("max_gradient_norm = ", norm), "a number above 0");
@@ -169,13 +199,32 @@ void run(OptimizerState& state, const FlatParameters::Run& run, const core::Upda
   const auto cut = [&](const Tensor& buffer) { return buffer.slice(run.begin, run.end); };
   Tensor weight = state.flat.weights_of(run), states[core::UpdateKernel::most_states];
   for (int i = 0; i < rule.states; ++i) states[i] = cut(state.buffers[static_cast<size_t>(i)].second);
-  core::backend(weight.device()).update(rule, weight, cut(gradient), states);
+  const core::DenormalsAreZero scope;
+  core::AlongWithUpdate also;
+  if (state.carried) {
+    also.move = -state.carried->sign * state.groups[static_cast<size_t>(run.group)].now("rho");
+    also.scale = state.carried->scale;
+  }
+  if (state.keep_momentum_norm) also.squares = Tensor::empty({}, DType::float64, weight.device());
+  core::backend(weight.device()).update(rule, weight, cut(gradient), states, also);
   weight.bump_version();
+  for (int i = 0; i < rule.states; ++i) states[i].bump_version();
+  if (state.keep_momentum_norm) {
+    Tensor& sum = state.momentum_squares.sum;
+    sum = &run == &state.flat.runs().front() ? also.squares : core::binary(core::BinaryOp::add, sum, also.squares);
+  }
 }
 
 void complete_step(OptimizerState& state) {
+  state.carried.reset();
+  if (state.keep_momentum_norm) {
+    state.momentum_squares.runs = state.flat.runs();
+    state.momentum_squares.version = state.buffers[0].second.version();
+  }
   state.flat.count_step();
   ++state.steps;
+  state.gradient_evaluations += state.now.gradient_evaluations;
+  state.last = std::exchange(state.now, {});
   core::backend(state.flat.gradients().device()).end_step();
 }
 

@@ -15,6 +15,7 @@
 
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,7 @@ namespace minima::optim {
 
 /// Runs forward and backward on the current batch and returns the loss (one element). Called once a step by SGD,
 /// Nesterov, Adam, AdamW and MSAM, twice by SAM and ASAM, each time with the gradients zeroed: several backward passes
-/// inside one closure accumulate.
+/// inside one closure accumulate. While it runs, denormal numbers count as 0 (core/denormals.h).
 using Closure = std::function<Variable()>;
 
 /// Parameters with hyperparameters of their own; what is not named is inherited from the optimizer's options.
@@ -77,18 +78,37 @@ struct OptimizerState {
   const char* rule;  ///< the base's name: "sgd"
   FlatParameters flat;
   std::vector<Hyperparameters> groups;
-  std::vector<Buffer> buffers;     ///< of the rule, in its order; the first is the momentum
+  std::vector<Buffer> buffers;     ///< of the rule, in its order
   std::vector<Buffer> additional;  ///< of a wrapper
   double max_gradient_norm = std::numeric_limits<double>::infinity();
-  bool decay_in_gradient = true;  ///< whether weight decay is part of the gradient (AdamW's is not)
-  int64_t steps = 0, gradient_evaluations = 0;
+  bool decay_in_gradient = true;         ///< whether weight decay is part of the gradient (AdamW's is not)
+  bool momentum_is_first_buffer = true;  ///< if there is a buffer at all (RMSprop's is none)
+  bool keep_momentum_norm =
+      false;  ///< each update leaves |momentum|^2 behind, for a wrapper that reads it a step later
+  int64_t steps = 0, gradient_evaluations = 0;  ///< of the steps that were completed
   Measure measure = Measure::nothing;
+
+  /// A displacement sign * rho * scale * momentum that the weights carry when the update begins: it is taken off in the
+  /// same pass.
+  struct Carried {
+    double sign;
+    Tensor scale;
+  };
+  std::optional<Carried> carried{};
+  /// Sum of squares of the momentum over these runs, when its memory had this version.
+  struct MomentumSquares {
+    Tensor sum;
+    std::vector<FlatParameters::Run> runs;
+    int64_t version = -1;
+  } momentum_squares{};
 
   /// What last_step() is made of. One-element tensors, undefined where not measured; they stay on the device until
   /// somebody asks.
   struct Measured {
     Tensor loss, loss_clean, loss_perturbed, gradient_norm, velocity_norm, velocity_dot_gradient, perturbation_norm;
-  } measured{};
+    int64_t gradient_evaluations = 0;
+  };
+  Measured now{}, last{};  ///< of the step under way, and of the last one that was completed
 };
 
 class Optimizer {
@@ -99,8 +119,10 @@ class Optimizer {
   virtual ~Optimizer() = default;
 
   /// One step on the batch that the closure trains on. Returns the loss of the (first) call. Errors: a closure that
-  /// never calls backward(), a schedule that yields NaN or a number out of range (naming the step), parameters whose
-  /// dtype or device changed. What the closure throws passes through; the step then has not happened.
+  /// never calls backward(), an empty one, a schedule that yields NaN or a number out of range (naming the step),
+  /// parameters whose dtype or device changed, an optimizer that was moved from. What the closure throws passes
+  /// through: the step then has not happened, and weights, buffers and counts are those before it. What the closure
+  /// itself has changed until then stays so: batch-norm statistics of a pass that it completed, random numbers drawn.
   virtual Variable step(const Closure& closure) = 0;
   /// As make_optimizer() knows it: "sgd", "msam", "along-random" ...
   virtual std::string name() const = 0;
@@ -118,7 +140,7 @@ class Optimizer {
   const std::vector<Variable>& parameters() const { return kept().flat.parameters(); }
   /// The momentum buffer v (Adam: the raw first moment m), flat, in the order of parameters(). An error without one.
   const Tensor& momentum() const;
-  bool has_momentum() const { return !kept().buffers.empty(); }
+  bool has_momentum() const { return kept().momentum_is_first_buffer && !kept().buffers.empty(); }
   /// All that is kept between steps: momentum and the like.
   std::vector<Buffer> buffers() const;
 
@@ -142,16 +164,17 @@ class Optimizer {
 class BaseOptimizer : public Optimizer {
  public:
   Variable step(const Closure& closure) override;
-  /// Moves the weights by the rule with this flat gradient, and completes the step.
+  /// Moves the weights by the rule with this flat gradient, and completes the step. Under MSAM the weights are still
+  /// the perturbed ones when it begins; apply() takes the perturbation off.
   virtual void update(const Tensor& gradient) = 0;
 
   std::string name() const override { return state_.rule; }
-  OptimizerState& kept() override { return state_; }
-  const OptimizerState& kept() const override { return state_; }
+  OptimizerState& kept() override;
+  const OptimizerState& kept() const override;
 
  protected:
   /// `hyperparameters` are all that the rule reads, with the values that groups inherit; `buffers` name the rule's
-  /// states, the first being the momentum.
+  /// states, the first being the momentum unless kept().momentum_is_first_buffer is set to false.
   BaseOptimizer(const char* name, const ParameterGroups& groups, const std::vector<Hyperparameter>& hyperparameters,
                 const std::vector<const char*>& buffers,
                 double max_gradient_norm = std::numeric_limits<double>::infinity());
@@ -162,13 +185,15 @@ class BaseOptimizer : public Optimizer {
 
 // ---- the parts of a step
 
-/// Samples and checks the schedules, takes back weights that were moved elsewhere, forgets the last step's
-/// measurements.
+/// Samples and checks the schedules, takes back weights that were moved elsewhere, forgets what an unfinished step
+/// measured.
 void begin_step(OptimizerState& state);
 /// Zeroes the gradients, calls the closure and leaves the gradient in state.flat.gradients().
 Variable gradient(OptimizerState& state, const Closure& closure);
 /// The loss alone, with no trace: batch statistics frozen, random numbers rewound, nothing counted.
 Tensor loss_only(OptimizerState& state, const Closure& closure);
+/// |momentum| over trainable elements, one float64 element: as the last update left it, or computed now.
+Tensor momentum_norm(const OptimizerState& state);
 /// Remembers the loss and, on request, g and v for last_step(). Before the update.
 void observe(OptimizerState& state, const Variable& loss);
 
@@ -187,6 +212,7 @@ namespace detail {
 Tensor clipped(const OptimizerState& state, const Tensor& gradient);
 void run(OptimizerState& state, const FlatParameters::Run& run, const core::UpdateKernel& rule, const Tensor& gradient);
 void complete_step(OptimizerState& state);
+[[noreturn]] void refuse_moved_from(const char* optimizer);
 /// An error unless above 0.
 void check_max_gradient_norm(const std::string& where, double norm);
 }  // namespace detail

@@ -6,8 +6,7 @@
 
 namespace minima::optim {
 
-SAM::SAM(std::unique_ptr<BaseOptimizer> base, const SamOptions& options)
-    : Wrapper("sam", std::move(base), options.rho, Range::at_least_0) {}
+SAM::SAM(Wrapped base, const SamOptions& options) : Wrapper("sam", std::move(base), options.rho, Range::at_least_0) {}
 
 Variable SAM::step(const Closure& closure) {
   begin_step();
@@ -17,7 +16,7 @@ Variable SAM::step(const Closure& closure) {
   return loss;
 }
 
-ASAM::ASAM(std::unique_ptr<BaseOptimizer> base, const AsamOptions& options)
+ASAM::ASAM(Wrapped base, const AsamOptions& options)
     : Wrapper("asam", std::move(base), options.rho, Range::at_least_0), eta_(options.eta) {
   if (!(eta_ >= 0 && std::isfinite(eta_))) fail("asam", text("eta = ", eta_), "a finite number of at least 0");
 }

@@ -17,9 +17,7 @@ struct SamOptions {
 /// nothing is perturbed; rho = 0 is the base, bit for bit.
 class SAM : public Wrapper {
  public:
-  template <WrappableOptimizer Base>
-  explicit SAM(Base base, const SamOptions& options = {}) : SAM(std::make_unique<Base>(std::move(base)), options) {}
-  explicit SAM(std::unique_ptr<BaseOptimizer> base, const SamOptions& options = {});
+  explicit SAM(Wrapped base, const SamOptions& options = {});
 
   Variable step(const Closure& closure) override;
 };
@@ -35,9 +33,7 @@ struct AsamOptions {
 /// little.
 class ASAM : public Wrapper {
  public:
-  template <WrappableOptimizer Base>
-  explicit ASAM(Base base, const AsamOptions& options = {}) : ASAM(std::make_unique<Base>(std::move(base)), options) {}
-  explicit ASAM(std::unique_ptr<BaseOptimizer> base, const AsamOptions& options = {});
+  explicit ASAM(Wrapped base, const AsamOptions& options = {});
 
   Variable step(const Closure& closure) override;
 

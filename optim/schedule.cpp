@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
-
 namespace minima::optim {
 
 namespace {
@@ -14,8 +12,6 @@ void require_positive(const char* where, const char* what, int64_t steps) {
   if (steps < 1) fail(where, text(what, " = ", steps), "at least 1");
 }
 }  // namespace
-
-Schedule constant(double value) { return value; }
 
 Schedule step_decay(double initial, int64_t every, double factor) {
   require_positive("step_decay", "every", every);

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/error.h"
+
 namespace minima::optim {
 
 /// A constant, or a function of the step.
@@ -17,7 +19,9 @@ class Schedule {
   Schedule(double constant) : constant_(constant) {}  // NOLINT: implicit, so that .lr = 0.1 reads as it should
   template <class F>
     requires(std::is_invocable_r_v<double, const F&, int64_t> && !std::is_same_v<F, Schedule>)
-  Schedule(F function) : function_(std::move(function)) {}  // NOLINT: implicit from any function of the step
+  Schedule(F function) : function_(std::move(function)) {  // NOLINT: implicit from any function of the step
+    if (!function_) fail("Schedule", "an empty function", "a number or a function of the step");
+  }
 
   double operator()(int64_t step) const { return function_ ? function_(step) : constant_; }
   bool is_constant() const { return !function_; }
@@ -26,9 +30,6 @@ class Schedule {
   double constant_ = 0;
   std::function<double(int64_t)> function_;
 };
-
-/// value at every step.
-Schedule constant(double value);
 
 /// initial * factor^floor(step / every); PyTorch's StepLR. every >= 1.
 Schedule step_decay(double initial, int64_t every, double factor = 0.1);

@@ -1,5 +1,6 @@
 #include "optim/wrapper.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/ops.h"
@@ -45,39 +46,45 @@ bool Perturbation::is_zero() const {
   return true;
 }
 
-namespace {
-
-/// The weights are w + e until the brace closes; then w, the same bits.
-class AtWithCopy {
- public:
-  AtWithCopy(const Perturbation& e, const FlatParameters& flat) : weights_(flat.memory()), clean_(weights_.clone()) {
-    e.move_weights(+1);
+bool Perturbation::is_long() const {
+  if (!scale_.defined()) return false;  // the direction is not normalised: nothing is known of its length
+  double longest = 0, weights = 0;
+  for (const FlatParameters::Run& run : state_->flat.runs()) {
+    longest = std::max(longest, std::abs(factor(run.group)));
+    weights += static_cast<double>(run.end - run.begin);
   }
-  AtWithCopy(const AtWithCopy&) = delete;
-  AtWithCopy& operator=(const AtWithCopy&) = delete;
-  ~AtWithCopy() { weights_.copy_from(clean_); }
+  return longest > std::sqrt(weights);
+}
 
- private:
-  Tensor weights_, clean_;
-};
+Displaced::Displaced(OptimizerState& state, const Perturbation& e, bool with_copy)
+    : state_(state), e_(e), is_moved_(!e.is_zero()) {
+  if (is_moved_ && with_copy) clean_ = state.flat.memory().clone();
+  if (is_moved_) e_.move_weights(+1);
+}
 
-/// The weights are w + e until the brace closes; then e is subtracted.
-class At {
- public:
-  explicit At(const Perturbation& e) : e_(e) { e_.move_weights(+1); }
-  At(const At&) = delete;
-  At& operator=(const At&) = delete;
-  ~At() { e_.move_weights(-1); }
+void Displaced::carry() {
+  if (clean_.defined()) return put_back();
+  if (is_moved_) state_.carried = e_.along_momentum();
+  is_carried_ = is_moved_;
+}
 
- private:
-  const Perturbation& e_;
-};
+void Displaced::put_back() {
+  if (clean_.defined())
+    Tensor(state_.flat.memory()).copy_from(clean_);
+  else if (is_moved_)
+    e_.move_weights(-1);
+  is_moved_ = false;
+}
 
-}  // namespace
+Displaced::~Displaced() {
+  if (is_carried_ && !state_.carried) return;  // the update has taken e off
+  state_.carried.reset();
+  if (is_moved_) put_back();
+}
 
 // ----------------------------------------------------------------------------------------------------- wrapper
 
-Wrapper::Wrapper(std::string name, std::unique_ptr<BaseOptimizer> base, const Schedule& rho, Range radius)
+Wrapper::Wrapper(std::string name, Wrapped base, const Schedule& rho, Range radius)
     : name_(std::move(name)), base_(std::move(base)) {
   for (Hyperparameters& group : kept().groups) {
     group.extend(name_, {"rho", rho, radius});
@@ -85,40 +92,42 @@ Wrapper::Wrapper(std::string name, std::unique_ptr<BaseOptimizer> base, const Sc
   }
 }
 
+BaseOptimizer& Wrapper::base() const {
+  if (!base_) detail::refuse_moved_from("optimizer");
+  return *base_;
+}
+
 Variable Wrapper::gradient_at_weights(const Closure& closure) {
   random_numbers_ = default_generator();
   Variable loss = gradient(kept(), closure);
   observe(kept(), loss);
-  kept().measured.loss_clean = kept().measured.loss;
+  kept().now.loss_clean = kept().now.loss;
   return loss;
 }
 
 void Wrapper::second_gradient_at(const Perturbation& e, const Closure& closure) {
-  OptimizerState::Measured& measured = kept().measured;
-  if (kept().measure != Measure::nothing) measured.perturbation_norm = e.norm();
+  if (kept().measure != Measure::nothing) kept().now.perturbation_norm = e.norm();
   BatchStatisticsFrozen frozen;
   default_generator() = random_numbers_;
-  if (e.is_zero()) {
-    measured.loss_perturbed = gradient(kept(), closure).value();
-    return;
-  }
-  AtWithCopy perturbed(e, kept().flat);
-  measured.loss_perturbed = gradient(kept(), closure).value();
+  Displaced weights(kept(), e, /*with_copy=*/true);
+  kept().now.loss_perturbed = gradient(kept(), closure).value();
 }
 
 Variable Wrapper::only_gradient_at(const Perturbation& e, const Closure& closure) {
-  OptimizerState::Measured& measured = kept().measured;
-  if (kept().measure == Measure::losses) measured.loss_clean = loss_only(kept(), closure);
-  if (kept().measure != Measure::nothing) measured.perturbation_norm = e.norm();
-  Variable loss;
-  if (e.is_zero()) {
-    loss = gradient(kept(), closure);
-  } else {
-    At perturbed(e);
-    loss = gradient(kept(), closure);
-  }
+  measure_ahead(e, closure);
+  Displaced weights(kept(), e, e.is_long());
+  return only_gradient(closure);
+}
+
+void Wrapper::measure_ahead(const Perturbation& e, const Closure& closure) {
+  if (kept().measure == Measure::losses) kept().now.loss_clean = loss_only(kept(), closure);
+  if (kept().measure != Measure::nothing) kept().now.perturbation_norm = e.norm();
+}
+
+Variable Wrapper::only_gradient(const Closure& closure) {
+  Variable loss = gradient(kept(), closure);
   observe(kept(), loss);
-  measured.loss_perturbed = measured.loss;
+  kept().now.loss_perturbed = kept().now.loss;
   return loss;
 }
 

@@ -11,9 +11,24 @@
 
 namespace minima::optim {
 
-/// What may be wrapped: an optimizer with a rule of its own. A wrapper is none.
-template <class T>
-concept WrappableOptimizer = std::derived_from<T, BaseOptimizer>;
+/// What a wrapper wraps: an optimizer with a rule of its own, by value or by pointer. A wrapper is none, and a null
+/// pointer is an error.
+class Wrapped {
+ public:
+  template <std::derived_from<BaseOptimizer> Base>
+  Wrapped(Base base) : Wrapped(std::make_unique<Base>(std::move(base))) {}  // NOLINT: implicit
+  template <std::derived_from<BaseOptimizer> Base>
+  Wrapped(std::unique_ptr<Base> base) : optimizer_(std::move(base)) {  // NOLINT: implicit
+    if (!optimizer_) fail("optimizer", "a null pointer to wrap", "an optimizer such as SGD");
+  }
+  BaseOptimizer* operator->() const { return optimizer_.get(); }
+  BaseOptimizer& operator*() const { return *optimizer_; }
+  /// False after it was moved from.
+  explicit operator bool() const { return optimizer_ != nullptr; }
+
+ private:
+  std::unique_ptr<BaseOptimizer> optimizer_;
+};
 
 /// A displacement e = sign * rho * scale * direction of all trainable weights, rho being each group's own radius and
 /// `scale` one float64 element on the device (undefined: 1).
@@ -23,12 +38,17 @@ class Perturbation {
 
   /// Weights += factor * e.
   void move_weights(double factor) const;
+  /// e without its direction, which is the momentum.
+  OptimizerState::Carried along_momentum() const { return {sign_, scale_}; }
   /// target += weight_decay * e, for a flat gradient: what weight decay at w + e adds beyond weight decay at w.
   void add_decay_to(Tensor gradient) const;
   /// |e|, one element.
   Tensor norm() const;
   /// Whether e is known to be zero without looking at the direction: the radius is 0 everywhere.
   bool is_zero() const;
+  /// Whether e is known to be longer than 1 a weight (root mean square), which few weights are. It is a question of the
+  /// radius alone, so that no step waits for the device and a resumed one answers it alike.
+  bool is_long() const;
 
  private:
   double factor(int group) const;
@@ -39,16 +59,37 @@ class Perturbation {
   Tensor scale_;
 };
 
+/// The weights are w + e from here on, until the brace closes: then they are w again, the same bits from a copy, or by
+/// subtraction. After carry() the base's next update subtracts e, in the pass that it makes anyway.
+class Displaced {
+ public:
+  /// e must outlive this.
+  Displaced(OptimizerState& state, const Perturbation& e, bool with_copy);
+  Displaced(const Displaced&) = delete;
+  Displaced& operator=(const Displaced&) = delete;
+  ~Displaced();
+  /// Only for an e along the momentum. With a copy the weights are put back here.
+  void carry();
+
+ private:
+  void put_back();
+
+  OptimizerState& state_;
+  const Perturbation& e_;
+  Tensor clean_;  ///< undefined: e is subtracted
+  bool is_moved_, is_carried_ = false;
+};
+
 class Wrapper : public Optimizer {
  public:
   std::string name() const override { return name_; }
-  OptimizerState& kept() override { return base_->kept(); }
-  const OptimizerState& kept() const override { return base_->kept(); }
+  OptimizerState& kept() override { return base().kept(); }
+  const OptimizerState& kept() const override { return base().kept(); }
 
  protected:
   /// Every group gets the hyperparameter rho.
-  Wrapper(std::string name, std::unique_ptr<BaseOptimizer> base, const Schedule& rho, Range radius);
-  BaseOptimizer& base() { return *base_; }
+  Wrapper(std::string name, Wrapped base, const Schedule& rho, Range radius);
+  BaseOptimizer& base() const;
 
   // ---- the parts of a step. Each gradient is left in gradients(); base().update(gradients()) ends the step.
   void begin_step() { optim::begin_step(kept()); }
@@ -58,8 +99,12 @@ class Wrapper : public Optimizer {
   /// statistics count the first only. The weights are the same bits afterwards, restored from a copy.
   void second_gradient_at(const Perturbation& e, const Closure& closure);
   /// The gradient at w + e and no other. Returns the loss there. Afterwards e has been subtracted, which needs no copy
-  /// of the weights and brings them back to two roundings of w + e; e's direction must not change meanwhile.
+  /// of the weights and brings them back to two roundings of w + e; e's direction must not change meanwhile. A long e
+  /// would take the digits of w with it: then the weights are restored from a copy, to the same bits.
   Variable only_gradient_at(const Perturbation& e, const Closure& closure);
+  /// Its parts: what last_step() tells of e, at clean weights; the gradient where the weights are.
+  void measure_ahead(const Perturbation& e, const Closure& closure);
+  Variable only_gradient(const Closure& closure);
   const Tensor& gradients() const { return kept().flat.gradients(); }
   Tensor norm(const Tensor& flat) const { return kept().flat.norm(flat); }
   /// e = sign * rho * direction / norm; none where the norm is zero, or so small that rho / norm would overflow.
@@ -69,7 +114,7 @@ class Wrapper : public Optimizer {
 
  private:
   std::string name_;
-  std::unique_ptr<BaseOptimizer> base_;
+  Wrapped base_;
   Generator random_numbers_;  // of the first pass, for the second
 };
 

@@ -1,84 +1,19 @@
-// Gradient checks: derivatives by autograd against central differences, in float64.
-// A check returns "" or a message with the worst index and both values. Inputs are float64 leaves; the function may
-// return any shape: a fixed random projection makes it a number. Points must lie farther than two steps from a kink.
+// The public gradient checks (testing.h) under the names that minima's own tests use.
 #pragma once
-
-#include <functional>
-#include <string>
-#include <vector>
 
 #include "autograd/ops.h"
 #include "core/ops.h"
 #include "core/random.h"
+#include "testing.h"
 #include "tests/check.h"
 
 namespace minima::test {
 
-using Function = std::function<Variable(const std::vector<Variable>&)>;
+using testing::Function, testing::GradCheck, testing::gradcheck, testing::gradgradcheck;
 
-struct GradCheck {
-  double step = 1e-4;
-  Tolerance tolerance{1e-7, 1e-8};
-};
-
+/// Fixed random numbers of this shape, none of them small: a seed for backward().
 inline Tensor projection(const Shape& shape, uint64_t seed, Device device = Device::cpu) {
   return Generator{seed}.uniform(shape, 0.5, 1.5, DType::float64).to(device);
-}
-
-/// d <f(inputs), p> / d inputs[k] by the five-point rule, whose error is of the order step^4. Values are changed in
-/// place and put back.
-inline std::vector<double> numeric_gradient(const Function& f, const std::vector<Variable>& inputs, size_t k,
-                                            const Tensor& p, double step) {
-  NoGrad no_grad;
-  Tensor x = inputs[k].value();
-  std::vector<double> gradient;
-  for (int64_t i = 0; i < x.numel(); ++i) {
-    const double before = x.at(i);
-    Tensor element = x.flatten().slice(i, i + 1);
-    auto at = [&](double offset) {
-      element.fill(before + offset);
-      return core::dot(f(inputs).value(), p).item();
-    };
-    gradient.push_back((8 * (at(step) - at(-step)) - (at(2 * step) - at(-2 * step))) / (12 * step));
-    element.fill(before);
-  }
-  return gradient;
-}
-
-/// The first derivative of f in each input.
-inline std::string gradcheck(const Function& f, const std::vector<Variable>& inputs, const GradCheck& options = {}) {
-  const Variable y = f(inputs);
-  const Tensor p = projection(y.shape(), 11, y.device());
-  const std::vector<Variable> gradients = grad({y}, inputs, {.grad_outputs = {Variable(p)}});
-  for (size_t k = 0; k < inputs.size(); ++k) {
-    const std::vector<double> expected = numeric_gradient(f, inputs, k, p, options.step);
-    const std::string problem = difference(gradients[k].value().to_vector<double>(), expected, options.tolerance);
-    if (!problem.empty()) return text("gradient of input ", k, ", ", problem);
-  }
-  return "";
-}
-
-/// The second derivative: the first derivative of the gradient that grad(create_graph) returns, in each input and in
-/// the gradient's own seed.
-inline std::string gradgradcheck(const Function& f, const std::vector<Variable>& inputs,
-                                 const GradCheck& options = {}) {
-  const Device device = inputs[0].device();
-  Variable seed(projection(f(inputs).shape(), 12, device), requires_grad);
-  const size_t count = inputs.size();
-  auto projected_gradient = [&](const std::vector<Variable>& inputs_and_seed) {
-    EnableGrad recording;
-    const std::vector<Variable> x(inputs_and_seed.begin(), inputs_and_seed.begin() + static_cast<long>(count));
-    const std::vector<Variable> gradients =
-        grad({f(x)}, x, {.create_graph = true, .grad_outputs = {inputs_and_seed.back()}});
-    Variable total = sum(gradients[0] * Variable(projection(gradients[0].shape(), 13, device)));
-    for (size_t k = 1; k < count; ++k)
-      total = total + sum(gradients[k] * Variable(projection(gradients[k].shape(), 13 + k, device)));
-    return total;
-  };
-  std::vector<Variable> all = inputs;
-  all.push_back(seed);
-  const std::string problem = gradcheck(projected_gradient, all, options);
-  return problem.empty() ? "" : "second derivative: " + problem;
 }
 
 }  // namespace minima::test

@@ -1,218 +1,177 @@
-// Convolution by im2col and gemm, in strips of a few output rows that stay in the cache.
-// An output position sees one patch of the image, as many numbers as one filter has, in the same order (row, column,
-// channel). With the patches of a strip as a matrix [positions, patch] and the weight as [out, patch],
-//   conv2d            y       = patches(x) weight^T + bias
-//   conv2d_transpose  x       = patches^-T(y weight)      (col2im: each patch is added back to where it came from)
-//   conv2d_correlate  weight  = sum over strips of y^T patches(x)
-// Within a patch, the numbers of one kernel row lie side by side in the image too: they are copied as one run.
-#include <cstring>
-
-#include "core/cpu/cpu_backend.h"
-#include "core/gemm.h"
+// The three directions of convolution: which algorithm runs, and how forward and data gradient become passes.
+// The data gradient of a convolution is a convolution again. With stride s, pixel x[i] takes part in y[q - m] through
+// the kernel row k = r + s m, where i + padding = s q + r: for each remainder r, the pixels i = s q + r - padding are a
+// dense convolution of y with every s-th row of the kernel, in reverse. So there are s * s passes, one for stride 1.
+#include "core/cpu/convolution.h"
+#include "core/ops.h"
 
 namespace minima::core {
+namespace cpu {
 namespace {
-constexpr int64_t strip_groups = 16;  // partial sums of a weight gradient: a function of the shape, not of the threads
-// The patches of a strip should fit in the cache beside the weights, but be many enough to pay for the packing of the
-// weights that each product begins with.
-constexpr int64_t strip_elements = 65536, least_positions = 128;
+/// packed[d, l] of each block = weight_of(channel, d)
+template <class F>
+Packed pack(int64_t channels, int64_t depth, F&& fill_block) {
+  Packed packed = Tensor::empty({padded_channels(channels) * depth});
+  for_each_block(channels,
+                 [&](const ChannelBlock& block) { fill_block(block, write<float>(packed) + block.first * depth); });
+  return packed;
+}
 
-struct Convolution {
-  int64_t batch, height, width, in, out_h, out_w, out;
-  core::Window window;
-
-  Convolution(const core::Window& w, const Shape& x, const Shape& y)
-      : batch(x[0]), height(x[1]), width(x[2]), in(x[3]), out_h(y[1]), out_w(y[2]), out(y[3]), window(w) {}
-
-  int64_t run() const { return window.kernel_w * in; }  ///< one kernel row of a patch
-  int64_t patch() const { return window.kernel_h * run(); }
-  int64_t image() const { return height * width * in; }
-  /// Output rows of all images, one image after the other.
-  int64_t rows() const { return batch * out_h; }
-  bool is_empty() const { return rows() * out_w == 0; }
-  /// The image is its own matrix of patches.
-  bool is_pointwise() const {
-    return window.kernel_h == 1 && window.kernel_w == 1 && window.stride == 1 && window.padding == 0;
-  }
-  /// How many output rows a strip has; a function of the shape alone.
-  int64_t strip_rows() const {
-    const int64_t positions = std::max(strip_elements / std::max<int64_t>(1, patch()), least_positions);
-    return std::clamp<int64_t>(positions / std::max<int64_t>(1, out_w), 1, std::max<int64_t>(1, rows()));
-  }
-  int64_t strips() const { return (rows() + strip_rows() - 1) / strip_rows(); }
-  /// What an output row costs, in the elements of cpu::grain.
-  int64_t row_cost() const { return out_w * out * patch() / 16; }
-};
-
-/// Room for the patches of one strip on each thread.
-template <class T>
-class Patches {
- public:
-  explicit Patches(const Convolution& c)
-      : size_((c.patch() * c.strip_rows() * c.out_w + 15) / 16 * 16),
-        memory_(c.is_pointwise() ? Tensor() : Tensor::empty({num_threads() * size_}, dtype_of<T>)) {}
-  T* get() { return cpu::write<T>(memory_) + thread_index() * size_; }
-
- private:
-  int64_t size_;
-  Tensor memory_;
-};
-
-/// Walks the patches of output rows [begin, end), a matrix with one patch a row, kernel row by kernel row. Calls
-/// pair(at, from, n) for n elements of the matrix that are those of x at `from`, and pad(at, n) for n elements that lie
-/// over the padding.
-template <class P, class Z>
-void walk_patches(const Convolution& c, int64_t begin, int64_t end, P pair, Z pad) {
-  const int64_t stride = c.window.stride, padding = c.window.padding, kernel_h = c.window.kernel_h;
-  const int64_t in = c.in, out_w = c.out_w, run = c.run(), line = c.width * in;
-  int64_t at = 0;
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t top = row % c.out_h * stride - padding;
-    const int64_t above = std::clamp<int64_t>(-top, 0, kernel_h);  // kernel rows over the padding, and those inside
-    const int64_t inside = std::clamp<int64_t>(c.height - top, above, kernel_h) - above;
-    const int64_t first_line = row / c.out_h * c.image() + (top + above) * line;
-    for (int64_t q = 0, left = -padding * in; q < out_w; ++q, left += stride * in) {
-      const int64_t first = std::clamp<int64_t>(-left, 0, run), last = std::clamp<int64_t>(line - left, first, run);
-      if (above > 0) pad(at, above * run);
-      at += above * run;
-      for (int64_t i = 0, from = first_line + left; i < inside; ++i, at += run, from += line) {
-        if (first > 0) pad(at, first);
-        pair(at + first, from + first, last - first);
-        if (last < run) pad(at + last, run - last);
+/// Forward: weight [out, depth].
+Packed pack_forward(const Convolution& c, const float* weight) {
+  const int64_t depth = c.patch();
+  return pack(c.out, depth, [&](const ChannelBlock& block, float* to) {
+    constexpr int64_t piece = 16;  // a square is transposed within the first-level cache
+    parallel_for((depth + piece - 1) / piece, grain_of(piece * block.lanes), [&](int64_t begin, int64_t end) {
+      for (int64_t d0 = begin * piece; d0 < std::min(depth, end * piece); d0 += piece) {
+        const int64_t d1 = std::min(depth, d0 + piece);
+        for (int64_t l = 0; l < block.lanes; ++l)
+          for (int64_t d = d0; d < d1; ++d)
+            to[d * block.lanes + l] = l < block.valid ? weight[(block.first + l) * depth + d] : 0;
       }
-      const int64_t below = kernel_h - above - inside;
-      if (below > 0) pad(at, below * run);
-      at += below * run;
-    }
+    });
+  });
+}
+
+/// One axis of a data gradient's pass: the pixels i = stride * (q0 + t) + remainder - padding, t = 0 .. count.
+struct Phase {
+  int64_t remainder, taps, first_q, count, first_pixel;
+
+  Phase(int64_t r, int64_t stride, int64_t padding, int64_t kernel, int64_t extent)
+      : remainder(r),
+        taps(r < kernel ? (kernel - r + stride - 1) / stride : 0),
+        first_q(padding > r ? (padding - r + stride - 1) / stride : 0),
+        count(0),
+        first_pixel(stride * first_q + r - padding) {
+    if (first_pixel < extent) count = (extent - 1 - first_pixel) / stride + 1;
   }
+  /// Output row t reads rows t + a - offset of y.
+  int64_t offset() const { return taps - 1 - first_q; }
+};
+
+/// Data gradient: the taps of two phases, in reverse; its channels are the convolution's inputs, its depth the taps
+/// times the convolution's outputs.
+Packed pack_transpose(const Convolution& c, const Phase& rows, const Phase& columns, const float* weight) {
+  const int64_t stride = c.window.stride, taps = rows.taps * columns.taps;
+  return pack(c.in, taps * c.out, [&](const ChannelBlock& block, float* to) {
+    parallel_for(c.out, grain_of(taps * block.lanes), [&](int64_t begin, int64_t end) {
+      for (int64_t o = begin; o < end; ++o)
+        for (int64_t tap = 0; tap < taps; ++tap) {
+          const int64_t a = rows.remainder + stride * (rows.taps - 1 - tap / columns.taps);
+          const int64_t b = columns.remainder + stride * (columns.taps - 1 - tap % columns.taps);
+          float* row = to + (tap * c.out + o) * block.lanes;
+          std::copy_n(weight + o * c.patch() + (a * c.window.kernel_w + b) * c.in + block.first, block.valid, row);
+          std::fill_n(row + block.valid, block.lanes - block.valid, 0.f);
+        }
+    });
+  });
 }
 
-/// `usual` is the length of a whole run where that is a constant: copies of a few elements are then a few instructions.
-template <int64_t usual, class T>
-void im2col(const Convolution& c, int64_t begin, int64_t end, const T* x, T* patches) {
-  walk_patches(
-      c, begin, end,
-      [=](int64_t at, int64_t from, int64_t n) {
-        if (n == usual)
-          std::memcpy(patches + at, x + from, usual * sizeof(T));
-        else
-          for (int64_t k = 0; k < n; ++k) patches[at + k] = x[from + k];
-      },
-      [=](int64_t at, int64_t n) { std::fill(patches + at, patches + at + n, T(0)); });
+/// Winograd's kernels for a 3 x 3 convolution of stride 1 with these outputs, or null where direct is faster. Measured:
+/// a multiplication of Winograd's costs 1.5 times one of the direct kernels, transforms included, from about 8 and 16
+/// channels on, and the transform of the weights as much as 7 tiles of 4 x 4, or 9 of 2 x 2.
+const WinogradKernels* winograd_for(int64_t batch, int64_t rows, int64_t columns, int64_t in, int64_t out) {
+  const auto tiles = [&](int64_t m) { return batch * ((rows + m - 1) / m) * ((columns + m - 1) / m); };
+  const int64_t by_4 = 36 * (tiles(4) + 7), by_2 = 16 * (tiles(2) + 9), direct = 6 * batch * rows * columns;
+  const WinogradKernels* faster = by_4 < by_2 ? &kernels().winograd4 : &kernels().winograd2;
+  if (conv_algorithm() == ConvAlgorithm::winograd) return faster;
+  const bool few_channels = std::min(in, out) < 8 || in + out < 24;
+  if (conv_algorithm() == ConvAlgorithm::direct || few_channels || direct < std::min(by_4, by_2)) return nullptr;
+  return faster;
 }
 
-template <class T>
-void im2col(const Convolution& c, int64_t begin, int64_t end, const T* x, T* patches) {
-  switch (c.run()) {  // kernels of 3 and 5 over gray and colour images
-    case 3: return im2col<3>(c, begin, end, x, patches);
-    case 5: return im2col<5>(c, begin, end, x, patches);
-    case 9: return im2col<9>(c, begin, end, x, patches);
-    case 15: return im2col<15>(c, begin, end, x, patches);
-    default: return im2col<0>(c, begin, end, x, patches);
+void run_pass(const Pass& p, const float* x, const Packed& packed, const float* bias, bool relu, float* y) {
+  if (p.batch * p.rows * p.columns * p.out == 0) return;
+  const bool is_3x3 = p.kernel_h == 3 && p.kernel_w == 3 && p.stride == 1;
+  const WinogradKernels* winograd = is_3x3 ? winograd_for(p.batch, p.rows, p.columns, p.in, p.out) : nullptr;
+  if (winograd)
+    winograd_pass(*winograd, p, x, read<float>(packed), bias, relu, y);
+  else
+    direct_pass(p, x, read<float>(packed), bias, relu, y);
+}
+
+void forward(const Convolution& c, const float* x, const float* weight, const float* bias, bool relu, float* y) {
+  const Pass pass{c.batch,
+                  c.height,
+                  c.width,
+                  c.in,
+                  c.out_h,
+                  c.out_w,
+                  c.out,
+                  c.window.kernel_h,
+                  c.window.kernel_w,
+                  c.window.stride,
+                  c.window.padding,
+                  c.window.padding,
+                  c.out_h * c.out_w * c.out,
+                  c.out_w * c.out,
+                  c.out};
+  run_pass(pass, x, pack_forward(c, weight), bias, relu, y);
+}
+
+void transpose(const Convolution& c, const float* y, const float* weight, float* x) {
+  const int64_t stride = c.window.stride, padding = c.window.padding;
+  for (int64_t r = 0; r < stride; ++r)
+    for (int64_t s = 0; s < stride; ++s) {
+      const Phase rows(r, stride, padding, c.window.kernel_h, c.height);
+      const Phase columns(s, stride, padding, c.window.kernel_w, c.width);
+      const Pass pass{
+          c.batch,      c.out_h,      c.out_w, c.out,         rows.count,       columns.count, c.in,
+          rows.taps,    columns.taps, 1,       rows.offset(), columns.offset(), c.image(),     stride * c.width * c.in,
+          stride * c.in};
+      run_pass(pass, y, pack_transpose(c, rows, columns, weight), nullptr, false,
+               x + (rows.first_pixel * c.width + columns.first_pixel) * c.in);
+    }
+}
+
+void correlate(const Convolution& c, const float* x, const float* y, float* weight) {
+  if (c.is_empty()) {
+    std::fill_n(weight, c.out * c.patch(), 0.f);
+    return;
   }
-}
-
-template <class T>
-void col2im(const Convolution& c, int64_t begin, int64_t end, const T* patches, T* x) {
-  walk_patches(
-      c, begin, end,
-      [=](int64_t at, int64_t to, int64_t n) {
-        for (int64_t k = 0; k < n; ++k) x[to + k] += patches[at + k];
-      },
-      [](int64_t, int64_t) {});
-}
-
-/// The patches of output rows [begin, end): the image itself where it can be.
-template <class T>
-const T* patches_of(const Convolution& c, int64_t begin, int64_t end, const T* x, Patches<T>& patches) {
-  if (c.is_pointwise()) return x + begin * c.width * c.in;
-  im2col(c, begin, end, x, patches.get());
-  return patches.get();
-}
-
-template <class T>
-void forward(const Convolution& c, const T* x, const T* weight, const T* bias, Activation activation, T* y) {
-  Patches<T> patches(c);
-  const int64_t rows = c.strip_rows();
-  parallel_for(c.strips(), cpu::grain_of(rows * c.row_cost()), [&](int64_t first, int64_t last) {
-    for (int64_t strip = first; strip < last; ++strip) {
-      const int64_t begin = strip * rows, end = std::min(c.rows(), begin + rows), positions = (end - begin) * c.out_w;
-      T* to = y + begin * c.out_w * c.out;
-      if (bias)
-        for (int64_t i = 0; i < positions; ++i) std::copy(bias, bias + c.out, to + i * c.out);
-      gemm(false, true, positions, c.out, c.patch(), patches_of(c, begin, end, x, patches), c.patch(), weight,
-           c.patch(), bias ? T(1) : T(0), to, c.out);
-      if (activation == Activation::relu)
-        for (int64_t i = 0; i < positions * c.out; ++i) to[i] = to[i] < 0 ? T(0) : to[i];
-    }
-  });
-}
-
-template <class T>
-void transpose(const Convolution& c, const T* y, const T* weight, T* x) {
-  Patches<T> patches(c);
-  // Threads share images, not rows: patches of neighbouring rows are added to the same pixels.
-  const int64_t strip = c.strip_rows(), images = std::max<int64_t>(1, strip / std::max<int64_t>(1, c.out_h));
-  const int64_t chunk = std::max(images, cpu::grain_of(c.out_h * c.row_cost()));
-  parallel_for(c.batch, chunk, [&](int64_t first, int64_t last) {
-    if (!c.is_pointwise()) std::fill(x + first * c.image(), x + last * c.image(), T(0));
-    for (int64_t begin = first * c.out_h; begin < last * c.out_h; begin += strip) {
-      const int64_t end = std::min(last * c.out_h, begin + strip);
-      T* to = c.is_pointwise() ? x + begin * c.width * c.in : patches.get();
-      gemm(false, false, (end - begin) * c.out_w, c.patch(), c.out, y + begin * c.out_w * c.out, c.out, weight,
-           c.patch(), T(0), to, c.patch());
-      if (!c.is_pointwise()) col2im(c, begin, end, to, x);
-    }
-  });
-}
-
-template <class T>
-void correlate(const Convolution& c, const T* x, const T* y, T* weight) {
-  const int64_t size = c.out * c.patch(), rows = c.strip_rows();
-  if (c.is_empty()) std::fill(weight, weight + size, T(0));
-  if (c.is_empty() || size == 0) return;
-  const int64_t strips = (c.strips() + strip_groups - 1) / strip_groups, groups = (c.strips() + strips - 1) / strips;
-  // The first group sums into the result, the others beside it; then they are added in order.
-  Tensor others = groups > 1 ? Tensor::empty({(groups - 1) * size}, dtype_of<T>) : Tensor();
-  const auto sum_of = [&](int64_t group) { return group == 0 ? weight : cpu::write<T>(others) + (group - 1) * size; };
-  Patches<T> patches(c);
-  parallel_chunks(groups, [&](int64_t group) {
-    for (int64_t strip = group * strips; strip < std::min(c.strips(), (group + 1) * strips); ++strip) {
-      const int64_t begin = strip * rows, end = std::min(c.rows(), begin + rows);
-      gemm(true, false, c.out, c.patch(), (end - begin) * c.out_w, y + begin * c.out_w * c.out, c.out,
-           patches_of(c, begin, end, x, patches), c.patch(), strip == group * strips ? T(0) : T(1), sum_of(group),
-           c.patch());
-    }
-  });
-  parallel_for(size, cpu::grain, [&](int64_t begin, int64_t end) {
-    for (int64_t group = 1; group < groups; ++group) {
-      const T* from = sum_of(group);
-      for (int64_t i = begin; i < end; ++i) weight[i] += from[i];
-    }
-  });
+  const bool is_3x3 = c.window.kernel_h == 3 && c.window.kernel_w == 3 && c.window.stride == 1;
+  const WinogradKernels* winograd = is_3x3 ? winograd_for(c.batch, c.out_h, c.out_w, c.in, c.out) : nullptr;
+  if (winograd)
+    winograd_correlate(*winograd, c, x, y, weight);
+  else
+    direct_correlate(c, x, y, weight);
 }
 }  // namespace
+}  // namespace cpu
 
 void CpuBackend::conv2d(const core::Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias,
                         Activation activation, Tensor& y) {
+  const bool relu = activation == Activation::relu;
+  const cpu::Convolution c(window, x.shape(), y.shape());
   dispatch_floating("conv2d", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    forward(Convolution(window, x.shape(), y.shape()), cpu::read<T>(x), cpu::read<T>(weight),
-            bias.defined() ? cpu::read<T>(bias) : nullptr, activation, cpu::write<T>(y));
+    const T* offset = bias.defined() ? cpu::read<T>(bias) : nullptr;
+    if constexpr (std::is_same_v<T, float>)
+      cpu::forward(c, cpu::read<T>(x), cpu::read<T>(weight), offset, relu, cpu::write<T>(y));
+    else
+      cpu::im2col_forward(c, cpu::read<T>(x), cpu::read<T>(weight), offset, relu, cpu::write<T>(y));
   });
 }
 
 void CpuBackend::conv2d_transpose(const core::Window& window, const Tensor& y, const Tensor& weight, Tensor& x) {
+  const cpu::Convolution c(window, x.shape(), y.shape());
   dispatch_floating("conv2d_transpose", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    transpose(Convolution(window, x.shape(), y.shape()), cpu::read<T>(y), cpu::read<T>(weight), cpu::write<T>(x));
+    if constexpr (std::is_same_v<T, float>)
+      cpu::transpose(c, cpu::read<T>(y), cpu::read<T>(weight), cpu::write<T>(x));
+    else
+      cpu::im2col_transpose(c, cpu::read<T>(y), cpu::read<T>(weight), cpu::write<T>(x));
   });
 }
 
 void CpuBackend::conv2d_correlate(const core::Window& window, const Tensor& x, const Tensor& y, Tensor& weight) {
+  const cpu::Convolution c(window, x.shape(), y.shape());
   dispatch_floating("conv2d_correlate", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    correlate(Convolution(window, x.shape(), y.shape()), cpu::read<T>(x), cpu::read<T>(y), cpu::write<T>(weight));
+    if constexpr (std::is_same_v<T, float>)
+      cpu::correlate(c, cpu::read<T>(x), cpu::read<T>(y), cpu::write<T>(weight));
+    else
+      cpu::im2col_correlate(c, cpu::read<T>(x), cpu::read<T>(y), cpu::write<T>(weight));
   });
 }
 

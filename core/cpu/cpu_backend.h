@@ -65,11 +65,13 @@ class CpuBackend final : public Backend {
   void normalise(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& weight, const Tensor& bias,
                  double epsilon, const Tensor& residual, Activation activation, Tensor& y) override;
   void normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& y, const Tensor& mean,
-                          const Tensor& variance, const Tensor& weight, double epsilon, Activation activation,
-                          Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias, Tensor& grad_residual) override;
+                          const Tensor& variance, const Tensor& weight, const Tensor& bias, double epsilon,
+                          Activation activation, Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias,
+                          Tensor& grad_residual) override;
 
   // update.cpp
-  void update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) override;
+  void update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states,
+              const AlongWithUpdate& also) override;
 };
 
 namespace cpu {
@@ -79,6 +81,13 @@ inline constexpr int64_t grain = 32768;
 
 /// How many items of `cost` elements each make a chunk.
 inline int64_t grain_of(int64_t cost) { return std::max<int64_t>(1, grain / std::max<int64_t>(1, cost)); }
+
+/// Long sums are cut into at most so many pieces, of so many elements: a function of their length alone.
+inline constexpr int64_t max_partials = 256;
+inline int64_t piece_of(int64_t n) { return std::max(grain, (n + max_partials - 1) / max_partials); }
+/// One piece of a dot product (reductions.cpp).
+template <class T>
+double dot_line(const T* x, const T* y, int64_t n);
 
 /// The elements of a tensor as T.
 template <class T>

@@ -7,18 +7,23 @@ constexpr int64_t row_groups = 32;  // partial sums: a function of the shape, no
 constexpr int64_t row_block = 64;   // rows summed in the tensor's own type; then the sums are added in double
 constexpr int64_t column_tile = 256;
 
-/// Rows [begin, end) of [.., columns]. `sums` [columns] gets the column sums, unless it is null.
+/// Several rows of few columns count as one long row, whose loops are worth vector instructions.
+int64_t long_row(int64_t columns) { return columns * std::max<int64_t>(1, column_tile / 4 / columns); }
+
+/// Elements [begin, end) of y = relu(z + bias), with `columns` a row. `sums` [columns] gets the column sums, unless it
+/// is null.
 template <class T>
 void relu_backward_rows(int64_t begin, int64_t end, int64_t columns, const T* grad, const T* y, T* out, double* sums) {
   for (int64_t first = 0; first < columns; first += column_tile) {
     const int64_t width = std::min(column_tile, columns - first);
     double total[column_tile] = {};
-    for (int64_t block = begin; block < end; block += row_block) {
+    for (int64_t row = begin + first; row < end; row += row_block * columns) {
       T sum[column_tile] = {};
-      for (int64_t row = block; row < std::min(end, block + row_block); ++row) {
-        const int64_t at = row * columns + first;
-        for (int64_t j = 0; j < width; ++j) {
-          const T value = y[at + j] > 0 ? grad[at + j] : T(0);
+      for (int64_t at = row; at < std::min(end, row + row_block * columns); at += columns) {
+        const int64_t n = std::min(width, end - at);
+#pragma GCC ivdep
+        for (int64_t j = 0; j < n; ++j) {
+          const T gradient = grad[at + j], value = y[at + j] > 0 ? gradient : T(0);
           out[at + j] = value;
           sum[j] += value;
         }
@@ -37,19 +42,18 @@ void CpuBackend::relu_backward(const Tensor& grad, const Tensor& y, Tensor& out,
   }
   dispatch_floating("relu_backward", out.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const int64_t columns = out.size(-1), rows = out.numel() / columns;
+    const int64_t bias = out.size(-1), n = out.numel(), columns = long_row(bias), rows = (n + columns - 1) / columns;
     const int64_t size = std::max((rows + row_groups - 1) / row_groups, cpu::grain_of(columns));
     const int64_t groups = (rows + size - 1) / size;
     Tensor partial = grad_bias.defined() ? Tensor::empty({groups, columns}, DType::float64) : Tensor();
     double* sums = partial.defined() ? cpu::write<double>(partial) : nullptr;
     parallel_for(rows, size, [&](int64_t begin, int64_t end) {
-      relu_backward_rows(begin, end, columns, cpu::read<T>(grad), cpu::read<T>(y), cpu::write<T>(out),
-                         sums ? sums + begin / size * columns : nullptr);
+      relu_backward_rows(begin * columns, std::min(n, end * columns), columns, cpu::read<T>(grad), cpu::read<T>(y),
+                         cpu::write<T>(out), sums ? sums + begin / size * columns : nullptr);
     });
     if (!sums) return;
-    for (int64_t group = 1; group < groups; ++group)
-      for (int64_t j = 0; j < columns; ++j) sums[j] += sums[group * columns + j];
-    for (int64_t j = 0; j < columns; ++j) cpu::write<T>(grad_bias)[j] = static_cast<T>(sums[j]);
+    for (int64_t i = bias; i < groups * columns; ++i) sums[i % bias] += sums[i];
+    for (int64_t j = 0; j < bias; ++j) cpu::write<T>(grad_bias)[j] = static_cast<T>(sums[j]);
   });
 }
 

@@ -1,4 +1,7 @@
-// gemm without a matrix library: the reference loops.
+// gemm without a matrix library: minima's own kernels for float32, the reference loops for float64 and for a few rows,
+// which do not pay for the packing of b.
+#include <type_traits>
+
 #include "core/gemm.h"
 
 namespace minima::core {
@@ -6,6 +9,10 @@ namespace minima::core {
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* b,
           int64_t ldb, T beta, T* c, int64_t ldc) {
+  constexpr int64_t enough_rows = 8;
+  if constexpr (std::is_same_v<T, float>)
+    if (m >= enough_rows && (beta == 0 || beta == 1))
+      return gemm_tiles(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta == 1, c, ldc);
   gemm_reference(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
 }
 
@@ -14,6 +21,6 @@ template void gemm(bool, bool, int64_t, int64_t, int64_t, const float*, int64_t,
 template void gemm(bool, bool, int64_t, int64_t, int64_t, const double*, int64_t, const double*, int64_t, double,
                    double*, int64_t);
 
-std::string gemm_description() { return "plain loops"; }
+std::string gemm_description() { return "minima's own kernels"; }
 
 }  // namespace minima::core

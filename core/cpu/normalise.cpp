@@ -1,94 +1,95 @@
 // Batch normalisation over the channels (the last axis) of [..., channels]: rows of one number for each channel.
-// Channels are taken in blocks that stay in registers while the rows go by. What is a small difference of large
-// numbers (the variance, and x - mean) is computed in double, or from a difference that float32 holds exactly.
+// Sums run in the tensor's own type over blocks of 64 rows, in strips of columns that stay in registers while the rows
+// go by, and the blocks are added in double. What is a small difference of large numbers (the variance, and x - mean)
+// is taken from differences that float32 holds exactly, to a number near the mean.
 #include <cmath>
 
 #include "core/cpu/cpu_backend.h"
 
 namespace minima::core {
 namespace {
-constexpr int64_t block = 16;       // channels at a time
+constexpr int64_t strip = 32;       // columns at a time
+constexpr int64_t row_block = 64;   // rows whose sums are not yet in double
 constexpr int64_t row_groups = 32;  // partial sums: a function of the shape, not of the threads
 
+/// Several rows of few channels count as one long row, whose loops are worth vector instructions: `columns` is a
+/// multiple of `channels`, and column j is of channel j % channels. The last long row may be shorter.
 struct Rows {
-  int64_t count, channels;
+  int64_t channels, columns, elements;
 
-  explicit Rows(const Shape& x) : count(x[-1] == 0 ? 0 : x.numel() / x[-1]), channels(x[-1]) {}
+  explicit Rows(const Shape& x) : channels(x[-1]), columns(channels), elements(x.numel()) {
+    if (0 < channels && channels < 2 * strip)
+      while (columns < 2 * strip || columns % strip != 0) columns += channels;
+  }
+  int64_t whole() const { return columns == 0 ? 0 : elements / columns; }
+  int64_t count() const { return columns == 0 ? 0 : (elements + columns - 1) / columns; }
+  double per_channel() const { return static_cast<double>(elements / std::max<int64_t>(1, channels)); }
 };
 
-/// Calls f(width, first channel) for blocks of channels that cover all; width is a constant.
+/// Calls f(width, first column) for strips that cover all columns; width is a constant.
 template <class F>
-void for_each_block(int64_t channels, F&& f) {
+void for_each_strip(int64_t columns, F&& f) {
   int64_t first = 0;
-  for (; first + block <= channels; first += block) f(std::integral_constant<int64_t, block>{}, first);
-  for (; first < channels; ++first) f(std::integral_constant<int64_t, 1>{}, first);
-}
-
-/// Two sums for each channel.
-struct Sums {
-  Tensor first, second;  // float64 [channels]
-};
-
-/// Sums the pairs term(offset, channel) over the rows.
-template <class F>
-Sums sum_rows(const Rows& rows, F&& term) {
-  const int64_t size = std::max<int64_t>(1, (rows.count + row_groups - 1) / row_groups);
-  const int64_t groups = (rows.count + size - 1) / size;
-  Tensor partial = Tensor::empty({groups + 1, 2, rows.channels}, DType::float64);
-  double* sums = cpu::write<double>(partial);
-  parallel_for(groups, cpu::grain_of(size * rows.channels), [&](int64_t begin, int64_t end) {
-    for (int64_t group = begin; group < end; ++group)
-      for_each_block(rows.channels, [&](auto width, int64_t channel) {
-        double first[width] = {}, second[width] = {};
-        const int64_t last_row = std::min(rows.count, (group + 1) * size);
-        for (int64_t row = group * size; row < last_row; ++row)
-          for (int64_t i = 0; i < width; ++i) {
-            const auto [a, b] = term(row * rows.channels + channel + i, channel + i);
-            first[i] += a;
-            second[i] += b;
-          }
-        double* to = sums + group * 2 * rows.channels + channel;
-        std::copy(first, first + width, to);
-        std::copy(second, second + width, to + rows.channels);
-      });
-  });
-  double* total = sums + groups * 2 * rows.channels;
-  std::fill(total, total + 2 * rows.channels, 0.0);
-  for (int64_t group = 0; group < groups; ++group)
-    for (int64_t i = 0; i < 2 * rows.channels; ++i) total[i] += sums[group * 2 * rows.channels + i];
-  const Tensor totals = partial.slice(groups, groups + 1).reshape({2, rows.channels});
-  return {totals.slice(0, 1), totals.slice(1, 2)};
-}
-
-/// The coefficients of one channel in out = slope_x * (x - centre) + slope_grad * grad + shift.
-struct Coefficients {
-  double slope_x, centre, shift, slope_grad = 0;
-};
-
-/// Calls formula(offset, slope_x, centre, shift, slope_grad) for each element of y, with its channel's coefficients.
-template <class T, class C, class F>
-void map_rows(const Rows& rows, C&& coefficients, T* y, F&& formula) {
-  parallel_for(rows.count, cpu::grain_of(rows.channels), [&](int64_t begin, int64_t end) {
-    for_each_block(rows.channels, [&](auto width, int64_t channel) {
-      T slope_x[width], centre[width], shift[width], slope_grad[width], out[width];
-      for (int64_t i = 0; i < width; ++i) {
-        const Coefficients c = coefficients(channel + i);
-        slope_x[i] = static_cast<T>(c.slope_x), centre[i] = static_cast<T>(c.centre);
-        shift[i] = static_cast<T>(c.shift), slope_grad[i] = static_cast<T>(c.slope_grad);
-      }
-      for (int64_t row = begin; row < end; ++row) {
-        const int64_t at = row * rows.channels + channel;
-        for (int64_t i = 0; i < width; ++i) out[i] = formula(at + i, slope_x[i], centre[i], shift[i], slope_grad[i]);
-        std::copy_n(out, +width, y + at);
-      }
-    });
-  });
+  for (; first + strip <= columns; first += strip) f(std::integral_constant<int64_t, strip>{}, first);
+  for (; first + 4 <= columns; first += 4) f(std::integral_constant<int64_t, 4>{}, first);
+  for (; first < columns; ++first) f(std::integral_constant<int64_t, 1>{}, first);
 }
 
 /// Calls f with std::true_type or std::false_type: a loop compiled for each.
 template <class F>
 void with_constant(bool condition, F&& f) {
   condition ? f(std::true_type{}) : f(std::false_type{});
+}
+
+/// A number for each column, made from one for each channel.
+template <class T, class F>
+Tensor per_column(const Rows& rows, F&& of_channel) {
+  Tensor table = Tensor::empty({rows.columns}, dtype_of<T>);
+  for (int64_t j = 0; j < rows.columns; ++j)
+    cpu::write<T>(table)[j] =
+        j < rows.channels ? static_cast<T>(of_channel(j)) : cpu::read<T>(table)[j - rows.channels];
+  return table;
+}
+
+/// Two sums for each channel: float64 [2, channels]. add(width, at, rows, column, first, second) adds those of a strip:
+/// the element `at` and width - 1 after it, in so many long rows.
+template <class F>
+Tensor sum_rows(const Rows& rows, F&& add) {
+  const int64_t whole = rows.whole(), columns = rows.columns;
+  const int64_t size = std::max<int64_t>(1, (whole + row_groups - 1) / row_groups);
+  const int64_t groups = (whole + size - 1) / size;
+  Tensor partial = Tensor::zeros({groups + 1, 2, columns}, DType::float64);
+  double* sums = cpu::write<double>(partial);
+  parallel_for(groups, cpu::grain_of(size * columns), [&](int64_t begin, int64_t end) {
+    for (int64_t group = begin; group < end; ++group) {
+      double *first = sums + group * 2 * columns, *second = first + columns;
+      const int64_t last = std::min(whole, (group + 1) * size);
+      for (int64_t row = group * size; row < last; row += row_block)
+        for_each_strip(columns, [&](auto width, int64_t j) {
+          add(width, row * columns + j, std::min(row_block, last - row), j, first + j, second + j);
+        });
+    }
+  });
+  double *first = sums + groups * 2 * columns, *second = first + columns;
+  for_each_strip(rows.elements - whole * columns,
+                 [&](auto width, int64_t j) { add(width, whole * columns + j, int64_t{1}, j, first + j, second + j); });
+  Tensor total = Tensor::zeros({2, rows.channels}, DType::float64);
+  for (int64_t i = 0; i < (groups + 1) * 2; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      cpu::write<double>(total)[i % 2 * rows.channels + j % rows.channels] += sums[i * columns + j];
+  return total;
+}
+
+/// y[at] = formula(at, column) for every element.
+template <class T, class F>
+void map_rows(const Rows& rows, T* y, F&& formula) {
+  parallel_for(rows.count(), cpu::grain_of(rows.columns), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t at = row * rows.columns, n = std::min(rows.columns, rows.elements - at);
+#pragma GCC ivdep
+      for (int64_t j = 0; j < n; ++j) y[at + j] = formula(at + j, j);
+    }
+  });
 }
 }  // namespace
 
@@ -97,19 +98,62 @@ void CpuBackend::channel_moments(const Tensor& x, Tensor& mean, Tensor& variance
     using T = decltype(zero);
     const Rows rows(x.shape());
     const T* from = cpu::read<T>(x);
-    // Taken off first, one element of each channel keeps the sum of squares from cancelling where |mean| is large.
-    const Sums sums = sum_rows(rows, [&](int64_t at, int64_t channel) {
-      const double d = static_cast<double>(from[at]) - static_cast<double>(from[channel]);
-      return std::pair(d, d * d);
+    // The sums are of x - origin and of its square: with one element of the channel taken off, the squares do not
+    // cancel where |mean| is large. In a block, they are those of x - pivot, with the block's own mean, moved to the
+    // origin.
+    const Tensor origins = per_column<T>(rows, [&](int64_t channel) { return from[channel]; });
+    const T* origin = cpu::read<T>(origins);
+    const Tensor sums = sum_rows(rows, [=, columns = rows.columns](auto width, int64_t at, int64_t n, int64_t column,
+                                                                   double* first, double* second) {
+      T pivot[width] = {}, sum[width] = {}, squares[width] = {};
+      for (int64_t row = 0; row < n; ++row)
+        for (int64_t i = 0; i < width; ++i) pivot[i] += from[at + row * columns + i];
+      for (int64_t i = 0; i < width; ++i) pivot[i] /= static_cast<T>(n);
+      for (int64_t row = 0; row < n; ++row)
+        for (int64_t i = 0; i < width; ++i) {
+          const T d = from[at + row * columns + i] - pivot[i];
+          sum[i] += d;
+          squares[i] += d * d;
+        }
+      for (int64_t i = 0; i < width; ++i) {
+        const double shift = static_cast<double>(pivot[i]) - static_cast<double>(origin[column + i]);
+        const double moved = static_cast<double>(n) * shift, s = static_cast<double>(sum[i]);
+        first[i] += s + moved;
+        second[i] += static_cast<double>(squares[i]) + shift * (2 * s + moved);
+      }
     });
-    const double *sum = cpu::read<double>(sums.first), *squares = cpu::read<double>(sums.second);
+    const double n = rows.per_channel(), *sum = cpu::read<double>(sums), *squares = sum + rows.channels;
     for (int64_t i = 0; i < rows.channels; ++i) {
-      const double m = sum[i] / static_cast<double>(rows.count);
+      const double m = sum[i] / n;
       cpu::write<double>(mean)[i] = static_cast<double>(from[i]) + m;
-      cpu::write<double>(variance)[i] = std::max(0.0, squares[i] / static_cast<double>(rows.count) - m * m);
+      cpu::write<double>(variance)[i] = std::max(0.0, squares[i] / n - m * m);
     }
   });
 }
+
+namespace {
+/// The coefficients in y = (x - centre) * scale + shift, for each column. x - centre is exact near the mean; what
+/// rounding took from the mean goes into the shift.
+template <class T>
+struct Normal {
+  Tensor centres, scales, shifts;
+  const T *centre, *scale, *shift;
+
+  Normal(const Rows& rows, const Tensor& mean, const Tensor& variance, const Tensor& weight, const Tensor& bias,
+         double epsilon) {
+    const double *m = cpu::read<double>(mean), *v = cpu::read<double>(variance);
+    const T *w = cpu::read<T>(weight), *b = cpu::read<T>(bias);
+    const auto scale_of = [&](int64_t i) { return static_cast<double>(w[i]) / std::sqrt(v[i] + epsilon); };
+    const auto shift_of = [&](int64_t i) {
+      return static_cast<double>(b[i]) + scale_of(i) * (static_cast<double>(static_cast<T>(m[i])) - m[i]);
+    };
+    centres = per_column<T>(rows, [&](int64_t i) { return m[i]; });
+    scales = per_column<T>(rows, scale_of);
+    shifts = per_column<T>(rows, shift_of);
+    centre = cpu::read<T>(centres), scale = cpu::read<T>(scales), shift = cpu::read<T>(shifts);
+  }
+};
+}  // namespace
 
 void CpuBackend::normalise(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& weight,
                            const Tensor& bias, double epsilon, const Tensor& residual, Activation activation,
@@ -117,19 +161,14 @@ void CpuBackend::normalise(const Tensor& x, const Tensor& mean, const Tensor& va
   dispatch_floating("normalise", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Rows rows(x.shape());
-    const T *from = cpu::read<T>(x), *w = cpu::read<T>(weight), *b = cpu::read<T>(bias);
+    const T* from = cpu::read<T>(x);
+    const Normal<T> normal(rows, mean, variance, weight, bias, epsilon);
+    const T *centre = normal.centre, *scale = normal.scale, *shift = normal.shift;
     const T* added = residual.defined() ? cpu::read<T>(residual) : nullptr;
-    const double *m = cpu::read<double>(mean), *v = cpu::read<double>(variance);
-    const auto coefficients = [&](int64_t i) {
-      const double scale = static_cast<double>(w[i]) / std::sqrt(v[i] + epsilon);
-      const double centre = static_cast<double>(static_cast<T>(m[i]));
-      // x - centre is exact near the mean. What rounding took from the mean goes into the shift.
-      return Coefficients{scale, centre, static_cast<double>(b[i]) + scale * (centre - m[i])};
-    };
     with_constant(activation == Activation::relu, [&](auto relu) {
       with_constant(added != nullptr, [&](auto has_residual) {
-        map_rows<T>(rows, coefficients, cpu::write<T>(y), [=](int64_t at, T scale, T centre, T shift, T) {
-          T value = (from[at] - centre) * scale + shift;
+        map_rows(rows, cpu::write<T>(y), [=](int64_t at, int64_t j) {
+          T value = (from[at] - centre[j]) * scale[j] + shift[j];
           if constexpr (has_residual) value += added[at];
           return relu && value < 0 ? T(0) : value;
         });
@@ -142,45 +181,76 @@ void CpuBackend::normalise(const Tensor& x, const Tensor& mean, const Tensor& va
 //   grad_bias   = sum grad
 //   grad_weight = sum grad x^
 //   grad_x      = weight / deviation * (grad - grad_bias / n - x^ grad_weight / n)
-// where grad is that of the value before the activation: 0 where relu has cut it off.
+// where grad is that of the value before the activation: 0 where relu has cut it off. Where that is, y tells; without a
+// residual it is cheaper to compute y's sign from x again than to read y.
 void CpuBackend::normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& y, const Tensor& mean,
-                                    const Tensor& variance, const Tensor& weight, double epsilon, Activation activation,
-                                    Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias, Tensor& grad_residual) {
+                                    const Tensor& variance, const Tensor& weight, const Tensor& bias, double epsilon,
+                                    Activation activation, Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias,
+                                    Tensor& grad_residual) {
   dispatch_floating("normalise_backward", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Rows rows(x.shape());
-    const double n = static_cast<double>(rows.count);
     const T *incoming = cpu::read<T>(grad), *from = cpu::read<T>(x), *w = cpu::read<T>(weight);
-    const T* result = activation == Activation::relu ? cpu::read<T>(y) : nullptr;
-    T* to_residual = grad_residual.defined() ? cpu::write<T>(grad_residual) : nullptr;
-    const double *m = cpu::read<double>(mean), *v = cpu::read<double>(variance);
-    with_constant(result != nullptr, [&](auto relu) {
-      const auto gradient_at = [=](int64_t at) { return relu && !(result[at] > 0) ? T(0) : incoming[at]; };
-      const Sums sums = sum_rows(rows, [=](int64_t at, int64_t channel) {
-        const double gradient = static_cast<double>(gradient_at(at));
-        return std::pair(gradient, gradient * (static_cast<double>(from[at]) - m[channel]));
+    const Normal<T> normal(rows, mean, variance, weight, bias, epsilon);
+    const T *centre = normal.centre, *scale = normal.scale, *shift = normal.shift;
+
+    // gradient_at(at, column) is the gradient before the activation.
+    const auto run = [&](auto&& gradient_at, auto&& gradient_again) {
+      const Tensor sums = sum_rows(rows, [=, columns = rows.columns](auto width, int64_t at, int64_t count,
+                                                                     int64_t column, double* first, double* second) {
+        T sum[width] = {}, product[width] = {};
+        for (int64_t row = 0; row < count; ++row, at += columns)
+          for (int64_t i = 0; i < width; ++i) {
+            const T gradient = gradient_at(at + i, column + i);
+            sum[i] += gradient;
+            product[i] += gradient * (from[at + i] - centre[column + i]);
+          }
+        for (int64_t i = 0; i < width; ++i) {
+          first[i] += static_cast<double>(sum[i]);
+          second[i] += static_cast<double>(product[i]);
+        }
       });
-      const double *sum_grad = cpu::read<double>(sums.first), *sum_product = cpu::read<double>(sums.second);
+      const double *sum_grad = cpu::read<double>(sums), *around_centre = sum_grad + rows.channels;
+      const double *m = cpu::read<double>(mean), *v = cpu::read<double>(variance), n = rows.per_channel();
+      const auto rest = [&](int64_t i) { return static_cast<double>(centre[i]) - m[i]; };  // rounding took it off m
+      const auto sum_product = [&](int64_t i) { return around_centre[i] + rest(i) * sum_grad[i]; };
       const auto inverse = [&](int64_t i) { return 1 / std::sqrt(v[i] + epsilon); };
       for (int64_t i = 0; i < rows.channels; ++i) {
         cpu::write<T>(grad_bias)[i] = static_cast<T>(sum_grad[i]);
-        cpu::write<T>(grad_weight)[i] = static_cast<T>(sum_product[i] * inverse(i));
+        cpu::write<T>(grad_weight)[i] = static_cast<T>(sum_product(i) * inverse(i));
       }
-      const auto coefficients = [&](int64_t i) {
-        const double slope_grad = static_cast<double>(w[i]) * inverse(i);
-        const double slope_x = -slope_grad * inverse(i) * inverse(i) * sum_product[i] / n;
-        const double centre = static_cast<double>(static_cast<T>(m[i]));
-        return Coefficients{slope_x, centre, slope_x * (centre - m[i]) - slope_grad * sum_grad[i] / n, slope_grad};
+      // grad_x = scale * grad + slope * (x - centre) + offset
+      const auto slope_of = [&](int64_t i) {
+        return -static_cast<double>(w[i]) * inverse(i) * inverse(i) * inverse(i) * sum_product(i) / n;
       };
-      with_constant(to_residual != nullptr, [&](auto has_residual) {
-        map_rows<T>(rows, coefficients, cpu::write<T>(grad_x),
-                    [=](int64_t at, T slope_x, T centre, T shift, T slope_grad) {
-                      const T gradient = gradient_at(at);
-                      if constexpr (has_residual) to_residual[at] = gradient;
-                      return slope_grad * gradient + slope_x * (from[at] - centre) + shift;
-                    });
+      const auto offset_of = [&](int64_t i) {
+        return slope_of(i) * rest(i) - static_cast<double>(w[i]) * inverse(i) * sum_grad[i] / n;
+      };
+      const Tensor slopes = per_column<T>(rows, slope_of), offsets = per_column<T>(rows, offset_of);
+      const T *slope = cpu::read<T>(slopes), *offset = cpu::read<T>(offsets);
+      map_rows(rows, cpu::write<T>(grad_x), [=](int64_t at, int64_t j) {
+        return scale[j] * gradient_again(at, j) + slope[j] * (from[at] - centre[j]) + offset[j];
       });
-    });
+    };
+
+    const auto as_it_is = [=](int64_t at, int64_t) { return incoming[at]; };
+    const auto where_kept = [=](int64_t at, int64_t j) {
+      const T gradient = incoming[at];
+      return (from[at] - centre[j]) * scale[j] + shift[j] > 0 ? gradient : T(0);
+    };
+    if (activation == Activation::none) {
+      run(as_it_is, as_it_is);
+    } else if (!grad_residual.defined()) {
+      run(where_kept, where_kept);
+    } else {
+      const T* result = cpu::read<T>(y);
+      T* masked = cpu::write<T>(grad_residual);
+      const auto by_result = [=](int64_t at, int64_t) {
+        const T gradient = incoming[at];
+        return masked[at] = result[at] > 0 ? gradient : T(0);
+      };
+      run(by_result, [=](int64_t at, int64_t) { return masked[at]; });
+    }
   });
 }
 

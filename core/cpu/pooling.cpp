@@ -1,4 +1,6 @@
 // Pooling of images [batch, height, width, channels]: the elements of a pixel, its channels, go through one window.
+#include <cstring>
+
 #include "core/cpu/cpu_backend.h"
 
 namespace minima::core {
@@ -13,8 +15,8 @@ struct Pooling {
   int64_t y_size() const { return out_h * out_w * channels; }
 };
 
-/// Calls seen(y, x, first) for every output pixel of output row p and every pixel that its window sees; y and x are
-/// where the pixels begin in their images, and first tells the first of a window.
+/// Calls seen(y, x) for every output pixel of output row p and every pixel that its window sees; y and x are where the
+/// pixels begin in their images.
 template <class F>
 void walk_windows(const Pooling& s, int64_t p, F&& seen) {
   const int64_t top = p * s.window.stride - s.window.padding;
@@ -23,8 +25,7 @@ void walk_windows(const Pooling& s, int64_t p, F&& seen) {
     const int64_t left = q * s.window.stride - s.window.padding;
     const int64_t j_begin = std::max<int64_t>(0, left), j_end = std::min(s.width, left + s.window.kernel_w);
     for (int64_t i = i_begin; i < i_end; ++i)
-      for (int64_t j = j_begin; j < j_end; ++j)
-        seen((p * s.out_w + q) * s.channels, (i * s.width + j) * s.channels, i == i_begin && j == j_begin);
+      for (int64_t j = j_begin; j < j_end; ++j) seen((p * s.out_w + q) * s.channels, (i * s.width + j) * s.channels);
   }
 }
 
@@ -36,14 +37,53 @@ void parallel_images(const Shape& images, F&& body) {
   });
 }
 
-/// The maximum so far and its position, for each channel of a pixel. NaN stays.
-template <class T>
-void take_maximum(const T* x, int64_t n, int32_t at, T* best, int32_t* position) {
-  for (int64_t c = 0; c < n; ++c) {
-    const bool larger = (x[c] > best[c]) | (x[c] != x[c]);
-    best[c] = larger ? x[c] : best[c];
-    position[c] = larger ? at + static_cast<int32_t>(c) : position[c];
-  }
+/// The maxima of the windows of one image, and their positions. NaN stays.
+/// Channels are taken `lanes` at a time, in registers while the window is walked. What lies beyond the last channel is
+/// the next pixel, where there is one: it is read and written with the others, and written again when its turn comes.
+template <int lanes, class T>
+void max_pool_image(const Pooling& s, const T* x, T* y, int32_t* positions) {
+  using Position = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;  // as wide as T, to be chosen by the same mask
+  typedef T Values __attribute__((vector_size(lanes * sizeof(T))));
+  typedef Position Positions __attribute__((vector_size(lanes * sizeof(T))));
+  typedef int32_t Stored __attribute__((vector_size(lanes * sizeof(int32_t))));
+  Positions count;
+  for (int k = 0; k < lanes; ++k) count[k] = k;
+  for (int64_t p = 0; p < s.out_h; ++p)
+    for (int64_t q = 0; q < s.out_w; ++q) {
+      const int64_t top = p * s.window.stride - s.window.padding, left = q * s.window.stride - s.window.padding;
+      const int64_t i_begin = std::max<int64_t>(0, top), i_end = std::min(s.height, top + s.window.kernel_h);
+      const int64_t j_begin = std::max<int64_t>(0, left), j_end = std::min(s.width, left + s.window.kernel_w);
+      const int64_t first = (i_begin * s.width + j_begin) * s.channels, to = (p * s.out_w + q) * s.channels;
+      const int64_t last = ((i_end - 1) * s.width + j_end - 1) * s.channels;
+      int64_t c = 0;
+      for (; c < s.channels && last + c + lanes <= s.x_size() && to + c + lanes <= s.y_size(); c += lanes) {
+        Values best, value;
+        std::memcpy(&best, x + first + c, sizeof best);
+        Positions position = count + static_cast<Position>(first + c);
+        for (int64_t i = i_begin; i < i_end; ++i)
+          for (int64_t j = j_begin; j < j_end; ++j) {
+            const int64_t at = (i * s.width + j) * s.channels + c;
+            std::memcpy(&value, x + at, sizeof value);
+            const Positions larger = (value > best) | (value != value);
+            best = larger ? value : best;
+            position = larger ? count + static_cast<Position>(at) : position;
+          }
+        const Stored stored = __builtin_convertvector(position, Stored);
+        std::memcpy(y + to + c, &best, sizeof best);
+        std::memcpy(positions + to + c, &stored, sizeof stored);
+      }
+      for (; c < s.channels; ++c) {
+        T best = x[first + c];
+        int64_t position = first + c;
+        for (int64_t i = i_begin; i < i_end; ++i)
+          for (int64_t j = j_begin; j < j_end; ++j) {
+            const int64_t at = (i * s.width + j) * s.channels + c;
+            if (x[at] > best || x[at] != x[at]) best = x[at], position = at;
+          }
+        y[to + c] = best;
+        positions[to + c] = static_cast<int32_t>(position);
+      }
+    }
 }
 }  // namespace
 
@@ -52,19 +92,9 @@ void CpuBackend::max_pool2d(const core::Window& window, const Tensor& x, Tensor&
     using T = decltype(zero);
     const Pooling s(window, x.shape(), y.shape());
     parallel_images(x.shape(), [&](int64_t image) {
-      const T* from = cpu::read<T>(x) + image * s.x_size();
-      T* best = cpu::write<T>(y) + image * s.y_size();
-      int32_t* position = cpu::write<int32_t>(positions) + image * s.y_size();
-      for (int64_t p = 0; p < s.out_h; ++p)
-        walk_windows(s, p, [&](int64_t to, int64_t at, bool first) {
-          if (first)
-            for (int64_t c = 0; c < s.channels; ++c) {
-              best[to + c] = from[at + c];
-              position[to + c] = static_cast<int32_t>(at + c);
-            }
-          else
-            take_maximum(from + at, s.channels, static_cast<int32_t>(at), best + to, position + to);
-        });
+      const auto run = s.channels < 16 ? max_pool_image<8, T> : max_pool_image<16, T>;
+      run(s, cpu::read<T>(x) + image * s.x_size(), cpu::write<T>(y) + image * s.y_size(),
+          cpu::write<int32_t>(positions) + image * s.y_size());
     });
   });
 }
@@ -106,7 +136,7 @@ void CpuBackend::avg_pool2d(const core::Window& window, const Tensor& x, Tensor&
       T* sum = cpu::write<T>(y) + image * s.y_size();
       std::fill(sum, sum + s.y_size(), T(0));
       for (int64_t p = 0; p < s.out_h; ++p)
-        walk_windows(s, p, [&](int64_t to, int64_t at, bool) {
+        walk_windows(s, p, [&](int64_t to, int64_t at) {
           for (int64_t c = 0; c < s.channels; ++c) sum[to + c] += from[at + c];
         });
       for (int64_t i = 0; i < s.y_size(); ++i) sum[i] *= scale;
@@ -124,7 +154,7 @@ void CpuBackend::avg_pool2d_transpose(const core::Window& window, const Tensor& 
       T* to = cpu::write<T>(x) + image * s.x_size();
       std::fill(to, to + s.x_size(), T(0));
       for (int64_t p = 0; p < s.out_h; ++p)
-        walk_windows(s, p, [&](int64_t from, int64_t at, bool) {
+        walk_windows(s, p, [&](int64_t from, int64_t at) {
           for (int64_t c = 0; c < s.channels; ++c) to[at + c] += scale * share[from + c];
         });
     });

@@ -7,10 +7,9 @@
 namespace minima::core {
 namespace {
 constexpr int64_t lanes = 32;
-constexpr int64_t block = 512;         // elements summed in the tensor's own type
-constexpr int64_t row_block = 64;      // the same for sums down a column
-constexpr int64_t column_tile = 256;   // columns that are summed together
-constexpr int64_t max_partials = 256;  // pieces of one long sum
+constexpr int64_t block = 512;        // elements summed in the tensor's own type
+constexpr int64_t row_block = 64;     // the same for sums down a column
+constexpr int64_t column_tile = 256;  // columns that are summed together
 
 template <class T>
 struct Sum {
@@ -56,8 +55,8 @@ typename Op::Total fold_line(const T* x, int64_t n) {
 /// One long line on all threads: pieces by its length alone, joined in order.
 template <class Op, class T>
 T fold_long_line(const T* x, int64_t n) {
-  const int64_t piece = std::max(cpu::grain, (n + max_partials - 1) / max_partials);
-  typename Op::Total partial[max_partials];
+  const int64_t piece = cpu::piece_of(n);
+  typename Op::Total partial[cpu::max_partials];
   parallel_for(n, piece,
                [&](int64_t begin, int64_t end) { partial[begin / piece] = fold_line<Op>(x + begin, end - begin); });
   typename Op::Total total = Op::start;
@@ -107,19 +106,32 @@ void fold(const Fold& shape, const T* x, T* out) {
   }
 }
 
-template <class T>
-double dot_line(const T* x, const T* y, int64_t n) {
+/// The sum of product(i) over 0 .. n, in lanes.
+template <class F>
+double sum_products(int64_t n, F&& product) {
   constexpr int64_t width = 16;
   double lane[width] = {};
   const int64_t whole = n / width * width;
   for (int64_t i = 0; i < whole; i += width)
-    for (int64_t l = 0; l < width; ++l) lane[l] += static_cast<double>(x[i + l]) * static_cast<double>(y[i + l]);
-  for (int64_t i = whole; i < n; ++i) lane[i - whole] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+    for (int64_t l = 0; l < width; ++l) lane[l] += product(i + l);
+  for (int64_t i = whole; i < n; ++i) lane[i - whole] += product(i);
   for (int64_t half = width / 2; half > 0; half /= 2)
     for (int64_t l = 0; l < half; ++l) lane[l] += lane[l + half];
   return lane[0];
 }
 }  // namespace
+
+template <class T>
+double cpu::dot_line(const T* x, const T* y, int64_t n) {
+  const auto square = [x](int64_t i) {  // a norm: half the loads and conversions
+    const double value = static_cast<double>(x[i]);
+    return value * value;
+  };
+  if (x == y) return sum_products(n, square);
+  return sum_products(n, [x, y](int64_t i) { return static_cast<double>(x[i]) * static_cast<double>(y[i]); });
+}
+template double cpu::dot_line(const float*, const float*, int64_t);
+template double cpu::dot_line(const double*, const double*, int64_t);
 
 void CpuBackend::reduce(ReduceOp op, const Fold& shape, const Tensor& x, Tensor& out) {
   dispatch_floating("reduce", x.dtype(), [&](auto zero) {
@@ -135,10 +147,10 @@ void CpuBackend::dot(const Tensor& x, const Tensor& y, Tensor& out) {
   dispatch_floating("dot", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const T *a = cpu::read<T>(x), *b = cpu::read<T>(y);
-    const int64_t n = x.numel(), piece = std::max(cpu::grain, (n + max_partials - 1) / max_partials);
-    double partial[max_partials];
+    const int64_t n = x.numel(), piece = cpu::piece_of(n);
+    double partial[cpu::max_partials];
     parallel_for(n, piece, [&](int64_t begin, int64_t end) {
-      partial[begin / piece] = dot_line(a + begin, b + begin, end - begin);
+      partial[begin / piece] = cpu::dot_line(a + begin, b + begin, end - begin);
     });
     double total = 0;
     for (int64_t i = 0; i * piece < n; ++i) total += partial[i];

@@ -1,16 +1,30 @@
-// Optimizer rules over flat buffers: one pass over memory.
+// Optimizer rules over flat buffers: one pass over memory. What goes along with an update is done chunk by chunk, while
+// the chunk is in the cache.
 #include "core/cpu/cpu_backend.h"
 
 namespace minima::core {
 
-void CpuBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) {
+void CpuBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states,
+                        const AlongWithUpdate& also) {
   dispatch_floating("update", weight.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    T* memory[UpdateKernel::most_states];
+    T *weights = cpu::write<T>(weight), *memory[UpdateKernel::most_states];
     for (int i = 0; i < rule.states; ++i) memory[i] = cpu::write<T>(states[i]);
-    parallel_for(weight.numel(), cpu::grain, [&](int64_t begin, int64_t end) {
-      rule.run(cpu::write<T>(weight), cpu::read<T>(grad), memory, begin, end);
+    const T move = static_cast<T>(also.scale.defined() ? also.move * *cpu::read<double>(also.scale) : also.move);
+    const int64_t n = weight.numel(), piece = cpu::piece_of(n);
+    double partial[cpu::max_partials];
+    parallel_for(n, piece, [&](int64_t begin, int64_t end) {
+      if (also.move != 0)
+        for (int64_t i = begin; i < end; ++i) weights[i] += move * memory[0][i];
+      rule.run(weights, cpu::read<T>(grad), memory, begin, end);
+      if (also.squares.defined())
+        partial[begin / piece] = cpu::dot_line(memory[0] + begin, memory[0] + begin, end - begin);
     });
+    if (!also.squares.defined()) return;
+    Tensor squares = also.squares;
+    double total = 0;
+    for (int64_t i = 0; i * piece < n; ++i) total += partial[i];
+    *cpu::write<double>(squares) = total;
   });
 }
 

@@ -64,11 +64,13 @@ class CudaBackend final : public Backend {
   void normalise(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor& weight, const Tensor& bias,
                  double epsilon, const Tensor& residual, Activation activation, Tensor& y) override;
   void normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& y, const Tensor& mean,
-                          const Tensor& variance, const Tensor& weight, double epsilon, Activation activation,
-                          Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias, Tensor& grad_residual) override;
+                          const Tensor& variance, const Tensor& weight, const Tensor& bias, double epsilon,
+                          Activation activation, Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias,
+                          Tensor& grad_residual) override;
 
   // update.cu
-  void update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) override;
+  void update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states,
+              const AlongWithUpdate& also) override;
 };
 
 }  // namespace minima::core

@@ -49,7 +49,9 @@ void register_rule(const std::type_info& rule, const RuleKernel& kernel) {
 
 }  // namespace cuda
 
-void CudaBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states) {
+void CudaBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states,
+                         const AlongWithUpdate& also) {
+  if (also.move != 0) add_scaled(also.move, also.scale, states[0], weight);
   const RuleKernel kernel = kernel_of_type(*rule.type);
   dispatch_floating("update", weight.dtype(), [&](auto zero) {
     using T = decltype(zero);
@@ -60,6 +62,8 @@ void CudaBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor&
     else
       kernel.float64(rule.rule, weight.numel(), write<T>(weight), read<T>(grad), memory);
   });
+  Tensor squares = also.squares;
+  if (squares.defined()) dot(states[0], states[0], squares);
 }
 
 }  // namespace minima::core

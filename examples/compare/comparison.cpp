@@ -13,8 +13,32 @@ namespace {
 
 const OfRun accuracy = at_end(&Measurement::test_accuracy), loss = at_end(&Measurement::test_loss);
 
-/// A difference that is the same to the bit for all seeds: nothing to judge it by.
-bool no_spread(const Interval& d) { return d.count > 1 && d.half_width == 0 && d.mean != 0; }
+/// "p < 0.001", "p = 0.03"
+std::string p_text(double p) { return p < 0.001 ? "p < 0.001" : "p = " + fixed(p, p < 0.1 ? 3 : 2); }
+
+/// Seconds of a run until its test accuracy is first what `target` is; NaN where it never is.
+double seconds_to(const RunResult& run, double target) {
+  for (const Measurement& m : run.curve)
+    if (m.test_accuracy >= target) return m.seconds;
+  return NAN;
+}
+
+/// "0.52x (9 of 10)": seconds until a run has the accuracy that the reference's of the same seed ends with, relative to
+/// the reference's whole training, the median over the seeds that get there, and how many do.
+std::string time_to_target_text(const Runs& runs, const Runs& reference) {
+  std::vector<double> ratios;
+  size_t pairs = 0;
+  for (const RunResult& run : runs.results)
+    for (const RunResult& other : reference.results) {
+      if (run.seed != other.seed || run.diverged() || other.diverged()) continue;
+      ++pairs;
+      const double ratio = seconds_to(run, other.last().test_accuracy) / other.last().seconds;
+      if (std::isfinite(ratio)) ratios.push_back(ratio);
+    }
+  if (pairs == 0) return "-";
+  return ratios.empty() ? text("never (0 of ", pairs, ")")
+                        : text(fixed(median(ratios), 2), "x (", ratios.size(), " of ", pairs, ")");
+}
 
 /// "2.01x (1.95 to 2.10)": median and range.
 std::string cost_text(const std::vector<double>& ratios) {
@@ -53,6 +77,10 @@ std::vector<std::string> Comparison::divergences() const {
   return all;
 }
 
+double test_per_train(const Problem& problem) {
+  return static_cast<double>(problem.test.size()) / static_cast<double>(problem.train.size());
+}
+
 Comparison comparison_of(const Problem& problem, int64_t curvature_samples) {
   return {.data = problem.data,
           .model = problem.model,
@@ -64,7 +92,8 @@ Comparison comparison_of(const Problem& problem, int64_t curvature_samples) {
           .curvature_samples = curvature_samples,
           .runs = {},
           .tuning = {},
-          .compared_with = ""};
+          .compared_with = "",
+          .guessing = largest_share(problem.test)};
 }
 
 std::vector<double> cost_ratios(const Runs& runs, const Runs& reference) {
@@ -78,14 +107,27 @@ std::vector<double> cost_ratios(const Runs& runs, const Runs& reference) {
   return ratios;
 }
 
-double median(const std::vector<double>& rising) {
-  const size_t middle = rising.size() / 2;
-  return rising.size() % 2 == 1 ? rising[middle] : (rising[middle - 1] + rising[middle]) / 2;
+Difference difference_to_reference(const Comparison& comparison, const Runs& runs, Judged judged) {
+  const Runs& reference = comparison.reference();
+  const auto raw = [&](const Runs& r) {
+    return difference_of(replicates_of(r, reference, judged, comparison.test_per_train));
+  };
+  Difference result;
+  std::vector<double> p;
+  size_t at = 0;
+  for (const Runs& other : comparison.runs) {
+    if (&other == &reference) continue;
+    const Difference d = raw(other);
+    if (&other == &runs) result = d, at = p.size();
+    p.push_back(d.p);
+  }
+  if (at < p.size()) result.p = holm(p)[at];
+  return result;
 }
 
 Table result_table(const Comparison& comparison) {
   Table table{{"optimizer", "lr", "rho", "test acc %", "test loss", "train loss", "lambda max", "gradients", "seconds",
-               "peak MiB", "cost"}};
+               "peak MiB", "cost", "to " + comparison.reference().name() + "'s acc"}};
   for (const Runs& runs : comparison.runs) {
     const Setting& s = runs.setting;
     const std::string label = optim::is_wrapper(s.optimizer) ? s.name() + "(" + s.base + ")" : s.name();
@@ -101,24 +143,32 @@ Table result_table(const Comparison& comparison) {
                      interval_text(runs.mean(loss)), interval_text(runs.mean(at_end(&Measurement::train_loss))),
                      interval_text(interval_95(lambdas)), interval_text(runs.mean(gradients_at_end)),
                      interval_text(runs.mean(at_end(&Measurement::seconds))), interval_text(runs.mean(mebibytes)),
-                     cost_text(cost_ratios(runs, comparison.reference()))});
+                     cost_text(cost_ratios(runs, comparison.reference())),
+                     time_to_target_text(runs, comparison.reference())});
     if (runs.diverged() > 0)
       table.back().push_back(text(runs.diverged(), " of ", runs.results.size(), " runs diverged"));
+    if (const int64_t low = collapsed(runs, comparison.runs, comparison.guessing); low > 0)
+      table.back().push_back(text(low, " of ", runs.results.size(), " runs collapsed"));
   }
   return table;
 }
 
 Table difference_table(const Comparison& comparison) {
   const Runs& reference = comparison.reference();
-  Table table{{"minus " + reference.name(), "test acc, points", "test loss", "accuracy", "loss"}};
-  const auto judged = [](const Interval& i) {
-    return i.count == 0 ? "not comparable" : i.separated() ? "separated" : no_spread(i) ? "-" : "not separated";
+  Table table{
+      {"minus " + reference.name(), "test acc, points", "better in", "test loss", "acc separated", "loss separated"}};
+  const auto judged = [](const Difference& d) -> std::string {
+    if (d.interval.count == 0) return "not comparable";
+    if (d.interval.count == 1 || std::isnan(d.p)) return d.no_spread() ? "-" : "no";
+    return (d.separated() ? "yes, " : "no, ") + p_text(d.p);
   };
   for (const Runs& runs : comparison.runs) {
     if (&runs == &reference) continue;
-    const Interval by_accuracy = runs.minus(reference, accuracy), by_loss = runs.minus(reference, loss);
-    table.push_back({runs.name(), difference_text(by_accuracy, 100), difference_text(by_loss), judged(by_accuracy),
-                     judged(by_loss)});
+    const Difference accuracy = difference_to_reference(comparison, runs, Judged::accuracy),
+                     loss = difference_to_reference(comparison, runs, Judged::loss);
+    table.push_back({runs.name(), difference_text(accuracy.interval, 100),
+                     accuracy.interval.count == 0 ? "-" : fixed(100 * accuracy.improved, 0) + "%",
+                     difference_text(loss.interval), judged(accuracy), judged(loss)});
   }
   return table;
 }
@@ -126,21 +176,21 @@ Table difference_table(const Comparison& comparison) {
 namespace {
 
 /// "sam (+0.42) above sgd; nesterov and adam not separated from it"
-std::string separated(const Comparison& comparison, double Measurement::* quantity, double scale) {
+std::string separated(const Comparison& comparison, Judged judged, double scale) {
   std::vector<std::string> above, below, rest, unjudged, diverged;
   const std::string reference = comparison.reference().name();
   for (const Runs& runs : comparison.runs) {
     const std::string name = runs.name();
     if (name == reference) continue;
-    const Interval d = runs.minus(comparison.reference(), at_end(quantity));
-    if (d.count < comparison.seeds())
+    const Difference d = difference_to_reference(comparison, runs, judged);
+    if (d.interval.count < comparison.seeds())
       diverged.push_back(name);
-    else if (no_spread(d))
-      unjudged.push_back(name + " (" + signed_text(d, scale) + ")");
+    else if (d.no_spread())
+      unjudged.push_back(name + " (" + signed_text(d.interval, scale) + ")");
     else if (!d.separated())
       rest.push_back(name);
     else
-      (d.mean > 0 ? above : below).push_back(name + " (" + signed_text(d, scale) + ")");
+      (d.interval.mean > 0 ? above : below).push_back(name + " (" + signed_text(d.interval, scale) + ")");
   }
   std::vector<std::string> parts;
   if (!above.empty()) parts.push_back(listed(above) + " above " + reference);
@@ -149,6 +199,21 @@ std::string separated(const Comparison& comparison, double Measurement::* quanti
   if (!unjudged.empty()) parts.push_back(listed(unjudged) + " not judged, as the difference is the same in all seeds");
   if (!diverged.empty()) parts.push_back(listed(diverged) + " not comparable, as runs diverged");
   return joined(parts, "; ");
+}
+
+/// Settings whose mean and median differences in accuracy point to different sides.
+std::string disagreeing_medians(const Comparison& comparison) {
+  std::vector<std::string> parts;
+  for (const Runs& runs : comparison.runs) {
+    if (&runs == &comparison.reference()) continue;
+    const Difference d = difference_to_reference(comparison, runs, Judged::accuracy);
+    if (d.interval.mean * d.median < 0)
+      parts.push_back(text(runs.name(), " (mean ", signed_text(d.interval, 100), ", median ",
+                           signed_text(Interval{d.median, NAN, 1}, 100), ")"));
+  }
+  return parts.empty() ? ""
+                       : " Mean and median differ in sign for " + listed(parts) +
+                             ": a few seeds make the mean; look at each seed in metrics.csv.";
 }
 
 /// "; training time relative to sgd: sam 2.01x (1.95 to 2.10)". A range wider than the distance from 1 says nothing,
@@ -184,9 +249,38 @@ std::string verdict(const Comparison& comparison) {
   const auto edges = comparison.tuning.chosen_at_edge();
   return text(reference == intended ? "" : intended + " diverged, so that the reference is " + reference + ": ",
               reference == intended ? "Test" : "test", " accuracy in points, paired over ", comparison.seeds(),
-              " seeds: ", separated(comparison, &Measurement::test_accuracy, 100),
-              ". Test loss: ", separated(comparison, &Measurement::test_loss, 1), cost_clause(comparison),
+              " seeds: ", separated(comparison, Judged::accuracy, 100),
+              ". Test loss: ", separated(comparison, Judged::loss, 1), cost_clause(comparison),
               edges.empty() ? "" : "; at the edge of what tuning tried: " + listed(edges) + ": widen", ".");
+}
+
+std::string uncertainty_text(const Comparison& c) {
+  if (c.runs.size() < 2 || c.seeds() < 2) return "";
+  const bool drawn = c.test_per_train > 0;
+  double rows = 0, replicates = 0, seen = 0;
+  for (const Runs& runs : c.runs) {
+    if (&runs == &c.reference()) continue;
+    const Difference d = difference_to_reference(c, runs, Judged::accuracy);
+    if (std::isfinite(detectable(d))) seen = std::max(seen, detectable(d));
+    if (d.rows > rows) rows = d.rows, replicates = d.replicates;
+  }
+  const std::string holds =
+      drawn ? text(
+                  "Each seed splits the data anew. The intervals hold the luck of the split and of the seed (corrected "
+                  "resampled t-test). ")
+            : text("All seeds share the published test part. The intervals hold the luck of the seed and of the ",
+                   c.test_samples, " test rows. ");
+  const std::string change = drawn ? "More rows would narrow the intervals; more seeds do so only a little."
+                             : rows > replicates
+                                 ? "The test rows are the larger part of it: more seeds would not narrow them by much."
+                                 : "More seeds would narrow them.";
+  const std::string power =
+      seen > 0 ? text(" A true difference of ", short_text(100 * seen), " points would be separated from ",
+                      c.reference().name(), " by itself in four of five such comparisons.")
+               : "";
+  return text(holds, "One test row is ", short_text(100.0 / static_cast<double>(c.test_samples)), " points.", power,
+              " The p-values are adjusted for ", c.runs.size() - 1, c.runs.size() == 2 ? " comparison" : " comparisons",
+              " (Holm); separated means below 5%. ", change, disagreeing_medians(c));
 }
 
 std::string tuning_text(const Tuning& tuning) {
@@ -206,15 +300,18 @@ std::string summary_json(const Comparison& c) {
                                          {"batch", c.batch},
                                          {"threads", c.threads},
                                          {"machine", c.machine}});
+  json["options"] = c.options;
   json["runs"] = nlohmann::ordered_json::array();
   for (size_t seed = 0; seed < static_cast<size_t>(c.seeds()); ++seed)
     for (const Runs& runs : c.runs) {
       const RunResult& run = runs.results[seed];
-      const Setting& s = runs.setting;
+      Setting s = runs.setting;
+      if (!run.hyperparameters.empty()) s.hyperparameters = run.hyperparameters;
       const Measurement &m = run.last(), reached = run.diverged() ? Measurement{} : m;
       Row row{{"optimizer", s.optimizer},
               {"base", optim::is_wrapper(s.optimizer) ? s.base : s.optimizer},
-              {"seed", static_cast<int64_t>(run.seed)}};
+              {"seed", static_cast<int64_t>(run.seed)},
+              {"split_seed", static_cast<int64_t>(run.split_seed)}};
       for (const std::string& name : hyperparameter_options()) row.push_back({name, s.value(name)});
       row.insert(row.end(), {{"epochs", m.epoch},
                              {"steps", m.step},

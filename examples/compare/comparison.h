@@ -3,9 +3,11 @@
 // Not here: doing the runs (session.h).
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include "examples/kit/difference.h"
 #include "examples/kit/tuning.h"
 
 namespace minima::examples {
@@ -13,9 +15,12 @@ namespace minima::examples {
 struct Comparison {
   std::string data, model, machine;
   int64_t batch = 0, threads = 0, train_samples = 0, test_samples = 0, curvature_samples = 0;
-  std::vector<Runs> runs;     ///< one setting for each optimizer, in the order of the tables
-  Tuning tuning;              ///< without trials: no tuning
-  std::string compared_with;  ///< the reference, whatever becomes of it; empty: reference() chooses
+  std::vector<Runs> runs;                        ///< one setting for each optimizer, in the order of the tables
+  Tuning tuning;                                 ///< without trials: no tuning
+  std::string compared_with;                     ///< the reference, whatever becomes of it; empty: reference() chooses
+  std::map<std::string, std::string> options{};  ///< what else it takes to repeat a run
+  double test_per_train = 0;  ///< where each seed splits the data anew: test rows over training rows; else 0
+  double guessing = 0;        ///< the share of the most frequent class in the test part: what guessing reaches
 
   std::vector<std::string> optimizers() const;
   /// What the others are to be compared with: what compared_with says, else sgd, or else the first.
@@ -32,23 +37,31 @@ struct Comparison {
 /// A comparison of this problem, before its runs.
 Comparison comparison_of(const Problem& problem, int64_t curvature_samples);
 
+/// Test rows over training rows.
+double test_per_train(const Problem& problem);
+
 /// Seconds of training relative to the reference's of the same seed (what disturbs a machine disturbs both), in rising
 /// order.
 std::vector<double> cost_ratios(const Runs& runs, const Runs& reference);
-/// The middle of numbers in rising order.
-double median(const std::vector<double>& rising);
+
+/// A setting against the reference, with all of its uncertainty. `p` is adjusted for the other settings that are judged
+/// by the same measure (Holm).
+Difference difference_to_reference(const Comparison& comparison, const Runs& runs, Judged judged);
 
 Table result_table(const Comparison& comparison);
 Table difference_table(const Comparison& comparison);
 
-/// Two sentences: test accuracy against the reference, then test loss and cost. "Not separated" where the interval of
-/// the paired difference includes 0.
+/// Two sentences: test accuracy against the reference, then test loss and cost. "Separated" where the p-value of the
+/// paired difference, adjusted for the number of comparisons, is below 5%.
 std::string verdict(const Comparison& comparison);
+/// What the intervals of the differences hold, how many test rows a point is, and what would change the verdict.
+std::string uncertainty_text(const Comparison& comparison);
 
 /// What was done, in words: how many trials, on how much of the data, and what lies at the edge.
 std::string tuning_text(const Tuning& tuning);
 
-/// {"schema": 2, "data", "model", "parameters", "batch", "threads", "machine", "runs": [{"optimizer", "base", "seed",
+/// {"schema": 2, "data", "model", "parameters", "batch", "threads", "machine",
+/// "options": {"--data", "--label", ...}, "runs": [{"optimizer", "base", "seed", "split_seed",
 /// "lr", "momentum", "rho", "weight_decay", "epochs", "steps", "gradient_evaluations", "seconds", "peak_memory_bytes",
 /// "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lambda_max", "lambda_residual"}]}
 /// Accuracies are in [0, 1]; what a diverged run never reached is null.

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "examples/compare/per_optimizer.h"
+#include "examples/kit/data.h"
 #include "examples/kit/program.h"
 #include "examples/kit/session.h"
 
@@ -53,14 +54,8 @@ void at_least(const char* option, int64_t value, int64_t minimum) {
   if (value < minimum) fail(option, std::to_string(value), text("a whole number of at least ", minimum));
 }
 
-/// A word as a shell reads it back.
-std::string shell_quoted(const std::string& word) {
-  const char* harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+,./:@%";
-  if (!word.empty() && word.find_first_not_of(harmless) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (char c : word) quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  return quoted + "'";
-}
+/// What the digits were tuned with, and what every data set of a name gets.
+constexpr int64_t usual_epochs = 30, usual_batch = 64;
 
 /// A name for a directory: "data/My Table.csv" becomes "My-Table".
 std::string file_safe(std::string name) {
@@ -80,15 +75,15 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
   CommandLine line("compare",
                    "Trains the same network on the same data with several optimizers, with the same initial "
                    "weights and batch order for each seed, and compares them.");
-  line.option("--data", data, joined(datasets::names()) + ", a FILE.csv, or a folder of images by class");
-  line.option("--label", label, "column of a FILE.csv that is to be predicted");
+  line.option("--data", data, joined(datasets::names()) + ", a table (.csv, ...), or a folder of images by class");
+  line.option("--label", label, "column of a table that is to be predicted");
   line.option("--model", model, joined(nn::model_names()));
   line.option("--optimizers", optimizers, "names with commas between: " + joined(optim::optimizer_names()));
   line.option("--base", base, "what sam, asam and msam wrap: sgd, nesterov, adam or adamw");
-  line.option("--epochs", epochs, "passes over the training data");
+  line.option("--epochs", epochs, "passes over the training data (0: 30; for your own data 10 to 100, by their size)");
   line.option("--seeds", seeds, "number of runs of each optimizer, with seeds 1, 2, ...");
   line.option("--budget", budget, "what is equal for all: epochs, or gradients (sam then gets half the epochs)");
-  line.option("--batch", batch, "samples in a step");
+  line.option("--batch", batch, "samples in a step (0: 64, fewer for few data of your own)");
   line.option("--lr", typed_["lr"], "learning rate: 0.1, or sgd=0.05,adam=0.001 (default: each optimizer's own)");
   line.option("--rho", typed_["rho"], "radius: 0.1, or sam=0.1,msam=0.5 (default: each optimizer's own)");
   line.option("--weight-decay", typed_["weight_decay"], "likewise");
@@ -101,6 +96,7 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
   line.option("--device", device, "cpu or cuda");
   line.option("--out", out, "directory for results (default: runs/compare-DATA-MODEL)");
   line.flag("--resume", resume, "go on with an interrupted comparison in --out");
+  add_data_options(line, how);
   if (!line.parse(argc, argv)) return false;
 
   command_.assign(argv, argv + argc);
@@ -129,7 +125,7 @@ void CompareOptions::check() const {
   for (size_t i = 0; i < optimizers.size(); ++i)
     if (std::count(optimizers.begin(), optimizers.end(), optimizers[i]) > 1)
       fail("--optimizers", optimizers[i] + " twice", "each once");
-  at_least("--epochs", epochs, 1), at_least("--seeds", seeds, 1), at_least("--batch", batch, 1);
+  at_least("--epochs", epochs, 0), at_least("--seeds", seeds, 1), at_least("--batch", batch, 0);
   at_least("--threads", threads, 0);
   if (threads > 1024) fail("--threads", std::to_string(threads), "at most 1024, or 0 for all CPUs");
   check_label(data, label);
@@ -148,10 +144,15 @@ int64_t CompareOptions::steps_for(const Problem& problem, const std::string& opt
 
 Problem CompareOptions::load() {
   if (threads > 0) set_num_threads(static_cast<int>(threads));
-  Problem problem{.data = data, .model = model, .batch = batch, .device = parse_device(device)};
-  auto [train, test] = datasets::load(data, {.label = label, .train_limit = train_limit});
-  problem.train = label_noise > 0 ? train.label_noise(label_noise, 1) : train;
-  problem.test = test;
+  how.label = label, how.train_limit = train_limit;
+  Problem problem = problem_of(0);
+  if (problem.train.has_targets())
+    fail("--task", "regression", "classes to compare optimizers on", "`train` predicts quantities.");
+  const int64_t samples = problem.train.size();
+  const bool named = datasets::is_named(data);
+  if (batch == 0) batch = named ? std::min(usual_batch, samples) : default_batch(samples);
+  if (epochs == 0) epochs = named ? usual_epochs : default_epochs(samples, batch);
+  problem.batch = batch;
   if (batch > problem.train.size())
     fail("--batch", std::to_string(batch), text("at most ", problem.train.size(), ", the number of training samples"),
          "Choose a smaller --batch.");
@@ -159,6 +160,28 @@ Problem CompareOptions::load() {
   make_output_directory(out);
   for (Setting& setting : settings) setting.steps = steps_for(problem, setting.optimizer);
   return problem;
+}
+
+Problem CompareOptions::problem_of(uint64_t split) const {
+  datasets::LoadOptions options = how;
+  options.seed += split;
+  const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(data, options));
+  const auto& [train, test] = loaded->split;
+  return {.data = data,
+          .model = model,
+          .train = label_noise > 0 ? train.label_noise(label_noise, 1) : train,
+          .test = test,
+          .batch = batch,
+          .device = parse_device(device),
+          .split_seed = options.seed,
+          .loaded = loaded};
+}
+
+bool CompareOptions::splits_anew(const Problem& loaded) const { return !tune && !loaded.loaded->own_test_part; }
+
+Problems CompareOptions::problems(const Problem& loaded) const {
+  if (!splits_anew(loaded)) return loaded;
+  return {[*this, loaded](uint64_t seed) { return seed == 1 ? loaded : problem_of(seed - 1); }};
 }
 
 std::map<std::string, std::string> CompareOptions::configuration() const {
@@ -177,6 +200,7 @@ std::map<std::string, std::string> CompareOptions::configuration() const {
                                             {"--label-noise", number_text(label_noise)},
                                             {"--curvature", std::to_string(curvature)},
                                             {"--device", device}};
+  for (const auto& [name, value] : data_configuration(how)) values[name] = value;
   for (const auto& [name, words] : typed_)
     values[option_of(name)] = words.empty() ? "each optimizer's own" : joined(words, ",");
   return values;
@@ -188,8 +212,7 @@ int64_t CompareOptions::curvature_samples(const Problem& problem) const {
 }
 
 std::string CompareOptions::resume_command() const {
-  std::string command = called_as(shell_quoted(command_.front()));
-  for (size_t i = 1; i < command_.size(); ++i) command.append(" ").append(shell_quoted(command_[i]));
+  const std::string command = shell_command(command_);
   return resume ? command : command + " --resume";
 }
 
@@ -207,7 +230,7 @@ std::string CompareOptions::origin(const Setting& setting) const {
     if (given.count(name) > 0) return " as given, else the defaults";
   const CompareOptions standard;
   const bool as_tuned = given.empty() && tuned_on_digits.count(setting.optimizer) > 0 && data == standard.data &&
-                        model == standard.model && epochs == standard.epochs && batch == standard.batch &&
+                        model == standard.model && epochs == usual_epochs && batch == usual_batch &&
                         momentum == standard.momentum && budget == standard.budget && label_noise == 0 &&
                         train_limit == 0 && (setting.base == standard.base || !optim::is_wrapper(setting.optimizer));
   return as_tuned ? " were tuned on a validation split of this data"

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "examples/compare/comparison.h"
+#include "examples/kit/session.h"
 
 namespace minima::examples {
 
@@ -13,7 +14,9 @@ struct CompareOptions {
   std::string data = "digits", label, model = "mlp", base = "sgd", budget = "epochs", device = "cpu";
   std::string out;  ///< parse() fills in runs/compare-DATA-MODEL
   std::vector<std::string> optimizers{"sgd", "nesterov", "adam", "sam", "msam"};
-  int64_t epochs = 30, seeds = 10, batch = 64, threads = 0, train_limit = 0;
+  datasets::LoadOptions how;      ///< the other options of the data
+  int64_t epochs = 0, batch = 0;  ///< 0: 30 and 64 for data that have a name, else by the size; load() fills them in
+  int64_t seeds = 10, threads = 0, train_limit = 0;
   int64_t curvature = -1;  ///< samples; -1: 1000 for fully connected models, 128 for convolutional ones
   double momentum = 0.9, label_noise = 0;
   bool tune = false, resume = false;
@@ -23,6 +26,11 @@ struct CompareOptions {
   bool parse(int argc, const char* const* argv);
   /// Sets the threads, makes sure that `out` can be written, and loads the data.
   Problem load();
+  /// Whether each seed splits the data anew: where the data have no test part of their own, and nothing is tuned (what
+  /// is tuned on one training part has seen the test rows of other splits).
+  bool splits_anew(const Problem& loaded) const;
+  /// The problem of each seed.
+  Problems problems(const Problem& loaded) const;
   /// The share of the budget: an epoch of SGD is the unit, and SAM's steps cost two gradients.
   int64_t steps_for(const Problem& problem, const std::string& optimizer) const;
 
@@ -38,6 +46,8 @@ struct CompareOptions {
 
  private:
   void check() const;
+  /// The data under another split, counted from 0.
+  Problem problem_of(uint64_t split) const;
   /// Where an optimizer's lr and rho come from, in words: what was tuned for this data was tuned for this optimizer,
   /// with all else as it is here.
   std::string origin(const Setting& setting) const;

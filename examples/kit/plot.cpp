@@ -171,6 +171,7 @@ Cell cell_for(const std::vector<Panel>& panels, int columns) {
   if (y_titles) cell.left = 80;
   if (columns > 1) cell.width = 1080.0 / columns - cell.left - cell.right, cell.height = columns == 2 ? 290 : 250;
   if (columns > 3) cell.width = 190, cell.height = 200;
+  if (narrow()) cell.width = narrow_width - cell.left - cell.right, cell.height = 230;
   for (const Panel& panel : panels) slanted_names = slanted_names || slanted(panel, cell.width);
   if (slanted_names) cell.bottom += 44, cell.right += 30;
   return cell;
@@ -205,7 +206,7 @@ std::string line_figure(const std::string& name, const std::string& headline, co
                         int columns, const std::string& note) {
   if (panels.empty() || columns < 1)
     fail(name, text(panels.size(), " panels in ", columns, " columns"), "at least one");
-  columns = std::min(columns, static_cast<int>(panels.size()));
+  columns = plotting::narrow() ? 1 : std::min(columns, static_cast<int>(panels.size()));
   Sheet sheet(name, headline, note, cell_for(panels, columns), static_cast<int>(panels.size()), columns);
   for (size_t i = 0; i < panels.size(); ++i)
     for (size_t j = 0; j < panels[i].series.size(); ++j) {

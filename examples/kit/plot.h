@@ -83,6 +83,11 @@ std::string line_figure(const std::string& name, const std::string& headline, co
 std::string map_figure(const std::string& name, const std::string& headline, const std::vector<Map>& maps, int columns,
                        const std::string& note = "");
 
+/// From now on figures are narrow, as a phone shows them: panels one below the other, and "-narrow" after their names.
+void make_narrow_figures(bool narrow);
+/// The name under which a figure is drawn now: "walk1_paths", or "walk1_paths-narrow".
+std::string figure_name(const std::string& name);
+
 /// Writes DIRECTORY/NAME.gp and runs gnuplot on it, a program of its own that may be absent. Returns an empty text, or
 /// why there is no svg and how to get it.
 std::string draw(const std::string& directory, const std::string& name, const std::string& script);

@@ -190,6 +190,7 @@ Cell cell_for(const std::vector<Map>& maps, int columns) {
   Cell cell{.width = 0, .height = 0, .left = 68, .right = colours ? 84.0 : 16.0, .top = 34, .bottom = 54};
   cell.width = (columns == 1 ? 680 : 1080.0 / columns) - cell.left - cell.right;
   if (columns > 3) cell.width = 200;
+  if (narrow()) cell.width = narrow_width - cell.left - cell.right;
   cell.height = height_for(maps, cell.width);
   return cell;
 }
@@ -247,7 +248,7 @@ std::string explanation(const std::vector<Map>& maps) {
 std::string map_figure(const std::string& name, const std::string& headline, const std::vector<Map>& maps, int columns,
                        const std::string& note) {
   if (maps.empty() || columns < 1) fail(name, text(maps.size(), " maps in ", columns, " columns"), "at least one");
-  columns = std::min(columns, static_cast<int>(maps.size()));
+  columns = plotting::narrow() ? 1 : std::min(columns, static_cast<int>(maps.size()));
   const std::string words = explanation(maps);
   Sheet sheet(name, headline, note + (note.empty() || words.empty() ? "" : " ") + words, cell_for(maps, columns),
               static_cast<int>(maps.size()), columns);

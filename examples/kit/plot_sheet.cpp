@@ -39,7 +39,17 @@ LineStyle line_style(const std::string& name) {
        "Give it a line in examples/kit/plot_sheet.cpp.");
 }
 
+namespace {
+bool narrow_figures = false;
+}  // namespace
+
+void make_narrow_figures(bool narrow) { narrow_figures = narrow; }
+
+std::string figure_name(const std::string& name) { return narrow_figures ? name + "-narrow" : name; }
+
 namespace plotting {
+
+bool narrow() { return narrow_figures; }
 
 namespace {
 
@@ -147,7 +157,7 @@ std::string with(Series::Draw draw, const std::string& macro) {
 
 Sheet::Sheet(const std::string& name, const std::string& headline, const std::string& note, const Cell& cell,
              int panels, int columns)
-    : name_(name),
+    : name_(figure_name(name)),
       cell_(cell),
       columns_(std::min(columns, panels)),
       rows_((panels + columns_ - 1) / columns_),

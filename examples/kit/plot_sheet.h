@@ -20,6 +20,10 @@ struct KeyEntry {
   Series::Draw draw;
 };
 
+/// Whether figures are narrow, and how wide they are then.
+bool narrow();
+inline constexpr double narrow_width = 420;
+
 class Sheet {
  public:
   Sheet(const std::string& name, const std::string& headline, const std::string& note, const Cell& cell, int panels,

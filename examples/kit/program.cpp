@@ -51,12 +51,21 @@ void CommandLine::option(const std::string& name, std::string& value, const std:
        }});
 }
 
+namespace {
+template <class T>
+bool read_whole(const std::string& word, T& value) {
+  const char* end = word.data() + word.size();
+  const auto [stop, problem] = std::from_chars(word.data(), end, value);
+  return stop == end && problem == std::errc();
+}
+}  // namespace
+
 void CommandLine::option(const std::string& name, int64_t& value, const std::string& help) {
-  add({name, "INT", help, text(value), [&value](const std::string& word) {
-         const char* end = word.data() + word.size();
-         const auto [stop, problem] = std::from_chars(word.data(), end, value);
-         return stop == end && problem == std::errc();
-       }});
+  add({name, "INT", help, text(value), [&value](const std::string& word) { return read_whole(word, value); }});
+}
+
+void CommandLine::option(const std::string& name, uint64_t& value, const std::string& help) {
+  add({name, "INT", help, text(value), [&value](const std::string& word) { return read_whole(word, value); }});
 }
 
 void CommandLine::option(const std::string& name, double& value, const std::string& help) {
@@ -74,6 +83,15 @@ void CommandLine::option(const std::string& name, std::vector<std::string>& valu
          for (std::string part; std::getline(parts, part, ',');) values.push_back(part);
          return true;
        }});
+}
+
+void CommandLine::words(const std::string& name, std::vector<std::string>& values, const std::string& help) {
+  add({name + " ...", "TEXT", help, "",
+       [&values](const std::string& word) {
+         values.push_back(word);
+         return true;
+       },
+       true});
 }
 
 void CommandLine::flag(const std::string& name, bool& value, const std::string& help) {
@@ -95,7 +113,8 @@ std::string CommandLine::help() const {
 
 CommandLine::Option* CommandLine::find(const std::string& name, size_t position) {
   for (Option& option : options_)
-    if (is_dashed(name) ? option.name == name : !is_dashed(option.name) && position-- == 0) return &option;
+    if (is_dashed(name) ? option.name == name : !is_dashed(option.name) && (option.repeated || position-- == 0))
+      return &option;
   return nullptr;
 }
 
@@ -146,6 +165,19 @@ std::string called_as(const std::string& program) {
   return typed ? typed : program;
 }
 
+std::string shell_command(const std::vector<std::string>& words) {
+  const auto quoted = [](const std::string& word) {
+    const char* harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+,./:@%";
+    if (!word.empty() && word.find_first_not_of(harmless) == std::string::npos) return word;
+    std::string out = "'";
+    for (const char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
+    return out + "'";
+  };
+  std::string command = called_as(quoted(words.front()));
+  for (size_t i = 1; i < words.size(); ++i) command.append(" ").append(quoted(words[i]));
+  return command;
+}
+
 int run_program(const std::function<int()>& program) {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // every line appears at once, in a file as well
   try {
@@ -185,6 +217,8 @@ std::string compiler() {
 }
 
 }  // namespace
+
+std::string minima_version() { return MINIMA_VERSION; }
 
 std::string machine_description() {
   utsname system{};

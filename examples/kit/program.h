@@ -24,8 +24,11 @@ class CommandLine {
   // that of a word that stands alone.
   void option(const std::string& name, std::string& value, const std::string& help);
   void option(const std::string& name, int64_t& value, const std::string& help);
+  void option(const std::string& name, uint64_t& value, const std::string& help);
   void option(const std::string& name, double& value, const std::string& help);
   void option(const std::string& name, std::vector<std::string>& comma_separated, const std::string& help);
+  /// All words that stand alone, as many as there are.
+  void words(const std::string& name, std::vector<std::string>& values, const std::string& help);
   /// An option without a value.
   void flag(const std::string& name, bool& value, const std::string& help);
 
@@ -39,6 +42,7 @@ class CommandLine {
     std::string name, kind, help,
         shown;  ///< kind is TEXT, INT, FLOAT, or empty for a flag; shown: as typed, or the default
     std::function<bool(const std::string&)> read;  ///< false for a text that is no value of the kind
+    bool repeated = false;
   };
   void add(const Option& option) { options_.push_back(option); }
   std::string help() const;
@@ -53,6 +57,9 @@ class CommandLine {
 /// What the program was called as: "./minima compare" for one started so, else its name.
 std::string called_as(const std::string& program);
 
+/// A command line as a shell reads it back, as it was typed for one started by ./minima.
+std::string shell_command(const std::vector<std::string>& words);
+
 /// Runs a program: prints an error to stderr and returns 2 for it, else returns what the program returns.
 int run_program(const std::function<int()>& program);
 
@@ -60,6 +67,9 @@ int run_program(const std::function<int()>& program);
 std::string listed(const std::vector<std::string>& words);
 
 // ---- the machine
+
+/// minima's own version, "0.1.0".
+std::string minima_version();
 
 /// "AMD EPYC 9R14, 2 CPUs, Linux 6.1; g++ 12.2.0, Release; OpenBLAS 0.3.21 (Haswell)"
 std::string machine_description();

@@ -47,7 +47,17 @@ body { font: 16px/1.5 "DejaVu Sans", Verdana, sans-serif; color: #222; }
 body { max-width: 1100px; margin: 2em auto; padding: 0 1em; }
 h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
 .statement { border-left: 4px solid #0072B2; padding: .5em 1em; background: #f2f7fb; }
+.answers { padding: .1em 1em .6em; background: #f6f6f0; border: 1px solid #ddd; border-radius: 4px; }
+.answers h3 { font-size: 1em; margin: .9em 0 .1em; } .answers p { margin: 0; }
+:lang(ja) { font-family: "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", Meiryo, sans-serif; line-height: 1.7; }
 .wide { overflow-x: auto; }
+.narrow { display: none; }
+@media (max-width: 760px) {
+  body { margin: 1em auto; padding: 0 .6em; }
+  figure img { min-width: 760px; }
+  .wide { border-right: 3px double #0072B2; padding-bottom: .4em; }
+  .narrow { display: block; font-size: .85em; color: #0072B2; }
+}
 table { border-collapse: collapse; font-size: .84em; white-space: nowrap; }
 th, td { text-align: right; padding: .25em .8em .25em 0; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child, .words th, .words td { text-align: left; }
@@ -63,6 +73,14 @@ Report::Report(const std::string& title) : title_(title) {}
 void Report::heading(const std::string& text) { body_ += "<h2>" + escaped(text) + "</h2>\n"; }
 void Report::paragraph(const std::string& text) { body_ += "<p>" + escaped(text) + "</p>\n"; }
 void Report::statement(const std::string& text) { body_ += "<p class=\"statement\">" + escaped(text) + "</p>\n"; }
+
+void Report::answers(const std::string& title, const std::vector<std::pair<std::string, std::string>>& answers,
+                     const std::string& language) {
+  body_ += "<section class=\"answers\" lang=\"" + escaped(language) + "\"><h2>" + escaped(title) + "</h2>\n";
+  for (const auto& [question, answer] : answers)
+    body_ += "<h3>" + escaped(question) + "</h3><p>" + escaped(answer) + "</p>\n";
+  body_ += "</section>\n";
+}
 
 void Report::table(const Table& rows, Cells cells) {
   body_ += "<div class=\"wide\"><table" + std::string(cells == Cells::words ? " class=\"words\"" : "") + ">\n";
@@ -80,14 +98,18 @@ void Report::figure(const std::string& svg_path, const std::string& caption) {
   std::ostringstream svg;
   svg << file.rdbuf();
   if (!file) fail(svg_path, "no readable file", "a figure for the report");
-  body_ += "<figure><img alt=\"" + escaped(caption) + "\" src=\"data:image/svg+xml;base64," + base64(svg.str()) +
-           "\"><figcaption>" + escaped(caption) + "</figcaption></figure>\n";
+  body_ += "<figure><div class=\"wide\"><img alt=\"" + escaped(caption) + "\" src=\"data:image/svg+xml;base64," +
+           base64(svg.str()) + "\"></div><figcaption>" + escaped(caption) + "</figcaption></figure>\n";
 }
 
 void Report::save(const std::string& path) const {
-  write_text(path, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + escaped(title_) +
-                       "</title><meta name=\"viewport\" content=\"width=device-width\"><style>" + style +
-                       "</style></head>\n<body>\n<h1>" + escaped(title_) + "</h1>\n" + body_ + "</body></html>\n");
+  write_text(
+      path,
+      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + escaped(title_) +
+          "</title><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><style>" + style +
+          "</style></head>\n<body>\n<h1>" + escaped(title_) +
+          "</h1>\n<p class=\"narrow\">Tables and figures with a double line at their right scroll sideways.</p>\n" +
+          body_ + "</body></html>\n");
 }
 
 }  // namespace minima::examples

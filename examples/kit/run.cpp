@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "examples/kit/checkpoint.h"
+#include "examples/kit/evaluation.h"
 
 namespace minima::examples {
 
@@ -18,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 nn::AnyModule make_model_on(const Problem& problem, uint64_t seed) {
   manual_seed(seed);
-  nn::AnyModule model = nn::make_model(problem.model, problem.train.input_shape(), problem.train.classes());
+  nn::AnyModule model = nn::make_model(problem.model, problem.train.input_shape(), outputs_for(problem.train));
   if (problem.device != Device::cpu) model->to(problem.device);
   return model;
 }
@@ -49,6 +50,8 @@ Run::Run(const Problem& problem, const Setting& setting, uint64_t seed)
       optimizer_(optimizer_of(setting, model_->parameters(), ramp_and_cosine(problem, setting), seed)),
       loader_(problem.train, {.batch_size = problem.batch, .seed = seed, .device = problem.device}) {
   result_.seed = seed;
+  result_.hyperparameters = setting.hyperparameters;
+  result_.split_seed = problem.split_seed;
   result_.parameters = model_->parameter_count();
   if (setting_.prepare) setting_.prepare(*this);
 }
@@ -78,10 +81,10 @@ Variable Run::optimizer_step(const Tensor& x, const Tensor& y) {
   if (auto* esam = dynamic_cast<optim::ESAM*>(optimizer_.get()))  // which chooses among the samples
     return esam->step([&](const Tensor& rows) {
       const auto of = [&](const Tensor& all) { return rows.defined() ? core::gather_rows(all, rows) : all; };
-      return nn::cross_entropies((*model_)(of(x)), of(y));
+      return losses_of((*model_)(of(x)), of(y));
     });
   return optimizer_->step([&] {
-    Variable loss = nn::cross_entropy((*model_)(x), y);
+    Variable loss = loss_of((*model_)(x), y);
     loss.backward();
     return loss;
   });
@@ -118,8 +121,7 @@ void Run::measure_curvature(int64_t samples) {
   model_->eval();
   const datasets::Batch batch = evenly_spaced(problem_.train, samples).all();
   const Tensor x = batch.x.to(problem_.device), y = batch.y.to(problem_.device);
-  const auto eigenvalue =
-      optim::largest_eigenvalue([&] { return nn::cross_entropy((*model_)(x), y); }, model_->parameters());
+  const auto eigenvalue = optim::largest_eigenvalue([&] { return loss_of((*model_)(x), y); }, model_->parameters());
   result_.lambda_max = eigenvalue.value;
   result_.lambda_residual = eigenvalue.residual;
 }
@@ -164,6 +166,10 @@ RunResult train_to_end(Run& run, const Observer& observer, const Measures& measu
 }
 
 Evaluation evaluate(nn::Module& model, const datasets::Dataset& data, Device device) {
+  if (data.has_targets()) {
+    const Fit fit = fit_of(outputs_of(model, data, device), data.targets());
+    return {.loss = fit.mean_squared_error, .accuracy = fit.r2};
+  }
   NoGrad no_grad;
   const bool was_training = model.training;
   model.eval();
@@ -196,8 +202,7 @@ void refresh_batch_norm(nn::Module& model, const datasets::Dataset& train, int64
 }
 
 void check_label(const std::string& data, const std::string& label) {
-  const auto names = datasets::names();
-  if (!label.empty() && std::find(names.begin(), names.end(), data) != names.end())
+  if (!label.empty() && datasets::is_named(data))
     fail("--label", "\"" + label + "\" for the data set " + data, "a label column for a FILE.csv only",
          "Leave out --label.");
 }
@@ -213,6 +218,7 @@ double label_noise_of(const datasets::Dataset& data) {
   const std::vector<int64_t> labels = data.labels(), truth = data.true_labels();
   double corrupted = 0;
   for (size_t i = 0; i < labels.size(); ++i) corrupted += labels[i] != truth[i];
+  if (labels.empty()) return 0;  // quantities
   return corrupted / static_cast<double>(labels.size());
 }
 

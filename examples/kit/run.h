@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ struct Problem {
   datasets::Dataset train, test;
   int64_t batch = 64;
   Device device = Device::cpu;
+  uint64_t split_seed = 1;                           ///< drew the test part, where it is drawn
+  std::shared_ptr<const datasets::Loaded> loaded{};  ///< how the data came about, where a program reports it
 
   int64_t steps_per_epoch() const { return (train.size() + batch - 1) / batch; }
 };
@@ -41,7 +44,9 @@ struct Measurement {
 struct RunResult {
   uint64_t seed = 1;
   int64_t parameters = 0;
-  std::vector<Measurement> curve{};  ///< one an epoch, or the last one alone
+  Hyperparameters hyperparameters{};  ///< of its setting
+  uint64_t split_seed = 1;            ///< of its problem
+  std::vector<Measurement> curve{};   ///< one an epoch, or the last one alone
   double lambda_max = NAN, lambda_residual = NAN;
   std::map<std::string, std::vector<double>> seen{};  ///< what an observer noted, by name, in the order of the notes
   std::string divergence{};                           ///< what happened, if it diverged
@@ -125,13 +130,13 @@ struct Measures {
 RunResult train_to_end(Run& run, const Observer& observer = {}, const Measures& measures = {});
 
 struct Evaluation {
-  double loss = NAN, accuracy = NAN;
+  double loss = NAN, accuracy = NAN;  ///< of quantities: mean squared error (standardised), and R2
   /// Under label noise: the share of samples whose label is the true one, or a corrupted one, that get that label. A
   /// model that gives the corrupted ones theirs has learnt them by heart. NaN where there is no such sample.
   double clean_fit = NAN, corrupted_fit = NAN;
 };
 
-/// Mean cross entropy and accuracy of a model over a dataset, in eval mode and without gradients.
+/// Loss and accuracy of a model over a dataset, in eval mode and without gradients.
 Evaluation evaluate(nn::Module& model, const datasets::Dataset& data, Device device = Device::cpu);
 
 /// Gathers batch-norm statistics anew at the present weights, on up to 2048 evenly spaced training samples in batches

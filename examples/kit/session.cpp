@@ -41,13 +41,17 @@ Json json_of(const RunResult& run) {
   for (const Measurement& m : run.curve)
     curve.push_back({m.epoch, m.step, m.gradient_evaluations, m.seconds, m.peak_memory_bytes, m.train_loss,
                      m.train_accuracy, m.test_loss, m.test_accuracy, m.clean_fit, m.corrupted_fit});
-  return {{"seed", run.seed}, {"parameters", run.parameters},
-          {"curve", curve},   {"lambda", {run.lambda_max, run.lambda_residual}},
-          {"seen", run.seen}, {"divergence", run.divergence}};
+  return {{"seed", run.seed},
+          {"parameters", run.parameters},
+          {"split", run.split_seed},
+          {"curve", curve},
+          {"lambda", {run.lambda_max, run.lambda_residual}},
+          {"seen", run.seen},
+          {"divergence", run.divergence}};
 }
 
 RunResult result_of(const Json& json) {
-  RunResult run{.seed = json.at("seed"), .parameters = json.at("parameters")};
+  RunResult run{.seed = json.at("seed"), .parameters = json.at("parameters"), .split_seed = json.at("split")};
   for (const Json& m : json.at("curve"))
     run.curve.push_back({m.at(0), m.at(1), m.at(2), m.at(3), m.at(4), number(m.at(5)), number(m.at(6)), number(m.at(7)),
                          number(m.at(8)), number(m.at(9)), number(m.at(10))});

@@ -1,14 +1,30 @@
-// The statistics of a comparison: means over seeds, 95% intervals, and differences paired by seed.
-// Not here: significance stars, corrections for many comparisons.
+// The statistics of a comparison: means over seeds, 95% intervals, differences paired by seed, and Holm's correction
+// for several comparisons. Not here: the uncertainty of test rows and splits (difference.h).
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <vector>
 
 namespace minima::examples {
 
-/// The point beyond which a Student t variable with this many degrees of freedom (>= 1) lies with probability 2.5%.
-double student_t_975(int degrees);
+/// The probability that a Student t variable with this many degrees of freedom lies farther from 0 than t.
+double student_t_p(double t, double degrees);
+/// The point beyond which such a variable, with at least one degree of freedom, lies with probability 2.5%.
+double student_t_975(double degrees);
+
+/// The middle of the values; NaN of none.
+double median(std::vector<double> values);
+
+/// Holm's adjustment (1979) of the p-values of several comparisons: to call those below 5% separated is wrong about any
+/// of them in 5% of all cases at most. NaN, where nothing was compared, stays NaN.
+std::vector<double> holm(const std::vector<double>& p);
+
+/// The 95% interval of a probability of which `count` of `trials` cases are a sample (Clopper and Pearson, 1934).
+struct Bounds {
+  double low, high;
+};
+Bounds binomial_95(int64_t count, int64_t trials);
 
 /// A mean over seeds with its 95% Student t interval, mean +- half_width.
 struct Interval {

@@ -29,6 +29,12 @@ int decimals_for(double size) {
   return std::clamp(1 - static_cast<int>(std::floor(std::log10(size))), 0, 8);
 }
 
+/// Characters of UTF-8.
+size_t width_of(const std::string& text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
 }  // namespace
 
 std::string short_text(double value, int digits) { return formatted("%.*g", digits, value); }
@@ -55,19 +61,19 @@ std::string difference_text(const Interval& d, double scale) {
   return signed_text(d, scale) + " [" + end(d.low()) + ", " + end(d.high()) + "]";
 }
 
-std::string aligned(const Table& table) {
+std::string aligned(const Table& table, bool words) {
   std::vector<size_t> widths;
   for (const auto& row : table)
     for (size_t i = 0; i < row.size(); ++i) {
       if (i == widths.size()) widths.push_back(0);
-      widths[i] = std::max(widths[i], row[i].size());
+      widths[i] = std::max(widths[i], width_of(row[i]));
     }
   std::string result;
   for (const auto& row : table) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      const std::string space(widths[i] - row[i].size(), ' ');
-      line += (i == 0 ? row[i] + space : "  " + space + row[i]);
+      const std::string space(widths[i] - width_of(row[i]), ' ');
+      line += (i == 0 ? row[i] + space : words ? "  " + row[i] + space : "  " + space + row[i]);
     }
     result += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }

@@ -12,8 +12,9 @@ namespace minima::examples {
 /// The first row holds the column titles.
 using Table = std::vector<std::vector<std::string>>;
 
-/// The table with aligned columns, the first to the left, ready to print.
-std::string aligned(const Table& table);
+/// The table with aligned columns, ready to print: the first to the left, the others to the right, or, if they are
+/// words, to the left as well.
+std::string aligned(const Table& table, bool words = false);
 
 /// The text with lines of at most `width` characters, broken at spaces; its own line breaks stay.
 std::string wrapped(const std::string& text, size_t width = 100);

@@ -8,24 +8,46 @@ namespace minima::examples {
 
 namespace {
 
+/// Whether the accuracy of `trial` is below that of `best` by no more than a standard error of the difference, or than
+/// one row.
+bool about_as_accurate(const Runs& trial, const Runs& best, int64_t rows) {
+  const Interval below = best.minus(trial, at_end(&Measurement::test_accuracy));
+  const double error = below.count < 2 ? 0 : below.half_width / student_t_975(below.count - 1);
+  const double row = rows > 0 ? 1.0 / static_cast<double>(rows) : 0;
+  return below.mean <= std::max(error, 1.000001 * row);
+}
+
+/// -1 or 1 where a value is the smallest or the largest of those tried, if they differ; else 0. Learning rates are
+/// rounded to a percent.
+int edge(double value, const std::vector<double>& tried) {
+  const auto [low, high] = std::minmax_element(tried.begin(), tried.end());
+  const double same = 0.01 * std::abs(value);
+  if (*low == *high) return 0;
+  return value - same <= *low ? -1 : value + same >= *high ? 1 : 0;
+}
+
+/// The step lengths and the radii of the trials of one optimizer.
+std::pair<std::vector<double>, std::vector<double>> tried(const std::vector<Runs>& trials,
+                                                          const std::string& optimizer) {
+  std::vector<double> lengths, radii;
+  for (const Runs& trial : trials) {
+    if (trial.setting.optimizer != optimizer) continue;
+    lengths.push_back(step_length(trial.setting)), radii.push_back(trial.setting.value("rho"));
+  }
+  return {lengths, radii};
+}
+
+}  // namespace
+
 bool better(const Runs& a, const Runs& b, JudgedBy by) {
   const double x = validation_accuracy(a).mean, y = validation_accuracy(b).mean;
   if (by == JudgedBy::accuracy && x != y) return x > y;
   return validation_loss(a).mean < validation_loss(b).mean;
 }
 
-/// Whether a value is the smallest or largest of those tried, if they differ; learning rates are rounded to a percent.
-bool outermost(double value, const std::vector<double>& tried) {
-  const auto [low, high] = std::minmax_element(tried.begin(), tried.end());
-  const double same = 0.01 * std::abs(value);
-  return *low < *high && (value - same <= *low || value + same >= *high);
-}
-
-}  // namespace
-
-Problem validation_problem(const Problem& problem) {
+Problem validation_problem(const Problem& problem, uint64_t seed) {
   Problem result = problem;
-  const datasets::Split split = problem.train.split(validation_fraction, first_tuning_seed);
+  const datasets::Split split = problem.train.split(validation_fraction, seed);
   result.train = split.train, result.test = split.test;
   return result;
 }
@@ -54,11 +76,24 @@ Interval validation_accuracy(const Runs& trial) { return trial.mean_of_all(at_en
 double step_length(const Setting& setting) { return setting.value("lr") / (1 - setting.value("momentum")); }
 
 const Runs* Tuning::best(const std::string& optimizer, JudgedBy by) const {
-  const Runs* best = nullptr;
+  std::vector<const Runs*> candidates;
+  size_t most_seeds = 0;
   for (const Runs& trial : trials)
-    if (trial.setting.optimizer == optimizer && trial.diverged() == 0 && (!best || better(trial, *best, by)))
-      best = &trial;
-  return best;
+    if (trial.setting.optimizer == optimizer && trial.diverged() == 0) {
+      candidates.push_back(&trial);
+      most_seeds = std::max(most_seeds, trial.results.size());
+    }
+  std::erase_if(candidates, [&](const Runs* trial) { return trial->results.size() < most_seeds; });
+  const auto best_of = [&](JudgedBy measure) {
+    const Runs* best = nullptr;
+    for (const Runs* trial : candidates)
+      if (!best || better(*trial, *best, measure)) best = trial;
+    return best;
+  };
+  const Runs* best = best_of(by);
+  if (!best || by == JudgedBy::loss) return best;
+  std::erase_if(candidates, [&](const Runs* trial) { return !about_as_accurate(*trial, *best, validation_rows); });
+  return best_of(JudgedBy::loss);
 }
 
 const Runs& Tuning::chosen(const std::string& optimizer) const {
@@ -68,12 +103,22 @@ const Runs& Tuning::chosen(const std::string& optimizer) const {
 }
 
 bool Tuning::at_edge(const Runs& trial) const {
-  std::vector<double> lengths, radii;
-  for (const Runs& other : trials) {
-    if (other.setting.optimizer != trial.setting.optimizer) continue;
-    lengths.push_back(step_length(other.setting)), radii.push_back(other.setting.value("rho"));
-  }
-  return outermost(step_length(trial.setting), lengths) || outermost(trial.setting.value("rho"), radii);
+  const auto [lengths, radii] = tried(trials, trial.setting.optimizer);
+  return edge(step_length(trial.setting), lengths) != 0 || edge(trial.setting.value("rho"), radii) != 0;
+}
+
+std::vector<Setting> Tuning::beyond_the_edge(const Runs& trial, double spacing) const {
+  const auto [lengths, radii] = tried(trials, trial.setting.optimizer);
+  std::vector<Setting> settings;
+  const auto add = [&](const std::string& name, int side) {
+    if (side == 0) return;
+    Setting next = trial.setting;
+    next.hyperparameters[name] = three_digits(trial.setting.value(name) * std::pow(spacing, side));
+    settings.push_back(next);
+  };
+  add("lr", edge(step_length(trial.setting), lengths));
+  add("rho", edge(trial.setting.value("rho"), radii));
+  return settings;
 }
 
 std::vector<std::string> Tuning::chosen_at_edge() const {

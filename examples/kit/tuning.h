@@ -18,8 +18,8 @@ inline constexpr uint64_t first_tuning_seed = 1001;
 /// The share of each class that tuning holds out.
 inline constexpr double validation_fraction = 0.2;
 
-/// The training set without that share of each class, and that share in the place of the test set.
-Problem validation_problem(const Problem& problem);
+/// The training set without that share of each class, and that share in the place of the test set; `seed` draws it.
+Problem validation_problem(const Problem& problem, uint64_t seed = first_tuning_seed);
 
 /// Rounded to three digits: a learning rate is not known better, and it can be typed again.
 double three_digits(double value);
@@ -28,14 +28,20 @@ double three_digits(double value);
 /// over the same range (none is held back by a narrower one) for each of 3 rhos in steps of 4.
 std::vector<Setting> tuning_grid(const Setting& start);
 
-/// Which trial of an optimizer is chosen: that with the lowest mean validation loss, which tells settings apart long
-/// before accuracy does; or that with the highest mean accuracy, of equals that with the lower loss.
+/// Which trial of an optimizer is chosen, of those with the most seeds: that with the lowest mean validation loss,
+/// which tells settings apart long before accuracy does; or by accuracy: of the trials whose mean accuracy is below the
+/// highest by no more than a standard error of the difference, or than one validation row, that with the lowest loss.
+/// What accuracy cannot tell apart is not left to luck.
 enum class JudgedBy { loss, accuracy };
+
+/// Whether the means of trial a are better than those of b: by loss, or by accuracy and, of equals, by loss.
+bool better(const Runs& a, const Runs& b, JudgedBy by);
 
 /// What was tried: a trial is the runs of one setting. One that diverged with any seed is not chosen.
 struct Tuning {
   std::vector<Runs> trials{};
   JudgedBy judged_by = JudgedBy::loss;
+  int64_t validation_rows = 0;  ///< 0: not known
 
   /// The chosen trial of an optimizer; an error if all of them diverged.
   const Runs& chosen(const std::string& optimizer) const;
@@ -44,6 +50,8 @@ struct Tuning {
   /// Whether a trial has the smallest or largest step length, lr / (1 - momentum), or radius that its optimizer was
   /// tried with, as far as they were varied.
   bool at_edge(const Runs& trial) const;
+  /// The settings one step, a factor of `spacing`, beyond each edge that a trial is at, the rest as it is.
+  std::vector<Setting> beyond_the_edge(const Runs& trial, double spacing) const;
   /// The optimizers whose chosen trial is at the edge, in the order of their trials.
   std::vector<std::string> chosen_at_edge() const;
   /// The trials of each optimizer, and their seeds.

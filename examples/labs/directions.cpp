@@ -5,29 +5,32 @@
 
 namespace minima::examples {
 
-void Directions::tune_lr() {
+void Directions::choose_lr() {
   std::vector<Setting> settings;
   for (const double lr : plan_.lrs) {
     settings.push_back(sgd_.setting);
     settings.back().hyperparameters = {{"lr", lr}};
   }
   const std::vector<Runs> tried = run(settings, 1, plan_.seeds, /*every=*/2);
-  size_t chosen = 0;
-  while (chosen + 1 < tried.size() && tried[chosen].diverged() > 0) ++chosen;
-  for (size_t i = chosen + 1; i < tried.size(); ++i) {
-    const Interval gain = tried[i].minus(tried[chosen], validation_accuracy_of);
-    if (tried[i].diverged() == 0 && gain.separated() && gain.mean > 0) chosen = i;
-  }
+  size_t common = 0;
+  while (common + 1 < tried.size() && tried[common].diverged() > 0) ++common;
+  const auto loss = [](const Runs& runs) { return runs.mean_of_all(validation_loss_of).mean; };  // NaN: diverged
+  size_t lowest = common;
+  for (size_t i = 0; i < tried.size(); ++i)
+    if (loss(tried[i]) < loss(tried[lowest])) lowest = i;
   Table table{{"learning rate", "validation accuracy %", "validation loss", "train loss", ""}};
-  for (const Runs& runs : tried)
-    table.push_back({runs.setting.value_text("lr"), interval_text(runs.mean_of_all(validation_accuracy_of), 100),
-                     interval_text(runs.mean_of_all(validation_loss_of)),
-                     interval_text(runs.mean_of_all(at_end(&Measurement::train_loss))),
-                     &runs == &tried[chosen] ? "kept" : ""});
-  lab_.table("The learning rate, tuned on SGD alone; " + number_text(plan_.lrs[0]) +
-                 " is kept unless another is better by more than the 95% interval of the paired difference.",
-             table);
-  sgd_ = tried[chosen];
+  for (size_t i = 0; i < tried.size(); ++i)
+    table.push_back(
+        {tried[i].setting.value_text("lr"), interval_text(tried[i].mean_of_all(validation_accuracy_of), 100),
+         interval_text(tried[i].mean_of_all(validation_loss_of)),
+         interval_text(tried[i].mean_of_all(at_end(&Measurement::train_loss))),
+         joined(std::vector<std::string>{i == common ? "for all directions" : "", i == lowest ? "lowest loss" : ""},
+                i == common && i == lowest ? ", " : "")});
+  lab_.table(
+      "SGD at several learning rates. All directions get the same one, so that nothing but the direction differs "
+      "between them; the one of the lowest validation loss is an opponent to compare with.",
+      table);
+  sgd_ = tried[common], sgd_by_loss_ = tried[lowest];
 }
 
 void Directions::more_of_sgd() {

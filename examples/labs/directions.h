@@ -1,4 +1,4 @@
-// The runs of lab 5: SGD at several learning rates, then every direction at every radius, SAM with half the epochs, and
+// The runs of lab 5: SGD at several learning rates, then at one of them every direction at every radius, SAM with half the epochs, and
 // the likeness of SAM's and MSAM's gradients. Not here: tables, figures and what is expected (lab5_directions.cpp).
 #pragma once
 
@@ -21,7 +21,7 @@ struct Ladder {
 
 struct Plan {
   std::vector<Ladder> ladders;
-  std::vector<double> lrs;  ///< for SGD; the first is kept unless another is better
+  std::vector<double> lrs;  ///< for SGD; the first is that of all directions, unless SGD diverges with it
   int64_t epochs, seeds;
   int64_t sgd_seeds;  ///< at least `seeds`: what SGD's steps tell is read off so many runs
 };
@@ -32,8 +32,9 @@ class Directions {
     sgd_.setting.steps = plan.epochs * images_.problem.steps_per_epoch();
   }
 
-  /// SGD at each learning rate; keeps the first unless another's validation accuracy is better beyond its interval.
-  void tune_lr();
+  /// SGD at each learning rate. All directions get the first at which it does not diverge; the one of the lowest
+  /// validation loss is kept beside, as an opponent that is tuned for what the lab measures.
+  void choose_lr();
   void more_of_sgd();
   void sweep();
   /// SAM at the best radius with half the steps: the gradient evaluations of the others.
@@ -41,6 +42,8 @@ class Directions {
   void compare_gradients();
 
   const Runs& sgd() const { return sgd_; }
+  /// SGD at the learning rate of the lowest validation loss.
+  const Runs& sgd_by_loss() const { return sgd_by_loss_; }
   /// SGD with more seeds, for statistics of its steps.
   const Runs& sgd_steps() const { return sgd_steps_; }
   const Runs& half() const { return half_; }
@@ -70,7 +73,7 @@ class Directions {
   Lab& lab_;
   Plan plan_;
   Images images_;
-  Runs sgd_, sgd_steps_, half_, likenesses_;
+  Runs sgd_, sgd_by_loss_, sgd_steps_, half_, likenesses_;
   std::vector<Runs> runs_;
   std::vector<double> msam_rhos_;
 };

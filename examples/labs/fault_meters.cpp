@@ -19,7 +19,7 @@ Vector part(const Readings& readings, size_t instrument, int64_t begin, int64_t 
   return Vector(all.begin() + begin, all.begin() + end);
 }
 
-double median(Vector values) {
+double middle(Vector values) {
   if (std::any_of(values.begin(), values.end(), [](double x) { return std::isnan(x); })) return NAN;
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
@@ -103,12 +103,12 @@ double Meter::departure(const Readings& readings) const {
 const std::vector<Meter>& meters() {
   static const std::vector<Meter> all{
       {"|e| / rho of MSAM while rho is constant, median", 1, 0.01,
-       [](const Readings& r) { return median(while_constant(r, 1)) / bench_rho; }},
+       [](const Readings& r) { return middle(while_constant(r, 1)) / bench_rho; }},
       {"largest relative error of |e| of MSAM while rho falls", 0, 0.01, largest_excess_while_falling},
       {"cosine of e and -v of MSAM while rho is constant, mean", 1, 0.01,
        [](const Readings& r) { return mean(while_constant(r, 2)); }},
       {"step error of MSAM while rho is constant, median", 0, 1e-9,
-       [](const Readings& r) { return median(while_constant(r, 3)); }},
+       [](const Readings& r) { return middle(while_constant(r, 3)); }},
       {"step error of MSAM where rho is switched on", 0, 1e-9,
        [](const Readings& r) {
          const int64_t on = marks(steps_of(r)).on;
@@ -118,9 +118,9 @@ const std::vector<Meter>& meters() {
        [](const Readings& r) { return r[3][marks(steps_of(r)).resumed]; }},
       {"step error of MSAM in the last step", 0, 1e-9, [](const Readings& r) { return r[3].back(); }},
       {"error of MSAM's velocity while rho is constant, median", 0, 1e-9,
-       [](const Readings& r) { return median(while_constant(r, 4)); }},
+       [](const Readings& r) { return middle(while_constant(r, 4)); }},
       {"relative change of the gradient by MSAM's step, median", 0, 1e-9,
-       [](const Readings& r) { return median(r[5]); }},
+       [](const Readings& r) { return middle(r[5]); }},
       {"batches counted by batch norm in a step of SAM, mean", 1, 0.01, [](const Readings& r) { return mean(r[8]); }},
       {"gradients that SAM reports, share of those taken", 1, 0.01, [](const Readings& r) { return r[9].back(); }},
       {"distance from SGD of SAM with rho = 0, at the end", 0, 1e-9, [](const Readings& r) { return r[10].back(); }},

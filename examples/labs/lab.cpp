@@ -138,7 +138,11 @@ int Lab::finish() {
                    " were stated for the data, network and amounts that are the defaults; for those that were chosen "
                    "here nothing is claimed.");
   if (!checks_.empty()) table(caption, verdicts);
-  say("What would refute this: " + about_.refuted_by);
+  if (quick_)
+    say("This was the quick version: less data and fewer seeds than the lab states its figures for. It checks only "
+        "what "
+        "is in the table above, and no interval of so few seeds is taken for a finding.");
+  say("What would refute this: a stated figure that does not hold. Beyond that: " + about_.refuted_by);
   report_.paragraph("Made by " + about_.name + (quick_ ? " --quick" : "") + " on " + machine_description() + ".");
   report_.save(out_ + "/report.html");
   if (!no_figures_.empty()) std::printf("%s\n", no_figures_.c_str());

@@ -233,12 +233,12 @@ void show_valley(Lab& lab) {
   Surface surface = valley();
   surface.x = {0.6, 3.3}, surface.y = {0.1, 1.45};
   std::vector<Map> maps;
-  Table table{{"gradient taken at w + e", "x", "y", "curvature x^2 + y^2", "loss"}};
+  Table table{{"gradient taken at w + e", "x", "y", "curvature", "loss"}};
   std::vector<double> curvatures;
   for (const ValleyPath& path : paths) {
     const std::vector<PathPoint> points = descend(surface, path.make, 5000);
     const PathPoint& end = points.back();
-    curvatures.push_back(end.x * end.x + end.y * end.y);
+    curvatures.push_back(curvature_of(end));
     char loss[32];
     std::snprintf(loss, sizeof loss, "%.1e", end.loss);
     table.push_back({path.title, fixed(end.x, 3), fixed(end.y, 3), fixed(curvatures.back(), 3), loss});

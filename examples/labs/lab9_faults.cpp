@@ -1,9 +1,10 @@
-// lab9_faults: debug the optimizer. Fourteen faults that published implementations of SAM and MSAM have had, each
+// lab9_faults: debug the optimizer. Fourteen faults that implementations of SAM and MSAM have had or may have, each
 // planted in a textbook implementation, run beside the right one under twelve instruments. Students name the fault.
 //   ./minima lab9                    all fourteen
 //   ./minima lab9 --fault 4          one of them
 //   ./minima lab9 --mystery 7        one that is not named, the same for the same number
 //   ./minima lab9 --mystery 7 --solutions
+//   ./minima lab9 --fault 4 --as mine     the same as --fault 4; the number stands nowhere in what is written
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -29,6 +30,7 @@ const LabAbout about{
 
 struct Choice {
   int64_t fault = 0, mystery = 0;
+  std::string as;
   bool solutions = false;
 };
 
@@ -48,6 +50,10 @@ std::vector<Suspect> suspects_of(const Choice& choice) {
   if (choice.mystery > 0) {
     const uint32_t drawn = core::philox(static_cast<uint64_t>(choice.mystery), 9).words[0];
     return {{static_cast<int>(drawn % fault_count) + 1, text("mystery ", choice.mystery), "mystery"}};
+  }
+  if (!choice.as.empty()) {
+    if (choice.fault == 0) fail("--as", choice.as, "it beside --fault", "All fourteen cannot have one name.");
+    return {{static_cast<int>(choice.fault), choice.as, "suspect"}};
   }
   std::vector<Suspect> suspects;
   for (int fault = 1; fault <= fault_count; ++fault)
@@ -147,8 +153,9 @@ void print_solutions(Lab& lab, const std::vector<Suspect>& suspects, const Readi
   int seen = 0;
   for (const Suspect& suspect : suspects) {
     const Meter& meter = meter_of(suspect.fault);
-    lab.say(text(suspect.name, " is ", letter_of(suspect.fault), ") ", fault(suspect.fault).what, " ",
-                 fault(suspect.fault).shows));
+    const Fault& found = fault(suspect.fault);
+    lab.say(text(suspect.name, " is ", letter_of(suspect.fault), ") ", found.what, " ", found.shows,
+                 " Where it was met: ", found.where));
     table.push_back({suspect.name, letter_of(suspect.fault), meter.what, number_text(meter.read(right)),
                      number_text(meter.read(suspect.readings)),
                      fixed(100 * test_loss_off(suspect.readings, right), 1) + " %"});
@@ -203,6 +210,7 @@ int main(int argc, char** argv) {
       [&](CommandLine& line) {
         line.option("--fault", choice.fault, text("which suspect, 1 to ", fault_count, "; 0: all of them"));
         line.option("--mystery", choice.mystery, "a suspect that is not named: any number above 0 draws one");
+        line.option("--as", choice.as, "a name for the suspect of --fault, which is then not named otherwise");
         line.flag("--solutions", choice.solutions, "say which fault each suspect has, and what shows it");
       });
 }

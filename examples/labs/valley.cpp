@@ -19,8 +19,6 @@ struct Walk {
   double rho;
 };
 
-double curvature(const PathPoint& p) { return p.x * p.x + p.y * p.y; }
-
 /// Every step at first, then ever fewer: for a logarithmic axis.
 std::vector<size_t> drawn_steps(size_t size) {
   std::vector<size_t> steps;
@@ -33,7 +31,7 @@ Series curvature_series(const Walk& walk, const std::vector<PathPoint>& path) {
   Series series{.label = walk.label, .style = walk.style};
   if (walk.rho < 0) series.draw = Series::Draw::points;  // it jumps
   for (size_t i : drawn_steps(path.size()))
-    series.x.push_back(static_cast<double>(i)), series.y.push_back(curvature(path[i]));
+    series.x.push_back(static_cast<double>(i)), series.y.push_back(curvature_of(path[i]));
   return series;
 }
 
@@ -63,7 +61,7 @@ std::vector<std::vector<PathPoint>> noisy_walks(Lab& lab, int seeds, int64_t ste
 
 Interval curvature_after(const std::vector<std::vector<PathPoint>>& walks, size_t step) {
   std::vector<double> values;
-  for (const auto& walk : walks) values.push_back(curvature(walk.at(step)));
+  for (const auto& walk : walks) values.push_back(curvature_of(walk.at(step)));
   return interval_95(values);
 }
 
@@ -84,7 +82,7 @@ void draw_valley(Lab& lab, const std::vector<Walk>& walks, const std::vector<std
   lab.figure("valley", map_figure("valley", "The valley (xy - 1)^2 / 2, lr 0.02, momentum 0.9", {whole, near}, 2),
              "The valley: all of xy = 1 has loss 0; the flattest point is (1, 1).");
 
-  Panel flatness{.title = "curvature x^2 + y^2", .x_title = "step", .log_x = true};
+  Panel flatness{.title = "curvature (largest eigenvalue)", .x_title = "step", .log_x = true};
   Panel loss{
       .title = "largest loss since the point before (log scale)", .x_title = "step", .log_x = true, .log_y = true};
   for (size_t i = 0; i < walks.size(); ++i) {
@@ -115,7 +113,7 @@ void show_valley(Lab& lab) {
                                 {"msam rho 0.05", "msam'", "msam", 0.05}, {"msam rho 0.1", "msam", "msam", 0.1},
                                 {"msam rho -0.1", "msam''", "msam", -0.1}};
   constexpr int64_t steps = 5000;
-  Table table{{"optimizer", "x", "y", "x^2 + y^2", "loss, last", "loss, largest of the last 100"}};
+  Table table{{"optimizer", "x", "y", "curvature", "loss, last", "loss, largest of the last 100"}};
   std::vector<std::vector<PathPoint>> paths;
   std::map<std::string, double> restless;
   for (const Walk& walk : walks) {
@@ -124,7 +122,7 @@ void show_valley(Lab& lab) {
     const auto& path = paths.back();
     for (size_t i = path.size() - 100; i < path.size(); ++i)
       restless[walk.label] = std::max(restless[walk.label], path[i].loss);
-    table.push_back({walk.label, fixed(path.back().x, 4), fixed(path.back().y, 4), fixed(curvature(path.back()), 3),
+    table.push_back({walk.label, fixed(path.back().x, 4), fixed(path.back().y, 4), fixed(curvature_of(path.back()), 3),
                      short_text(path.back().loss), short_text(restless[walk.label])});
     for (size_t i : drawn_steps(path.size()))
       lab.record("valley", {{"optimizer", walk.optimizer},
@@ -133,9 +131,13 @@ void show_valley(Lab& lab) {
                             {"x", path[i].x},
                             {"y", path[i].y},
                             {"loss", path[i].loss},
-                            {"curvature", curvature(path[i])}});
+                            {"curvature", curvature_of(path[i])}});
   }
-  lab.table("After 5,000 steps from (3, 0.5), lr 0.02, momentum 0.9, no noise:", table);
+  lab.table(
+      "After 5,000 steps from (3, 0.5), lr 0.02, momentum 0.9, no noise. The curvature is the largest eigenvalue of "
+      "the "
+      "Hessian, x^2 + y^2 where xy = 1:",
+      table);
 
   const auto noisy = noisy_walks(lab, lab.quick() ? 10 : 40, steps);
   const Interval early = curvature_after(noisy, 500), late = curvature_after(noisy, 5000);
@@ -151,7 +153,7 @@ void show_valley(Lab& lab) {
     while (walks[walk].label != label) ++walk;
     double farthest = expected;
     for (size_t i = paths[walk].size() - 100; i < paths[walk].size(); ++i)
-      if (const double c = curvature(paths[walk][i]); std::abs(c - expected) > std::abs(farthest - expected))
+      if (const double c = curvature_of(paths[walk][i]); std::abs(c - expected) > std::abs(farthest - expected))
         farthest = c;
     lab.expect_always("valley, curvature in the last 100 steps, farthest: " + label, farthest,
                       within(expected, tolerance));
@@ -160,8 +162,8 @@ void show_valley(Lab& lab) {
   curvature_is("nesterov", 8.80, 0.01);
   curvature_is("sam rho 0.05", 2, 0.01);
   curvature_is("msam rho 0.05", 2, 0.01);
-  curvature_is("sam rho 0.1", 2, 0.02);
-  curvature_is("msam rho 0.1", 2, 0.02);
+  curvature_is("sam rho 0.1", 2, 0.04);
+  curvature_is("msam rho 0.1", 2, 0.04);
   lab.expect_always("valley, msam rho -0.1 does not settle: largest of the last 100 losses",
                     restless.at("msam rho -0.1"), at_least(0.02));
   lab.expect_always("valley, msam rho 0.1: largest of the last 100 losses", restless.at("msam rho 0.1"), at_most(1e-3));

@@ -15,26 +15,22 @@ std::string style_of(const std::string& optimizer, size_t i) {
   return optimizer + std::string(std::min<size_t>(i, 2), '\'');
 }
 
-/// Differences of one kind, a point a seed, in the order of seeds, with their mean and its interval at the right.
+/// Differences of one kind, a point a study, in the order of studies, with their mean and its interval at the right.
 Panel difference_panel(const Pilot& pilot, bool by_loss) {
-  Panel panel{by_loss ? "test loss: SGD minus MSAM, % of SGD's mean" : "test accuracy: MSAM minus SGD, points", "seed",
+  Panel panel{by_loss ? "test loss: SGD minus MSAM, % of SGD's mean" : "test accuracy: MSAM minus SGD, points", "study",
               ""};
   Pilot judged = pilot;
   judged.rule.by_loss = by_loss;
   const PilotEvidence evidence = evidence_of(judged);
   const PilotVerdict verdict = judge(evidence, judged.rule);
-  Series points{"one seed", "msam", {}, {}, {}, {}, Series::Draw::points};
-  for (size_t i = 0; i < evidence.by_seed.size(); ++i)
-    points.x.push_back(static_cast<double>(i + 1)), points.y.push_back(evidence.by_seed[i]);
-  const double right = static_cast<double>(evidence.by_seed.size()) + 2;
-  Series mean{"mean and 95% interval, seeds and test rows",
-              "black",
-              {right},
-              {verdict.seeds.mean},
-              {verdict.low()},
-              {verdict.high()},
-              Series::Draw::points};
-  if (!std::isfinite(verdict.half_width)) mean.low.clear(), mean.high.clear();
+  const std::vector<double>& differences = evidence.replicates.differences;
+  Series points{"one study", "msam", {}, {}, {}, {}, Series::Draw::points};
+  for (size_t i = 0; i < differences.size(); ++i)
+    points.x.push_back(static_cast<double>(i + 1)), points.y.push_back(differences[i]);
+  const double right = static_cast<double>(differences.size()) + 2;
+  const Interval& all = verdict.difference.interval;
+  Series mean{"mean and 95% interval", "black", {right}, {all.mean}, {all.low()}, {all.high()}, Series::Draw::points};
+  if (!std::isfinite(all.half_width)) mean.low.clear(), mean.high.clear();
   panel.series = {points, mean};
   panel.rules = {{Rule::Along::y, 0, ""}};
   panel.x_range = Span{0, right + 1};
@@ -48,12 +44,17 @@ Panel grid_panel(const Pilot& pilot, const std::string& optimizer) {
   const bool by_loss = pilot.rule.by_loss;
   Panel panel{optimizer, with_rho ? "rho" : "lr / (1 - momentum)", by_loss ? "validation loss" : "validation acc %"};
   panel.log_x = true;
+  std::map<Hyperparameters, std::vector<double>> of_setting;  // one number a study
+  for (const Study& study : pilot.studies)
+    for (const Runs& trial : study.tuning.trials)
+      if (trial.setting.optimizer == optimizer && trial.diverged() == 0)
+        of_setting[trial.setting.hyperparameters].push_back(by_loss ? validation_loss(trial).mean
+                                                                    : 100 * validation_accuracy(trial).mean);
   std::map<double, std::map<double, double>> curves;  // momentum -> x -> loss or accuracy
-  for (const Runs& trial : pilot.comparison.tuning.trials) {
-    const Setting& s = trial.setting;
-    if (s.optimizer != optimizer || trial.diverged() > 0) continue;
-    const double x = with_rho ? s.value("rho") : step_length(s);
-    const double y = by_loss ? validation_loss(trial).mean : 100 * validation_accuracy(trial).mean;
+  for (const auto& [hyperparameters, values] : of_setting) {
+    const Setting s{.optimizer = optimizer, .hyperparameters = hyperparameters};
+    if (values.size() < pilot.studies.size()) continue;  // beyond the grid in some studies, or diverged
+    const double x = with_rho ? s.value("rho") : step_length(s), y = interval_95(values).mean;
     const auto [at, fresh] = curves[s.value("momentum")].emplace(x, y);
     if (!fresh) at->second = by_loss ? std::min(at->second, y) : std::max(at->second, y);
   }
@@ -114,8 +115,8 @@ std::vector<Figure> draw_pilot(const Pilot& pilot, const std::string& directory,
   add(figures, directory, "differences",
       line_figure("differences", data + ": MSAM's advantage over SGD",
                   {difference_panel(pilot, false), difference_panel(pilot, true)}, 2,
-                  "above 0 MSAM is better; same initial weights and batch order for both in each seed"),
-      "MSAM's advantage over SGD in each seed, and its mean.", problem);
+                  "above 0 MSAM is better; same split, initial weights and batch order for both in each study"),
+      "MSAM's advantage over SGD in each study, and its mean.", problem);
   problem = problem.empty() ? write_figures(pilot.comparison, directory) : problem;
   if (problem.empty())
     for (const Figure& figure : figures_of(pilot.comparison)) figures.push_back(figure);
@@ -130,7 +131,8 @@ std::vector<Figure> draw_pilot(const Pilot& pilot, const std::string& directory,
   std::vector<Panel> grids;
   for (const std::string& name : pilot.comparison.optimizers()) grids.push_back(grid_panel(pilot, name));
   add(figures, directory, "grid",
-      line_figure("grid", data + ": tuning", grids, 3, "at each point the best of the other settings tried"),
+      line_figure("grid", data + ": tuning", grids, 3,
+                  "means over the studies; at each point the best of the other settings tried"),
       pilot.rule.by_loss ? "Validation loss over the grid." : "Validation accuracy over the grid.", problem);
   return figures;
 }

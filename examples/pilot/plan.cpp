@@ -9,7 +9,6 @@ namespace minima::examples {
 
 namespace {
 
-constexpr double spacing = 4;             // between neighbours of a grid with rho
 constexpr double central_step = 0.5;      // lr / (1 - momentum) at the centre: optim's 0.05 with momentum 0.9
 constexpr double slower = 1.2;            // how much slower the machine may become before a plan no longer fits
 constexpr double curvature_share = 0.15;  // of the budget, at most
@@ -31,36 +30,35 @@ double central_rho(const std::string& optimizer) { return 2 * Setting{.optimizer
 /// A plan of the ladder.
 struct Extent {
   PilotGrid grid;
-  int64_t tuning_seeds, seeds, epochs, steps;  ///< runs of so many epochs, or of so many steps if that is more
+  int64_t seeds, studies, epochs, steps;  ///< runs of so many epochs, or of so many steps if that is more
 };
 
 constexpr PilotGrid smallest{2, 2, 2}, small{2, 3, 3}, middle{3, 3, 3}, large{3, 4, 4};
 const Extent ladder[] = {
-    {smallest, 1, 5, 3, 60},   {smallest, 1, 5, 5, 100},  {smallest, 1, 6, 8, 200}, {smallest, 1, 8, 12, 300},
-    {small, 1, 8, 12, 300},    {small, 1, 8, 20, 500},    {small, 2, 10, 20, 500},  {middle, 2, 10, 30, 700},
-    {middle, 2, 12, 40, 1000}, {middle, 3, 15, 50, 1500}, {large, 3, 20, 50, 2000},
+    {smallest, 1, 5, 3, 60},  {smallest, 1, 5, 5, 100},  {smallest, 1, 5, 8, 200},  {smallest, 2, 5, 12, 300},
+    {small, 2, 5, 12, 300},   {small, 2, 6, 20, 500},    {small, 2, 10, 20, 500},   {small, 3, 10, 30, 700},
+    {middle, 3, 10, 30, 700}, {middle, 3, 15, 40, 1000}, {middle, 3, 20, 50, 1500}, {large, 3, 20, 50, 2000},
 };
 
-/// The plan of one extent and its time, with room to spare.
+/// The plan of one extent and its time.
 PilotPlan plan_of(const Extent& extent, const PilotCosts& costs, int64_t steps_per_epoch, double seconds,
                   int64_t epochs) {
-  PilotPlan plan;
-  plan.grid = extent.grid;
-  plan.tuning_seeds = extent.tuning_seeds;
-  plan.seeds = extent.seeds;
+  constexpr double extension = 1.25;  // beyond the edges of the grid
+  PilotPlan plan{.grid = extent.grid, .seeds = extent.seeds, .studies = extent.studies};
   plan.epochs = epochs > 0 ? epochs : std::max(extent.epochs, (extent.steps + steps_per_epoch - 1) / steps_per_epoch);
   const double steps = static_cast<double>(plan.epochs * steps_per_epoch) * costs.all_steps();
-  const double tuning_round = 0.8 * steps + 3 * costs.measurement;
-  const double final_round = steps + 3 * static_cast<double>(plan.epochs + 1) * costs.measurement;
-  plan.tuning_seconds = static_cast<double>(plan.grid.trials() * plan.tuning_seeds) * tuning_round;
+  const double trial = 0.8 * steps + 3 * costs.measurement;
+  const double run = steps + 3 * static_cast<double>(plan.epochs + 1) * costs.measurement;
   const double affordable = curvature_share * seconds / (3 * costs.curvature);
-  plan.curvature_seeds = static_cast<int64_t>(std::clamp(std::floor(affordable), 0.0, 5.0));
-  plan.final_seconds =
-      static_cast<double>(plan.seeds) * final_round + static_cast<double>(plan.curvature_seeds) * 3 * costs.curvature;
+  plan.curvature_runs = static_cast<int64_t>(std::clamp(std::floor(affordable), 0.0, 5.0));
+  plan.study_seconds =
+      extension * static_cast<double>(halving_runs(plan.grid.trials())) * trial +
+      static_cast<double>(plan.seeds) * run +
+      3 * costs.curvature * static_cast<double>(plan.curvature_runs) / static_cast<double>(plan.studies);
   return plan;
 }
 
-double needed(const PilotPlan& plan) { return slower * (plan.tuning_seconds + plan.final_seconds); }
+double needed(const PilotPlan& plan) { return slower * plan.seconds(); }
 
 }  // namespace
 
@@ -76,17 +74,24 @@ std::vector<Setting> pilot_trials(const std::string& optimizer, const PilotGrid&
   for (const double momentum : momenta(grid.momenta)) {
     for (int i = 0; i < lrs; ++i) {
       for (int j = 0; j < rhos; ++j) {
-        const double step = grid_point(central_step, i, lrs, std::pow(spacing, grid.lrs - 1));
+        const double step = grid_point(central_step, i, lrs, std::pow(grid_spacing, grid.lrs - 1));
         Setting trial{.optimizer = optimizer,
                       .hyperparameters = {{"momentum", momentum}, {"lr", three_digits((1 - momentum) * step)}}};
         if (with_rho)
           trial.hyperparameters["rho"] =
-              three_digits(grid_point(central_rho(optimizer), j, rhos, std::pow(spacing, grid.rhos - 1)));
+              three_digits(grid_point(central_rho(optimizer), j, rhos, std::pow(grid_spacing, grid.rhos - 1)));
         trials.push_back(trial);
       }
     }
   }
   return trials;
+}
+
+int64_t halving_runs(int64_t trials) {
+  int64_t runs = 0;
+  for (int64_t rung = 0; rung < halving_rungs && (trials > 1 || rung == 0); ++rung, trials = (trials + 1) / 2)
+    runs += trials;
+  return runs;
 }
 
 double PilotCosts::all_steps() const {
@@ -107,9 +112,10 @@ PilotPlan plan_pilot(const PilotCosts& costs, int64_t steps_per_epoch, double se
   const PilotPlan least = plan_of(ladder[0], costs, steps_per_epoch, seconds, epochs);
   const double minutes = std::ceil(10 * 1.1 * (needed(least) + spent + reserve) / 60) / 10;
   fail("--minutes", number_text(seconds / 60), text("at least ", number_text(minutes)),
-       text("The smallest plan is ", least.grid.trials(), " trials and ", least.seeds, " seeds of ", least.epochs,
-            " epochs for each of three optimizers, and a step of all three takes ", fixed(1000 * costs.all_steps(), 2),
-            " ms here. A smaller --model", epochs > 0 ? ", fewer --epochs" : "", " or a larger --batch costs less."));
+       text("The smallest plan is ", least.grid.trials(), " trials for each of three optimizers in each of ",
+            least.studies, " studies, in runs of ", least.epochs, " epochs, and a step of all three takes ",
+            fixed(1000 * costs.all_steps(), 2), " ms here. A smaller --model", epochs > 0 ? ", fewer --epochs" : "",
+            " or a larger --batch costs less."));
 }
 
 }  // namespace minima::examples

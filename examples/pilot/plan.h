@@ -1,5 +1,6 @@
-// What a pilot tries and for how long: grids of equally many trials for SGD, SAM and MSAM, and the largest plan that
-// fits a time budget, from what a step and a measurement cost on this machine.
+// What a pilot tries and for how long. A pilot repeats a study as often as the time allows: tune SGD, SAM and MSAM on a
+// split of the training part, starting from grids of equally many trials, then train the chosen settings with new seeds
+// and test them. The plan is the largest that fits a time budget, from what a step and a measurement cost here.
 // Not here: measuring those costs and keeping to the plan (runs.h).
 #pragma once
 
@@ -21,6 +22,9 @@ struct PilotGrid {
   int trials() const { return momenta * lrs * rhos; }
 };
 
+/// Between neighbours of a grid with rho; learning rates of a grid without rho are 2 apart or closer.
+inline constexpr double grid_spacing = 4;
+
 /// The trials of one optimizer. One with rho gets `lrs` learning rates, each 4 times the one before, and `rhos` radii,
 /// likewise, around `lr_per_momentum` * (1 - momentum) and around its starting rho. One without gets as many trials:
 /// the same range of learning rates, lrs * rhos of them.
@@ -34,16 +38,23 @@ struct PilotCosts {
   double all_steps() const;            ///< one step of each optimizer
 };
 
+/// How many runs successive halving makes of a grid: every trial with one seed, the better half with a second one, and
+/// so on, until two are left or the last rung is done.
+int64_t halving_runs(int64_t trials);
+inline constexpr int64_t halving_rungs = 5;
+
 struct PilotPlan {
   PilotGrid grid{};
-  int64_t tuning_seeds = 0, epochs = 0;
-  int64_t seeds = 0;            ///< of the final comparison, as expected; more are run if there is time
-  int64_t curvature_seeds = 0;  ///< in how many of them curvature is measured
-  double tuning_seconds = 0, final_seconds = 0;  ///< as expected
+  int64_t epochs = 0;
+  int64_t seeds = 0;           ///< of each optimizer's chosen setting, in each study
+  int64_t studies = 0;         ///< as expected; more are made if there is time
+  int64_t curvature_runs = 0;  ///< in how many seeds curvature is measured
+  double study_seconds = 0;    ///< as expected
+  double seconds() const { return static_cast<double>(studies) * study_seconds; }
 };
 
-/// What cannot be had in less: seeds of the final comparison that allow a verdict, and the smallest grid.
-inline constexpr int64_t fewest_pilot_seeds = 5, most_pilot_seeds = 30;
+/// Studies without which a plan is too small, and beyond which no more are made.
+inline constexpr int64_t fewest_pilot_studies = 5, most_pilot_studies = 40;
 
 /// The largest plan of a fixed ladder that fits into `seconds`, with room for a machine that becomes a fifth slower.
 /// `epochs` > 0 fixes the length of the runs. An error in the name of --minutes says what the smallest plan needs:

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
-#include <tuple>
 
 #include "examples/kit/json.h"
 #include "examples/kit/program.h"
@@ -58,29 +59,57 @@ std::vector<double> epoch_ratios(const Pilot& pilot, const std::string& optimize
   return cost_ratios(pilot.of(optimizer), pilot.of("sgd"));
 }
 
+/// "0.05", or "0.02 to 0.08": a hyperparameter as the studies chose it.
+std::string chosen_text(const Pilot& pilot, const std::string& optimizer, const std::string& name) {
+  std::vector<double> values;
+  for (const Study& study : pilot.studies) values.push_back(named(study.runs, optimizer).setting.value(name));
+  if (values.empty() || !Setting{.optimizer = optimizer}.has(name)) return "-";
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  return *low == *high ? number_text(*low) : number_text(*low) + " to " + number_text(*high);
+}
+
 PilotSection generalisation(const Pilot& pilot) {
-  Table table{{"optimizer", "lr", "momentum", "rho", "test acc %", "test loss", "train loss", "minus sgd: acc, points",
-               "minus sgd: loss", "runs"}};
+  Table table{{"optimizer", "lr", "momentum", "rho", "test acc %", "median", "test loss", "train loss",
+               "minus sgd: acc, points", "better in", "minus sgd: loss", "runs"}};
+  const Comparison& c = pilot.comparison;
   const Runs& sgd = pilot.of("sgd");
-  for (const Runs& runs : pilot.comparison.runs) {
-    const Setting& s = runs.setting;
+  for (const Runs& runs : c.runs) {
     const bool reference = &runs == &sgd;
-    const std::string count = text(runs.results.size());
-    table.push_back({runs.name(), s.value_text("lr"), s.value_text("momentum"), s.value_text("rho"),
-                     interval_text(runs.mean(test_accuracy), 100), interval_text(runs.mean(test_loss)),
+    const auto minus_sgd = [&](Judged judged) {
+      return difference_of(replicates_of(runs, sgd, judged, c.test_per_train, study_of));
+    };
+    std::string count = text(runs.results.size());
+    if (runs.diverged() > 0) count += text(", ", runs.diverged(), " diverged");
+    if (const int64_t low = collapsed(runs, c.runs, c.guessing); low > 0) count += text(", ", low, " collapsed");
+    const Difference accuracy = minus_sgd(Judged::accuracy);
+    const std::string name = runs.name();
+    table.push_back({name, chosen_text(pilot, name, "lr"), chosen_text(pilot, name, "momentum"),
+                     chosen_text(pilot, name, "rho"), interval_text(runs.mean(test_accuracy), 100),
+                     short_text(100 * median(runs.values(test_accuracy)), 4), interval_text(runs.mean(test_loss)),
                      interval_text(runs.mean(at_end(&Measurement::train_loss))),
-                     reference ? "-" : difference_text(runs.minus(sgd, test_accuracy), 100),
-                     reference ? "-" : difference_text(runs.minus(sgd, test_loss)),
-                     runs.diverged() > 0 ? text(count, ", ", runs.diverged(), " diverged") : count});
+                     reference ? "-" : difference_text(accuracy.interval, 100),
+                     reference ? "-" : fixed(100 * accuracy.improved, 0) + "%",
+                     reference ? "-" : difference_text(minus_sgd(Judged::loss).interval), count});
   }
-  const PilotVerdict verdict = judge(evidence_of(pilot), pilot.rule);
-  return {"Generalisation",
-          text("Means over the seeds and 95% intervals, at the end of training, on the held-out test part. Differences "
-               "are paired by seed: same initial weights, same batch order."),
-          table,
-          text("These intervals cover seeds alone. Another draw of ", pilot.comparison.test_samples,
-               " test rows would move the difference between SGD and MSAM by up to about ", size_text(verdict.rows),
-               pilot.rule.by_loss ? " percent" : " points", " more (95%); the recommendation counts both.")};
+  const Difference d = judge(evidence_of(pilot), pilot.rule).difference;
+  const std::string unit = pilot.rule.by_loss ? " percent" : " points";
+  const std::string luck =
+      c.test_per_train > 0
+          ? text(
+                "Each study split the data anew: the intervals of the differences hold the luck of the split, of "
+                "tuning and of the seeds (corrected resampled t-test).")
+          : text(
+                "All studies share the test part. The intervals of the differences hold the luck of tuning and of the "
+                "seeds, ",
+                size_text(d.replicates), unit, " to either side, and that of the ", c.test_samples, " test rows, ",
+                size_text(d.rows), unit, ".");
+  return {
+      "Generalisation",
+      text("Means over the runs of all studies, at the end of training, on held-out test rows. Differences are "
+           "paired: same split, same initial weights, same batch order. \"Better in\" is the share of the studies."),
+      table,
+      text(luck, " One test row is ", short_text(100.0 / static_cast<double>(c.test_samples)),
+           " points of accuracy. Collapsed runs ended far below the others.")};
 }
 
 PilotSection costs(const Pilot& pilot) {
@@ -202,9 +231,10 @@ PilotSection momentum(const Pilot& pilot) {
 /// standard deviations of the difference between two samples of these sizes).
 std::string difference_of_parts(const Pilot& pilot) {
   const double test = pilot.of("sgd").mean(test_accuracy).mean;
-  const Runs* chosen = pilot.comparison.tuning.best("sgd", pilot.rule.tuned_by());
-  if (!chosen) return "";
-  const double validation = validation_accuracy(*chosen).mean, p = (test + validation) / 2;
+  std::vector<double> validations;
+  for (const Study& study : pilot.studies) validations.push_back(validation_accuracy(study.tuning.chosen("sgd")).mean);
+  if (validations.empty()) return "";
+  const double validation = interval_95(validations).mean, p = (test + validation) / 2;
   const double rows = 1 / (validation_fraction * static_cast<double>(pilot.comparison.train_samples)) +
                       1 / static_cast<double>(pilot.comparison.test_samples);
   if (!(std::abs(test - validation) > 3 * std::sqrt(p * (1 - p) * rows))) return "";
@@ -226,79 +256,97 @@ PilotSection warnings(const Pilot& pilot) {
           difference_of_parts(pilot)};
 }
 
-/// A mean over tuning seeds; with two, an interval would say less than the numbers.
-std::string trial_mean(const Interval& i, double scale = 1) {
-  return interval_text(i.count < 3 ? Interval{i.mean, NAN, 1} : i, scale);
-}
-
 PilotSection tuning(const Pilot& pilot) {
-  const Tuning& tuning = pilot.comparison.tuning;
-  Table chosen{{"chosen", "lr", "momentum", "rho", "validation loss", "validation acc %", ""}}, all = chosen;
-  all[0][0] = "optimizer";
-  std::vector<const Runs*> trials;
-  for (const Runs& trial : tuning.trials) trials.push_back(&trial);
-  const auto place = [](const Runs& trial) {
-    return std::tuple(trial.setting.value("momentum"), trial.setting.value("lr"), trial.setting.value("rho"));
-  };
-  std::stable_sort(trials.begin(), trials.end(), [&](auto* a, auto* b) { return place(*a) < place(*b); });
-  for (const std::string& name : pilot.comparison.optimizers())
-    for (const Runs* trial : trials) {
-      const Setting& s = trial->setting;
-      if (s.optimizer != name) continue;
-      const bool is_chosen = trial == tuning.best(name, tuning.judged_by);
-      const std::string edge = is_chosen && tuning.at_edge(*trial) ? "at the edge of the grid" : "";
-      std::vector<std::string> row{name,
-                                   s.value_text("lr"),
-                                   s.value_text("momentum"),
-                                   s.value_text("rho"),
-                                   trial->diverged() > 0 ? "diverged" : trial_mean(validation_loss(*trial)),
-                                   trial_mean(validation_accuracy(*trial), 100),
-                                   edge};
-      if (is_chosen) chosen.push_back(row), row.back() = edge.empty() ? "chosen" : "chosen, " + edge;
-      all.push_back(row);
+  Table chosen{
+      {"study", "chosen", "lr", "momentum", "rho", "validation acc %", "validation loss", "trials", "runs", ""}};
+  Table all{{"study", "optimizer", "lr", "momentum", "rho", "seeds", "validation acc %", "validation loss", ""}};
+  int64_t number = 0, edges = 0;
+  for (const Study& study : pilot.studies) {
+    ++number;
+    for (const std::string& name : pilot_optimizers()) {
+      const Runs& best = study.tuning.chosen(name);
+      int64_t trials = 0, runs = 0;
+      for (const Runs& trial : study.tuning.trials) {
+        const Setting& s = trial.setting;
+        if (s.optimizer != name) continue;
+        ++trials, runs += std::ssize(trial.results);
+        all.push_back({text(number), name, s.value_text("lr"), s.value_text("momentum"), s.value_text("rho"),
+                       text(trial.results.size()),
+                       trial.diverged() > 0 ? "diverged" : interval_text(validation_accuracy(trial), 100),
+                       trial.diverged() > 0 ? "" : interval_text(validation_loss(trial)),
+                       &trial == &best ? "chosen" : ""});
+      }
+      const bool at_edge = study.tuning.at_edge(best);
+      edges += at_edge;
+      const Setting& s = best.setting;
+      chosen.push_back({text(number), name, s.value_text("lr"), s.value_text("momentum"), s.value_text("rho"),
+                        interval_text(validation_accuracy(best), 100), interval_text(validation_loss(best)),
+                        text(trials), text(runs), at_edge ? "at the edge of what was tried" : ""});
     }
-  const std::vector<std::string> edges = tuning.chosen_at_edge();
-  const int64_t planned = pilot.plan.grid.trials() * pilot.plan.tuning_seeds;
-  const int64_t done = tuning.trials_each() * tuning.seeds();
+  }
   return {
       "Tuning",
-      text(tuning.trials_each(), " trials for each optimizer, over ", tuning.seeds(),
-           tuning.seeds() == 1 ? " seed" : " seeds", " of their own, on 80% of the training part; chosen by the mean ",
-           tuning.judged_by == JudgedBy::loss ? "loss on the other 20%."
-                                              : "accuracy on the other 20%, of equals by the loss.",
-           " The test part took no part.",
-           done < planned ? text(" The machine was slower than it was when measured: ", planned - done, " of ", planned,
-                                 " rounds were not done.")
-                          : ""),
+      text("In each study, for each optimizer: ", pilot.plan.grid.trials(),
+           " trials with one seed, the better half with a second one, and so on; then settings beyond the edges at "
+           "which "
+           "the best lay. Each seed trains on 80% of the training part, drawn anew, and is judged on the rest, by the "
+           "mean ",
+           pilot.rule.by_loss
+               ? "loss."
+               : "accuracy; of trials that the accuracy does not tell apart, that with the lowest loss is "
+                 "chosen.",
+           " The test part took no part."),
       chosen,
-      edges.empty() ? ""
-                    : "At the edge of what was tried: " + listed(edges) +
-                          ". Better settings may lie beyond; more minutes widen the grid.",
+      edges == 0 ? ""
+                 : text("In ", edges,
+                        " cases the chosen setting lies at the edge of what was tried, after the grid was "
+                        "extended: better settings may lie beyond."),
       all};
 }
 
 }  // namespace
 
+std::vector<Runs> runs_of(const std::vector<Study>& studies) {
+  std::vector<Runs> all;
+  for (const Study& study : studies)
+    for (size_t k = 0; k < study.runs.size(); ++k) {
+      if (all.size() <= k) all.push_back({study.runs[k].setting});
+      all[k].results.insert(all[k].results.end(), study.runs[k].results.begin(), study.runs[k].results.end());
+    }
+  return all;
+}
+
+namespace {
+
+/// In how many studies a run is one of those that `chosen` counts.
+int studies_with(const Runs& runs, const std::function<int64_t(const Runs&)>& chosen) {
+  std::map<uint64_t, Runs> by_study;
+  for (const RunResult& run : runs.results) by_study[study_of(run.seed)].results.push_back(run);
+  int count = 0;
+  for (const auto& [study, of_study] : by_study) count += chosen(of_study) > 0;
+  return count;
+}
+
+}  // namespace
+
 PilotEvidence evidence_of(const Pilot& pilot, const std::string& optimizer) {
-  PilotEvidence evidence;
-  evidence.runs = static_cast<int>(pilot.of("sgd").results.size());
-  evidence.sgd_diverged = static_cast<int>(pilot.of("sgd").diverged());
-  evidence.msam_diverged = static_cast<int>(pilot.of(optimizer).diverged());
-  const auto pairs = pairs_with_sgd(pilot, optimizer);
-  if (pairs.empty()) return evidence;
-  double sgd_loss = 0;
-  for (const auto& [run, sgd] : pairs) sgd_loss += sgd->last().test_loss / static_cast<double>(pairs.size());
-  const double scale = pilot.rule.by_loss ? 100 / sgd_loss : 100;
-  for (const auto& [run, sgd] : pairs) {
-    const Measurement &a = run->last(), &b = sgd->last();
-    evidence.by_seed.push_back(scale *
-                               (pilot.rule.by_loss ? b.test_loss - a.test_loss : a.test_accuracy - b.test_accuracy));
-    const char* of_row = pilot.rule.by_loss ? "row_loss" : "row_correct";
-    const std::vector<double>&ours = run->seen.at(of_row), &sgds = sgd->seen.at(of_row);
-    std::vector<double>& rows = evidence.by_row.emplace_back();
-    for (size_t i = 0; i < ours.size(); ++i)
-      rows.push_back(scale * (pilot.rule.by_loss ? sgds[i] - ours[i] : ours[i] - sgds[i]));
-  }
+  const Comparison& c = pilot.comparison;
+  const Runs &sgd = pilot.of("sgd"), &runs = pilot.of(optimizer);
+  const auto diverged = [](const Runs& r) { return r.diverged(); };
+  const auto low = [&](const Runs& r) { return collapsed(r, c.runs, c.guessing); };
+  PilotEvidence evidence{.replicates = replicates_of(runs, sgd, pilot.rule.by_loss ? Judged::loss : Judged::accuracy,
+                                                     c.test_per_train, study_of),
+                         .test_rows = c.test_samples,
+                         .studies = studies_with(sgd, [](const Runs&) { return 1; }),
+                         .sgd_diverged = studies_with(sgd, diverged),
+                         .msam_diverged = studies_with(runs, diverged),
+                         .sgd_collapsed = studies_with(sgd, low),
+                         .msam_collapsed = studies_with(runs, low)};
+  // MSAM's advantage: points of accuracy, or percent of SGD's loss less of it
+  const double scale = pilot.rule.by_loss ? -100 / sgd.mean(test_loss).mean : 100;
+  for (double& d : evidence.replicates.differences) d *= scale;
+  for (auto& rows : evidence.replicates.by_row)
+    for (double& row : rows) row *= scale;
   return evidence;
 }
 
@@ -333,41 +381,55 @@ std::string recommendation(const Pilot& pilot) {
   else if (!msam.empty())
     result += text(" An epoch of MSAM took ", fixed(median(msam), 2), " times as long as one of SGD.");
   if (!sam.empty()) {
-    const Interval d = interval_95(evidence_of(pilot, "sam").by_seed);
+    const Interval d = difference_of(evidence_of(pilot, "sam").replicates).interval;
     result += text(" SAM, at a median of ", fixed(median(sam), 2), " times: ", difference_text(d),
-                   pilot.rule.by_loss ? " percent" : " points", " over seeds alone.");
+                   pilot.rule.by_loss ? " percent" : " points", ".");
   }
   if (pilot.stopped) result += " The pilot was stopped early; this is what was finished by then.";
   return result;
 }
 
 std::vector<PilotSection> pilot_sections(const Pilot& pilot) {
-  return {generalisation(pilot), costs(pilot),    sharpness(pilot), stability(pilot),
-          momentum(pilot),       warnings(pilot), tuning(pilot)};
+  std::vector<PilotSection> sections{generalisation(pilot), costs(pilot)};
+  if (pilot.prices.known()) sections.push_back(money_section(pilot));
+  for (const auto& section : {sharpness, stability, momentum, warnings, tuning}) sections.push_back(section(pilot));
+  return sections;
 }
 
 std::string pilot_json(const Pilot& pilot) {
+  const Money money = money_of(pilot, pilot.prices);
   const PilotVerdict v = judge(evidence_of(pilot), pilot.rule);
   const Interval cosine = momentum_of(pilot, "sgd").cosine, slope = momentum_of(pilot, "sgd").slope;
+  const Money::BreakEven even = money.break_even(v.difference.interval, /*with_tuning=*/true);
   return json_text(json_of(
              {{"schema", schema_version},
               {"advice", advice_text(v.advice)},
               {"measure", std::string(pilot.rule.by_loss ? "percent of SGD's test loss" : "points of accuracy")},
               {"margin", pilot.rule.margin},
-              {"msam_advantage", v.seeds.mean},
-              {"low", v.low()},
-              {"high", v.high()},
-              {"seeds", static_cast<int64_t>(v.seeds.count)},
-              {"seeds_half_width", v.seeds.half_width},
-              {"test_rows_half_width", v.rows},
-              {"more_seeds", static_cast<int64_t>(v.more_seeds)},
-              {"test_rows_needed", static_cast<int64_t>(v.rows_needed)},
+              {"msam_advantage", v.difference.interval.mean},
+              {"low", v.difference.interval.low()},
+              {"high", v.difference.interval.high()},
+              {"p", v.difference.p},
+              {"better_in", v.difference.improved},
+              {"studies", static_cast<int64_t>(v.difference.interval.count)},
+              {"studies_half_width", v.difference.replicates},
+              {"test_rows_half_width", v.difference.rows},
+              {"more_studies", static_cast<int64_t>(v.more_studies)},
+              {"test_rows_needed", v.rows_needed},
+              {"hourly_cost", pilot.prices.per_hour},
+              {"runs_per_month", pilot.prices.per_month},
+              {"msam_costs_more_a_month", money.more_a_month.mean},
+              {"msam_costs_more_a_month_half_width", money.more_a_month.half_width},
+              {"tuning_cost", money.tuning},
+              {"break_even_per_unit", even.middle},
+              {"break_even_low", even.low},
+              {"break_even_high", even.high},
               {"cosine_v_g", cosine.mean},
               {"cosine_v_g_half_width", cosine.half_width},
               {"slope_along_v", slope.mean},
               {"slope_along_v_half_width", slope.half_width},
-              {"trials_per_optimizer", pilot.comparison.tuning.trials_each()},
-              {"tuning_seeds", pilot.comparison.tuning.seeds()},
+              {"trials_per_optimizer", static_cast<int64_t>(pilot.plan.grid.trials())},
+              {"seeds_per_study", pilot.plan.seeds},
               {"epochs", pilot.plan.epochs},
               {"budget_seconds", pilot.budget},
               {"seconds", pilot.seconds},

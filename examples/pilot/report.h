@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "examples/compare/comparison.h"
+#include "examples/pilot/money.h"
 #include "examples/pilot/plan.h"
 #include "examples/pilot/runs.h"
 #include "examples/pilot/verdict.h"
@@ -14,9 +15,11 @@ namespace minima::examples {
 
 /// All of a finished pilot.
 struct Pilot {
-  Comparison comparison;  ///< the final runs and the tuning
+  Comparison comparison;  ///< the runs of all studies, with the settings that each study chose
   PilotRule rule;
   PilotPlan plan;
+  std::vector<Study> studies{};
+  Prices prices{};
   double budget = 0, seconds = 0;
   bool stopped = false;  ///< by Ctrl-C
 
@@ -32,7 +35,10 @@ struct PilotSection {
   Table details{};
 };
 
-/// Differences by seed and by test row, in the units of the rule.
+/// The runs of all studies, an entry for each optimizer. Their settings are those of the first study.
+std::vector<Runs> runs_of(const std::vector<Study>& studies);
+
+/// Differences by study and, where all share the test part, by test row, in the units of the rule.
 PilotEvidence evidence_of(const Pilot& pilot, const std::string& optimizer = "msam");
 
 /// Seconds until two runs first reach what the worse of the two ends with, as the ratio of the first to the second:
@@ -45,7 +51,7 @@ double wobble(const RunResult& run);
 /// The recommendation, with its uncertainty.
 std::string recommendation(const Pilot& pilot);
 
-/// Generalisation, time and memory, sharpness, stability, momentum, warnings, tuning.
+/// Generalisation, time and memory, money where prices are known, sharpness, stability, momentum, warnings, tuning.
 std::vector<PilotSection> pilot_sections(const Pilot& pilot);
 
 /// The verdict and what it rests on as one JSON object: pilot.json.

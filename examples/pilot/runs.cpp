@@ -15,31 +15,10 @@ namespace {
 
 constexpr double too_late = 1.1;  // of the budget: no run goes on beyond
 constexpr int64_t probes_per_run = 120;
+constexpr int most_extensions = 2;                    // of a grid, beyond the edge at which the best trial lies
 constexpr double usual_lr = 0.1, smallest_lr = 1e-9;  // at which costs are measured
 
 int64_t milliseconds(double seconds) { return static_cast<int64_t>(1000 * seconds); }
-
-/// Correctness and cross entropy of every row, in eval mode at the present weights.
-void note_rows(Run& run) {
-  NoGrad no_grad;
-  nn::Module& model = run.model();
-  const Problem& problem = run.problem();
-  const bool was_training = model.training;
-  model.eval();
-  const int64_t batch = std::min<int64_t>(500, problem.test.size());
-  for (const auto& [x, y] : datasets::Loader(problem.test, {.batch_size = batch, .shuffle = false}).epoch(0)) {
-    const Tensor log_probabilities = log_softmax(model(x.to(problem.device))).value().to(Device::cpu);
-    const std::vector<double> values = log_probabilities.to_vector<double>();
-    const auto classes = static_cast<size_t>(log_probabilities.shape()[1]);
-    for (size_t i = 0; i < static_cast<size_t>(y.numel()); ++i) {
-      const auto row = values.begin() + static_cast<std::ptrdiff_t>(i * classes);
-      const auto label = static_cast<std::ptrdiff_t>(y.at(static_cast<int64_t>(i)));
-      run.note("row_loss", -row[label]);
-      run.note("row_correct", std::max_element(row, row + static_cast<std::ptrdiff_t>(classes)) - row == label);
-    }
-  }
-  model.train(was_training);
-}
 
 /// What a final run notes.
 Observer final_observer(int64_t steps) {
@@ -74,12 +53,16 @@ Row trial_row(const Problem& problem, const Setting& setting, const RunResult& r
 
 }  // namespace
 
-PilotSession::PilotSession(const PilotClock& clock, const std::string& directory)
-    : clock_(clock), trials_(directory, "trials"), metrics_(directory), progress_(milliseconds(clock.budget())) {
+PilotSession::PilotSession(const PilotClock& clock, const std::string& directory) : clock_(clock) {
   catch_interrupts();
+  if (directory.empty()) return;
+  trials_.emplace(directory, "trials"), metrics_.emplace(directory);
+  progress_.emplace(milliseconds(clock.budget()));
 }
 
-void PilotSession::tell(const std::string& note) { progress_.update(milliseconds(clock_.elapsed()), note); }
+void PilotSession::tell(const std::string& note) {
+  if (progress_) progress_->update(milliseconds(clock_.elapsed()), note);
+}
 
 void PilotSession::check_time() const {
   if (interrupted() || clock_.elapsed() > too_late * clock_.budget()) throw Out{};
@@ -134,84 +117,92 @@ RunResult PilotSession::run(const Problem& problem, const Setting& setting, uint
     check_time();
     tell(note);
   };
-  if (measures.every_epoch)
+  if (measures.every_epoch && metrics_)
     observer.after_measurement = [&](Run& run) {
-      metrics_.write(metrics_row(problem, setting, seed, run.result().last()));
+      metrics_->write(metrics_row(problem, setting, seed, run.result().last()));
     };
   return train_to_end(run, observer, measures);
 }
 
-std::vector<Runs> PilotSession::tune(const Problem& tuning, const PilotPlan& plan, double until) {
-  std::vector<std::vector<Runs>> grids;  // each optimizer's, in an order of its own, the same for every seed
-  for (size_t k = 0; k < pilot_optimizers().size(); ++k) {
-    const std::vector<Setting> trials = pilot_trials(pilot_optimizers()[k], plan.grid);
-    std::vector<Runs>& grid = grids.emplace_back();
-    for (const int64_t i : Generator{first_tuning_seed + k, 0}.permutation(plan.grid.trials())) {
-      grid.push_back({trials[static_cast<size_t>(i)]});
-      grid.back().setting.steps = plan.epochs * tuning.steps_per_epoch();
-    }
-  }
-  const double start = clock_.elapsed();
-  const int64_t in_all = plan.grid.trials() * plan.tuning_seeds;
-  const auto time_for = [&](int64_t round) {
-    const double now = clock_.elapsed();
-    return round == 0 || now + (now - start) / static_cast<double>(round) < until;
-  };
-  int64_t round = 0;
-  try {
-    for (; round < in_all; ++round) {
-      if (!time_for(round)) throw Out{};
-      const auto trial = static_cast<size_t>(round % plan.grid.trials());
-      const uint64_t seed = first_tuning_seed + static_cast<uint64_t>(round / plan.grid.trials());
-      const std::string note = text("tuning, round ", round + 1, " of ", in_all);
-      std::vector<RunResult> results;  // counted when all optimizers have done it
-      for (const std::vector<Runs>& grid : grids) {
-        const Setting& setting = grid[trial].setting;
-        results.push_back(run(tuning, setting, seed, {}, {.every_epoch = false}, note));
-        trials_.write(trial_row(tuning, setting, results.back()));
-      }
-      for (size_t k = 0; k < grids.size(); ++k) grids[k][trial].results.push_back(results[k]);
-      progress_.plain_line(text("tuning: ", round + 1, " of ", in_all, " rounds"));
-    }
-  } catch (const Out&) { stopped_ = interrupted(); }
-  // Whole seeds alone, or as much as there is of the first.
-  const auto whole_seeds = static_cast<size_t>(std::max<int64_t>(1, round / plan.grid.trials()));
-  std::vector<Runs> tried;
-  for (const std::vector<Runs>& grid : grids)
-    for (Runs trial : grid) {
-      if (trial.results.size() > whole_seeds) trial.results.resize(whole_seeds);
-      if (!trial.results.empty()) tried.push_back(trial);
-    }
-  return tried;
+uint64_t study_seed(int64_t study, int64_t run) { return static_cast<uint64_t>(1000 * study + run); }
+
+void PilotSession::try_once(Runs& trial, const Problem& problem, int64_t study, const std::string& note) {
+  const auto seed = static_cast<uint64_t>(1000000 + 1000 * study + std::ssize(trial.results));
+  const Problem tuning = validation_problem(problem, seed);
+  trial.results.push_back(run(tuning, trial.setting, seed, {}, {.every_epoch = false}, note));
+  if (trials_) trials_->write(trial_row(tuning, trial.setting, trial.results.back()));
 }
 
-std::vector<Runs> PilotSession::compare(const Problem& problem, const PilotPlan& plan,
-                                        const std::vector<Setting>& chosen, int64_t curvature_samples, double until) {
-  std::vector<Runs> all;
-  for (Setting setting : chosen) {
-    setting.steps = plan.epochs * problem.steps_per_epoch();
-    all.push_back({setting});
+void PilotSession::tune(Tuning& tuning, const std::string& optimizer, const Problem& problem, const PilotPlan& plan,
+                        int64_t study) {
+  const std::string note = text("study ", study, ", tuning ", optimizer);
+  const int64_t steps = plan.epochs * validation_problem(problem).steps_per_epoch();
+  std::vector<Runs> trials;
+  for (Setting trial : pilot_trials(optimizer, plan.grid)) {
+    trial.steps = steps;
+    trials.push_back({trial});
   }
-  double last_round = 0;
-  int64_t seed = 1;
-  for (; seed <= most_pilot_seeds && !interrupted(); ++seed) {
+  size_t alive = trials.size();
+  const auto is_better = [&](const Runs& a, const Runs& b) {
+    if ((a.diverged() > 0) != (b.diverged() > 0)) return b.diverged() > 0;
+    return a.diverged() == 0 && better(a, b, tuning.judged_by);
+  };
+  for (int64_t rung = 0; rung < halving_rungs && (alive > 1 || rung == 0); ++rung, alive = (alive + 1) / 2) {
+    for (size_t i = 0; i < alive; ++i) try_once(trials[i], problem, study, note);
+    std::stable_sort(trials.begin(), trials.begin() + static_cast<std::ptrdiff_t>(alive), is_better);
+  }
+  tuning.trials.insert(tuning.trials.end(), trials.begin(), trials.end());
+  for (int extension = 0; extension < most_extensions; ++extension) {
+    const Runs* best = tuning.best(optimizer, tuning.judged_by);
+    if (!best) return;
+    const size_t seeds = best->results.size();
+    std::vector<Runs> beyond;
+    for (Setting& trial : tuning.beyond_the_edge(*best, optim::is_wrapper(optimizer) ? grid_spacing : 2.0))
+      beyond.push_back({trial});
+    if (beyond.empty()) return;
+    for (Runs& trial : beyond) {
+      while (trial.results.size() < seeds) try_once(trial, problem, study, note + ", beyond the grid");
+      tuning.trials.push_back(trial);
+    }
+  }
+}
+
+Study PilotSession::study(const Problem& problem, const PilotPlan& plan, JudgedBy judged_by, int64_t curvature_samples,
+                          int64_t number, const std::vector<std::string>& optimizers) {
+  Study study;
+  study.tuning.judged_by = judged_by;
+  study.tuning.validation_rows = validation_problem(problem).test.size();
+  for (const std::string& name : optimizers) {
+    tune(study.tuning, name, problem, plan, number);
+    Setting chosen = study.tuning.chosen(name).setting;
+    chosen.steps = plan.epochs * problem.steps_per_epoch();
+    study.runs.push_back({chosen});
+  }
+  for (int64_t i = 1; i <= plan.seeds; ++i)  // seeds outermost: what else the machine does meets all alike
+    for (Runs& runs : study.runs) {
+      const bool curvature = (number - 1) * plan.seeds + i <= plan.curvature_runs;
+      runs.results.push_back(run(problem, runs.setting, study_seed(number, i), final_observer(runs.setting.steps),
+                                 {.curvature_samples = curvature ? curvature_samples : 0},
+                                 text("study ", number, ", ", runs.name(), ", seed ", i)));
+      if (runs.results.back().diverged() && progress_) progress_->line(runs.results.back().divergence);
+    }
+  return study;
+}
+
+std::vector<Study> PilotSession::studies(const Problems& problems, const PilotPlan& plan, JudgedBy judged_by,
+                                         int64_t curvature_samples, double until) {
+  std::vector<Study> all;
+  double last = 0;
+  for (int64_t number = 1; number <= most_pilot_studies && !interrupted(); ++number) {
     const double start = clock_.elapsed();
-    if (seed > fewest_seeds && start + last_round > until) break;
-    std::vector<RunResult> round;
+    if (number > fewest_replicates && start + last > until) break;
     try {
-      for (const Runs& runs : all) {
-        const Measures measures{.curvature_samples = seed <= plan.curvature_seeds ? curvature_samples : 0};
-        round.push_back(run(problem, runs.setting, static_cast<uint64_t>(seed), final_observer(runs.setting.steps),
-                            measures, text(runs.name(), ", seed ", seed)));
-        if (round.back().diverged()) progress_.line(round.back().divergence);
-      }
+      all.push_back(study(problems.of_seed(static_cast<uint64_t>(number)), plan, judged_by, curvature_samples, number));
     } catch (const Out&) { break; }
-    for (size_t k = 0; k < all.size(); ++k) all[k].results.push_back(round[k]);
-    last_round = clock_.elapsed() - start;
-    progress_.plain_line(text("final comparison: seed ", seed, " done"));
+    last = clock_.elapsed() - start;
+    progress_->plain_line(text("study ", number, " done"));
   }
   stopped_ = interrupted();
-  if (seed == 1) all.clear();
   return all;
 }
 

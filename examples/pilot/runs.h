@@ -1,15 +1,16 @@
-// The runs of a pilot, kept to a time budget: what a step costs here, tuning in rounds of one trial of each optimizer,
-// then seed after seed of all three while there is time. A machine that slows down gets fewer rounds and seeds, equally
-// many for each optimizer. Ctrl-C ends it early, with what has been finished.
+// The runs of a pilot, kept to a time budget: what a step costs here, then study after study while there is time. A
+// machine that slows down makes fewer studies. Ctrl-C ends it early, with the studies that are finished.
 // Not here: what is planned (plan.h), what the results mean (verdict.h, report.h).
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "examples/kit/json.h"
 #include "examples/kit/progress.h"
+#include "examples/kit/session.h"
 #include "examples/pilot/plan.h"
 
 namespace minima::examples {
@@ -19,9 +20,17 @@ namespace minima::examples {
 //   epoch
 //   cosine       cos(v, g)
 //   slope        <v, g> / |v|: what the loss of that batch falls by along the coming update, per length
-// and at the end, for each row of the test part:
-//   row_correct  1 or 0
-//   row_loss     cross entropy
+// and at the end what note_rows notes of each row of the test part (difference.h).
+
+/// One study: the settings that tuning chose, on a split of its own, and their runs with new seeds.
+struct Study {
+  Tuning tuning;
+  std::vector<Runs> runs;  ///< in the order of pilot_optimizers()
+};
+
+/// Seeds of a study's runs: 1000 times its number, and then 1, 2, ... Tuning has seeds far from them.
+uint64_t study_seed(int64_t study, int64_t run);
+inline uint64_t study_of(uint64_t seed) { return seed / 1000; }
 
 /// Wall time since the program began, against its budget.
 class PilotClock {
@@ -37,28 +46,35 @@ class PilotClock {
 
 class PilotSession {
  public:
-  /// Writes trials.csv and metrics.csv (and .jsonl) in `directory`.
+  /// Writes trials.csv and metrics.csv (and .jsonl) in `directory`, and shows progress; with an empty one does neither.
   PilotSession(const PilotClock& clock, const std::string& directory);
 
   /// Times some steps of each optimizer in turn, a measurement and the curvature: medians, so that a moment in which
   /// the machine does something else does not count. Where the usual lr diverges, a tenth of it is taken, and so on.
   PilotCosts measure_costs(const Problem& problem, int64_t curvature_samples);
 
-  /// Tries the plan's grid until `until` seconds at the latest. Every optimizer gets the same number of trials: they
-  /// take turns, in an order of the grid that is shuffled, so that what is cut off leaves a grid that is thinner, not
-  /// one-sided; what the last seed has not finished is left out. At least one round is done.
-  std::vector<Runs> tune(const Problem& tuning, const PilotPlan& plan, double until);
+  /// Studies 1, 2, ... as long as another one is expected to end before `until`, at most most_pilot_studies. The fewest
+  /// studies that a verdict needs are tried for a tenth of the budget longer. Each study has the problem of its number:
+  /// another split of the data, where they are split here.
+  std::vector<Study> studies(const Problems& problems, const PilotPlan& plan, JudgedBy judged_by,
+                             int64_t curvature_samples, double until);
 
-  /// Runs of the chosen settings, seed after seed, as long as another seed is expected to end before `until`, at most
-  /// most_pilot_seeds. The fewest seeds that a verdict needs are tried for a tenth of the budget longer. Empty where
-  /// not one seed was finished.
-  std::vector<Runs> compare(const Problem& problem, const PilotPlan& plan, const std::vector<Setting>& chosen,
-                            int64_t curvature_samples, double until);
+  /// One of them: tunes the optimizers, and runs what was chosen.
+  Study study(const Problem& problem, const PilotPlan& plan, JudgedBy judged_by, int64_t curvature_samples,
+              int64_t number, const std::vector<std::string>& optimizers = pilot_optimizers());
 
   bool stopped_early() const { return stopped_; }  ///< by Ctrl-C
-  void clear_progress() { progress_.clear(); }
+  void clear_progress() {
+    if (progress_) progress_->clear();
+  }
 
  private:
+  /// Successive halving: all trials of an optimizer with a first seed, the better half with a second one, and so on.
+  /// Where the best lies at the edge of what was tried, the grid is extended there. Every seed draws a validation
+  /// split.
+  void tune(Tuning& tuning, const std::string& optimizer, const Problem& problem, const PilotPlan& plan, int64_t study);
+  /// Adds the result of one more seed to the trial.
+  void try_once(Runs& trial, const Problem& problem, int64_t study, const std::string& note);
   struct Out {};  ///< thrown where a run is given up: Ctrl-C, or far past the budget
   PilotCosts measure_costs(const Problem& problem, int64_t curvature_samples, double lr);
   void tell(const std::string& note);
@@ -68,8 +84,8 @@ class PilotSession {
                 const Measures& measures, const std::string& note);
 
   const PilotClock& clock_;
-  MetricsWriter trials_, metrics_;
-  Progress progress_;
+  std::optional<MetricsWriter> trials_, metrics_;
+  std::optional<Progress> progress_;
   bool stopped_ = false;
 };
 

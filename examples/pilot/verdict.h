@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/kit/statistics.h"
+#include "examples/kit/difference.h"
 #include "examples/kit/tuning.h"
 
 namespace minima::examples {
@@ -20,44 +20,40 @@ struct PilotRule {
   JudgedBy tuned_by() const { return by_loss ? JudgedBy::loss : JudgedBy::accuracy; }
 };
 
-/// What the rule is applied to. A difference is MSAM's advantage over SGD: positive means that MSAM is better.
+/// What the rule is applied to. A difference is MSAM's advantage over SGD: positive means that MSAM is better; in
+/// points of accuracy, or percent of SGD's mean test loss. A replicate is a study.
 struct PilotEvidence {
-  std::vector<double> by_seed;              ///< in points of accuracy, or percent of SGD's mean test loss; one a seed
-  std::vector<std::vector<double>> by_row;  ///< by_row[s][i]: the same for row i of the test part, after seed s
-  int runs = 0;                             ///< final runs of each, diverged ones included
-  int sgd_diverged = 0, msam_diverged = 0;  ///< of these: runs whose loss did not stay finite
+  Replicates replicates{};
+  int64_t test_rows = 0;
+  int studies = 0;                            ///< all of them, those with diverged runs included
+  int sgd_diverged = 0, msam_diverged = 0;    ///< studies in which a run did not stay finite
+  int sgd_collapsed = 0, msam_collapsed = 0;  ///< studies with a run that ended far below the others (collapsed())
 };
 
-/// Seeds without which there is no verdict.
-inline constexpr int fewest_seeds = 3;
+/// Studies without which there is no verdict.
+inline constexpr int fewest_replicates = 3;
 
 enum class Advice { adopt, do_not_adopt, undecided };
 std::string advice_text(Advice advice);
 
 struct PilotVerdict {
   Advice advice = Advice::undecided;
-  Interval seeds;  ///< of the difference, over seeds: initial weights and batch order
-  /// Half of a 95% interval over test rows, of what remains with any number of seeds: with other rows of the same kind
-  /// the difference would be another.
-  double rows = 0;
-  double half_width = NAN;  ///< both together: sqrt(seeds.half_width^2 + rows^2)
-  int more_seeds = 0;       ///< where undecided: seeds to add; -1: no number of seeds would decide
-  int rows_needed = 0;      ///< where no number of seeds would, for want of test rows: rows in all
+  int better = 0;  ///< 1: MSAM is better; -1: SGD is; 0: neither is shown to be by as much as matters
+  Difference difference;
+  int more_studies = 0;     ///< where undecided: studies to add; -1: no number of studies would decide
+  int64_t rows_needed = 0;  ///< where no number of studies would, for want of rows: test rows in all
   std::string reason;       ///< a sentence with the numbers
-
-  double low() const { return seeds.mean - half_width; }
-  double high() const { return seeds.mean + half_width; }
 };
 
-/// In this order, with the interval of the difference over seeds and test rows together, and margin m:
-///   more runs of one of the two diverged           the other is better if Fisher's exact test gives p < 5%; else
-///                                                  undecided
-///   fewer than three seeds in which both finished  undecided
-///   the interval lies within (-m, m)               no difference that matters
-///   it lies above 0, and its mean is at least m    MSAM is better; likewise SGD
-///   else                                           undecided
+/// In this order, with the interval of the difference (difference.h), and margin m:
+///   more studies with diverged runs of one of them  the other is better if Fisher's exact test gives p < 5%; else
+///                                                   undecided
+///   fewer than three studies in which both finished undecided
+///   the interval lies within (-m, m)                no difference that matters
+///   it lies above 0, and its mean is at least m     MSAM is better; likewise SGD
+///   else                                            undecided
 /// Adopt if MSAM is better; do not adopt if SGD is, or if there is no difference that matters.
-/// The number of seeds to add is the smallest with which, if the true difference and spread are those seen, the rule
+/// The number of studies to add is the smallest with which, if the true difference and spread are those seen, the rule
 /// decides with a probability of about 80%.
 PilotVerdict judge(const PilotEvidence& evidence, const PilotRule& rule);
 

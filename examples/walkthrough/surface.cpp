@@ -55,6 +55,11 @@ std::vector<PathPoint> descend(const Surface& surface, const MakeOptimizer& make
   return path;
 }
 
+double curvature_of(const PathPoint& point) {
+  const double x2 = point.x * point.x, y2 = point.y * point.y;
+  return (x2 + y2) / 2 + std::hypot((x2 - y2) / 2, 2 * point.x * point.y - 1);
+}
+
 Map map_of(const Surface& surface, int columns, int rows) {
   Map map{.title = surface.name,
           .x_title = "x",

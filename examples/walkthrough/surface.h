@@ -46,6 +46,10 @@ struct PathPoint {
 std::vector<PathPoint> descend(const Surface& surface, const MakeOptimizer& make, int64_t steps,
                                const StepLoss& step_loss = {});
 
+/// The largest eigenvalue of the valley's Hessian, ((y^2, 2xy - 1), (2xy - 1, x^2)); on the valley's floor, x^2 + y^2.
+/// What the walkthrough and the labs call the curvature there.
+double curvature_of(const PathPoint& point);
+
 /// The surface as a map without paths; the path as something to draw on it.
 Map map_of(const Surface& surface, int columns = 121, int rows = 121);
 Path path_of(const std::string& label, const std::string& style, const std::vector<PathPoint>& points,

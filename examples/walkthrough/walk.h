@@ -28,9 +28,9 @@ class Walk {
   /// Draws OUT/NAME.svg from a script of plot.h.
   void figure(const std::string& name, const std::string& script) const {
     if (numbers_only_) return;
-    const std::string problem = draw(out_, name, script);
+    const std::string problem = draw(out_, figure_name(name), script);
     if (problem.empty())
-      std::printf("figure: %s/%s.svg\n", out_.c_str(), name.c_str());
+      std::printf("figure: %s/%s.svg\n", out_.c_str(), figure_name(name).c_str());
     else
       std::printf("no figure: %s\n", problem.c_str());
   }
@@ -45,12 +45,14 @@ inline int run_walk(int argc, const char* const* argv, const std::string& name, 
                     const std::function<void(const Walk&)>& body) {
   return run_program([&] {
     std::string out = "runs/" + name;
-    bool numbers_only = false;
+    bool numbers_only = false, narrow = false;
     CommandLine command_line(name, about);
     command_line.option("--out", out, "folder for the figures, as .svg and as .gp to edit and rerun");
     command_line.flag("--numbers-only", numbers_only, "draw no figures");
+    command_line.flag("--narrow", narrow, "draw the figures as a phone shows them");
     if (!command_line.parse(argc, argv)) return 0;
     if (!numbers_only) make_output_directory(out);
+    make_narrow_figures(narrow);
     body(Walk(out, numbers_only));
     return 0;
   });
@@ -141,12 +143,6 @@ inline double first_weight_of(const PathPoint& point) { return point.x; }
 inline double first_size_of(const PathPoint& point) { return std::abs(point.x); }
 /// The distance from the origin.
 inline double distance_of(const PathPoint& point) { return std::hypot(point.x, point.y); }
-/// The largest eigenvalue of the valley's Hessian, ((y^2, 2xy - 1), (2xy - 1, x^2)); on the valley's floor, x^2 + y^2.
-inline double curvature_of(const PathPoint& point) {
-  const double x2 = point.x * point.x, y2 = point.y * point.y;
-  return (x2 + y2) / 2 + std::hypot((x2 - y2) / 2, 2 * point.x * point.y - 1);
-}
-
 /// The first step at whose weights a quantity is at most `bound`.
 inline std::string first_step(const std::vector<PathPoint>& points,
                               const std::function<double(const PathPoint&)>& quantity, double bound) {

@@ -11,8 +11,8 @@ namespace {
 
 constexpr double lr = 0.02, mu = 0.9;
 
-std::vector<PathPoint> on_a_bowl(double rate, int64_t steps) {
-  return descend(from(bowl(1, 0), 1, 0), method("msam", rate, mu, 0.1), steps);
+std::vector<PathPoint> on_a_bowl(double rate, int64_t steps, double start = 1) {
+  return descend(from(bowl(1, 0), start, 0), method("msam", rate, mu, 0.1), steps);
 }
 
 void walk(const Walk& walk) {
@@ -45,6 +45,11 @@ void walk(const Walk& walk) {
     for (size_t i = points.size() - 3; i < points.size(); ++i) parked.back().push_back(fixed(points[i].x, 7));
   }
   walk.paragraph("MSAM on a bowl of curvature 1 after 20000 steps, momentum 0.9, rho = 0.1", parked);
+
+  Table starts{{"from", "|w| after 20000 steps"}};
+  for (const double start : {1.0, 0.11, 0.09, 0.05})
+    starts.push_back({fixed(start, 2), fixed(first_size_of(on_a_bowl(0.001, 20000, start).back()), 7)});
+  walk.paragraph("MSAM at lr = 0.001 from other places, momentum 0.9, rho = 0.1", starts);
 
   const Overshoot usual = overshoot(0.1), slower = overshoot(0.05);
   walk.paragraph("Away from w in trainings with momentum on digits, lr = 0.1: the loss of the step's batch",

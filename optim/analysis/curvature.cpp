@@ -19,17 +19,14 @@ namespace {
 
 Variable recorded(const char* where, const LossFunction& loss) {
   EnableGrad recording;
-  Variable value = loss();
-  if (value.numel() == 1)  // grad() refuses others
-    detail::finite_loss(where, value, "the weights as they are", "Did the training diverge?");
-  return value;
+  return detail::finite_loss(where, loss, "the weights as they are", "Did the training diverge?");
 }
 
 // The Hessian of the loss in flat vectors.
 class FlatHessian {
  public:
   FlatHessian(const char* where, const LossFunction& loss, const Trainable& trainable)
-      : where_(where), trainable_(trainable), hessian_(recorded(where, loss), trainable.parameters()) {}
+      : where_(where), trainable_(trainable), hessian_(recorded(where, loss), trainable.trainable()) {}
 
   Tensor operator*(const Tensor& vector) const {
     Tensor product = trainable_.join(hessian_ * trainable_.split(vector));
@@ -50,13 +47,15 @@ class FlatHessian {
 // In exact arithmetic a new vector of the Krylov space needs to be made orthogonal to the last two only. In floating
 // point the others come back, above all the top eigenvector, which would then be found again and again.
 void orthogonalise(Tensor& vector, const std::vector<Tensor>& basis) {
+  // BEGIN SOLUTION 7
   for (int twice = 0; twice < 2; ++twice)
     for (const Tensor& other : basis) core::add_scaled(vector, -1, core::dot(other, vector), other);
+  // END SOLUTION
 }
 
 Tensor random_unit_vector(Generator& random, const Trainable& trainable, const std::vector<Tensor>& orthogonal_to) {
-  Tensor vector = trainable.without_frozen(
-      random.normal({trainable.layout().numel()}, 0, 1, trainable.layout().dtype(), trainable.layout().device()));
+  Tensor vector =
+      trainable.without_frozen(random.normal({trainable.numel()}, 0, 1, trainable.dtype(), trainable.device()));
   orthogonalise(vector, orthogonal_to);
   return scaled(vector, 1 / core::norm(vector).item());
 }
@@ -78,11 +77,13 @@ bool converged(const detail::Eigensystem& ritz, double beta, size_t k, double to
 
 Eigenpair measured_pair(const FlatHessian& hessian, Tensor u, int iterations) {
   u = scaled(u, 1 / core::norm(u).item());
+  // BEGIN SOLUTION 7
   Tensor error = hessian * u;
   const double value = core::dot(u, error).item();
   core::add_scaled(error, -value, u);
   const double distance = core::norm(error).item();
   return {{.value = value, .residual = distance == 0 ? 0 : distance / std::abs(value), .iterations = iterations}, u};
+  // END SOLUTION
 }
 
 }  // namespace
@@ -96,8 +97,8 @@ std::vector<Eigenpair> top_eigenvalues(const LossFunction& loss, const std::vect
          text("1 to ", most, ", for ", trainable.dimension(),
               " trainable elements and max_iterations = ", options.max_iterations));
   const FlatHessian hessian("top_eigenvalues", loss, trainable);
-  const double rounding = trainable.layout().dtype() == DType::float32 ? std::numeric_limits<float>::epsilon()
-                                                                       : std::numeric_limits<double>::epsilon();
+  const double rounding = trainable.dtype() == DType::float32 ? std::numeric_limits<float>::epsilon()
+                                                              : std::numeric_limits<double>::epsilon();
   Generator random{options.seed};
   std::vector<Tensor> basis{random_unit_vector(random, trainable, {})};
   std::vector<double> diagonal, off_diagonal;
@@ -117,7 +118,7 @@ std::vector<Eigenpair> top_eigenvalues(const LossFunction& loss, const std::vect
 
   std::vector<Eigenpair> pairs;
   for (size_t i = 0; i < static_cast<size_t>(k); ++i) {
-    Tensor u = trainable.layout().zeros();
+    Tensor u = trainable.zeros();
     for (size_t j = 0; j < basis.size(); ++j) core::add_scaled(u, ritz.vectors[i][j], basis[j]);
     pairs.push_back(measured_pair(hessian, u, static_cast<int>(basis.size())));
   }
@@ -149,17 +150,16 @@ TraceEstimate hessian_trace(const LossFunction& loss, const std::vector<Variable
     fail("hessian_trace", text("samples = ", options.samples), "at least 2", "One sample has no standard error.");
   const Trainable trainable("hessian_trace", parameters);
   const FlatHessian hessian("hessian_trace", loss, trainable);
-  const FlatLayout& layout = trainable.layout();
   Generator random{options.seed};
   const auto count = static_cast<size_t>(options.samples);
   std::vector<double> totals(count, 0);
-  std::vector<std::vector<double>> parts(trainable.parameters().size(), std::vector<double>(count));
+  std::vector<std::vector<double>> parts(trainable.trainable().size(), std::vector<double>(count));
   for (size_t sample = 0; sample < count; ++sample) {
-    const Tensor coins = random.bernoulli({layout.numel()}, 0.5, layout.dtype(), layout.device());
+    const Tensor coins = random.bernoulli({trainable.numel()}, 0.5, trainable.dtype(), trainable.device());
     const Tensor signs = core::unary(core::UnaryOp::affine, coins, 2, -1);
-    const Tensor product = hessian * signs;
+    const std::vector<Tensor> z = trainable.split(signs), hz = trainable.split(hessian * signs);
     for (size_t i = 0; i < parts.size(); ++i) {
-      parts[i][sample] = core::dot(trainable.part(signs, i), trainable.part(product, i)).item();
+      parts[i][sample] = core::dot(z[i], hz[i]).item();
       totals[sample] += parts[i][sample];
     }
   }
@@ -183,7 +183,7 @@ Tensor hessian_vector_product(const LossFunction& loss, const std::vector<Variab
 Tensor flat_gradient(const LossFunction& loss, const std::vector<Variable>& parameters) {
   const Trainable trainable("flat_gradient", parameters);
   std::vector<Tensor> gradients;
-  for (const Variable& gradient : grad(recorded("flat_gradient", loss), trainable.parameters()))
+  for (const Variable& gradient : grad(recorded("flat_gradient", loss), trainable.trainable()))
     gradients.push_back(gradient.value());
   return trainable.join(gradients);
 }

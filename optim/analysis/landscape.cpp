@@ -27,7 +27,7 @@ class Excursion {
   Excursion(const char* where, const LossFunction& loss, const Trainable& trainable)
       : where_(where), loss_(loss), trainable_(trainable) {
     std::vector<Tensor> values;
-    for (const Variable& parameter : trainable.parameters()) values.push_back(parameter.value());
+    for (const Variable& parameter : trainable.trainable()) values.push_back(parameter.value());
     home_ = trainable.join(values);
   }
   Excursion(const Excursion&) = delete;
@@ -38,13 +38,13 @@ class Excursion {
   double loss_at(const Tensor& flat, const std::string& place) {
     trainable_.check(flat);
     go_to(flat);
-    return detail::finite_loss(where_, loss_(), place, "Look at a smaller range.");
+    return detail::finite_loss(where_, loss_, place, "Look at a smaller range.").item();
   }
 
  private:
   void go_to(const Tensor& flat) {
-    for (size_t i = 0; i < trainable_.parameters().size(); ++i)
-      Tensor(trainable_.parameters()[i].value()).copy_from(trainable_.part(flat, i));
+    const std::vector<Tensor> parts = trainable_.split(flat);
+    for (size_t i = 0; i < parts.size(); ++i) Tensor(trainable_.trainable()[i].value()).copy_from(parts[i]);
   }
 
   const char* where_;
@@ -56,6 +56,17 @@ class Excursion {
 
 void require_some(const char* where, const char* name, const std::vector<double>& values) {
   if (values.empty()) fail(where, text("no ", name), "at least one");
+}
+
+// The losses at point(alpha) for each alpha.
+template <class Point>
+std::vector<double> losses_at(const char* where, const LossFunction& loss, const Trainable& trainable,
+                              const std::vector<double>& alphas, const Point& point) {
+  require_some(where, "alphas", alphas);
+  Excursion excursion(where, loss, trainable);
+  std::vector<double> losses;
+  for (const double alpha : alphas) losses.push_back(excursion.loss_at(point(alpha), text("alpha = ", alpha)));
+  return losses;
 }
 
 }  // namespace
@@ -72,8 +83,7 @@ Tensor flat_weights(const std::vector<Variable>& parameters) {
 void set_weights(const std::vector<Variable>& parameters, const Tensor& flat) {
   const Trainable trainable("set_weights", parameters);
   trainable.check(flat);
-  for (size_t i = 0; i < parameters.size(); ++i)
-    Tensor(parameters[i].value()).copy_from(trainable.layout().part(flat, i));
+  for (size_t i = 0; i < parameters.size(); ++i) Tensor(parameters[i].value()).copy_from(trainable.part(flat, i));
 }
 
 Tensor filter_normalised_direction(const std::vector<Variable>& parameters, uint64_t seed) {
@@ -84,15 +94,14 @@ Tensor filter_normalised_direction(const std::vector<Variable>& parameters, uint
   };
   Generator random{seed};
   std::vector<Tensor> parts;
-  const FlatLayout& layout = trainable.layout();
-  for (const Variable& parameter : trainable.parameters()) {
+  for (const Variable& parameter : trainable.trainable()) {
     const Shape& shape = parameter.shape();
     if (shape.rank() < 2 || shape.numel() == 0) {
-      parts.push_back(Tensor::zeros(shape, layout.dtype(), layout.device()));
+      parts.push_back(Tensor::zeros(shape, trainable.dtype(), trainable.device()));
       continue;
     }
     const Tensor filters = parameter.value().reshape({shape[0], -1});
-    const Tensor noise = random.normal(filters.shape(), 0, 1, layout.dtype(), layout.device());
+    const Tensor noise = random.normal(filters.shape(), 0, 1, trainable.dtype(), trainable.device());
     const Tensor scale = core::binary(core::BinaryOp::divide, norms(filters), norms(noise));
     parts.push_back(core::binary(core::BinaryOp::multiply, noise, scale).reshape(shape));
   }
@@ -117,26 +126,18 @@ Sharpness sharpness(const LossFunction& loss, const std::vector<Variable>& param
 std::vector<double> losses_along(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& from,
                                  const Tensor& direction, const std::vector<double>& alphas) {
   const Trainable trainable("losses_along", parameters);
-  require_some("losses_along", "alphas", alphas);
   trainable.check(from);
   const Tensor d = trainable.direction(direction);
-  Excursion excursion("losses_along", loss, trainable);
-  std::vector<double> losses;
-  for (const double alpha : alphas) losses.push_back(excursion.loss_at(moved(from, alpha, d), text("alpha = ", alpha)));
-  return losses;
+  return losses_at("losses_along", loss, trainable, alphas, [&](double alpha) { return moved(from, alpha, d); });
 }
 
 std::vector<double> interpolation(const LossFunction& loss, const std::vector<Variable>& parameters, const Tensor& a,
                                   const Tensor& b, const std::vector<double>& alphas) {
   const Trainable trainable("interpolation", parameters);
-  require_some("interpolation", "alphas", alphas);
   trainable.check(a);
   trainable.check(b);
-  Excursion excursion("interpolation", loss, trainable);
-  std::vector<double> losses;
-  for (const double alpha : alphas)
-    losses.push_back(excursion.loss_at(moved(scaled(a, 1 - alpha), alpha, b), text("alpha = ", alpha)));
-  return losses;
+  return losses_at("interpolation", loss, trainable, alphas,
+                   [&](double alpha) { return moved(scaled(a, 1 - alpha), alpha, b); });
 }
 
 // ---- planes

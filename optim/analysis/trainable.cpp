@@ -7,7 +7,7 @@
 namespace minima::optim::detail {
 
 Trainable::Trainable(const char* where, const std::vector<Variable>& parameters)
-    : where_(where), layout_(where, parameters) {
+    : FlatLayout(where, parameters), where_(where) {
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (!parameters[i].requires_grad()) continue;
     trainable_.push_back(parameters[i]);
@@ -19,21 +19,21 @@ Trainable::Trainable(const char* where, const std::vector<Variable>& parameters)
 
 std::vector<Tensor> Trainable::split(const Tensor& flat) const {
   std::vector<Tensor> parts;
-  for (size_t i = 0; i < trainable_.size(); ++i) parts.push_back(part(flat, i));
+  for (const size_t i : positions_) parts.push_back(part(flat, i));
   return parts;
 }
 
 Tensor Trainable::join(const std::vector<Tensor>& parts) const {
-  Tensor flat = layout_.zeros();
-  for (size_t i = 0; i < trainable_.size(); ++i) part(flat, i).copy_from(parts[i]);
+  const Tensor flat = zeros();
+  for (size_t i = 0; i < positions_.size(); ++i) part(flat, positions_[i]).copy_from(parts[i]);
   return flat;
 }
 
 void Trainable::check(const Tensor& flat) const {
-  const Shape expected{layout_.numel()};
-  if (flat.shape() != expected || flat.dtype() != layout_.dtype())
+  const Shape expected{numel()};
+  if (flat.shape() != expected || flat.dtype() != dtype())
     fail(where_, text("a vector of ", name_of(flat.dtype()), " ", flat.shape()),
-         text(name_of(layout_.dtype()), " ", expected, ", one element for each of the parameters'"));
+         text(name_of(dtype()), " ", expected, ", one element for each of the parameters'"));
 }
 
 Tensor Trainable::direction(const Tensor& flat) const {
@@ -46,10 +46,15 @@ Tensor Trainable::direction(const Tensor& flat) const {
   return moving;
 }
 
-double finite_loss(const char* where, const Variable& loss, const std::string& place, const char* hint) {
-  const double value = loss.item();
-  if (!std::isfinite(value))
-    fail(where, text("a loss of ", std::isnan(value) ? NAN : value, " at ", place), "a finite number", hint);
+Variable finite_loss(const char* where, const std::function<Variable()>& loss, const std::string& place,
+                     const char* hint) {
+  if (!loss) fail(where, "an empty function", "one that returns the loss");
+  Variable value = loss();
+  if (!value.defined() || value.numel() != 1)
+    fail(where, value.defined() ? text("a loss of shape ", value.shape()) : "no loss", "one element",
+         "Reduce it with sum() or mean().");
+  if (const double number = value.item(); !std::isfinite(number))
+    fail(where, text("a loss of ", std::isnan(number) ? NAN : number, " at ", place), "a finite number", hint);
   return value;
 }
 

@@ -1,7 +1,8 @@
-// Trainable: flat vectors (FlatLayout) in which only trainable parameters move, for curvature.h and landscape.h. Frozen
+// Trainable: a FlatLayout in whose vectors only trainable parameters move, for curvature.h and landscape.h. Frozen
 // parameters have their place in a vector but stand still: their part counts as zero.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -9,17 +10,15 @@
 
 namespace minima::optim::detail {
 
-class Trainable {
+class Trainable : public FlatLayout {
  public:
   /// Errors, in the name of `where`: FlatLayout's, and no parameter that is trainable.
   Trainable(const char* where, const std::vector<Variable>& parameters);
 
-  const std::vector<Variable>& parameters() const { return trainable_; }
-  const FlatLayout& layout() const { return layout_; }
+  const std::vector<Variable>& trainable() const { return trainable_; }
   int64_t dimension() const { return dimension_; }  ///< of the space in which anything moves
 
-  /// The part of trainable parameter i: a view of the flat vector, in the parameter's shape.
-  Tensor part(const Tensor& flat, size_t i) const { return layout_.part(flat, positions_[i]); }
+  /// A view of the flat vector for each trainable parameter, in its shape.
   std::vector<Tensor> split(const Tensor& flat) const;
   /// One vector of the parts, zeros where parameters are frozen.
   Tensor join(const std::vector<Tensor>& parts) const;
@@ -32,14 +31,14 @@ class Trainable {
 
  private:
   const char* where_;
-  FlatLayout layout_;
   std::vector<Variable> trainable_;
   std::vector<size_t> positions_;  // in the layout
   int64_t dimension_ = 0;
 };
 
-/// The number a loss came to, at the place named; one that is not finite is an error.
-double finite_loss(const char* where, const Variable& loss, const std::string& place, const char* hint);
+/// The loss at the place named. An empty function is an error, and so is a loss that is not a finite number.
+Variable finite_loss(const char* where, const std::function<Variable()>& loss, const std::string& place,
+                     const char* hint);
 
 /// factor * x
 Tensor scaled(const Tensor& x, double factor);

@@ -4,7 +4,7 @@
 
 namespace minima::optim {
 
-Along::Along(std::unique_ptr<BaseOptimizer> base, Direction direction, const AlongOptions& options)
+Along::Along(Wrapped base, Direction direction, const AlongOptions& options)
     : Wrapper("along-" + direction.name, std::move(base), options.rho, Range::finite),
       direction_(std::move(direction)) {
   if (direction_.name.empty() || !direction_.at)

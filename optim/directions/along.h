@@ -23,10 +23,7 @@ struct AlongOptions {
 /// another shape, dtype or device than the weights, in the step that meets it.
 class Along : public Wrapper {
  public:
-  template <WrappableOptimizer Base>
-  Along(Base base, Direction direction, const AlongOptions& options = {})
-      : Along(std::make_unique<Base>(std::move(base)), std::move(direction), options) {}
-  Along(std::unique_ptr<BaseOptimizer> base, Direction direction, const AlongOptions& options = {});
+  Along(Wrapped base, Direction direction, const AlongOptions& options = {});
 
   Variable step(const Closure& closure) override;
 

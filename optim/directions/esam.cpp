@@ -13,6 +13,7 @@ namespace {
 
 // The samples' losses, one for each of `rows` (all: undefined).
 Variable losses_of(const SampleLosses& losses, const Tensor& rows) {
+  if (!losses) fail("esam", "an empty function", "one that returns the loss of each sample");
   Variable each = losses(rows);
   if (!each.defined() || each.shape().rank() != 1 || each.numel() == 0 ||
       (rows.defined() && each.size(0) != rows.size(0)))
@@ -43,7 +44,7 @@ Tensor most_risen(const Tensor& before, const Tensor& after, double share) {
 
 }  // namespace
 
-ESAM::ESAM(std::unique_ptr<BaseOptimizer> base, const EsamOptions& options)
+ESAM::ESAM(Wrapped base, const EsamOptions& options)
     : Wrapper("esam", std::move(base), options.rho, Range::at_least_0),
       beta_(options.beta),
       gamma_(options.gamma),

@@ -34,9 +34,7 @@ using SampleLosses = std::function<Variable(const Tensor& rows)>;
 /// batch norm's sake; dropout draws new masks for the chosen ones. step() returns the loss at w.
 class ESAM : public Wrapper {
  public:
-  template <WrappableOptimizer Base>
-  explicit ESAM(Base base, const EsamOptions& options = {}) : ESAM(std::make_unique<Base>(std::move(base)), options) {}
-  explicit ESAM(std::unique_ptr<BaseOptimizer> base, const EsamOptions& options = {});
+  explicit ESAM(Wrapped base, const EsamOptions& options = {});
 
   Variable step(const Closure& closure) override;
   Variable step(const SampleLosses& losses);

@@ -6,7 +6,7 @@
 
 namespace minima::optim {
 
-LookSAM::LookSAM(std::unique_ptr<BaseOptimizer> base, const LookSamOptions& options)
+LookSAM::LookSAM(Wrapped base, const LookSamOptions& options)
     : Wrapper("looksam", std::move(base), options.rho, Range::at_least_0),
       period_(options.period),
       alpha_(options.alpha),

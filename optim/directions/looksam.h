@@ -23,10 +23,7 @@ struct LookSamOptions {
 /// rho = 0 is the base, bit for bit.
 class LookSAM : public Wrapper {
  public:
-  template <WrappableOptimizer Base>
-  explicit LookSAM(Base base, const LookSamOptions& options = {})
-      : LookSAM(std::make_unique<Base>(std::move(base)), options) {}
-  explicit LookSAM(std::unique_ptr<BaseOptimizer> base, const LookSamOptions& options = {});
+  explicit LookSAM(Wrapped base, const LookSamOptions& options = {});
 
   Variable step(const Closure& closure) override;
 

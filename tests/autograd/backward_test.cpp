@@ -138,7 +138,8 @@ TEST_CASE("a bound gradient is written where it was bound: overwritten first, ad
 
 TEST_CASE("a bound gradient must have the value's shape and dtype") {
   Variable x = leaf({1, 2});
-  CHECK_ERROR(x.bind_grad(Tensor::zeros({3}, DType::float64)), "[bind_grad] got float64 (3,), expected float64 (2,)");
+  CHECK_ERROR(x.bind_grad(Tensor::zeros({3}, DType::float64)),
+              "[bind_grad] got shape (3,), expected the parameter's shape (2,)");
   CHECK_ERROR(x.bind_grad(Tensor::zeros({2})), "float32");
 }
 
@@ -264,6 +265,20 @@ TEST_CASE("what only a leaf can do is refused by name on anything else") {
   CHECK_ERROR(y.set_requires_grad(false), "[set_requires_grad]");
   CHECK_ERROR(x.set_grad(Tensor::zeros({3}, DType::float64)), "[set_grad] got shape (3,)");
   CHECK_ERROR(Variable(Tensor::zeros({2}, DType::int32), requires_grad), "requires_grad on a int32 tensor");
+}
+
+TEST_CASE("an undefined tensor is refused as a value, a gradient and a seed, also where a scalar is expected") {
+  for (const Shape& shape : {Shape{}, Shape{2}}) {
+    Variable x(Tensor::full(shape, 1), requires_grad);
+    const Variable y = x * x;
+    CHECK_ERROR(x.set_value(Tensor()), "[set_value] got an undefined tensor");
+    CHECK_ERROR(x.set_grad(Tensor()), "[set_grad] got an undefined tensor");
+    CHECK_ERROR(x.bind_grad(Tensor()), "[bind_grad] got an undefined tensor");
+    CHECK_ERROR(y.backward(Tensor()), "[backward] got a seed that is undefined");
+    CHECK_ERROR(grad({y}, {x}, {.grad_outputs = {Variable()}}), "[grad] got grad_outputs[0] that is undefined");
+    CHECK_ERROR(grad({Variable()}, {x}), "[grad] got an output that depends on no leaf");
+    CHECK_ERROR(Variable().backward(), "[backward] got an output that depends on no leaf");
+  }
 }
 
 TEST_CASE(

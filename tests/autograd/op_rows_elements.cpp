@@ -83,7 +83,8 @@ std::vector<Row> arithmetic_rows() {
           [](d x, d y) { return y > 0 ? x : 0; }),
       binary_row(
           "binary_cross_entropies(Variable, Variable)", [](V z, V t) { return binary_cross_entropies(z, t); },
-          [](d z, d t) { return -t * std::log(1 / (1 + std::exp(-z))) - (1 - t) * std::log(1 / (1 + std::exp(z))); }),
+          [](d z, d t) { return -t * std::log(1 / (1 + std::exp(-z))) - (1 - t) * std::log(1 / (1 + std::exp(z))); },
+          0.05, 0.95),
       unary_row(
           "operator+(Variable, double)", [](V x) { return x + 1.5; }, [](d x) { return x + 1.5; }),
       unary_row(

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "core/cpu/microkernels.h"
 #include "tests/core/naive.h"
 
 using namespace minima;
@@ -31,6 +32,24 @@ std::vector<Case> cases() {
   all.push_back({{2, 40, 30, 24}, {3, 3, 3, 24}, 1, 0});
   all.push_back({{2, 40, 30, 24}, {3, 2, 3, 24}, 3, 2});
   return all;
+}
+
+/// The algorithm, and back to the default.
+struct Algorithm {
+  explicit Algorithm(core::ConvAlgorithm algorithm) { core::set_conv_algorithm(algorithm); }
+  ~Algorithm() { core::set_conv_algorithm(core::ConvAlgorithm::automatic); }
+};
+
+/// Calls f() with the kernels of each instruction set that the processor has.
+template <class F>
+void for_each_instruction_set(F&& f) {
+  const std::string before = core::cpu::kernels().name;
+  for (const std::string& name : core::cpu::instruction_sets()) {
+    CAPTURE(name);
+    core::cpu::set_instruction_set(name);
+    f();
+  }
+  core::cpu::set_instruction_set(before);
 }
 
 Shape output(const Case& c) {
@@ -77,6 +96,120 @@ TEST_CASE(
       CHECK_CLOSE(values(core::conv2d_transpose(y, weight, c.x, c.stride, c.padding)), transpose, tolerance);
       CHECK_CLOSE(values(core::conv2d_correlate(x, y, c.weight, c.stride, c.padding)), correlate, tolerance);
     }
+}
+
+namespace {
+
+/// How far float32 results lie from those of float64, relative to the latter's root mean square: on average and at
+/// most.
+struct Difference {
+  double average, most;
+};
+
+Difference difference(const Tensor& got, const Tensor& expected) {
+  const auto g = values(got), e = values(expected);
+  double squares = 0, errors = 0, most = 0;
+  for (size_t i = 0; i < e.size(); ++i) {
+    squares += e[i] * e[i], errors += (g[i] - e[i]) * (g[i] - e[i]);
+    most = std::max(most, std::abs(g[i] - e[i]));
+  }
+  return {std::sqrt(errors / squares), most / std::sqrt(squares / static_cast<double>(e.size()))};
+}
+
+/// The largest difference of the three directions.
+Difference difference_of(const Case& c) {
+  const Tensor x = numbers(c.x, DType::float32, 1), w = numbers(c.weight, DType::float32, 2),
+               y = numbers(output(c), DType::float32, 3), bias = numbers({c.weight[0]}, DType::float32, 4);
+  const auto exact = [](const Tensor& t) { return t.to(DType::float64); };
+  const Difference all[] = {difference(core::conv2d(x, w, bias, c.stride, c.padding),
+                                       core::conv2d(exact(x), exact(w), exact(bias), c.stride, c.padding)),
+                            difference(core::conv2d_transpose(y, w, c.x, c.stride, c.padding),
+                                       core::conv2d_transpose(exact(y), exact(w), c.x, c.stride, c.padding)),
+                            difference(core::conv2d_correlate(x, y, c.weight, c.stride, c.padding),
+                                       core::conv2d_correlate(exact(x), exact(y), c.weight, c.stride, c.padding))};
+  Difference worst{0, 0};
+  for (const Difference& d : all) worst = {std::max(worst.average, d.average), std::max(worst.most, d.most)};
+  return worst;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "every algorithm on every instruction set agrees with float64, at odd sizes and channels of no whole vector") {
+  std::vector<Case> all;
+  for (const Shape& channels : {Shape{1, 6}, Shape{3, 16}, Shape{6, 16}, Shape{17, 5}, Shape{20, 33}, Shape{50, 24}})
+    for (const Shape& image : {Shape{1, 1, 3}, Shape{1, 2, 2}, Shape{3, 5, 9}, Shape{2, 13, 7}, Shape{1, 29, 30}})
+      for (const int64_t kernel : {1, 3, 5})
+        for (const int64_t stride : {1, 2})
+          for (const int64_t padding : {0, 1, 3})
+            if (image[1] + 2 * padding >= kernel && (stride == 1 || padding == 1))
+              all.push_back({{image[0], image[1], image[2], channels[0]},
+                             {channels[1], kernel, kernel, channels[0]},
+                             stride,
+                             padding});
+  all.push_back({{67, 8, 8, 32}, {40, 3, 3, 32}, 1, 1});   // several rounds of Winograd's weight gradient
+  all.push_back({{3, 70, 60, 16}, {16, 3, 3, 16}, 1, 1});  // several strips of one image
+  for_each_instruction_set([&] {
+    for (const auto algorithm : {core::ConvAlgorithm::direct, core::ConvAlgorithm::winograd}) {
+      const Algorithm use(algorithm);
+      for (const Case& c : all) {
+        CAPTURE(algorithm);
+        CAPTURE(c.x);
+        CAPTURE(c.weight);
+        CAPTURE(c.stride);
+        CAPTURE(c.padding);
+        CHECK(difference_of(c).most < 5e-5);
+      }
+    }
+  });
+}
+
+TEST_CASE("rounding errors of convolution are as small as core/cpu/winograd.cpp says") {
+  const Case by_4{{16, 16, 16, 64}, {64, 3, 3, 64}, 1, 1}, by_2{{256, 2, 2, 64}, {64, 3, 3, 64}, 1, 1};
+  for_each_instruction_set([&] {
+    {
+      const Algorithm direct(core::ConvAlgorithm::direct);
+      CHECK(difference_of(by_4).average < 1e-6);
+    }
+    const Algorithm winograd(core::ConvAlgorithm::winograd);
+    const double coarse = difference_of(by_4).average, fine = difference_of(by_2).average;
+    CHECK(coarse < 2e-6);
+    CHECK(fine < 1e-6);
+    CHECK(fine < coarse);
+  });
+}
+
+TEST_CASE("sums over many pixels round little") {
+  const Algorithm winograd(core::ConvAlgorithm::winograd);
+  CHECK(difference_of({{128, 32, 32, 16}, {16, 3, 3, 16}, 1, 1}).average < 3e-6);
+}
+
+TEST_CASE("an algorithm or an instruction set that is asked for is used") {
+  const Tensor x = numbers({2, 16, 16, 32}, DType::float32, 1), w = numbers({32, 3, 3, 32}, DType::float32, 2);
+  const auto convolve = [&](core::ConvAlgorithm algorithm) {
+    const Algorithm use(algorithm);
+    CHECK(core::conv_algorithm() == algorithm);
+    return values(core::conv2d(x, w, Tensor(), 1, 1));
+  };
+  const auto direct = convolve(core::ConvAlgorithm::direct), winograd = convolve(core::ConvAlgorithm::winograd);
+  CHECK(direct != winograd);  // they round differently
+  CHECK(convolve(core::ConvAlgorithm::automatic) == winograd);
+  CHECK_ERROR(core::cpu::set_instruction_set("mmx"), "[set_instruction_set] got 'mmx', expected an instruction set");
+  std::vector<std::string> used;
+  for_each_instruction_set([&] { used.push_back(core::cpu::kernels().name); });
+  CHECK(used == core::cpu::instruction_sets());
+  CHECK(used.back() == "baseline");
+}
+
+TEST_CASE("what is not a number stays with the pixels that see it") {
+  Tensor x = numbers({1, 12, 12, 20});
+  x.mutable_data<float>()[0] = NAN;
+  for (const auto algorithm : {core::ConvAlgorithm::direct, core::ConvAlgorithm::winograd}) {
+    const Algorithm use(algorithm);
+    const auto y = values(core::conv2d(x, numbers({18, 3, 3, 20}), Tensor(), 1, 1));
+    CHECK(std::isnan(y[0]));
+    for (size_t i = 5 * 12 * 18; i < y.size(); ++i) CHECK(std::isfinite(y[i]));
+  }
 }
 
 TEST_CASE("<conv(x, w), y> = <x, conv_transpose(y, w)> = <w, correlate(x, y)>") {

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/cpu/microkernels.h"
 #include "core/gemm.h"
 #include "tests/core/naive.h"
 
@@ -71,9 +72,37 @@ TEST_CASE("gemm agrees with three loops, for every transposition, odd size and b
   check_gemm<double>(false);
 }
 
+TEST_CASE(
+    "minima's own gemm agrees with three loops on every instruction set, also where k, rows and columns are cut") {
+  const std::string before = core::cpu::kernels().name;
+  for (const std::string& set : core::cpu::instruction_sets()) {
+    core::cpu::set_instruction_set(set);
+    CAPTURE(set);
+    auto all = sizes;
+    for (const Shape& size : {Shape{300, 70, 900}, Shape{20, 33, 1024}, Shape{230, 8, 400}}) all.push_back(size);
+    for (const Shape& size : all)
+      for (const bool ta : {false, true})
+        for (const bool tb : {false, true})
+          for (const bool accumulate : {false, true}) {
+            const int64_t m = size[0], n = size[1], k = size[2];
+            const Tensor a = numbers(ta ? Shape{k, m} : Shape{m, k}, DType::float32, 1),
+                         b = numbers(tb ? Shape{n, k} : Shape{k, n}, DType::float32, 2);
+            Tensor c = Tensor::full({m, n}, accumulate ? 2.0 : std::numeric_limits<double>::quiet_NaN());
+            core::gemm_tiles(ta, tb, m, n, k, a.data<float>(), ta ? m : k, b.data<float>(), tb ? k : n, accumulate,
+                             c.mutable_data<float>(), n);
+            auto expected = product_loop(ta, tb, m, n, k, values(a), values(b));
+            for (double& e : expected) e += accumulate ? 2.0 : 0.0;
+            CAPTURE(size);
+            CHECK_CLOSE(values(c), expected, product_tolerance(DType::float32, k));
+          }
+  }
+  core::cpu::set_instruction_set(before);
+}
+
 TEST_CASE("large products, cut into slices along m or n, agree with the reference") {
   for (const DType dtype : floating_types)
-    for (const Shape& size : {Shape{128, 256, 784}, Shape{256, 784, 128}, Shape{1000, 33, 300}, Shape{33, 1000, 300}})
+    for (const Shape& size :
+         {Shape{128, 256, 784}, Shape{256, 784, 128}, Shape{1000, 33, 300}, Shape{33, 1000, 300}, Shape{1100, 17, 50}})
       for (const bool ta : {false, true})
         for (const bool tb : {false, true}) {
           const int64_t m = size[0], n = size[1], k = size[2];

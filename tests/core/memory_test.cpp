@@ -18,7 +18,7 @@ void step() {
   const auto [pooled, positions] = core::max_pool2d(y, {2, 2, 2, 0});
   const core::Moments moments = core::channel_moments(pooled);
   core::normalise(pooled, moments, numbers({16}), numbers({16}), 1e-5);
-  core::normalise_backward(pooled, pooled, moments, numbers({16}), 1e-5);
+  core::normalise_backward(pooled, pooled, moments, numbers({16}), numbers({16}), 1e-5);
   const Tensor flat = pooled.reshape({8, -1});
   core::log_softmax(core::matmul(flat, flat, false, true));
   core::sum(core::permute(flat, {1, 0}));

@@ -28,17 +28,16 @@ const Names for_users = {
     // random numbers
     "Generator", "default_generator", "manual_seed",
     // files
-    "Archive", "load_safetensors", "parse_safetensors", "save_safetensors", "write_file_atomically",
+    "Archive", "can_load_safetensors", "load_safetensors", "parse_safetensors", "save_safetensors",
+    "write_file_atomically",
     // automatic differentiation
     "Variable", "RequiresGrad", "requires_grad", "GradOptions", "grad", "Hessian", "hvp", "NoGrad", "EnableGrad",
-    "grad_enabled", "BatchStatisticsFrozen", "Epilogue",
-    // ops
-    "KeepDims", "keep_dims", "operator+", "operator-", "operator*", "operator/", "abs", "affine", "avg_pool2d",
-    "batch_norm", "binary_cross_entropies", "broadcast_to", "concatenate", "conv2d", "cos", "cross_entropies",
-    "cross_entropy", "dropout", "erf", "exp", "gather_rows", "gelu", "linear", "log", "log1p", "log_softmax", "matmul",
-    "max", "max_pool2d", "maximum", "mean", "minimum", "normalise", "permute", "pow", "relu", "reshape", "scatter_rows",
-    "sigmoid", "sin", "slice", "softmax", "softplus", "sqrt", "square", "sum", "sum_to", "tanh", "transpose", "unslice",
-    "where_positive"};
+    "grad_enabled", "BatchStatisticsFrozen"};
+
+// All that it declares is for users: the ops. (Each has a row of the op table.)
+bool is_of_ops(const fs::path& header) {
+  return header.parent_path().filename() == "autograd" && header.filename() == "ops.h";
+}
 
 std::string contents(const fs::path& path) {
   std::ifstream file(path);
@@ -116,7 +115,7 @@ TEST_CASE("namespace minima holds the names that a user needs and no other") {
   Names found;
   for (const char* folder : {"core", "autograd", "nn", "optim", "datasets"})
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(MINIMA_SOURCE_DIR) / folder))
-      if (entry.path().extension() == ".h")
+      if (entry.path().extension() == ".h" && !is_of_ops(entry.path()))
         for (const std::string& name : names_in(contents(entry.path()))) {
           found.insert(name);
           CHECK_MESSAGE(for_users.count(name) == 1,

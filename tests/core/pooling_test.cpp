@@ -83,6 +83,19 @@ TEST_CASE("padding never wins a maximum, not even among -inf, and NaN does") {
   }
 }
 
+TEST_CASE("a position that is no element of its image is refused with its index") {
+  const Tensor x = numbers({2, 2, 2, 3}, DType::float32), y = numbers({2, 1, 1, 3}, DType::float32);
+  for (const int32_t wrong : {-1, 12, INT32_MIN, INT32_MAX}) {
+    const Tensor positions = Tensor::from<int32_t>({0, 11, 5, 0, wrong, 2}, {2, 1, 1, 3});
+    const std::string complaint = text("got position ", wrong, " at index 4, expected 0 to 11.");
+    CHECK_ERROR(core::gather_positions(x, positions), "[gather_positions] " + complaint);
+    CHECK_ERROR(core::scatter_positions(y, positions, x.shape(), {2, 2, 2}), "[scatter_positions] " + complaint);
+  }
+  const Tensor positions = Tensor::zeros({2, 1, 1, 3}, DType::int32);
+  CHECK_ERROR(core::scatter_positions(y, positions, {1, 2, 2, 3}, {2, 2, 2}), "int32 positions for the same batch");
+  CHECK_ERROR(core::scatter_positions(y, positions.to(DType::int64), x.shape(), {2, 2, 2}), "int64 positions (2, 1, 1, 3)");
+}
+
 TEST_CASE("scatter_positions is the transpose of gather_positions, also where windows overlap") {
   for (const Case& c : cases(true)) {
     const auto [y, positions] = core::max_pool2d(numbers(c.x, DType::float64), c.window);

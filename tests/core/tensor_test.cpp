@@ -1,5 +1,7 @@
 #include "core/tensor.h"
 
+#include <functional>
+
 #include "tests/core/naive.h"
 
 using namespace minima;
@@ -92,6 +94,82 @@ TEST_CASE("an undefined tensor cannot be written to") {
   CHECK_ERROR(nothing.fill(1), "an undefined tensor");
   CHECK_ERROR(nothing.mutable_data<float>(), "an undefined tensor");
   CHECK_ERROR(nothing.copy_from(Tensor::zeros({})), "an undefined tensor");
+  CHECK_ERROR(Tensor::zeros({}).copy_from(nothing), "[copy_from] got an undefined tensor");
+}
+
+TEST_CASE("every operation refuses an undefined tensor, as each of its operands") {
+  const Tensor none, one = Tensor::zeros({}), pair = Tensor::zeros({2, 2}), image = Tensor::zeros({1, 2, 2, 2}),
+                     channels = Tensor::zeros({2}), labels = Tensor::zeros({2}, DType::int64),
+                     positions = Tensor::zeros({1, 1, 1, 2}, DType::int32);
+  const core::Window window{2, 2, 2};
+  Tensor written = Tensor::zeros({});
+  const std::function<void()> uses[] = {
+      [&] { none.item(); },
+      [&] { none.at(0); },
+      [&] { none.to_vector<float>(); },
+      [&] { none.to_vector<int64_t>(); },
+      [&] { none.data<float>(); },
+      [&] { none.slice(0, 0); },
+      [&] { none.size(0); },
+      [&] { core::unary(core::UnaryOp::exp, none); },
+      [&] { core::binary(core::BinaryOp::add, none, one); },
+      [&] { core::binary(core::BinaryOp::add, one, none); },
+      [&] { core::add_scaled(written, 1, none); },
+      [&] { core::reduce(core::ReduceOp::sum, none, 0); },
+      [&] { core::sum(none); },
+      [&] { core::sum_to(none, {1}); },
+      [&] { core::argmax(none); },
+      [&] { core::dot(none, one); },
+      [&] { core::dot(one, none); },
+      [&] { core::norm(none); },
+      [&] { core::all_finite(none); },
+      [&] { core::broadcast_to(none, {2}); },
+      [&] { core::permute(none, {}); },
+      [&] { core::slice(none, 0, 0, 0); },
+      [&] { core::unslice(none, 0, 1, 0); },
+      [&] { core::concatenate({none}, 0); },
+      [&] { core::concatenate({pair, none}, 0); },
+      [&] { core::gather_rows(none, labels); },
+      [&] { core::gather_rows(pair, none); },
+      [&] { core::scatter_rows(none, labels, 2); },
+      [&] { core::scatter_rows(pair, none, 2); },
+      [&] { core::matmul(none, pair); },
+      [&] { core::matmul(pair, none); },
+      [&] { core::linear(none, pair, channels); },
+      [&] { core::linear(pair, none, channels); },
+      [&] { core::softmax(none); },
+      [&] { core::log_softmax(none); },
+      [&] { core::cross_entropy(none, labels); },
+      [&] { core::cross_entropy(pair, none); },
+      [&] { core::cross_entropy_backward(pair, labels, 0, none); },
+      [&] { core::conv2d(none, image, channels); },
+      [&] { core::conv2d(image, none, channels); },
+      [&] { core::conv2d_transpose(none, image, {1, 3, 3, 2}, 1, 0); },
+      [&] { core::conv2d_transpose(image, none, {1, 3, 3, 2}, 1, 0); },
+      [&] { core::conv2d_correlate(none, image, {2, 1, 1, 2}, 1, 0); },
+      [&] { core::conv2d_correlate(image, none, {2, 1, 1, 2}, 1, 0); },
+      [&] { core::max_pool2d(none, window); },
+      [&] { core::gather_positions(none, positions); },
+      [&] { core::gather_positions(image, none); },
+      [&] { core::scatter_positions(none, positions, image.shape(), window); },
+      [&] { core::scatter_positions(image, none, image.shape(), window); },
+      [&] { core::avg_pool2d(none, window); },
+      [&] { core::avg_pool2d_transpose(none, image.shape(), window); },
+      [&] { core::channel_moments(none); },
+      [&] { core::normalise(none, {channels, channels}, channels, channels, 0); },
+      [&] { core::normalise(image, {none, channels}, channels, channels, 0); },
+      [&] { core::normalise(image, {channels, none}, channels, channels, 0); },
+      [&] { core::normalise(image, {channels, channels}, none, channels, 0); },
+      [&] { core::normalise(image, {channels, channels}, channels, none, 0); },
+      [&] { core::normalise_backward(none, image, {channels, channels}, channels, channels, 0); },
+      [&] { core::normalise_backward(image, none, {channels, channels}, channels, channels, 0); },
+      [&] { core::normalise_backward(image, image, {none, channels}, channels, channels, 0); },
+      [&] { core::normalise_backward(image, image, {channels, channels}, none, channels, 0); },
+  };
+  for (size_t i = 0; i < std::size(uses); ++i) {
+    CAPTURE(i);
+    CHECK_THROWS_AS(uses[i](), Error);
+  }
 }
 
 TEST_CASE("clone shares nothing with its source") {

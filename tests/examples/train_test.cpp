@@ -37,3 +37,30 @@ TEST_CASE("train refuses what cannot work") {
   refused({"--resume"}, "m.checkpoint");
   refused({"--lr", "1e6", "--optimizer", "sgd"}, "with learning rate 99");
 }
+
+TEST_CASE("a training whose last step diverged fails and saves nothing") {
+  TemporaryFolder folder;
+  const Outcome outcome = run(folder, {MINIMA_TRAIN, "--optimizer", "sgd", "--lr", "1e38", "--epochs", "1", "--batch",
+                                       "1437", "--save", folder.file("m")});
+  CHECK(outcome.status == 2);
+  CHECK_MESSAGE(contains(outcome.output, "[sgd] got test loss nan at step 1"), outcome.output);
+  CHECK_FALSE(std::filesystem::exists(folder.file("m")));
+}
+
+TEST_CASE("Ctrl-C promises what --resume of this build then does") {
+  TemporaryFolder folder;
+  const Words words{MINIMA_TRAIN, "--epochs", "200", "--save", folder.file("m")};
+  Process process(folder, words);
+  REQUIRE(wait_for_lines(folder.file("output.txt"), 4));
+  process.interrupt();
+  CHECK(process.wait() == 130);
+  const bool promised = contains(process.output(), "the same command with --resume goes on.");
+  Words resumed = words;
+  resumed.push_back("--resume");
+  Process second(folder, resumed);
+  if (promised) {
+    REQUIRE(wait_for_lines(folder.file("output.txt"), 4));
+    second.interrupt();
+  }
+  CHECK(second.wait() == (promised ? 130 : 2));
+}

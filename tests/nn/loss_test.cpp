@@ -67,6 +67,28 @@ TEST_CASE("accuracy is the share of rows whose largest logit is the label's") {
   CHECK(nn::accuracy(logits.to(DType::float32), Tensor::from<int32_t>({0, 1})) == 0);
 }
 
+TEST_CASE("a row with NaN counts as wrong, whatever its label, and a masked class does not") {
+  const Tensor rows =
+      Tensor::from<float>({NAN, NAN, NAN, 1, NAN, 0, NAN, 0, 1, 1, -INFINITY, 0, 1, INFINITY, 0}, {5, 3});
+  for (const int64_t label : {0, 1, 2}) {
+    const double right = nn::accuracy(rows, Tensor::full({5}, static_cast<double>(label), DType::int64));
+    CHECK(right == (label < 2 ? 0.2 : 0));
+  }
+}
+
+TEST_CASE("binary cross entropy refuses a target that is no probability, with its position") {
+  for (const DType dtype : {DType::float32, DType::float64})
+    for (const double wrong : std::vector<double>{1.5, -0.25, 1.001, INFINITY, NAN}) {
+      const Tensor z = Tensor::zeros({3}, dtype), targets = Tensor::from<double>({0, 1, wrong}).to(dtype);
+      CHECK_ERROR(nn::binary_cross_entropy(z, targets), text("[binary_cross_entropy] got target ", wrong, " at"));
+      CHECK_ERROR(binary_cross_entropies(z, targets), "position 2, expected a number from 0 to 1.");
+    }
+  CHECK_ERROR(nn::binary_cross_entropy(Tensor::zeros({2}), Tensor::from<int64_t>({1, 2})), "target 2 at position 1");
+  const int64_t before = host_reads();
+  binary_cross_entropies(Tensor::zeros({2}), Tensor::full({2}, 1));
+  CHECK(host_reads() == before);  // a step on a GPU would wait for each
+}
+
 TEST_CASE("losses refuse shapes that do not match instead of broadcasting") {
   CHECK_ERROR(nn::cross_entropy(logits, Tensor::from<int64_t>({1, 1, 1})), "[cross_entropy] got labels of shape (3,)");
   CHECK_ERROR(nn::cross_entropy(logits.flatten(), labels), "[cross_entropy] got logits of shape (6,)");

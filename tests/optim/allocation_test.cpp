@@ -39,7 +39,7 @@ int64_t allocations_a_step(const std::string& wrapper, const std::string& base) 
     counting = true;
     return loss;
   };
-  for (int i = 0; i < 6; ++i) {
+  for (int i = 0; i < 11; ++i) {  // the last one ends a period of LookSAM, as the sixth did
     allocations = 0;
     counting = true;
     optimizer->step(closure);

@@ -154,6 +154,41 @@ TEST_CASE("a closure that never calls backward is an error and changes nothing")
               "returns shape (2,), expected the loss, one element");
 }
 
+TEST_CASE("an optimizer that was moved from, alone or into a wrapper, says so whatever is asked of it") {
+  const Variable w = leaf({1});
+  SGD sgd{{w}, {.lr = 0.1, .momentum = 0.9}};
+  const Archive state = sgd.state();
+  const auto refuses = [&](optim::Optimizer& optimizer) {
+    for (const std::function<void()>& use : std::vector<std::function<void()>>{
+             [&] { optimizer.step(constant_gradient(w, {1})); }, [&] { optimizer.last_step(); },
+             [&] { optimizer.group(0); }, [&] { optimizer.parameters(); }, [&] { optimizer.buffers(); },
+             [&] { optimizer.momentum(); }, [&] { optimizer.steps(); }, [&] { optimizer.state(); },
+             [&] { optimizer.load_state(state); }, [&] { optimizer.measure(optim::Measure::norms); }})
+      CHECK_ERROR(use(), "got an optimizer that was moved from, expected the one that it was moved into");
+  };
+  optim::MSAM msam{std::move(sgd)};
+  refuses(sgd);  // NOLINT: what is tested
+  optim::MSAM other{std::move(msam)};
+  refuses(msam);  // NOLINT
+  other.step(constant_gradient(w, {1}));
+  CHECK_ERROR(optim::SAM(std::move(sgd)), "an optimizer that was moved from");  // NOLINT
+  sgd = SGD{{w}, {.lr = 0.1}};
+  sgd.step(constant_gradient(w, {1}));
+}
+
+TEST_CASE("a null pointer to wrap and an empty closure are errors, not crashes") {
+  const Variable w = leaf({1});
+  CHECK_ERROR(optim::SAM{std::unique_ptr<SGD>()}, "got a null pointer to wrap, expected an optimizer such as SGD");
+  CHECK_ERROR(optim::Along(std::unique_ptr<optim::BaseOptimizer>(), optim::directions::gradient()), "a null pointer");
+  for_every_optimizer([&](const std::string& wrapper, const std::string& base) {
+    const auto optimizer = wrap(wrapper, make_base(base, {w}), 0.1);
+    CHECK_ERROR(optimizer->step(optim::Closure()), "got an empty closure, expected a function that runs forward");
+    CHECK(optimizer->gradient_evaluations() == 0);
+  });
+  optim::ESAM esam{SGD{{w}}};
+  CHECK_ERROR(esam.step(optim::SampleLosses()), "[esam] got an empty function");
+}
+
 TEST_CASE("a closure that throws leaves the clean weights and the step undone, in every pass") {
   for (const DType dtype : {DType::float32, DType::float64})
     for_every_optimizer([dtype](const std::string& wrapper, const std::string& base) {
@@ -162,6 +197,10 @@ TEST_CASE("a closure that throws leaves the clean weights and the step undone, i
       const auto closure = training([&] { return rugged({w}); });
       optimizer->step(closure);
       const Tensor before = w.value().clone();
+      const int64_t evaluations = optimizer->gradient_evaluations();
+      const double loss = optimizer->last_step().loss;
+      std::vector<Tensor> buffers;
+      for (const auto& [name, buffer] : optimizer->buffers()) buffers.push_back(buffer.clone());
       const auto twin = wrap(wrapper, make_base(base, {leaf({1, 2, -0.7}, dtype)}), 0.3);
       const auto twin_step = [&] { twin->step(training([&] { return rugged(twin->parameters()); })); };
       twin_step();
@@ -182,6 +221,9 @@ TEST_CASE("a closure that throws leaves the clean weights and the step undone, i
         else
           CHECK_SAME_BITS(w.value(), before);
         CHECK(optimizer->steps() == 1);
+        CHECK(optimizer->gradient_evaluations() == evaluations);
+        CHECK(optimizer->last_step().loss == loss);
+        for (size_t i = 0; i < buffers.size(); ++i) CHECK_SAME_BITS(optimizer->buffers()[i].second, buffers[i]);
       }
     });
 }
@@ -340,3 +382,17 @@ TEST_CASE("dampening leaves the gradient whole where momentum is 0, in a group o
     CHECK(fast.value().item() == expected_fast[i]);
   }
 }
+
+#if defined(__SSE2__) || defined(__aarch64__)
+TEST_CASE("the momentum of a weight that gets no more gradient ends at 0, not at a denormal number") {
+  const Variable w = leaf({1, 1}, DType::float32);
+  optim::SGD optimizer{{w}, {.lr = 0.1, .momentum = 0.9}};
+  double slope = 1;
+  for (int step = 0; step < 1200; ++step, slope = 0)
+    optimizer.step([&] {
+      w.backward(Tensor::full({2}, slope));
+      return Variable(Tensor::zeros({}));
+    });
+  CHECK(optimizer.momentum().to_vector<double>() == std::vector<double>{0, 0});
+}
+#endif

@@ -386,6 +386,8 @@ TEST_CASE("impossible requests are refused") {
   CHECK_ERROR(optim::hessian_trace([&] { return sum(pow(w, 1.5)); }, {w}),
               "a Hessian-vector product with elements that are not finite");
   CHECK_ERROR(largest_eigenvalue([&] { return square(w); }, {w}), "one element");
+  CHECK_ERROR(largest_eigenvalue(nullptr, {w}), "[top_eigenvalues] got an empty function");
+  CHECK_ERROR(optim::flat_gradient([] { return Variable(); }, {w}), "[flat_gradient] got no loss");
   CHECK_ERROR(optim::hessian_vector_product(loss, {w}, Tensor::zeros({2})),
               "[hessian_vector_product] got a vector of float32 (2,), expected float64 (2,)");
 }

@@ -244,6 +244,24 @@ TEST_CASE("MSAM puts the weights back to two roundings, one each way, and does n
   CHECK(largest(before - start) < 50 * rounding);
 }
 
+TEST_CASE("a perturbation far longer than the weights is taken back without their digits") {
+  for (const std::string wrapper : {"msam", "along-random", "along-momentum"})
+    for (const double rho : {40.0, 1e6, -1e6}) {
+      CAPTURE(wrapper);
+      CAPTURE(rho);
+      Spy spy{{Variable(Generator{4}.normal({1000}), requires_grad)}, {}};
+      const auto optimizer = wrap(
+          wrapper,
+          std::make_unique<SGD>(spy.parameters, optim::SgdOptions{.lr = [](int64_t) { return 0.0; }, .momentum = 0.9}),
+          rho);
+      optimizer->step(spy.closure());
+      const Vector start = values(spy.parameters);
+      for (int i = 0; i < 20; ++i) optimizer->step(spy.closure());
+      CHECK(largest(spy.seen.back() - start) > std::abs(rho) / 100);  // the gradient was taken far away
+      CHECK(values(spy.parameters) == start);
+    }
+}
+
 TEST_CASE("a cosine for rho does not come back in mid-training (fault 13)") {
   const Variable w = leaf({1});
   optim::SAM optimizer{SGD{{w}, {.lr = 0.01}}, {.rho = optim::cosine(0.5, 40)}};

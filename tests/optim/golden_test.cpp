@@ -111,3 +111,19 @@ TEST_CASE("MSAM with clean weights between steps equals the authors' form, which
     }
   }
 }
+
+TEST_CASE("schedules take PyTorch's values") {
+  const Archive file = golden("schedules");
+  const auto values = [](const optim::Schedule& schedule) {
+    std::vector<double> all;
+    for (int64_t step = 0; step < 120; ++step) all.push_back(schedule(step));
+    return all;
+  };
+  const auto expected = [&](const char* name) { return file.tensor(name).to_vector<double>(); };
+  const Tolerance close{.rtol = 1e-12, .atol = 0};
+  CHECK_CLOSE(values(optim::step_decay(0.4, 25, 0.5)), expected("step_decay"), close);
+  CHECK_CLOSE(values(optim::cosine(0.4, 119, 0.01)), expected("cosine"), close);
+  CHECK_CLOSE(values(optim::linear_warmup(0.4, 30)), expected("linear_warmup"), close);
+  CHECK_CLOSE(values(optim::join({optim::linear_warmup(0.4, 20, 0.1), optim::step_decay(0.4, 40)}, {20})),
+              expected("join"), close);
+}

@@ -90,7 +90,7 @@ TEST_CASE("both passes of SAM see the same dropout mask (fault 7)") {
   const Batch data = batch(16, 6);
   manual_seed(2);
   nn::Sequential model{nn::Linear{6, 40}, nn::Dropout{0.5}, nn::Linear{40, 4}};
-  optim::SAM optimizer{SGD{model.parameters(), {.lr = 0.1}}, {.rho = optim::constant(0)}};
+  optim::SAM optimizer{SGD{model.parameters(), {.lr = 0.1}}, {.rho = 0}};
   std::vector<double> losses;  // with rho = 0 nothing but the mask could make the two passes differ
   for (int i = 0; i < 3; ++i)
     optimizer.step([&] {

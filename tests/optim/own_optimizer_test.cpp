@@ -90,6 +90,26 @@ struct Six : optim::BaseOptimizer {
   }
 };
 
+/// RMSprop: it remembers a mean of squares, and no momentum.
+struct RmsPropRule {
+  double lr, alpha;
+  template <class T>
+  MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& s) const {
+    s = T(alpha) * s + T(1 - alpha) * grad * grad;
+    weight -= T(lr) * grad / (std::sqrt(s) + T(1e-8));
+  }
+};
+
+struct RmsProp : optim::BaseOptimizer {
+  explicit RmsProp(const optim::ParameterGroups& groups)
+      : BaseOptimizer("rmsprop", groups, {{"lr", 0.01}, {"alpha", 0.99, optim::Range::below_1}}, {"s"}) {
+    kept().momentum_is_first_buffer = false;
+  }
+  void update(const Tensor& gradient) override {
+    optim::apply(kept(), gradient, [](const optim::RuleContext& now) { return RmsPropRule{now["lr"], now["alpha"]}; });
+  }
+};
+
 void register_once() {
   static const bool done = [] {
     optim::register_optimizer<Lion>("lion", {{"lr", 1e-4}, {"beta1", 0.9}, {"weight_decay", 0.1}});
@@ -217,4 +237,20 @@ TEST_CASE("a rule may have any number of states up to six, and a number other th
                 text("[six] got a rule with 6 state elements, expected ", buffers.size()));
     CHECK(wrong.steps() == 0);
   }
+}
+
+TEST_CASE("an optimizer whose buffer is no momentum trains, saves it, and is refused by MSAM") {
+  const Variable w = leaf({1, -2});
+  RmsProp optimizer{{w}};
+  optimizer.measure(optim::Measure::norms);
+  for (int i = 0; i < 3; ++i) optimizer.step(training([&] { return sum(square(w)); }));
+  CHECK(optimizer.state().tensors.count("s") == 1);
+  CHECK_FALSE(optimizer.has_momentum());
+  CHECK(std::isnan(optimizer.last_step().velocity_norm));
+  CHECK(optimizer.last_step().gradient_norm > 0);
+  CHECK_ERROR(optimizer.momentum(), "[rmsprop] got rmsprop without momentum");
+  CHECK_ERROR((optim::MSAM{RmsProp{{w}}}),
+              "[msam] got rmsprop, which keeps no momentum, expected a base with momentum");
+  optim::SAM sam{RmsProp{{w}}, {.rho = 0.1}};
+  sam.step(training([&] { return sum(square(w)); }));
 }

@@ -2,7 +2,6 @@
 #include "core/random.h"
 #include "tests/check.h"
 #include "tests/optim/problem.h"
-#include "tests/temporary_folder.h"
 
 using namespace minima;
 using namespace minima::test;
@@ -19,13 +18,6 @@ optim::Closure noisy(const Parameters& parameters) {
     return rugged(parameters) +
            sum(parameters[0] * Variable(default_generator().normal({5}, 0, 1, parameters[0].dtype())));
   });
-}
-
-// Through a file, as a resumed process would have it.
-Archive through_file(const Archive& archive) {
-  const TemporaryFolder folder;
-  save_safetensors(archive, folder.file("state.safetensors"));
-  return load_safetensors(folder.file("state.safetensors"));
 }
 
 }  // namespace
@@ -53,7 +45,7 @@ TEST_CASE("resumed equals uninterrupted, bit for bit, for every optimizer and wr
         manual_seed(1);
         for (int i = 0; i < 9; ++i) before->step(noisy({first}));
         const Generator random_numbers = default_generator();
-        const Archive state = through_file(before->state());
+        const Archive state = before->state();
         const int64_t evaluations = before->gradient_evaluations();
         before->step(noisy({first}));  // an archive is a copy: going on does not change it
 

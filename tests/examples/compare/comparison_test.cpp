@@ -89,7 +89,7 @@ TEST_CASE("when sgd diverged, the next optimizer that did not is the reference, 
   CHECK_MESSAGE(contains(said, "training time relative to sam: msam"), said);
   CHECK(sentences(said) == 2);
   const Table table = difference_table(comparison);
-  CHECK(table[1] == std::vector<std::string>{"sgd", "-", "-", "not comparable", "not comparable"});
+  CHECK(table[1] == std::vector<std::string>{"sgd", "-", "-", "-", "not comparable", "not comparable"});
   for (Runs& runs : comparison.runs)
     for (RunResult& run : runs.results) diverge(run);
   CHECK(contains(verdict(comparison), "Every run diverged."));
@@ -132,7 +132,104 @@ TEST_CASE("the table has a row for each optimizer with means and half-widths") {
   CHECK(table[1][3] == "91.0 +- 2.5");
   CHECK(table[1][4] == "0.3");  // no spread: no interval to show
   CHECK(table[2][7] == "20");
-  CHECK(table[2].back() == "1.67x (1.50 to 2.00)");
+  CHECK(table[2][10] == "1.67x (1.50 to 2.00)");
+  CHECK(table[0].back() == "to sgd's acc");
+}
+
+TEST_CASE("several comparisons are adjusted by Holm: what one alone would separate, several may not") {
+  Comparison comparison = example();
+  const auto p_of = [&](size_t i) {
+    return difference_to_reference(comparison, comparison.runs[i], Judged::accuracy).p;
+  };
+  const double sam = p_of(1), msam = p_of(2);
+  comparison.runs.pop_back();
+  CHECK_CLOSE(p_of(1), sam, {.rtol = 1e-12});  // the larger of two p-values stays
+  comparison = example();
+  comparison.runs.erase(comparison.runs.begin() + 1);
+  CHECK_CLOSE(p_of(1), msam / 2, {.rtol = 1e-12});  // the smaller one had counted twice
+}
+
+TEST_CASE("the difference table says in which share of the seeds an optimizer is better, and with which p") {
+  const Table table = difference_table(example());
+  REQUIRE(table.size() == 3);
+  CHECK(table[0] == std::vector<std::string>{"minus sgd", "test acc, points", "better in", "test loss", "acc separated",
+                                             "loss separated"});
+  CHECK(table[1][2] == "67%");
+  CHECK(table[2][2] == "100%");
+  CHECK(table[2][4] == "yes, p = 0.002");  // differences 1, 1, 1.1: t = 31; Holm: twice the p-value
+  CHECK(table[2][5] == "no");              // the losses are equal
+}
+
+TEST_CASE("splits of their own widen the intervals, and the words say what the intervals hold") {
+  Comparison comparison = example();
+  comparison.test_samples = 40;
+  const auto half_width = [&] {
+    return difference_to_reference(comparison, comparison.runs[2], Judged::accuracy).interval.half_width;
+  };
+  const double seeds_alone = half_width();
+  const std::string shared = uncertainty_text(comparison);
+  CHECK_MESSAGE(contains(shared,
+                         "All seeds share the published test part. The intervals hold the luck of the seed and "
+                         "of the 40 test rows. One test row is 2.5 points."),
+                shared);
+  CHECK_MESSAGE(contains(shared, "adjusted for 2 comparisons (Holm)"), shared);
+  comparison.test_per_train = 0.25;
+  CHECK_CLOSE(half_width() / seeds_alone, std::sqrt((1.0 / 3 + 0.25) * 3), {.rtol = 1e-12});
+  const std::string anew = uncertainty_text(comparison);
+  CHECK_MESSAGE(contains(anew,
+                         "Each seed splits the data anew. The intervals hold the luck of the split and of the seed "
+                         "(corrected resampled t-test)."),
+                anew);
+  CHECK(contains(anew, "More rows would narrow the intervals; more seeds do so only a little."));
+}
+
+TEST_CASE("test rows in common count as well: few of them separate nothing that hangs on one row") {
+  // Four seeds; msam is right in one row of ten more, the same one in each seed but for one in which it gains another.
+  const auto comparison_on = [](size_t rows) {
+    Comparison comparison{.runs = {{{.optimizer = "sgd"}}, {{.optimizer = "msam"}}}};
+    for (uint64_t seed = 1; seed <= 4; ++seed)
+      for (size_t arm = 0; arm < 2; ++arm) {
+        std::vector<double> correct(rows, 1);
+        for (size_t i = 0; i < rows; ++i)
+          if (i % 10 == 0 || (i == 1 && seed == 1)) correct[i] = static_cast<double>(arm);
+        const double accuracy = interval_95(correct).mean;
+        RunResult run = finished("sgd", seed, accuracy, 1 - accuracy, 1);
+        run.seen[row_correct] = correct, run.seen[row_loss] = correct;
+        comparison.runs[arm].results.push_back(run);
+      }
+    return comparison;
+  };
+  const auto d = [](const Comparison& c) { return difference_to_reference(c, c.runs[1], Judged::accuracy); };
+  const Difference few = d(comparison_on(10)), many = d(comparison_on(400));
+  CHECK_FALSE(few.separated());
+  CHECK(few.rows > few.replicates);
+  CHECK(many.separated());
+  CHECK(contains(uncertainty_text(comparison_on(10)), "The test rows are the larger part of it"));
+}
+
+TEST_CASE("time to target is where a run first has the accuracy that the reference ends with") {
+  Comparison comparison = example();
+  comparison.guessing = 1;          // nothing is called collapsed
+  for (size_t i = 0; i < 3; ++i) {  // the reference ends after 2, 3, 4 seconds; msam is as good after one in two seeds
+    RunResult& run = comparison.runs[2].results[i];
+    run.curve.insert(run.curve.begin(), {.seconds = 1, .test_accuracy = i < 2 ? 0.95 : 0.1});
+    run.curve.back().test_accuracy = 0.2;
+  }
+  CHECK(result_table(comparison)[3].back() == "0.42x (2 of 3)");  // the median of 1/2 and 1/3
+  CHECK(result_table(comparison)[1].back() == "1.00x (3 of 3)");
+  for (RunResult& run : comparison.runs[2].results) run.curve.front().test_accuracy = 0.1;
+  CHECK(result_table(comparison)[3].back() == "never (0 of 3)");
+}
+
+TEST_CASE("a mean and a median on different sides of 0 are pointed out, and collapsed runs are counted") {
+  Comparison comparison = example();
+  comparison.guessing = 0.1;
+  for (size_t i = 0; i < 3; ++i)
+    comparison.runs[2].results[i].curve[0].test_accuracy =
+        comparison.runs[0].results[i].curve[0].test_accuracy + (i == 0 ? -0.8 : 0.01);
+  CHECK_MESSAGE(contains(uncertainty_text(comparison), "Mean and median differ in sign for msam (mean -26, median +1)"),
+                uncertainty_text(comparison));
+  CHECK(result_table(comparison)[3].back() == "1 of 3 runs collapsed");
 }
 
 TEST_CASE("an interval is shown with two digits of its half-width") {
@@ -158,12 +255,12 @@ TEST_CASE("summary.json has exactly the keys of its schema, and null where a div
   std::vector<std::string> keys, run_keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
   for (const auto& [key, value] : json.at("runs").at(0).items()) run_keys.push_back(key);
-  CHECK(keys ==
-        std::vector<std::string>{"batch", "data", "machine", "model", "parameters", "runs", "schema", "threads"});
+  CHECK(keys == std::vector<std::string>{"batch", "data", "machine", "model", "options", "parameters", "runs", "schema",
+                                         "threads"});
   CHECK(run_keys == std::vector<std::string>{"base", "epochs", "gradient_evaluations", "lambda_max", "lambda_residual",
                                              "lr", "momentum", "optimizer", "peak_memory_bytes", "rho", "seconds",
-                                             "seed", "steps", "test_accuracy", "test_loss", "train_accuracy",
-                                             "train_loss", "weight_decay"});
+                                             "seed", "split_seed", "steps", "test_accuracy", "test_loss",
+                                             "train_accuracy", "train_loss", "weight_decay"});
   CHECK(json.at("schema") == 2);
   CHECK(json.at("parameters") == 42);
   CHECK(json.at("runs").size() == 12);

@@ -64,7 +64,7 @@ TEST_CASE("options that cannot work are refused by name, with what was expected"
   refused({"--optimizers", "sgd,sgd"}, "sgd twice");
   refused({"--lr", "0"}, "[--lr] got \"0\", expected a number above 0");
   refused({"--lr", "nan"}, "[--lr] got \"nan\"");
-  refused({"--epochs", "0"}, "[--epochs] got 0, expected a whole number of at least 1");
+  refused({"--epochs", "-1"}, "[--epochs] got -1, expected a whole number of at least 0");
   refused({"--epochs", "many"}, "--epochs");
   refused({"--seeds", "0"}, "[--seeds] got 0");
   refused({"--batch", "-3"}, "[--batch] got -3");
@@ -79,6 +79,8 @@ namespace {
 /// What the report of a comparison of these options says, before any run.
 std::string measured(std::vector<const char*> words) {
   CompareOptions options = parsed(std::move(words));
+  if (options.epochs == 0) options.epochs = 30;  // what load() does for digits
+  if (options.batch == 0) options.batch = 64;
   auto [train, test] = datasets::digits();
   const Problem problem{
       .data = options.data, .model = options.model, .train = train, .test = test, .batch = options.batch};
@@ -125,6 +127,15 @@ TEST_CASE("what is not exactly as it was when tuning was done is not said to be 
                        "the defaults."));
   CHECK(test::contains(measured({"--lr", "0.1"}), "lr and rho as given, else the defaults."));
   CHECK(test::contains(measured({"--tune"}), "lr and rho were tuned as listed."));
+}
+
+TEST_CASE("data of one's own are split anew with each seed, unless they are tuned on, and published splits stay") {
+  Problem drawn, published;
+  drawn.loaded = std::make_shared<const datasets::Loaded>();
+  published.loaded = std::make_shared<const datasets::Loaded>(datasets::Loaded{.own_test_part = true});
+  CHECK_FALSE(parsed({}).splits_anew(published));
+  CHECK(parsed({"--data", "flowers.csv", "--label", "kind"}).splits_anew(drawn));
+  CHECK_FALSE(parsed({"--data", "flowers.csv", "--label", "kind", "--tune"}).splits_anew(drawn));
 }
 
 TEST_CASE("the schedule is told as it is: in short runs lr does not rise for a whole epoch") {

@@ -2,7 +2,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/random.h"
 #include "examples/kit/metrics.h"
+#include "optim/make.h"
 #include "tests/check.h"
 #include "tests/examples/process.h"
 
@@ -138,8 +140,10 @@ TEST_CASE("tuning tries the same number of settings for each optimizer, prints t
   CHECK(msam == 15);
   CHECK(chosen == 2);
   const json summary = json::parse(read_bytes(folder.file("out/summary.json")));
-  CHECK(summary.at("runs").size() == 2);
+  REQUIRE(summary.at("runs").size() == 4);  // each as tuned, then each at its defaults
   CHECK(summary.at("runs").at(0).at("lr") == std::stod(chosen_lr));
+  CHECK(summary.at("runs").at(2).at("lr") == optim::defaults_of("sgd").at("lr"));
+  for (const char* row : {"sgd untuned", "msam untuned(sgd)"}) CHECK_MESSAGE(contains(outcome.output, row), row);
 }
 
 TEST_CASE("a diverged run is stopped and named, the others go on, and the exit status tells") {
@@ -197,6 +201,50 @@ TEST_CASE("a table of one's own is compared by the name of its label column") {
   CAPTURE(outcome.output);
   CHECK(outcome.status == 0);
   CHECK(lines_of(folder.file("out/metrics.csv")).size() == 21);
+  CHECK(contains(outcome.output, "60 samples (48 training, 12 test), 2 features from 2 columns; 2 classes"));
+  CHECK(contains(outcome.output, "width   numbers, 0 to 6"));
+  const std::string report = read_bytes(folder.file("out/report.html"));
+  for (const char* part : {"is right in 50.0% of the test part", "standardised", "Balanced accuracy is",
+                           "calibration error", "label, then predicted as"})
+    CHECK_MESSAGE(contains(report, part), part);
+}
+
+TEST_CASE("without options, batch and epochs follow the size of one's own data, and are printed") {
+  TemporaryFolder folder;
+  std::string table = "width,height,kind\n";
+  for (int i = 0; i < 30; ++i) table += text(i % 7, ",", i % 11 + 5 * (i % 2), ",", i % 2 ? "tall" : "short", "\n");
+  const Outcome outcome =
+      run(folder, {MINIMA_COMPARE, "--data", folder.write("t.csv", table), "--label", "kind", "--model", "mlp:4",
+                   "--seeds", "1", "--optimizers", "sgd", "--out", folder.file("out")});
+  CAPTURE(outcome.output);
+  CHECK(outcome.status == 0);
+  CHECK(contains(outcome.output, "batch 8, 100 epochs"));
+}
+
+TEST_CASE("three orders of the rows of one small table give no opposite verdicts") {
+  TemporaryFolder folder;
+  Generator random{7, 0};
+  constexpr int rows = 69;
+  const auto noise = random.normal({2 * rows}).to_vector<double>();
+  std::vector<std::string> lines;
+  for (int i = 0; i < rows; ++i)
+    lines.push_back(text(noise[2 * i] + (i % 3), ",", noise[2 * i + 1] + (i % 2), ",kind", i % 3, "\n"));
+  std::set<std::string> sides;
+  for (uint64_t order = 1; order <= 3; ++order) {
+    std::string table = "x,y,kind\n";
+    for (const int64_t i : Generator{order, 0}.permutation(rows)) table += lines[static_cast<size_t>(i)];
+    const Outcome outcome = run(folder, {MINIMA_COMPARE, "--data", folder.write("t.csv", table), "--label", "kind",
+                                         "--optimizers", "sgd,msam", "--epochs", "10", "--seeds", "10", "--model",
+                                         "mlp:8", "--batch", "8", "--curvature", "0", "--out", folder.file("out")});
+    CAPTURE(outcome.output);
+    REQUIRE(outcome.status == 0);
+    CHECK(contains(outcome.output, "Each seed splits the data anew."));
+    for (const char* side : {") above sgd", ") below sgd"}) {
+      const std::string accuracy = outcome.output.substr(outcome.output.find("Test accuracy in points"));
+      if (contains(accuracy.substr(0, accuracy.find(". Test loss")), side)) sides.insert(side);
+    }
+  }
+  CHECK(sides.size() < 2);
 }
 
 TEST_CASE("input that cannot work is refused before any training, with a message that helps") {
@@ -216,13 +264,16 @@ TEST_CASE("input that cannot work is refused before any training, with a message
   check_refused({"--resume"}, "state.json] got no such file");
 }
 
-TEST_CASE("a table without its label column, with one class, or with text in a number is refused by name") {
+TEST_CASE("a table without its label column, with one class, or with missing labels is refused by name") {
   TemporaryFolder folder;
-  const std::string good = folder.write("good.csv", "a,b\n1,x\n2,y\n3,x\n4,y\n");
+  const std::string good = folder.write("good.csv", "a,b\n1,x\n5,y\n3,x\n4,y\n");
   check_refused({"--data", good}, "label");
   check_refused({"--data", good, "--label", "colour"}, "colour");
   check_refused({"--data", folder.write("one.csv", "a,b\n1,x\n2,x\n3,x\n"), "--label", "b"}, "one.csv");
-  check_refused({"--data", folder.write("text.csv", "a,b\n1,x\nmany,y\n3,x\n4,y\n"), "--label", "b"}, "many");
+  check_refused({"--data", folder.write("none.csv", "a,b\n1,x\n5,\n3,x\n4,y\n"), "--label", "b"}, "none in line 3");
+  check_refused({"--data", good, "--label", "b", "--time", "when"}, "no column \"when\" for --time");
+  check_refused({"--data", good, "--label", "a", "--task", "regression"}, "`train` predicts quantities");
+  check_refused({"--data", good, "--label", "b", "--task", "guessing"}, "[--task] got guessing");
 }
 
 TEST_CASE("an output directory that cannot be written is refused before any training") {

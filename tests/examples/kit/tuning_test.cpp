@@ -56,6 +56,54 @@ TEST_CASE("trials are chosen by loss, or by accuracy with the lower loss among e
   CHECK(trial_table(tuning)[3].back() == "chosen");
 }
 
+namespace {
+
+/// A trial with these accuracies, seed by seed.
+Runs trial_with(double lr, double loss, const std::vector<double>& accuracies) {
+  Runs runs = trial("sgd", {{"lr", lr}}, loss, 0, static_cast<int>(accuracies.size()));
+  for (size_t i = 0; i < accuracies.size(); ++i) runs.results[i].curve.back().test_accuracy = accuracies[i];
+  return runs;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "of trials within a standard error of the most accurate, or within a row, that with the lowest loss is chosen") {
+  // Below the first, seed by seed: 0.010, -0.005, 0.002, a mean of 0.0023 with a standard error of 0.0043; and 0.010,
+  // 0.012, 0.011, a mean of 0.011 with a standard error of 0.0006.
+  Tuning tuning{{trial_with(0.1, 0.5, {0.90, 0.92, 0.91}), trial_with(0.2, 0.4, {0.890, 0.925, 0.908}),
+                 trial_with(0.3, 0.3, {0.890, 0.908, 0.899})},
+                JudgedBy::accuracy};
+  CHECK(&tuning.chosen("sgd") == &tuning.trials[1]);
+  tuning.validation_rows = 50;  // of which one is 0.02
+  CHECK(&tuning.chosen("sgd") == &tuning.trials[2]);
+  tuning.validation_rows = 1000;
+  CHECK(&tuning.chosen("sgd") == &tuning.trials[1]);
+}
+
+TEST_CASE("only trials that were tried with the most seeds are chosen") {
+  const Tuning tuning{{trial_with(0.1, 0.1, {0.99, 0.99}), trial_with(0.2, 0.4, {0.9, 0.9, 0.9})}, JudgedBy::accuracy};
+  CHECK(&tuning.chosen("sgd") == &tuning.trials[1]);
+  CHECK(tuning.best("sgd", JudgedBy::loss) == &tuning.trials[1]);
+}
+
+TEST_CASE("a grid is extended by one spacing beyond each edge at which a trial lies, and nowhere else") {
+  Tuning tuning;
+  for (const double lr : {0.1, 0.4, 1.6})
+    for (const double rho : {0.5, 2.0}) tuning.trials.push_back(trial("msam", {{"lr", lr}, {"rho", rho}}, 1, 0.9));
+  const auto beyond = [&](size_t i) {
+    std::vector<Hyperparameters> all;
+    for (const Setting& s : tuning.beyond_the_edge(tuning.trials[i], 4)) all.push_back(s.hyperparameters);
+    return all;
+  };
+  CHECK(beyond(0) == std::vector<Hyperparameters>{{{"lr", 0.025}, {"rho", 0.5}}, {{"lr", 0.1}, {"rho", 0.125}}});
+  CHECK(beyond(3) == std::vector<Hyperparameters>{{{"lr", 0.4}, {"rho", 8}}});
+  CHECK(beyond(5) == std::vector<Hyperparameters>{{{"lr", 6.4}, {"rho", 2}}, {{"lr", 1.6}, {"rho", 8}}});
+  tuning.trials.push_back(trial("msam", {{"lr", 0.025}, {"rho", 0.5}}, 1, 0.9));
+  tuning.trials.push_back(trial("msam", {{"lr", 0.4}, {"rho", 8}}, 1, 0.9));
+  CHECK(beyond(3).empty());
+}
+
 TEST_CASE("a trial that diverged with any seed is not chosen, and if all did that is an error") {
   Tuning tuning{{trial("sgd", {{"lr", 0.1}}, 0.5, 0.9), trial("sgd", {{"lr", 9}}, 0.1, 0.9)}};
   tuning.trials[1].results[0].divergence = "loss nan";

@@ -38,10 +38,10 @@ TEST_CASE("a plan fits its budget with room to spare, and grows with it") {
   double before = 0;
   for (const double minutes : {1.0, 3.0, 10.0, 60.0, 600.0}) {
     const PilotPlan plan = plan_pilot(costs, 20, 60 * minutes, 0, 2, 3);
-    const double total = plan.tuning_seconds + plan.final_seconds;
+    const double total = plan.seconds();
     CHECK(1.2 * total <= 60 * minutes - 5);
     CHECK(total >= before);
-    CHECK(plan.seeds >= fewest_pilot_seeds);
+    CHECK(plan.studies >= fewest_pilot_studies);
     before = total;
   }
   CHECK(plan_pilot(costs, 20, 600, 7, 2, 3).epochs == 7);
@@ -51,10 +51,11 @@ TEST_CASE("a budget too small for the smallest plan is refused with the minutes 
   const PilotCosts costs{{{"sgd", 1e-2}, {"sam", 2e-2}, {"msam", 1e-2}}, 0.02, 0.1};
   const std::string message = test::error_of([&] { plan_pilot(costs, 20, 6, 0, 1, 3); });
   CHECK_MESSAGE(contains(message, "[--minutes] got 0.1, expected at least "), message);
-  CHECK_MESSAGE(contains(message, "8 trials and 5 seeds of 3 epochs for each of three optimizers"), message);
+  CHECK_MESSAGE(contains(message, "8 trials for each of three optimizers in each of 5 studies, in runs of 3 epochs"),
+                message);
   const size_t at = message.find("at least ") + 9;
   const double minutes = std::strtod(message.c_str() + at, nullptr);
-  CHECK(plan_pilot(costs, 20, 60 * minutes, 0, 1, 3).seeds >= fewest_pilot_seeds);  // what it names is enough
+  CHECK(plan_pilot(costs, 20, 60 * minutes, 0, 1, 3).studies >= fewest_pilot_studies);  // what it names is enough
 }
 
 TEST_CASE("data on which the usual learning rate diverges do not end a pilot before it has begun") {
@@ -91,6 +92,41 @@ TEST_CASE("of a pilot's trials the edge is among step lengths and radii, not amo
   CHECK_FALSE(tuning.at_edge(best));
   for (const Runs& trial : tuning.trials)
     if (trial.setting.value("rho") != 1) CHECK(tuning.at_edge(trial));
+}
+
+TEST_CASE("successive halving makes a run of each trial, one more of the better half, and so on, five times at most") {
+  CHECK(halving_runs(1) == 1);
+  CHECK(halving_runs(8) == 8 + 4 + 2);
+  CHECK(halving_runs(18) == 18 + 9 + 5 + 3 + 2);
+  CHECK(halving_runs(48) == 48 + 24 + 12 + 6 + 3);
+}
+
+TEST_CASE("a study halves its trials from seed to seed, and goes on beyond an edge that wins") {
+  auto [train, test] = datasets::digits();
+  const Problem problem{
+      .data = "digits", .model = "mlp:8", .train = train.take(150), .test = test.take(100), .batch = 32};
+  const PilotClock clock(1e6);
+  PilotSession session(clock, "");
+  const PilotPlan plan{.grid = {2, 2, 2}, .epochs = 2, .seeds = 2, .studies = 1};
+  const Study study = session.study(problem, plan, JudgedBy::accuracy, 0, 7, {"sgd", "msam"});
+  REQUIRE(study.runs.size() == 2);
+  for (const Runs& runs : study.runs) {
+    CHECK(runs.results.size() == 2);
+    CHECK(study_of(runs.results[0].seed) == 7);
+    CHECK(runs.results[0].seen.at(row_correct).size() == 100);
+  }
+  for (const std::string name : {"sgd", "msam"}) {
+    std::multiset<size_t> seeds;
+    for (const Runs& trial : study.tuning.trials)
+      if (trial.setting.optimizer == name) seeds.insert(trial.results.size());
+    CHECK(seeds.count(1) == 4);
+    CHECK(seeds.count(2) == 2);
+    CHECK(seeds.count(3) >= 2);  // and as many settings beyond the grid as its edges asked for
+    CHECK(seeds.size() - 6 - seeds.count(3) == 0);
+    const Runs& chosen = study.tuning.chosen(name);
+    CHECK(chosen.results.size() == 3);
+    if (seeds.size() == 8) CHECK_FALSE(study.tuning.at_edge(chosen));
+  }
 }
 
 TEST_CASE("what became of an advantage is read from how the difference changed, seed by seed") {

@@ -24,12 +24,12 @@ RunResult finished(uint64_t seed, int correct, int rows, double loss) {
                          .test_accuracy = static_cast<double>(correct) / rows});
   for (int i = 0; i < rows; ++i) run.seen["row_correct"].push_back(i < correct), run.seen["row_loss"].push_back(loss);
   run.seen["epoch"] = {0.5, 2};
-  run.seen["cosine"] = {0.9, -0.1 - 0.01 * static_cast<double>(seed)};
+  run.seen["cosine"] = {0.9, -0.1 - 0.01 * static_cast<double>(study_of(seed))};
   run.seen["slope"] = {9, -2};
   return run;
 }
 
-/// As many seeds as there are numbers of right rows, of 10,000.
+/// As many studies, of a run each, as there are numbers of right rows, of 10,000.
 Pilot pilot_of(const std::vector<int>& sgd, const std::vector<int>& msam) {
   Pilot pilot;
   pilot.comparison.compared_with = "sgd";
@@ -37,7 +37,8 @@ Pilot pilot_of(const std::vector<int>& sgd, const std::vector<int>& msam) {
   for (const std::string& name : pilot_optimizers()) {
     Runs runs{{.optimizer = name}};
     for (size_t i = 0; i < sgd.size(); ++i)
-      runs.results.push_back(finished(i + 1, name == "msam" ? msam[i] : sgd[i], 10000, 0.3));
+      runs.results.push_back(
+          finished(study_seed(static_cast<int64_t>(i) + 1, 1), name == "msam" ? msam[i] : sgd[i], 10000, 0.3));
     pilot.comparison.runs.push_back(runs);
   }
   return pilot;
@@ -53,18 +54,21 @@ Pilot swapped(const Pilot& pilot) {
 
 }  // namespace
 
-TEST_CASE("a gain above the margin in every seed is a reason to adopt MSAM, and the same loss a reason not to") {
+TEST_CASE("a gain above the margin in every study is a reason to adopt MSAM, and the same loss a reason not to") {
   const Pilot pilot = pilot_of({9000, 9020, 9010, 9005}, {9200, 9215, 9204, 9208});
   const PilotVerdict v = verdict_of(pilot);
   CHECK(v.advice == Advice::adopt);
-  CHECK_CLOSE(v.seeds.mean, (2.00 + 1.95 + 1.94 + 2.03) / 4, {.rtol = 1e-9});
-  CHECK(contains(recommendation(pilot), "Adopt MSAM. Over 4 seeds MSAM's advantage over SGD in test accuracy is +1.9"));
+  CHECK(v.better == 1);
+  CHECK_CLOSE(v.difference.interval.mean, (2.00 + 1.95 + 1.94 + 2.03) / 4, {.rtol = 1e-9});
+  CHECK(
+      contains(recommendation(pilot), "Adopt MSAM. Over 4 studies MSAM's advantage over SGD in test accuracy is +1.9"));
   CHECK(contains(recommendation(pilot), "MSAM is better."));
 
   const PilotVerdict other = verdict_of(swapped(pilot));
   CHECK(other.advice == Advice::do_not_adopt);
-  CHECK_CLOSE(other.seeds.mean, -v.seeds.mean, {.rtol = 1e-9});
-  CHECK_CLOSE(other.half_width, v.half_width, {.rtol = 1e-9});
+  CHECK(other.better == -1);
+  CHECK_CLOSE(other.difference.interval.mean, -v.difference.interval.mean, {.rtol = 1e-9});
+  CHECK_CLOSE(other.difference.interval.half_width, v.difference.interval.half_width, {.rtol = 1e-9});
   CHECK(contains(other.reason, "SGD is better."));
 }
 
@@ -73,151 +77,181 @@ TEST_CASE("a difference that is small for certain is no reason to adopt MSAM, ev
     const Pilot pilot = pilot_of({9000, 9020, 9010, 9005}, {9000 + gain, 9022 + gain, 9009 + gain, 9006 + gain});
     const PilotVerdict v = verdict_of(pilot);
     CHECK(v.advice == Advice::do_not_adopt);
+    CHECK(v.better == 0);
     CHECK(contains(v.reason, "no difference that matters (0.5 points of accuracy), either way"));
     CHECK(verdict_of(swapped(pilot)).advice == Advice::do_not_adopt);
   }
 }
 
-TEST_CASE("a difference lost in the spread of the seeds is undecided, with the number of seeds that would decide") {
+TEST_CASE("a difference lost in the spread is undecided, with the number of studies that would decide") {
   const Pilot pilot = pilot_of({9000, 9100, 9050, 8950}, {9200, 9080, 9230, 9080});
   const PilotVerdict v = verdict_of(pilot);
   CHECK(v.advice == Advice::undecided);
-  CHECK(v.low() < 0);
-  CHECK(v.high() > 0.5);
-  REQUIRE(v.more_seeds > 0);
-  CHECK(contains(v.reason, text("About ", v.more_seeds, " more seeds would decide with a probability of 80%")));
+  CHECK(v.difference.interval.low() < 0);
+  CHECK(v.difference.interval.high() > 0.5);
+  REQUIRE(v.more_studies > 0);
+  CHECK(contains(v.reason, text("About ", v.more_studies, " more studies would decide with a probability of 80%")));
   CHECK(verdict_of(swapped(pilot)).advice == Advice::undecided);
-  CHECK(verdict_of(swapped(pilot)).more_seeds == v.more_seeds);
+  CHECK(verdict_of(swapped(pilot)).more_studies == v.more_studies);
 
-  // By hand: the mean must lie sd / sqrt(n) times 0.8416 above the half width that n seeds and the rows have together.
+  // By hand: the mean must lie sd / sqrt(n) times 0.8416 above the half width that n studies and the rows have
+  // together.
   const std::vector<double> d{2.0, -0.2, 1.8, 1.3};
   const Interval i = interval_95(d);
   const double sd = i.half_width / student_t_975(3) * 2;
   const auto decides = [&](int n) {
     const double of_mean = sd / std::sqrt(n);
-    return i.mean - 0.8416 * of_mean >= std::hypot(student_t_975(n - 1) * of_mean, v.rows);
+    return i.mean - 0.8416 * of_mean >= std::hypot(student_t_975(n - 1) * of_mean, v.difference.rows);
   };
-  const int n = 4 + v.more_seeds;
+  const int n = 4 + v.more_studies;
   CHECK(decides(n));
-  if (v.more_seeds > 1) CHECK_FALSE(decides(n - 1));
+  if (v.more_studies > 1) CHECK_FALSE(decides(n - 1));
 }
 
-TEST_CASE("of the spread over test rows only what stays from seed to seed counts beside the seeds") {
-  Generator random{3, 0};
-  constexpr int seeds = 5, rows = 400;
-  const auto in_one_seed = random.normal({seeds * rows}, 0, 30, DType::float64).to_vector<double>();
-  const auto lasting = random.normal({rows}, 0, 20, DType::float64).to_vector<double>();
-  PilotEvidence noise{.by_seed = {1, 2, 3, 2, 1}}, both = noise;
-  for (size_t s = 0; s < seeds; ++s) {
-    noise.by_row.emplace_back(), both.by_row.emplace_back();
-    for (size_t i = 0; i < rows; ++i) {
-      noise.by_row[s].push_back(in_one_seed[s * rows + i] + 10 * static_cast<double>(s));
-      both.by_row[s].push_back(noise.by_row[s][i] + lasting[i]);
-    }
+namespace {
+
+/// Evidence of these differences whose test rows add an interval of this half width.
+PilotEvidence evidence(const std::vector<double>& differences, double rows = 0) {
+  PilotEvidence e{.replicates = {.differences = differences}, .test_rows = 100};
+  // Rows that do the same in every study, on both sides of its difference.
+  const double apart = rows / student_t_975(99) * std::sqrt(99.0);
+  for (const double d : differences) {
+    e.replicates.by_row.emplace_back();
+    for (int i = 0; i < 100; ++i) e.replicates.by_row.back().push_back(d + (i % 2 == 0 ? apart : -apart));
   }
-  // Without the correction: 1.97 * 30 / sqrt(5 * 400) = 1.3 and 1.97 * sqrt(20^2 + 30^2 / 5) / sqrt(400) = 2.4.
-  CHECK(judge(noise, {}).rows < 0.5);
-  CHECK_CLOSE(judge(both, {}).rows, 1.966 * 20 / 20, {.rtol = 0.1});
+  return e;
 }
 
-TEST_CASE("with the seeds asked for, the rule decides in about four cases of five") {
-  const auto check_forecast = [](double true_mean, double rows, int seeds_now) {
+}  // namespace
+
+TEST_CASE("with the studies asked for, the rule decides in about four cases of five") {
+  const auto check_forecast = [](double true_mean, double rows, double test_per_train, int now) {
     CAPTURE(true_mean);
     CAPTURE(rows);
-    // Seeds with exactly this mean and standard deviation 1; rows whose part has a half width of `rows`.
+    CAPTURE(test_per_train);
     const auto sample = [&](const std::vector<double>& values) {
-      PilotEvidence evidence{.by_seed = values};
-      const double apart = rows / student_t_975(99) * std::sqrt(99.0);
-      evidence.by_row.emplace_back();
-      for (int i = 0; i < 100; ++i) evidence.by_row[0].push_back(i % 2 == 0 ? apart : -apart);
-      return judge(evidence, {});
+      PilotEvidence e = evidence(values, rows);
+      e.replicates.test_per_train = test_per_train;
+      if (test_per_train > 0) e.replicates.by_row.clear();
+      return judge(e, {});
     };
-    std::vector<double> now;
-    const double one = std::sqrt((seeds_now - 1.0) / seeds_now);
-    for (int i = 0; i < seeds_now; ++i) now.push_back(true_mean + (i % 2 == 0 ? one : -one));
-    const PilotVerdict v = sample(now);
-    CHECK_CLOSE(v.rows, rows, {.rtol = 1e-6, .atol = 1e-9});
-    REQUIRE(v.more_seeds > 0);
+    std::vector<double> seen;  // exactly this mean, and standard deviation 1
+    const double one = std::sqrt((now - 1.0) / now);
+    for (int i = 0; i < now; ++i) seen.push_back(true_mean + (i % 2 == 0 ? one : -one));
+    const PilotVerdict v = sample(seen);
+    CHECK_CLOSE(v.difference.rows, rows, {.rtol = 1e-6, .atol = 1e-9});
+    REQUIRE(v.more_studies > 0);
     Generator random{11, 0};
     constexpr int trials = 400;
     int decided = 0;
-    for (int trial = 0; trial < trials; ++trial)
-      decided +=
-          sample(random.normal({seeds_now + v.more_seeds}, true_mean, 1, DType::float64).to_vector<double>()).advice !=
-          Advice::undecided;
+    for (int trial = 0; trial < trials; ++trial) {
+      // Splits of their own resemble each other: what they share does not average out.
+      const double shared = random.normal({1}, true_mean, 1, DType::float64).item() * std::sqrt(test_per_train) +
+                            true_mean * (1 - std::sqrt(test_per_train));
+      decided += sample(random.normal({now + v.more_studies}, shared, 1, DType::float64).to_vector<double>()).advice !=
+                 Advice::undecided;
+    }
     // A standard deviation of luck is 2%.
-    CHECK_MESSAGE(std::abs(decided / double{trials} - 0.8) < 0.06, decided << " with " << v.more_seeds << " more");
+    CHECK_MESSAGE(std::abs(decided / double{trials} - 0.8) < 0.06, decided << " with " << v.more_studies << " more");
   };
-  check_forecast(0, 0, 4);       // no difference: both bounds must hold
-  check_forecast(0, 0.3, 4);     // the same, and few rows
-  check_forecast(0.15, 0, 4);    // a difference that does not matter
-  check_forecast(0.9, 0.65, 4);  // one that does, and few rows
+  check_forecast(0, 0, 0, 4);       // no difference: both bounds must hold
+  check_forecast(0, 0.3, 0, 4);     // the same, and few rows
+  check_forecast(0.15, 0, 0, 4);    // a difference that does not matter
+  check_forecast(0.9, 0.65, 0, 4);  // one that does, and few rows
+  check_forecast(1.6, 0, 0.25, 4);  // one that does, in splits that overlap
 }
 
 TEST_CASE(
     "what is better than 0 but not by as much as matters is undecided, and more precision does not undo adoption") {
   const auto advice = [](double mean, double spread) {
-    const std::vector<double> seeds{mean - spread, mean, mean, mean, mean + spread};
-    return judge({.by_seed = seeds, .by_row = {{0, 0}}}, {});
+    return judge(evidence({mean - spread, mean, mean, mean, mean + spread}), {});
   };
   const PilotVerdict v = advice(0.3, 0.25);
-  CHECK(v.low() > 0);
-  CHECK(v.high() > 0.5);
+  CHECK(v.difference.interval.low() > 0);
+  CHECK(v.difference.interval.high() > 0.5);
   CHECK(v.advice == Advice::undecided);
+  CHECK(v.better == 0);
   CHECK(contains(v.reason, "MSAM is better, but not shown to be so by as much as matters (0.5 points of accuracy)."));
   CHECK(contains(advice(-0.3, 0.25).reason, "SGD is better, but not shown to be so by as much as matters"));
   CHECK(advice(-0.3, 0.25).advice == Advice::undecided);
   CHECK(advice(0.3, 0.1).advice == Advice::do_not_adopt);
   for (const double spread : {0.6, 0.3, 0.1, 0.01}) CHECK(advice(0.6, spread).advice == Advice::adopt);
-  // Too close to the margin for any number of seeds: the rows are not to blame.
+  // Too close to the margin for any number of studies: the rows are not to blame.
   const PilotVerdict close = advice(0.499, 0.3);
-  CHECK(close.more_seeds == -1);
+  CHECK(close.more_studies == -1);
   CHECK(close.rows_needed == 0);
   CHECK(contains(close.reason, "too close to the smallest gain that matters"));
 }
 
-TEST_CASE("where the test rows are too few, no number of seeds decides, and the rows that would are named") {
-  PilotEvidence evidence;
-  for (int i = 0; i < 10; ++i) evidence.by_seed.push_back(1 + 0.01 * i);
-  evidence.by_row.resize(10);
-  for (auto& rows : evidence.by_row)  // the same in every seed
-    for (int i = 0; i < 50; ++i) rows.push_back(i < 3 ? 100 : i < 5 ? -50 : 0);
-  const PilotVerdict v = judge(evidence, {});
+TEST_CASE("where the test rows are too few, no number of studies decides, and the rows that would are named") {
+  std::vector<double> differences;
+  for (int i = 0; i < 10; ++i) differences.push_back(1 + 0.01 * i);
+  const PilotVerdict v = judge(evidence(differences, 3), {});
   CHECK(v.advice == Advice::undecided);
-  CHECK(v.more_seeds == -1);
-  CHECK(v.rows_needed > 50);
-  CHECK(contains(v.reason, text("The 50 test rows are too few for a difference of this size: about ", v.rows_needed)));
-  // Four times the rows halve their part.
-  for (auto& rows : evidence.by_row)
-    for (int i = 0; i < 150; ++i) rows.push_back(rows[static_cast<size_t>(i)]);
-  CHECK_CLOSE(judge(evidence, {}).rows, v.rows / 2, {.rtol = 0.05});
+  CHECK(v.more_studies == -1);
+  CHECK(v.rows_needed > 100);
+  CHECK(contains(v.reason, text("The 100 test rows are too few for a difference of this size: about ", v.rows_needed)));
+  // A half width of 3 must become one below 1: nine times the rows, and a few more.
+  CHECK(v.rows_needed > 750);
+  CHECK(v.rows_needed < 1100);
 }
 
 TEST_CASE("diverged runs decide where they are more than luck, and leave it undecided where they are not") {
-  const auto verdict = [](int runs, int sgd, int msam) {
-    PilotEvidence evidence{.by_row = {{0, 0}}, .runs = runs, .sgd_diverged = sgd, .msam_diverged = msam};
-    for (int i = 0; i < runs - std::max(sgd, msam); ++i) evidence.by_seed.push_back(2 + 0.1 * (i % 3));
-    return judge(evidence, {});
+  const auto verdict = [](int studies, int sgd, int msam) {
+    std::vector<double> differences;
+    for (int i = 0; i < studies - std::max(sgd, msam); ++i) differences.push_back(2 + 0.1 * (i % 3));
+    PilotEvidence e = evidence(differences);
+    e.studies = studies, e.sgd_diverged = sgd, e.msam_diverged = msam;
+    return judge(e, {});
   };
   CHECK(verdict(30, 0, 0).advice == Advice::adopt);
   CHECK(verdict(30, 1, 0).advice == Advice::undecided);
-  CHECK(contains(verdict(30, 1, 0).reason, "Of 30 final runs of each, SGD diverged in 1 and MSAM in 0: too few"));
+  CHECK(contains(verdict(30, 1, 0).reason, "Of 30 studies, SGD diverged in 1 and MSAM in 0: too few"));
   CHECK(contains(verdict(30, 1, 0).reason, "p = 1.00"));
-  CHECK(contains(verdict(30, 1, 0).reason, "Over 29 seeds MSAM's advantage over SGD in test accuracy is "));
+  CHECK(contains(verdict(30, 1, 0).reason, "Over 29 studies MSAM's advantage over SGD in test accuracy is "));
   // Twice C(30, 6) C(30, 0) / C(60, 6) = 0.0237; five of thirty: 0.0522.
   CHECK(verdict(30, 6, 0).advice == Advice::adopt);
+  CHECK(verdict(30, 6, 0).better == 1);
   CHECK(contains(verdict(30, 6, 0).reason, "p = 0.024"));
   CHECK(verdict(30, 5, 0).advice == Advice::undecided);
   CHECK(verdict(30, 0, 6).advice == Advice::do_not_adopt);
+  CHECK(verdict(30, 0, 6).better == -1);
   CHECK(verdict(30, 10, 7).advice == Advice::undecided);
-  // Of few seeds, all: twice 1 / C(10, 5) = 0.0079.
+  // Of few studies, all: twice 1 / C(10, 5) = 0.0079.
   CHECK(verdict(5, 5, 0).advice == Advice::adopt);
   CHECK(verdict(5, 0, 5).advice == Advice::do_not_adopt);
-  CHECK(verdict(30, 2, 2).advice == Advice::adopt);  // equally many: the seeds in which both finished speak
+  CHECK(verdict(30, 2, 2).advice == Advice::adopt);  // equally many: the studies in which both finished speak
+}
+
+TEST_CASE("diverged and collapsed runs are counted by study, and collapsed ones are named in the verdict") {
+  Pilot pilot = pilot_of({9000, 9020, 9010, 9000}, {9200, 9215, 9204, 2000});
+  pilot.comparison.guessing = 0.1;
+  PilotEvidence e = evidence_of(pilot);
+  CHECK(e.studies == 4);
+  CHECK(e.msam_collapsed == 1);
+  CHECK(e.sgd_collapsed == 0);
+  CHECK(contains(judge(e, {}).reason,
+                 "Runs that ended far below the others (collapsed): SGD in 0 and MSAM in 1 of 4 studies"));
+  CHECK(pilot_sections(pilot)[0].table[3].back() == "4, 1 collapsed");
+  pilot.comparison.runs[2].results[3].divergence = "loss nan";
+  e = evidence_of(pilot);
+  CHECK(e.msam_diverged == 1);
+  CHECK(e.replicates.differences.size() == 3);
+}
+
+TEST_CASE("seeds of one study are one piece of evidence, not several") {
+  Pilot pilot = pilot_of({9000, 9020, 9010}, {9200, 9215, 9204});
+  for (Runs& runs : pilot.comparison.runs)
+    for (int64_t study = 1; study <= 3; ++study)
+      runs.results.push_back(finished(study_seed(study, 2), 9100, 10000, 0.3));  // no difference in a second seed
+  const PilotEvidence e = evidence_of(pilot);
+  CHECK_CLOSE(e.replicates.differences, (std::vector<double>{1.0, 0.975, 0.97}), {.rtol = 1e-9});
+  CHECK(e.replicates.by_row.size() == 3);
+  CHECK(e.studies == 3);
 }
 
 TEST_CASE(
-    "where SGD diverged with one seed, the report's differences are still to SGD, over the seeds that it finished") {
+    "where SGD diverged in one study, the report's differences are still to SGD, over the studies that it finished") {
   Pilot pilot = pilot_of({9000, 9020, 9010}, {9200, 9215, 9204});
   pilot.comparison.runs[0].results[0].divergence = "a loss of infinity";
   CHECK(pilot.comparison.reference().name() == "sgd");
@@ -226,10 +260,10 @@ TEST_CASE(
   CHECK_CLOSE(gain.mean, (0.0195 + 0.0194) / 2);
 }
 
-TEST_CASE("two seeds decide nothing") {
-  const PilotVerdict two = judge({.by_seed = {1, 1.1}, .by_row = {{1, 1}, {1, 1}}}, {});
+TEST_CASE("two studies decide nothing") {
+  const PilotVerdict two = judge(evidence({1, 1.1}), {});
   CHECK(two.advice == Advice::undecided);
-  CHECK(two.more_seeds == 1);
+  CHECK(two.more_studies == 1);
   CHECK(contains(two.reason, "at least 3 are needed"));
 }
 
@@ -237,12 +271,12 @@ TEST_CASE("judged by loss, a difference is in percent of SGD's loss, and lower i
   Pilot pilot = pilot_of({9000, 9000, 9000}, {9000, 9000, 9000});
   pilot.rule = {.by_loss = true, .margin = 5};
   for (RunResult& run : pilot.comparison.runs[2].results) {
-    const double lower = 0.06 + 0.001 * static_cast<double>(run.seed);
+    const double lower = 0.06 + 0.001 * static_cast<double>(study_of(run.seed));
     run.curve.back().test_loss -= lower;
     for (double& loss : run.seen["row_loss"]) loss -= lower;
   }
   const PilotVerdict v = verdict_of(pilot);
-  CHECK_CLOSE(v.seeds.mean, 100 * 0.062 / 0.3, {.rtol = 1e-9});
+  CHECK_CLOSE(v.difference.interval.mean, 100 * 0.062 / 0.3, {.rtol = 1e-9});
   CHECK(v.advice == Advice::adopt);
   CHECK(contains(v.reason, "in test loss is +20"));
 }
@@ -281,6 +315,8 @@ TEST_CASE("the report's sections hold the numbers of the runs, and pilot.json th
   std::map<std::string, PilotSection> sections;
   for (const PilotSection& section : pilot_sections(pilot)) sections[section.heading] = section;
   CHECK(sections.at("Generalisation").table[3][4].substr(0, 5) == "92.06");
+  CHECK(sections.at("Generalisation").table[3][9] == "100%");
+  CHECK(contains(sections.at("Generalisation").remark, "One test row is 0.01 points of accuracy."));
   CHECK(sections.at("Time and memory paid").table[3][3] == "1.00x (1.00 to 1.00)");
   // the probe within the first epoch does not count: -0.1 - 0.01 * {1, 2, 3}
   const PilotSection& momentum = sections.at("Does the momentum carry information?");
@@ -291,7 +327,7 @@ TEST_CASE("the report's sections hold the numbers of the runs, and pilot.json th
 
   Pilot no_sign = pilot;  // the mean over seeds is 0, and the interval reaches to 0.248
   for (Runs& runs : no_sign.comparison.runs)
-    for (RunResult& run : runs.results) run.seen["cosine"].back() = 0.1 * (static_cast<double>(run.seed) - 2);
+    for (RunResult& run : runs.results) run.seen["cosine"].back() = 0.1 * (static_cast<double>(study_of(run.seed)) - 2);
   for (const PilotSection& section : pilot_sections(no_sign))
     if (section.heading == momentum.heading)
       CHECK_MESSAGE(contains(section.remark,
@@ -302,16 +338,20 @@ TEST_CASE("the report's sections hold the numbers of the runs, and pilot.json th
   const nlohmann::json json = nlohmann::json::parse(pilot_json(pilot));
   CHECK(json.at("advice") == "adopt MSAM");
   CHECK_CLOSE(json.at("cosine_v_g").get<double>(), -0.12, {.rtol = 1e-9});
-  CHECK(json.at("seeds") == 3);
+  CHECK(json.at("studies") == 3);
 }
 
 TEST_CASE("a test part on which SGD does otherwise than on the validation split is pointed out") {
   Pilot pilot = pilot_of({9000, 9020, 9010}, {9000, 9020, 9010});
   pilot.comparison.train_samples = 10000;
   const auto remark = [&](double accuracy) {
-    RunResult run;
-    run.curve.push_back({.test_loss = 0.3, .test_accuracy = accuracy});
-    pilot.comparison.tuning.trials = {{{.optimizer = "sgd"}, {run}}};
+    Study study;
+    for (const std::string& name : pilot_optimizers()) {
+      Runs runs{{.optimizer = name}, {RunResult{}}};
+      runs.results[0].curve.push_back({.test_loss = 0.3, .test_accuracy = accuracy});
+      study.tuning.trials.push_back(runs), study.runs.push_back(runs);
+    }
+    pilot.studies = {study};
     for (const PilotSection& section : pilot_sections(pilot))
       if (section.heading == "Two warnings") return section.remark;
     return std::string("no such section");
@@ -331,8 +371,7 @@ TEST_CASE("a pilot's trials are chosen by the measure that decides, and the repo
   CHECK(PilotRule{}.tuned_by() == JudgedBy::accuracy);
   CHECK(PilotRule{.by_loss = true}.tuned_by() == JudgedBy::loss);
   Pilot pilot = pilot_of({9000, 9020, 9010}, {9200, 9215, 9204});
-  pilot.comparison.tuning.judged_by = JudgedBy::accuracy;
-  CHECK(contains(pilot_sections(pilot).back().text, "chosen by the mean accuracy on the other 20%"));
-  pilot.comparison.tuning.judged_by = JudgedBy::loss;
-  CHECK(contains(pilot_sections(pilot).back().text, "chosen by the mean loss on the other 20%"));
+  CHECK(contains(pilot_sections(pilot).back().text, "by the mean accuracy"));
+  pilot.rule = {.by_loss = true, .margin = 5};
+  CHECK(contains(pilot_sections(pilot).back().text, "by the mean loss."));
 }

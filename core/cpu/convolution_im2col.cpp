@@ -1,0 +1,195 @@
+// Convolution by im2col and gemm: the plain algorithm, for float64 and as the reference of the fast ones. It works in
+// strips of a few output rows that stay in the cache. An output position sees one patch of the image, as many numbers
+// as one filter has, in the same order (row, column, channel). With the patches of a strip as a matrix [positions,
+// patch] and the weight as [out, patch],
+//   conv2d            y       = patches(x) weight^T + bias
+//   conv2d_transpose  x       = patches^-T(y weight)      (col2im: each patch is added back to where it came from)
+//   conv2d_correlate  weight  = sum over strips of y^T patches(x)
+// Within a patch, the numbers of one kernel row lie side by side in the image too: they are copied as one run.
+#include <cstring>
+
+#include "core/cpu/convolution.h"
+#include "core/gemm.h"
+
+namespace minima::core::cpu {
+namespace {
+constexpr int64_t strip_groups = 16;  // partial sums of a weight gradient: a function of the shape, not of the threads
+// The patches of a strip should fit in the cache beside the weights, but be many enough to pay for the packing of the
+// weights that each product begins with.
+constexpr int64_t strip_elements = 65536, least_positions = 128;
+
+/// The image is its own matrix of patches.
+bool is_pointwise(const Convolution& c) {
+  return c.window.kernel_h == 1 && c.window.kernel_w == 1 && c.window.stride == 1 && c.window.padding == 0;
+}
+
+/// How many output rows a strip has; a function of the shape alone.
+int64_t strip_rows(const Convolution& c) {
+  const int64_t positions = std::max(strip_elements / std::max<int64_t>(1, c.patch()), least_positions);
+  return std::clamp<int64_t>(positions / std::max<int64_t>(1, c.out_w), 1, std::max<int64_t>(1, c.rows()));
+}
+
+int64_t strips_of(const Convolution& c) { return (c.rows() + strip_rows(c) - 1) / strip_rows(c); }
+
+/// What an output row costs, in the elements of grain.
+int64_t row_cost(const Convolution& c) { return c.out_w * c.out * c.patch() / 16; }
+
+/// Room for the patches of one strip on each thread.
+template <class T>
+class Patches {
+ public:
+  explicit Patches(const Convolution& c)
+      : size_((c.patch() * strip_rows(c) * c.out_w + 15) / 16 * 16),
+        memory_(is_pointwise(c) ? Tensor() : Tensor::empty({num_threads() * size_}, dtype_of<T>)) {}
+  T* get() { return write<T>(memory_) + thread_index() * size_; }
+
+ private:
+  int64_t size_;
+  Tensor memory_;
+};
+
+/// Walks the patches of output rows [begin, end), a matrix with one patch a row, kernel row by kernel row. Calls
+/// pair(at, from, n) for n elements of the matrix that are those of x at `from`, and pad(at, n) for n elements that lie
+/// over the padding.
+template <class P, class Z>
+void walk_patches(const Convolution& c, int64_t begin, int64_t end, P pair, Z pad) {
+  const int64_t stride = c.window.stride, padding = c.window.padding, kernel_h = c.window.kernel_h;
+  const int64_t in = c.in, out_w = c.out_w, run = c.run(), line = c.width * in;
+  int64_t at = 0;
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t top = row % c.out_h * stride - padding;
+    const int64_t above = std::clamp<int64_t>(-top, 0, kernel_h);  // kernel rows over the padding, and those inside
+    const int64_t inside = std::clamp<int64_t>(c.height - top, above, kernel_h) - above;
+    const int64_t first_line = row / c.out_h * c.image() + (top + above) * line;
+    for (int64_t q = 0, left = -padding * in; q < out_w; ++q, left += stride * in) {
+      const int64_t first = std::clamp<int64_t>(-left, 0, run), last = std::clamp<int64_t>(line - left, first, run);
+      if (above > 0) pad(at, above * run);
+      at += above * run;
+      for (int64_t i = 0, from = first_line + left; i < inside; ++i, at += run, from += line) {
+        if (first > 0) pad(at, first);
+        pair(at + first, from + first, last - first);
+        if (last < run) pad(at + last, run - last);
+      }
+      const int64_t below = kernel_h - above - inside;
+      if (below > 0) pad(at, below * run);
+      at += below * run;
+    }
+  }
+}
+
+/// `usual` is the length of a whole run where that is a constant: copies of a few elements are then a few instructions.
+template <int64_t usual, class T>
+void im2col(const Convolution& c, int64_t begin, int64_t end, const T* x, T* patches) {
+  walk_patches(
+      c, begin, end,
+      [=](int64_t at, int64_t from, int64_t n) {
+        if (n == usual)
+          std::memcpy(patches + at, x + from, usual * sizeof(T));
+        else
+          for (int64_t k = 0; k < n; ++k) patches[at + k] = x[from + k];
+      },
+      [=](int64_t at, int64_t n) { std::fill(patches + at, patches + at + n, T(0)); });
+}
+
+template <class T>
+void im2col(const Convolution& c, int64_t begin, int64_t end, const T* x, T* patches) {
+  switch (c.run()) {  // kernels of 3 and 5 over gray and colour images
+    case 3: return im2col<3>(c, begin, end, x, patches);
+    case 5: return im2col<5>(c, begin, end, x, patches);
+    case 9: return im2col<9>(c, begin, end, x, patches);
+    case 15: return im2col<15>(c, begin, end, x, patches);
+    default: return im2col<0>(c, begin, end, x, patches);
+  }
+}
+
+template <class T>
+void col2im(const Convolution& c, int64_t begin, int64_t end, const T* patches, T* x) {
+  walk_patches(
+      c, begin, end,
+      [=](int64_t at, int64_t to, int64_t n) {
+        for (int64_t k = 0; k < n; ++k) x[to + k] += patches[at + k];
+      },
+      [](int64_t, int64_t) {});
+}
+
+/// The patches of output rows [begin, end): the image itself where it can be.
+template <class T>
+const T* patches_of(const Convolution& c, int64_t begin, int64_t end, const T* x, Patches<T>& patches) {
+  if (is_pointwise(c)) return x + begin * c.width * c.in;
+  im2col(c, begin, end, x, patches.get());
+  return patches.get();
+}
+
+}  // namespace
+
+template <class T>
+void im2col_forward(const Convolution& c, const T* x, const T* weight, const T* bias, bool relu, T* y) {
+  Patches<T> patches(c);
+  const int64_t rows = strip_rows(c);
+  parallel_for(strips_of(c), grain_of(rows * row_cost(c)), [&](int64_t first, int64_t last) {
+    for (int64_t strip = first; strip < last; ++strip) {
+      const int64_t begin = strip * rows, end = std::min(c.rows(), begin + rows), positions = (end - begin) * c.out_w;
+      T* to = y + begin * c.out_w * c.out;
+      if (bias)
+        for (int64_t i = 0; i < positions; ++i) std::copy(bias, bias + c.out, to + i * c.out);
+      gemm(false, true, positions, c.out, c.patch(), patches_of(c, begin, end, x, patches), c.patch(), weight,
+           c.patch(), bias ? T(1) : T(0), to, c.out);
+      if (relu)
+        for (int64_t i = 0; i < positions * c.out; ++i) to[i] = to[i] < 0 ? T(0) : to[i];
+    }
+  });
+}
+
+template <class T>
+void im2col_transpose(const Convolution& c, const T* y, const T* weight, T* x) {
+  Patches<T> patches(c);
+  // Threads share images, not rows: patches of neighbouring rows are added to the same pixels.
+  const int64_t strip = strip_rows(c), images = std::max<int64_t>(1, strip / std::max<int64_t>(1, c.out_h));
+  const int64_t chunk = std::max(images, grain_of(c.out_h * row_cost(c)));
+  parallel_for(c.batch, chunk, [&](int64_t first, int64_t last) {
+    if (!is_pointwise(c)) std::fill(x + first * c.image(), x + last * c.image(), T(0));
+    for (int64_t begin = first * c.out_h; begin < last * c.out_h; begin += strip) {
+      const int64_t end = std::min(last * c.out_h, begin + strip);
+      T* to = is_pointwise(c) ? x + begin * c.width * c.in : patches.get();
+      gemm(false, false, (end - begin) * c.out_w, c.patch(), c.out, y + begin * c.out_w * c.out, c.out, weight,
+           c.patch(), T(0), to, c.patch());
+      if (!is_pointwise(c)) col2im(c, begin, end, to, x);
+    }
+  });
+}
+
+template <class T>
+void im2col_correlate(const Convolution& c, const T* x, const T* y, T* weight) {
+  const int64_t size = c.out * c.patch(), rows = strip_rows(c);
+  if (c.is_empty()) std::fill(weight, weight + size, T(0));
+  if (c.is_empty() || size == 0) return;
+  const int64_t strips = (strips_of(c) + strip_groups - 1) / strip_groups,
+                groups = (strips_of(c) + strips - 1) / strips;
+  // The first group sums into the result, the others beside it; then they are added in order.
+  Tensor others = groups > 1 ? Tensor::empty({(groups - 1) * size}, dtype_of<T>) : Tensor();
+  const auto sum_of = [&](int64_t group) { return group == 0 ? weight : write<T>(others) + (group - 1) * size; };
+  Patches<T> patches(c);
+  parallel_chunks(groups, [&](int64_t group) {
+    for (int64_t strip = group * strips; strip < std::min(strips_of(c), (group + 1) * strips); ++strip) {
+      const int64_t begin = strip * rows, end = std::min(c.rows(), begin + rows);
+      gemm(true, false, c.out, c.patch(), (end - begin) * c.out_w, y + begin * c.out_w * c.out, c.out,
+           patches_of(c, begin, end, x, patches), c.patch(), strip == group * strips ? T(0) : T(1), sum_of(group),
+           c.patch());
+    }
+  });
+  parallel_for(size, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t group = 1; group < groups; ++group) {
+      const T* from = sum_of(group);
+      for (int64_t i = begin; i < end; ++i) weight[i] += from[i];
+    }
+  });
+}
+
+template void im2col_forward(const Convolution&, const float*, const float*, const float*, bool, float*);
+template void im2col_forward(const Convolution&, const double*, const double*, const double*, bool, double*);
+template void im2col_transpose(const Convolution&, const float*, const float*, float*);
+template void im2col_transpose(const Convolution&, const double*, const double*, double*);
+template void im2col_correlate(const Convolution&, const float*, const float*, float*);
+template void im2col_correlate(const Convolution&, const double*, const double*, double*);
+
+}  // namespace minima::core::cpu

@@ -1,0 +1,284 @@
+#include "datasets/table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "core/random.h"
+#include "datasets/files.h"
+
+namespace minima::datasets {
+namespace {
+using Cells = std::vector<std::string_view>;
+using detail::Positions;
+
+constexpr size_t most_text_classes = 100, most_number_classes = 20;
+
+/// "line 3, line 7 and 5 more"
+std::string listed(const Words& places) {
+  constexpr size_t most = 5;
+  const Words first(places.begin(), places.begin() + static_cast<ptrdiff_t>(std::min(most, places.size())));
+  return joined(first) + (places.size() > most ? text(" and ", places.size() - most, " more") : "");
+}
+
+/// Two columns of one name would be one; the second becomes "name (2)".
+void name_apart(TextTable& table) {
+  std::map<std::string, int> count;
+  for (std::string& name : table.names)
+    if (const int n = ++count[name]; n > 1 && !name.empty()) name += text(" (", n, ")");
+}
+
+TextTable read(const std::string& path, Problems& problems) {
+  constexpr size_t largest_file = size_t{1} << 32;
+  return parse_csv(detail::read_file(path, largest_file), path, problems);
+}
+
+// ---- labels
+
+struct Labels {
+  Words class_names;  // none: quantities
+  std::vector<int32_t> classes;
+  std::vector<double> values;  // of quantities
+};
+
+/// The numbers of a label's cells; empty if one is none.
+std::vector<double> numbers_of(const Cells& cells, char separator) {
+  const auto format = detail::number_format(cells, separator);
+  std::vector<double> values;
+  for (const std::string_view cell : cells) {
+    const auto value = detail::number_in(cell, format);
+    if (!value) return {};
+    values.push_back(*value);
+  }
+  return values;
+}
+
+Words missing_labels(const TextTable& table, const Cells& cells) {
+  Words places;
+  for (size_t row = 0; row < cells.size(); ++row)
+    if (detail::is_missing(cells[row])) places.push_back(table.places[row]);
+  return places;
+}
+
+/// What asks for the task, where a label may be a quantity or was not meant to be one.
+void ask_for_task(const TextTable& table, const std::string& label, const std::set<double>& values, size_t texts) {
+  const std::string where = text(table.file, ", label ", shown(label));
+  const bool whole = std::all_of(values.begin(), values.end(), [](double v) { return v == std::floor(v); });
+  if (!values.empty() && (values.size() > most_number_classes || (!whole && values.size() > most_number_classes / 2)))
+    fail(where, text(values.size(), " different numbers, ", *values.begin(), " to ", *values.rbegin()),
+         "a class in each row, or to be told that it is a quantity",
+         "Predict the quantity with --task regression; take each number for a class with --task classification.");
+  if (values.empty() && (texts > most_text_classes || (texts > 20 && 2 * static_cast<int64_t>(texts) > table.rows())))
+    fail(where, text(texts, " different texts in ", table.rows(), " rows"), "a class in each row",
+         "Is it the right column? If each of them is a class: --task classification.");
+}
+
+Labels read_labels(const TextTable& table, const std::string& label, const std::string& task, Problems& problems) {
+  const Cells& cells = table.columns[table.column(label, "the label")];
+  if (const Words places = missing_labels(table, cells); !places.empty())
+    problems.add(text("label ", shown(label)), text("none in ", listed(places)), "one in every row",
+                 "Fill it in or leave the row out; a class that is called NA needs another name.");
+  problems.raise();
+
+  Labels out;
+  out.values = numbers_of(cells, table.separator);
+  if (task == "regression") {
+    if (!out.values.empty()) return out;
+    Words places;
+    const auto format = detail::number_format(cells, table.separator);
+    for (size_t row = 0; row < cells.size(); ++row)
+      if (!detail::number_in(cells[row], format)) places.push_back(table.places[row] + " " + shown(cells[row]));
+    fail(text(table.file, ", label ", shown(label)), "text in " + listed(places), "a number in every row",
+         "Leave out --task regression to predict classes.");
+  }
+  // "2" and "2.0" are one class if all are numbers.
+  std::map<std::string_view, int32_t> by_text;
+  std::map<double, int32_t> by_number;
+  for (const std::string_view cell : cells) by_text.emplace(cell, 0);
+  std::set<double> numbers(out.values.begin(), out.values.end());
+  if (task.empty()) ask_for_task(table, label, numbers, by_text.size());
+  if (!out.values.empty()) {
+    for (size_t row = 0; row < cells.size(); ++row) by_number.emplace(out.values[row], static_cast<int32_t>(row));
+    for (auto& [number, row] : by_number) {
+      out.class_names.emplace_back(cells[static_cast<size_t>(row)]);
+      row = static_cast<int32_t>(out.class_names.size()) - 1;
+    }
+    for (const double value : out.values) out.classes.push_back(by_number[value]);
+  } else {
+    for (auto& [name, position] : by_text) {
+      position = static_cast<int32_t>(out.class_names.size());
+      out.class_names.emplace_back(name);
+    }
+    for (const std::string_view cell : cells) out.classes.push_back(by_text[cell]);
+  }
+  if (out.class_names.size() < 2)
+    fail(text(table.file, ", label ", shown(label)), text("one class only, ", shown(out.class_names[0])),
+         "at least two");
+  return out;
+}
+
+// ---- splits
+
+/// The last rows by a column of numbers or dates test; rows of the same time stay together.
+Positions split_by_time(const TextTable& table, const std::string& column, double fraction) {
+  const Cells& cells = table.columns[table.column(column, "--time")];
+  const auto format = detail::number_format(cells, table.separator);
+  const bool day_first = detail::day_first(cells);
+  std::vector<std::pair<double, int64_t>> order;
+  for (size_t row = 0; row < cells.size(); ++row) {
+    auto time = detail::number_in(cells[row], format);
+    if (!time) time = detail::days_in(cells[row], day_first);
+    if (!time)
+      fail(text(table.file, ", ", table.places[row], ", column ", shown(column)), shown(cells[row]),
+           "a number or a date", "--time needs one in every row.");
+    order.emplace_back(*time, static_cast<int64_t>(row));
+  }
+  std::sort(order.begin(), order.end());
+  auto cut = order.begin() + std::llround((1 - fraction) * static_cast<double>(order.size()));
+  while (cut != order.begin() && cut != order.end() && cut->first == std::prev(cut)->first) --cut;
+  if (cut == order.begin() || cut == order.end())
+    fail(text(table.file, ", column ", shown(column)), "times of which none is later than the others",
+         "later rows to test on");
+  Positions out;
+  for (auto at = order.begin(); at != order.end(); ++at) (at < cut ? out.train : out.test).push_back(at->second);
+  return out;
+}
+
+/// Whole groups, in random order, test until they have their share of the rows.
+Positions split_by_group(const TextTable& table, const std::string& column, double fraction, uint64_t seed) {
+  const Cells& cells = table.columns[table.column(column, "--group")];
+  std::map<std::string_view, std::vector<int64_t>> groups;
+  for (size_t row = 0; row < cells.size(); ++row) groups[cells[row]].push_back(static_cast<int64_t>(row));
+  if (groups.size() < 2)
+    fail(text(table.file, ", column ", shown(column)), "one group only", "at least two, to train and to test");
+  std::vector<const std::vector<int64_t>*> order;
+  for (const auto& [name, rows] : groups) order.push_back(&rows);
+  Positions out;
+  Generator generator{seed, 0};
+  const double wanted = fraction * static_cast<double>(cells.size());
+  size_t left = order.size();
+  for (const int64_t position : generator.permutation(static_cast<int64_t>(order.size()))) {
+    const std::vector<int64_t>& rows = *order[static_cast<size_t>(position)];
+    // A group that would overshoot by more than it helps trains; the last one must, if none has trained yet.
+    const double with = static_cast<double>(out.test.size() + rows.size());
+    const bool test = out.test.empty() ? out.train.size() > 0 || left > 1
+                                       : with - wanted <= wanted - (with - static_cast<double>(rows.size()));
+    auto& to = test && !(left == 1 && out.train.empty()) ? out.test : out.train;
+    to.insert(to.end(), rows.begin(), rows.end());
+    --left;
+  }
+  for (auto* part : {&out.train, &out.test}) std::sort(part->begin(), part->end());
+  return out;
+}
+
+Positions split_at(int64_t train, int64_t rows) {
+  Positions out;
+  for (int64_t row = 0; row < rows; ++row) (row < train ? out.train : out.test).push_back(row);
+  return out;
+}
+
+Positions split_rows(const TextTable& table, const Labels& labels, int64_t own_rows, const TableOptions& options) {
+  const int given = !options.test.empty() + !options.group.empty() + !options.time.empty();
+  if (given > 1) fail(table.file, "more than one of --test, --group and --time", "one of them, or none");
+  if (!options.test.empty()) return split_at(own_rows, table.rows());
+  if (!options.time.empty()) return split_by_time(table, options.time, options.test_fraction);
+  if (!options.group.empty()) return split_by_group(table, options.group, options.test_fraction, options.seed);
+  const bool regression = labels.class_names.empty();
+  return detail::split_positions(table.file, regression ? std::vector<int32_t>(labels.values.size()) : labels.classes,
+                                 regression ? Words{"row"} : labels.class_names, options.test_fraction, options.seed);
+}
+
+std::map<std::string, std::string> columns_to_leave_out(const TextTable& table, const TableOptions& options) {
+  std::map<std::string, std::string> out;
+  for (const std::string& name : options.drop) table.column(name, "--drop"), out[name] = "asked for";
+  if (!options.group.empty()) out[options.group] = "it says what stays together";
+  if (!options.time.empty()) out[options.time] = "later rows would lie outside of what was learnt";
+  return out;
+}
+}  // namespace
+
+TextTable read_table(const std::string& path) {
+  Problems problems(path);
+  TextTable table = read(path, problems);
+  problems.raise();
+  name_apart(table);
+  return table;
+}
+
+LoadedTable load_table(const std::string& path, const TableOptions& options) {
+  if (!options.task.empty() && options.task != "classification" && options.task != "regression")
+    fail("--task", options.task, "classification or regression");
+  Problems problems(path);
+  TextTable table = read(path, problems);
+  table.column(options.label, "the label");
+  name_apart(table);
+  const int64_t own_rows = table.rows();
+  if (!options.test.empty()) {
+    TextTable test = read(options.test, problems);
+    name_apart(test);
+    table.append(std::move(test), problems);
+  }
+  Labels labels = read_labels(table, options.label, options.task, problems);
+  const Positions positions = split_rows(table, labels, own_rows, options);
+
+  LoadedTable out;
+  if (table.latin1) out.notes.push_back(path + " is not UTF-8; it was read as Latin-1.");
+  const bool regression = labels.class_names.empty();
+  std::vector<double> target;
+  for (const int64_t row : positions.train)
+    target.push_back(regression ? labels.values[static_cast<size_t>(row)] : labels.classes[static_cast<size_t>(row)]);
+  Preparation& preparation = out.preparation;
+  preparation =
+      learn(table, options.label, columns_to_leave_out(table, options), positions.train, target, regression, out.notes);
+  preparation.class_names = labels.class_names;
+
+  std::vector<float> values = preparation.features(table, out.notes);
+  const Shape input{static_cast<int64_t>(preparation.feature_names().size())};
+  Dataset all;
+  if (regression) {
+    const auto count = static_cast<double>(target.size());
+    double squares = 0;
+    preparation.target_mean = std::accumulate(target.begin(), target.end(), 0.0) / count;
+    for (const double value : target) squares += std::pow(value - preparation.target_mean, 2);
+    if (squares == 0)
+      fail(text(path, ", label ", shown(options.label)), "the same number in all training rows", "others");
+    preparation.target_deviation = std::sqrt(squares / count);
+    std::vector<float> scaled;
+    for (const double value : labels.values)
+      scaled.push_back(static_cast<float>((value - preparation.target_mean) / preparation.target_deviation));
+    all = Dataset::from_targets(std::move(values), input, std::move(scaled));
+  } else {
+    all = Dataset::from_values(std::move(values), input, std::move(labels.classes), std::move(labels.class_names));
+  }
+  out.split = {all.subset(positions.train), all.subset(positions.test)};
+  for (const std::string& note : detail::class_notes(out.split)) out.notes.push_back(note);
+  return out;
+}
+
+std::vector<double> labels_of(const TextTable& table, const Preparation& preparation) {
+  const Cells& cells = table.columns[table.column(preparation.label, "the label")];
+  const auto format = detail::number_format(cells, table.separator);
+  std::map<std::string_view, double> by_text;
+  std::map<double, double> by_number;
+  for (size_t c = 0; c < preparation.class_names.size(); ++c) {
+    by_text[preparation.class_names[c]] = static_cast<double>(c);
+    if (const auto number = detail::number_in(preparation.class_names[c], {}))
+      by_number[*number] = static_cast<double>(c);
+  }
+  std::vector<double> out;
+  for (const std::string_view cell : cells) {
+    const auto number = detail::number_in(cell, format);
+    if (preparation.regression()) {
+      out.push_back(number ? (*number - preparation.target_mean) / preparation.target_deviation : NAN);
+      continue;
+    }
+    const auto named = by_text.find(cell);
+    const auto numbered = number ? by_number.find(*number) : by_number.end();
+    out.push_back(named != by_text.end() ? named->second : numbered != by_number.end() ? numbered->second : -1);
+  }
+  return out;
+}
+
+}  // namespace minima::datasets

@@ -1,0 +1,77 @@
+#include "examples/train/from_summary.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+namespace minima::examples {
+
+namespace {
+
+using Json = nlohmann::json;
+
+/// An option's text, or "".
+std::string option(const Json& options, const char* name) {
+  return options.contains(name) ? options.at(name).get<std::string>() : "";
+}
+
+double number_option(const Json& options, const char* name, double otherwise) {
+  const std::string words = option(options, name);
+  return words.empty() ? otherwise : std::stod(words);
+}
+
+Problem problem_of(const Json& summary, uint64_t split_seed) {
+  const Json& options = summary.at("options");
+  datasets::LoadOptions how{.label = option(options, "--label"),
+                            .task = option(options, "--task"),
+                            .test = option(options, "--test"),
+                            .group = option(options, "--group"),
+                            .time = option(options, "--time")};
+  std::istringstream drop(option(options, "--drop"));
+  for (std::string column; std::getline(drop, column, ',');) how.drop.push_back(column);
+  how.image_size = static_cast<int64_t>(number_option(options, "--image-size", 0));
+  how.train_limit = static_cast<int64_t>(number_option(options, "--train-limit", 0));
+  how.seed = split_seed;
+  Problem problem{.data = option(options, "--data"), .model = summary.at("model"), .batch = summary.at("batch")};
+  problem.loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(problem.data, how));
+  problem.train = problem.loaded->split.train, problem.test = problem.loaded->split.test;
+  if (const double noise = number_option(options, "--label-noise", 0); noise > 0)
+    problem.train = problem.train.label_noise(noise, 1);
+  return problem;
+}
+
+SummaryRun run_of(const Json& summary, const Json& run) {
+  SummaryRun out;
+  out.seed = run.at("seed");
+  out.setting.optimizer = run.at("optimizer");
+  out.setting.base = run.at("base");
+  for (const std::string& name : hyperparameter_options())
+    if (out.setting.has(name) && run.at(name).is_number()) out.setting.hyperparameters[name] = run.at(name);
+  out.setting.steps = run.at("steps");
+  if (run.at("test_accuracy").is_number()) out.test_accuracy = run.at("test_accuracy");
+  out.problem = problem_of(summary, run.at("split_seed"));
+  return out;
+}
+
+}  // namespace
+
+SummaryRun read_summary(const std::string& path, const std::string& optimizer, uint64_t seed) {
+  std::ifstream file(path);
+  if (!file) fail(path, "no such file", "a summary.json of compare or pilot");
+  try {
+    const Json summary = Json::parse(file);
+    std::set<std::string> names;
+    std::set<uint64_t> seeds;
+    for (const Json& run : summary.at("runs")) {
+      if (run.at("optimizer") == optimizer && run.at("seed") == seed) return run_of(summary, run);
+      names.insert(run.at("optimizer").get<std::string>()), seeds.insert(run.at("seed").get<uint64_t>());
+    }
+    fail(path, text("no run of ", optimizer, " with seed ", seed),
+         text("--optimizer one of ", joined(names), ", and --seed one of ", joined(seeds)));
+  } catch (const Json::exception& error) {
+    fail(path, std::string("what is no summary (") + error.what() + ")", "a summary.json of compare or pilot");
+  }
+}
+
+}  // namespace minima::examples

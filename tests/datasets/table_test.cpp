@@ -1,0 +1,368 @@
+// Tables: what columns of text, dates, numbers and missing values become, which rows test, and what is refused.
+#include "datasets/table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "datasets/sources.h"
+#include "tests/check.h"
+#include "tests/datasets/files_for_tests.h"
+
+using namespace minima;
+using namespace minima::datasets;
+using namespace minima::datasets::detail;
+using Folder = test::TemporaryFolder;
+
+namespace {
+
+/// Rows a,kind,b with kind one of two; a counts up, b is constant.
+std::string two_classes(int rows) {
+  std::string out = "a,kind,b\n";
+  for (int i = 0; i < rows; ++i) out += text(3 * i + 5, i % 2 ? ",odd,7\n" : ",even,7\n");
+  return out;
+}
+
+LoadedTable loaded(const std::string& bytes, TableOptions options = {.label = "y"}) {
+  Folder folder;
+  return load_table(folder.write("t.csv", bytes), options);
+}
+
+/// What a column became, in words.
+std::string becomes(const LoadedTable& table, const std::string& column) {
+  for (const Words& row : table.preparation.report())
+    if (row[0] == column) return row[3];
+  return "no such column";
+}
+
+/// The values of one feature over all samples, training ones first.
+std::vector<double> feature(const LoadedTable& table, const std::string& name) {
+  const Words names = table.preparation.feature_names();
+  const auto at = std::find(names.begin(), names.end(), name) - names.begin();
+  REQUIRE(at < std::ssize(names));
+  std::vector<double> out;
+  for (const Dataset& part : {table.split.train, table.split.test})
+    for (int64_t i = 0; i < part.size(); ++i) out.push_back(part.batch({i}).x.at(at));
+  return out;
+}
+
+/// 40 rows x,y with y p or q in turn and x what `cell` gives.
+std::string rows(const std::function<std::string(int)>& cell, int count = 40) {
+  std::string out = "x,z,y\n";
+  for (int i = 0; i < count; ++i) out += cell(i) + "," + std::to_string((i * 7) % 11) + (i % 2 ? ",p\n" : ",q\n");
+  return out;
+}
+
+}  // namespace
+
+// ---- cells
+
+TEST_CASE("numbers are read in the format of their column") {
+  const auto read = [](const std::vector<std::string_view>& cells, char separator) {
+    const NumberFormat format = number_format(cells, separator);
+    std::vector<double> out;
+    for (const auto cell : cells) out.push_back(number_in(cell, format).value_or(NAN));
+    return out;
+  };
+  CHECK(read({"1.5", "-2e3", "+3", ".5", "7"}, ',') == std::vector<double>{1.5, -2000, 3, 0.5, 7});
+  CHECK(read({"1,5", "-2", "0,25"}, ';') == std::vector<double>{1.5, -2, 0.25});
+  CHECK(read({"1.234,5", "2"}, ';') == std::vector<double>{1234.5, 2});
+  CHECK(read({"1,234", "12,345,678.5", "3"}, ',') == std::vector<double>{1234, 12345678.5, 3});
+  CHECK(read({"1,234"}, ';') == std::vector<double>{1.234});
+  CHECK(read({"$ 1,200", "45%", "£3"}, ',') == std::vector<double>{1200, 45, 3});
+  for (const char* none : {"", "abc", "1x", "1e", "--1", "inf", "nan", "1e39", "1e999", "-", "1 2", "0x10"})
+    CHECK_MESSAGE(!number_in(none, {}), none);
+  CHECK(number_in("1e-999", {}).value() == 0);
+}
+
+TEST_CASE("dates are read in the usual orders, and text that is no date is none") {
+  const auto days = [](const char* cell, bool day_first = false) { return days_in(cell, day_first).value_or(NAN); };
+  for (const char* same : {"2020-04-03", "2020/04/03", "2020.4.3", "03.04.2020", "04/03/2020", "3 April 2020",
+                           "Apr 3, 2020", "Apr 3 2020", "3-Apr-2020", "2020 Apr 3", "04/03/20"})
+    CHECK_MESSAGE(days(same) == 18355, same);
+  CHECK(days("03/04/2020", true) == 18355);
+  CHECK(days("April 2020") == 18353);
+  CHECK(days("2020-04") == 18353);
+  CHECK(days("2020-04-03T12:00:00Z") == 18355.5);
+  CHECK(days("2020-04-03 06:00") == 18355.25);
+  CHECK(days("2020-04-03 06:00:00.250+02:00") == 18355.25);
+  CHECK(days("1/2/69") == -364);
+  CHECK(days("1/2/68") == 35795);
+  for (const char* none : {"", "hello", "2020", "12", "2020-13-01", "2021-02-29", "1.5", "12:30", "a 3 April 2020",
+                           "1-2", "192.168.0.1", "2020-04-03 77:00", "Mayor 3"})
+    CHECK_MESSAGE(std::isnan(days(none)), none);
+  CHECK(day_first({"01/02/2020", "13/02/2020"}));
+  CHECK_FALSE(day_first({"01/02/2020", "02/13/2020"}));
+}
+
+// ---- columns
+
+TEST_CASE("columns of numbers are standardised by the training part, constant ones left out") {
+  const LoadedTable table = loaded(two_classes(50), {.label = "kind"});
+  CHECK(table.split.train.size() == 40);
+  CHECK(table.split.test.size() == 10);
+  CHECK(table.split.train.input_shape() == Shape{1});
+  CHECK(table.split.train.class_names() == std::vector<std::string>{"even", "odd"});
+  CHECK(becomes(table, "b") == "left out: one value only");
+  const std::vector<double> values = feature(table, "a");
+  double sum = 0, squares = 0;
+  for (size_t i = 0; i < 40; ++i) sum += values[i], squares += values[i] * values[i];
+  CHECK_CLOSE(sum / 40, 0, {.atol = 1e-6});
+  CHECK_CLOSE(squares / 40, 1, {.rtol = 1e-5});
+  // The test part by the training part's figures: all values keep their distance of a whole number of steps.
+  const std::set<double> all(values.begin(), values.end());
+  REQUIRE(all.size() == 50);
+  CHECK_CLOSE(*all.rbegin() - *all.begin(), 49 * (*std::next(all.begin()) - *all.begin()), {.rtol = 1e-4});
+  const auto labels = table.split.test.labels();
+  CHECK(std::count(labels.begin(), labels.end(), 1) == 5);
+}
+
+TEST_CASE("large offsets do not spoil standardising, which is done in double") {
+  const LoadedTable table = loaded(rows([](int i) { return std::to_string(1000000000 + 3 * i); }));
+  const std::vector<double> values = feature(table, "x");
+  CHECK(std::set<double>(values.begin(), values.end()).size() == 40);
+}
+
+TEST_CASE("columns without use are left out and named with the reason") {
+  CHECK(test::contains(becomes(loaded(rows([](int i) { return i % 2 ? "0.30000001" : "0.3"; })), "x"), "rounding"));
+  CHECK(test::contains(becomes(loaded(rows([](int i) { return std::to_string(i + 1); })), "x"), "it counts the rows"));
+  CHECK(becomes(loaded(rows([](int i) { return std::to_string(i + 1947); })), "x") == "standardised");
+  CHECK(test::contains(becomes(loaded(rows([](int i) { return text("name", i); })), "x"), "identifier"));
+  CHECK(test::contains(becomes(loaded(rows([](int i) { return text("this is the long text of ", i); })), "x"),
+                       "free text"));
+  CHECK(test::contains(becomes(loaded(rows([](int) { return ""; })), "x"), "no value in any row"));
+  CHECK(test::contains(becomes(loaded(rows([](int i) { return std::to_string((i * 7) % 11); })), "z"),
+                       "the same as \"x\""));
+  CHECK(test::contains(becomes(loaded("r1,z,y\n" + rows([](int i) { return text("r", i); }).substr(6)), "r1"),
+                       "identifier"));
+  CHECK(becomes(loaded(rows([](int i) { return std::to_string(i); }).substr(1)), "(no name)") ==
+        "left out: it has no name: row names or numbers");
+  std::string ids = "user_id,z,y\n";
+  for (int i = 0; i < 40; ++i) ids += text(1000 + (i * 37) % 101, ",", i % 5, i % 2 ? ",p\n" : ",q\n");
+  CHECK(test::contains(becomes(loaded(ids), "user_id"), "identifier"));
+  CHECK(becomes(loaded(rows([](int i) { return std::to_string(i % 3); }), {.label = "y", .drop = {"x"}}), "x") ==
+        "left out: asked for");
+}
+
+TEST_CASE("text is a category: one feature a value, those of many in others together") {
+  const LoadedTable few = loaded(rows([](int i) { return std::string(i % 4 == 0 ? "red" : "blue"); }));
+  CHECK(few.preparation.feature_names() == Words{"x = blue", "x = red", "z"});
+  const std::vector<double> red = feature(few, "x = red"), blue = feature(few, "x = blue");
+  CHECK(std::count(red.begin(), red.end(), 1) == 10);
+  for (size_t i = 0; i < 40; ++i) CHECK(red[i] + blue[i] == 1);
+
+  const LoadedTable many = loaded(rows([](int i) { return text("v", i < 300 ? i % 5 : i % 90); }, 600));
+  const Words names = many.preparation.feature_names();
+  CHECK(std::count_if(names.begin(), names.end(), [](const std::string& n) { return n.starts_with("x = "); }) == 20);
+  const std::vector<double> others = feature(many, "x is another");
+  CHECK(std::count(others.begin(), others.end(), 1) > 150);
+}
+
+TEST_CASE("missing numbers are the training median with an indicator, missing categories one of their own") {
+  const LoadedTable table = loaded(rows([](int i) { return i % 10 == 3 ? "NA" : std::to_string(i % 7 * 1.5); }));
+  const std::vector<double> x = feature(table, "x"), missing = feature(table, "x is missing");
+  CHECK(std::count(missing.begin(), missing.end(), 1) == 4);
+  std::set<double> where_missing;
+  for (size_t i = 0; i < 40; ++i)
+    if (missing[i] == 1) where_missing.insert(x[i]);
+  CHECK(where_missing.size() == 1);
+  CHECK(std::abs(*where_missing.begin()) < 0.5);  // near the middle of what is standardised
+  for (const char* word : {"", "nan", "NaN", "?", "null", "n/a"}) {
+    const LoadedTable text_table = loaded(rows([&](int i) {
+      return std::string(i % 8 == 0 ? word : i % 3 ? "a" : "b");
+    }));
+    const std::vector<double> none = feature(text_table, "x is missing");
+    CHECK(std::count(none.begin(), none.end(), 1) == 5);
+  }
+}
+
+TEST_CASE("a few cells that are no number are taken as missing, and named") {
+  const LoadedTable table = loaded(rows([](int i) { return i == 17 ? "about 3" : std::to_string(i % 7); }));
+  CHECK(test::contains(joined(table.notes),
+                       "Column \"x\": 1 cell is no number and taken as missing, line 19: \"about 3\""));
+}
+
+TEST_CASE("dates become days, and their place in the year where they span more than one") {
+  const LoadedTable year = loaded(rows([](int i) { return text("2020-03-", i % 28 + 1 < 10 ? "0" : "", i % 28 + 1); }));
+  CHECK(year.preparation.feature_names()[0] == "x");
+  CHECK(year.preparation.feature_names()[1] == "z");
+  const LoadedTable more = loaded(rows([](int i) { return text(1 + i % 12, "/15/", 2000 + i); }));
+  CHECK(more.preparation.feature_names()[1] == "x (sine of the year)");
+  for (const double value : feature(more, "x (cosine of the year)")) CHECK(std::abs(value) <= 1);
+}
+
+TEST_CASE("values far from the training rows are cut, and said") {
+  const LoadedTable table = loaded(rows([](int i) { return i == 5 ? "1e30" : std::to_string(i % 7); }, 400));
+  for (const double value : feature(table, "x")) CHECK(std::abs(value) <= 10);
+  CHECK(test::contains(joined(table.notes), "cut to that"));
+}
+
+TEST_CASE("nothing about columns is learnt from the test part") {
+  Folder folder;
+  const std::string train = folder.write("train.csv", rows([](int i) { return std::to_string(i % 7); }));
+  const auto with = [&](const std::string& cell) {
+    return load_table(train, {.label = "y", .test = folder.write("test.csv", "y,x,z\np," + cell + ",3\nq,2,4\n")});
+  };
+  const LoadedTable plain = with("3"), wild = with("1e20"), odd = with("what");
+  CHECK_SAME_BITS(plain.split.train.all().x, wild.split.train.all().x);
+  CHECK_SAME_BITS(plain.split.train.all().x, odd.split.train.all().x);
+  CHECK(plain.split.test.size() == 2);
+  CHECK(plain.preparation.saved() == wild.preparation.saved());
+  CHECK(test::contains(joined(odd.notes), "test.csv, line 2: \"what\""));
+}
+
+TEST_CASE("a column that alone predicts the label is named") {
+  const LoadedTable leaking = loaded(rows([](int i) { return std::to_string(i % 2 ? 10 + i : -i); }, 100));
+  CHECK(test::contains(joined(leaking.notes), "Column \"x\" alone predicts the label"));
+  CHECK(test::contains(joined(loaded(rows([](int i) { return std::string(i % 2 ? "one" : "two"); }, 100)).notes),
+                       "alone predicts"));
+  const LoadedTable sound = loaded(rows([](int i) { return std::to_string((i * 13) % 29); }, 100));
+  CHECK_FALSE(test::contains(joined(sound.notes), "predict"));
+}
+
+TEST_CASE("a preparation that was saved and read again is the same, and one that is damaged is refused") {
+  const std::string bytes = rows([](int i) { return i % 9 == 0 ? "" : text("it's, \"", i % 4, "\""); });
+  Folder folder;
+  std::string quoted = "x,z,d,y\n";
+  for (int i = 0; i < 40; ++i)
+    quoted += text(i % 9 == 0 ? "" : text("\"it's, ", i % 4, "\""), ",", i % 10 ? std::to_string(i / 3.0) : "NA", ",",
+                   1990 + i, "-05-06,", i % 2, "\n");
+  const std::string path = folder.write("t.csv", quoted);
+  const LoadedTable table = load_table(path, {.label = "y"});
+  const Preparation read = Preparation::from_saved(table.preparation.saved(), "model");
+  CHECK(read.saved() == table.preparation.saved());
+  Words notes;
+  const TextTable cells = read_table(path);
+  CHECK(read.features(cells, notes) == table.preparation.features(cells, notes));
+  CHECK(labels_of(cells, read)[1] == 1);
+  auto damaged = table.preparation.saved();
+  damaged["columns.1.mean"] = "much";
+  CHECK_ERROR(Preparation::from_saved(damaged, "model"), "[model] got \"much\" as \"columns.1.mean\"");
+  damaged.erase("columns.1.mean");
+  CHECK_ERROR(Preparation::from_saved(damaged, "model"), "no entry \"columns.1.mean\"");
+}
+
+// ---- labels
+
+TEST_CASE("classes that are numbers are sorted as numbers, however they are spelled") {
+  std::string bytes = "x,y\n";
+  for (int i = 0; i < 40; ++i)
+    bytes += text((i * 7) % 13, ",", std::vector<const char*>{"10", "9", "9.0", "-1"}[i % 4], "\n");
+  const Dataset train = loaded(bytes).split.train;
+  CHECK(train.class_names() == std::vector<std::string>{"-1", "9", "10"});
+  const auto labels = train.labels();
+  CHECK(std::count(labels.begin(), labels.end(), 1) == 16);
+}
+
+TEST_CASE("missing labels are refused with their lines, never a class of their own") {
+  for (const char* none : {"", "NA", "nan", "?"}) {
+    const std::string bytes = text("x,y\n1,p\n2,", none, "\n3,q\n4,", none, "\n");
+    CHECK_ERROR(loaded(bytes), "t.csv, label \"y\"] got none in line 3, line 5, expected one in every row");
+  }
+}
+
+TEST_CASE("all that is wrong with a table is in one message") {
+  const std::string message = test::error_of([] { loaded("x,y\n1,p\n2\n3,\n4,q,r\n5,\"p\n"); });
+  for (const char* part : {"4 problems", "line 3] got 1 fields", "line 5] got 3 fields", "line 6] got a quote",
+                           "label \"y\"] got none in line 4"})
+    CHECK_MESSAGE(test::contains(message, part), message);
+}
+
+TEST_CASE("a label of many numbers or very many texts asks for the task") {
+  const auto many = [](int i) { return text(i % 2, ",", i * 1.25, "\n"); };
+  std::string bytes = "x,y\n";
+  for (int i = 0; i < 60; ++i) bytes += many(i);
+  CHECK_ERROR(loaded(bytes), "label \"y\"] got 60 different numbers, 0 to 73.75");
+  CHECK_ERROR(loaded(bytes), "--task regression");
+  const LoadedTable table = loaded(bytes, {.label = "y", .task = "regression"});
+  CHECK(table.split.train.has_targets());
+  CHECK(table.split.train.classes() == 0);
+  CHECK(table.split.train.size() == 48);
+  CHECK(table.split.train.all().y.dtype() == DType::float32);
+  double sum = 0, squares = 0;
+  for (const double target : table.split.train.targets()) sum += target, squares += target * target;
+  CHECK_CLOSE(sum / 48, 0, {.atol = 1e-6});
+  CHECK_CLOSE(squares / 48, 1, {.rtol = 1e-5});
+  std::string texts = "x,y\n";
+  for (int i = 0; i < 60; ++i) texts += text(i % 7, ",word", i / 2, "\n");
+  CHECK(loaded(texts).split.train.classes() == 30);
+  texts = "x,y\n";
+  for (int i = 0; i < 60; ++i) texts += text(i % 7, ",word", i, "\n");
+  CHECK_ERROR(loaded(texts), "60 different texts in 60 rows");
+  CHECK_ERROR(loaded(texts, {.label = "y", .task = "regression"}), "text in line 2 \"word0\"");
+  CHECK_ERROR(loaded(bytes, {.label = "y", .task = "guess"}), "[--task] got guess");
+}
+
+TEST_CASE("a label that is not there is refused with the columns that are") {
+  CHECK_ERROR(loaded("a,b\n1,2\n"), "t.csv] got no column \"y\" for the label, expected one of the columns \"a\", \"b\"");
+  CHECK_ERROR(loaded("a,b\n1,2\n", {}), "got no name for the label, expected one of the columns");
+  CHECK_ERROR(loaded("a,y,y\n1,2,3\n"), "column \"y\" twice");
+  CHECK_ERROR(loaded("y\np\nq\np\nq\n"), "no column that can be learnt from");
+  CHECK_ERROR(loaded("a,y\n1,p\n2,p\n"), "one class only, \"p\", expected at least two");
+}
+
+// ---- splits
+
+TEST_CASE("the random split is a function of the seed, and a class of one row trains") {
+  const TableOptions one{.label = "kind", .test_fraction = 0.5, .seed = 1},
+      two{.label = "kind", .test_fraction = 0.5, .seed = 2};
+  const std::string plain = two_classes(50);
+  CHECK_SAME_BITS(loaded(plain, one).split.test.all().x, loaded(plain, one).split.test.all().x);
+  CHECK(loaded(plain, one).split.test.all().x.to_vector<double>() !=
+        loaded(plain, two).split.test.all().x.to_vector<double>());
+  const LoadedTable rare = loaded(plain + "50,rare,7\n", {.label = "kind"});
+  CHECK(rare.split.train.size() == 41);
+  CHECK(test::contains(joined(rare.notes), "No test sample is of class \"rare\""));
+}
+
+TEST_CASE("rows of a group stay together, and the column of groups is no feature") {
+  std::string bytes = "g,x,y\n";
+  for (int i = 0; i < 100; ++i) bytes += text("g", i / 5, ",", (i * 7) % 31, i % 2 ? ",p\n" : ",q\n");
+  for (uint64_t seed = 1; seed < 6; ++seed) {
+    const LoadedTable table = loaded(bytes, {.label = "y", .group = "g", .seed = seed});
+    CHECK(table.split.test.size() == 20);
+    CHECK(table.split.test.size() % 5 == 0);
+    CHECK(test::contains(becomes(table, "g"), "stays together"));
+  }
+  // x tells the group here, so that no value is in both parts.
+  std::string telling = "g,x,y\n";
+  for (int i = 0; i < 100; ++i) telling += text("g", i / 5, ",", i / 5 * 2 + i % 2, i % 2 ? ",p\n" : ",q\n");
+  const LoadedTable table = loaded(telling, {.label = "y", .group = "g"});
+  const std::vector<double> x = feature(table, "x");
+  const std::set<double> in_train(x.begin(), x.begin() + 80);
+  for (size_t i = 80; i < 100; ++i) CHECK(in_train.count(x[i]) == 0);
+  CHECK_ERROR(loaded("g,x,y\na,1,p\na,2,q\n", {.label = "y", .group = "g"}), "one group only");
+}
+
+TEST_CASE("with a time, the latest rows test") {
+  std::string bytes = "day,x,y\n";
+  for (int i = 0; i < 100; ++i)
+    bytes +=
+        text("2020-01-01 ", i / 60 + 10, ":", i % 60 < 10 ? "0" : "", i % 60, ",", 100 - i, i % 2 ? ",p\n" : ",q\n");
+  const LoadedTable table = loaded(bytes, {.label = "y", .time = "day"});
+  const std::vector<double> x = feature(table, "x");
+  CHECK(*std::max_element(x.begin() + 80, x.end()) < *std::min_element(x.begin(), x.begin() + 80));
+  CHECK_ERROR(loaded("day,x,y\nlater,1,p\n2,2,q\n", {.label = "y", .time = "day"}),
+              "line 2, column \"day\"] got \"later\"");
+  CHECK_ERROR(loaded("day,x,y\n1,1,p\n1,2,q\n", {.label = "y", .time = "day"}), "none is later");
+  CHECK_ERROR(loaded(bytes, {.label = "y", .group = "x", .time = "day"}), "more than one of --test, --group and --time");
+}
+
+TEST_CASE("a test file may have its columns in another order, and must have them all") {
+  Folder folder;
+  const std::string train = folder.write("a.csv", rows([](int i) { return std::to_string(i % 7); }));
+  const std::string test_file = folder.write("b.csv", "extra;y;z;x\n0;p;1;2\n0;q;3;4\n0;new;3;4\n");
+  const LoadedTable table = load_table(train, {.label = "y", .test = test_file});
+  CHECK(table.split.train.size() == 40);
+  CHECK(table.split.test.size() == 3);
+  CHECK(test::contains(joined(table.notes), "No training sample is of class \"new\""));
+  CHECK_ERROR(load_table(train, {.label = "y", .test = folder.write("c.csv", "y,q\np,1\n")}), "no column \"x\"");
+}
+
+TEST_CASE("load finds a table by its ending in any case") {
+  Folder folder;
+  for (const char* name : {"T.CSV", "t.tsv", "t.Txt", "t.data"})
+    CHECK(load_all(folder.write(name, two_classes(50)), {.label = "kind"}).split.train.size() == 40);
+  CHECK_ERROR(load_all(folder.file("none.csv"), {.label = "kind"}), "none.csv] got No such file or directory");
+  CHECK_ERROR(load_table(folder.file("t.tsv"), {.label = "kind", .test_fraction = 1}), "test fraction 1");
+}
