@@ -312,18 +312,18 @@ void run(const Problem& problem, int splits = 1) {
     run_tiles<T, Tile<64, 64, 4, 4>>(problem, splits);
 }
 
-/// The parts of a weight gradient, added in their order.
+/// The parts of a weight gradient, added up.
 template <class T>
-struct SumSplits {
+struct SumSplits : DoubleSum {
   const T* parts;
   T* weight;
   int64_t size;
-  int splits;
-  __device__ void operator()(int64_t i) const {
-    T sum = 0;
-    for (int split = 0; split < splits; ++split) sum += parts[split * size + i];
-    weight[i] = sum;
+
+  SumSplits(const T* parts, T* weight, int64_t size) : parts(parts), weight(weight), size(size) {}
+  __device__ void add(double& total, int64_t, int64_t split, int64_t i) const {
+    total += static_cast<double>(parts[split * size + i]);
   }
+  __device__ void finish(int64_t, int64_t i, double total) const { weight[i] = static_cast<T>(total); }
 };
 
 /// A function of the shape alone: enough blocks to keep a large GPU busy, each with work enough.
@@ -373,7 +373,7 @@ void CudaBackend::conv2d_correlate(const core::Window& window, const Tensor& x, 
     if (splits == 1) return run<T>(Correlate<T>{c, read<T>(x), read<T>(y), write<T>(weight)});
     Tensor parts = Tensor::empty({splits * size}, x.dtype(), Device::cuda);
     run<T>(Correlate<T>{c, read<T>(x), read<T>(y), write<T>(parts)}, splits);
-    for_each(size, SumSplits<T>{read<T>(parts), write<T>(weight), size, splits});
+    fold(SumSplits<T>(read<T>(parts), write<T>(weight), size), 1, splits, size);
   });
 }
 

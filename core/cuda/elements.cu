@@ -45,15 +45,18 @@ struct Binary {
 
 /// Where the elements of a row-major index lie in two strided tensors.
 struct Strides {
-  Divider extent[max_rank];  // the innermost axis comes first
+  // The innermost axis comes first. The parts of the dividers lie apart: see add_to_queue.
+  uint32_t divisor[max_rank] = {}, factor[max_rank] = {}, shift[max_rank] = {};
   int64_t first[max_rank] = {}, second[max_rank] = {};
-  int rank;
+  int64_t rank;
 
   Strides(const Shape& shape, const int64_t* first_strides, const int64_t* second_strides) : rank(shape.rank()) {
     for (int i = 0; i < rank; ++i) {
-      extent[i] = Divider(shape[rank - 1 - i]);
-      first[i] = first_strides[rank - 1 - i];
-      second[i] = second_strides[rank - 1 - i];
+      const int axis = static_cast<int>(rank) - 1 - i;
+      const Divider by(shape[axis]);
+      divisor[i] = by.divisor, factor[i] = by.factor, shift[i] = by.shift;
+      first[i] = first_strides[axis];
+      second[i] = second_strides[axis];
     }
   }
   __device__ void locate(int64_t index, int64_t& at_first, int64_t& at_second) const {
@@ -61,8 +64,8 @@ struct Strides {
 #pragma unroll
     for (int i = 0; i < max_rank; ++i) {
       if (i >= rank) break;
-      const uint32_t outer = extent[i].divide(rest);
-      const int64_t place = static_cast<int64_t>(rest - outer * extent[i].divisor);
+      const uint32_t outer = Divider{divisor[i], factor[i], shift[i]}.divide(rest);
+      const int64_t place = static_cast<int64_t>(rest - outer * divisor[i]);
       at_first += place * first[i];
       at_second += place * second[i];
       rest = outer;

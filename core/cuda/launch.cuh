@@ -69,7 +69,7 @@ struct KernelCall {
 };
 
 /// Work for the queue: a struct with a static enqueue(). What lies between its members is set to 0, since its bytes are
-/// compared.
+/// compared. No argument of a kernel may contain an array of structs: there g++ 12 would set the wrong bytes to 0.
 template <class Call>
 void add_to_queue(Call call) {
   static_assert(std::is_trivially_copyable_v<Call> && alignof(Call) <= 16);
@@ -111,6 +111,8 @@ struct Divider {
   uint32_t divisor = 1, factor = 1, shift = 0;
 
   Divider() = default;
+  MINIMA_HOST_DEVICE Divider(uint32_t divisor, uint32_t factor, uint32_t shift)
+      : divisor(divisor), factor(factor), shift(shift) {}
   explicit Divider(int64_t by) : divisor(static_cast<uint32_t>(by < 1 ? 1 : by)) {
     while ((uint64_t{1} << shift) < divisor) ++shift;
     factor = static_cast<uint32_t>(((uint64_t{1} << 32) * ((uint64_t{1} << shift) - divisor)) / divisor + 1);

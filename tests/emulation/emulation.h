@@ -24,6 +24,8 @@ int64_t waits();
 /// How many kernels and matrix products have been enqueued, alone or in a graph; how many graphs.
 int64_t launches();
 int64_t graph_launches();
+/// Of the device's memory.
+size_t bytes_in_use();
 /// How much memory the device has from now on.
 void set_capacity(size_t bytes);
 /// From now on the device is lost, as after an illegal access: every call gives an error. Or it is back.

@@ -195,6 +195,7 @@ void memory_info(size_t* free, size_t* total) {
   *total = arena().capacity;
   *free = arena().capacity - std::min(arena().capacity, arena().live_bytes);
 }
+size_t bytes_in_use() { return arena().live_bytes; }
 void set_capacity(size_t bytes) { arena().capacity = bytes; }
 
 DeviceAccess::DeviceAccess() {

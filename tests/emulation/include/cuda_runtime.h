@@ -176,7 +176,7 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* configuration, void (*k
   std::tuple<Parameters...> copies(static_cast<Parameters>(arguments)...);
   std::apply(
       [](auto&... copy) {
-        ((__builtin_clear_padding(&copy),
+        ((__builtin_clear_padding(&copy),  // where something may be left that looks like a pointer
           minima::emulation::check_argument(&copy, sizeof copy, std::is_pointer_v<std::decay_t<decltype(copy)>>)),
          ...);
       },
