@@ -272,7 +272,7 @@ TEST_CASE("a table without its label column, with one class, or with missing lab
   check_refused({"--data", folder.write("one.csv", "a,b\n1,x\n2,x\n3,x\n"), "--label", "b"}, "one.csv");
   check_refused({"--data", folder.write("none.csv", "a,b\n1,x\n5,\n3,x\n4,y\n"), "--label", "b"}, "none in line 3");
   check_refused({"--data", good, "--label", "b", "--time", "when"}, "no column \"when\" for --time");
-  check_refused({"--data", good, "--label", "a", "--task", "regression"}, "`train` predicts quantities");
+  check_refused({"--data", good, "--label", "a", "--task", "regression", "--train-limit", "0"}, "`train` predicts quantities");
   check_refused({"--data", good, "--label", "b", "--task", "guessing"}, "[--task] got guessing");
 }
 
