@@ -232,7 +232,7 @@ std::vector<float> Preparation::features(const TextTable& table, const std::vect
   std::vector<float> out(rows.size() * width);
   Problems problems(table.file);
   size_t at = 0, cut = 0;
-  for (const ColumnPlan& plan : columns) {
+  for (ColumnPlan plan : columns) {
     if (plan.kind == Kind::left_out) continue;
     const auto found = std::find(table.names.begin(), table.names.end(), plan.name);
     if (found == table.names.end()) {
@@ -240,6 +240,7 @@ std::vector<float> Preparation::features(const TextTable& table, const std::vect
       continue;
     }
     const Cells& cells = table.columns[static_cast<size_t>(found - table.names.begin())];
+    plan.format = detail::number_format(cells, table.separator);  // another file may write its numbers in another way
     std::map<std::string_view, size_t> positions;
     for (size_t i = 0; i < plan.levels.size(); ++i) positions.emplace(plan.levels[i], i);
     for (size_t i = 0; i < rows.size(); ++i) {

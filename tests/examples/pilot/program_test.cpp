@@ -48,7 +48,7 @@ TEST_CASE("pilot refuses a table that it cannot learn from, and says what to do"
   refused("x,kind\n1,a\n5,b\n3,c\n", {"t.csv]", "3 samples, none of a class like another's"});
   refused("x,kind\n1,a\n5,a\n3,b\n4,b\n", {"2 samples of class \"a\"", "one each for training, validation and test"});
   refused("x,kind\n1,a\n5,\n3,b\n4,b\n", {"label \"kind\"", "got none in line 3"});
-  refused("x,kind\n0,a\n1,a\n2,b\n3,b\n",
+  refused("x,kind\n0,a\n1,a\n2,a\n3,b\n4,b\n5,b\n",
           {"no column that can be learnt from", "\"x\" is left out: it counts the rows"});
   check_refused(folder, {folder.file("t.csv"), "--label", "colour"}, {"no column \"colour\"", "\"x\", \"kind\""});
   check_refused(folder, {folder.file("t.csv")}, {"no name for the label"});
