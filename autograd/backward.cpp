@@ -21,15 +21,14 @@ struct Pass {
 void accumulate(Leaf& leaf, const Tensor& grad) {
   if (!leaf.requires_grad) return;
   // BEGIN SOLUTION 2
-  if (leaf.grad_bound)
-    if (grad.shares_storage_with(leaf.grad) && grad.raw() == leaf.grad.raw())
-      ;  // the rule has written it there
-    else if (leaf.grad_empty)
-      leaf.grad.copy_from(grad);
-    else
-      core::add_scaled(leaf.grad, 1.0, grad);
-  else
+  const bool is_there = grad.shares_storage_with(leaf.grad) && grad.raw() == leaf.grad.raw();  // by claim_memory
+  if (leaf.grad_bound && leaf.grad_empty) {
+    if (!is_there) leaf.grad.copy_from(grad);
+  } else if (leaf.grad_bound) {
+    core::add_scaled(leaf.grad, 1.0, grad);
+  } else {
     leaf.grad = leaf.grad_empty ? grad.clone() : core::binary(core::BinaryOp::add, leaf.grad, grad);
+  }
   leaf.grad_empty = false;
   // END SOLUTION
 }

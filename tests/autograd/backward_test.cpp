@@ -303,4 +303,7 @@ TEST_CASE(
   w.zero_grad();
   sum(linear(Variable(x), w, Variable())).backward();  // alone, it is written where it belongs
   CHECK_CLOSE(flat.slice(0, 9).reshape({3, 3}), core::matmul(Tensor::full({4, 3}, 1, DType::float64), x, true));
+  const Tensor once = w.grad().clone();
+  w.backward(w.grad());  // a gradient that lies in that memory already is added, too
+  CHECK_CLOSE(w.grad(), core::unary(core::UnaryOp::affine, once, 2));
 }
