@@ -319,7 +319,8 @@ TEST_CASE("batch normalisation is the CPU's, with residual and activation, far f
                 const Tensor y = core::normalise(move(x), moments, move(weight), move(bias), 1e-5,
                                                  residual ? move(added) : Tensor(), activation);
                 const core::NormaliseGradients g =
-                    core::normalise_backward(move(grad), move(x), moments, move(weight), 1e-5, activation, y, residual);
+                    core::normalise_backward(move(grad), move(x), moments, move(weight), move(bias), 1e-5,
+                                             {.activation = activation, .has_residual = residual, .y = y});
                 std::vector<Tensor> all{moments.mean, moments.variance, y, g.x, g.weight, g.bias};
                 if (residual) all.push_back(g.residual);
                 return all;
