@@ -51,8 +51,9 @@ bool is_missing(std::string_view cell) {
 NumberFormat number_format(const std::vector<std::string_view>& cells, char separator) {
   bool comma = false, comma_groups = true, point_groups = true, both = false;
   for (std::string_view cell : cells) {
-    if (cell.find(',') == cell.npos || cell.size() > 30) continue;
     cell = without_signs(cell);
+    // Text with a comma in it says nothing about numbers.
+    if (cell.find(',') == cell.npos || cell.find_first_not_of("0123456789.,+-") != cell.npos) continue;
     comma = true;
     comma_groups = comma_groups && is_grouped(cell, ',');
     const size_t point = cell.find('.');

@@ -18,7 +18,8 @@ struct NumberFormat {
   char thousands = '\0';
 };
 
-/// The format that fits a column's cells. `separator` is the table's: where it is no comma, 1,234 is 1.234.
+/// The format that fits the numbers among a column's cells. `separator` is the table's: where it is no comma, 1,234
+/// is 1.234.
 NumberFormat number_format(const std::vector<std::string_view>& cells, char separator);
 
 /// The number that a cell holds, all of it. A sign of percent after it and of dollar, euro or pound before it are

@@ -221,8 +221,9 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
 
   std::string_view text_of = view(table.buffers.front());
   const char given = take_separator_line(text_of);
-  table.separator = given != '\0' ? given : find_separator(text_of);
-  Records records(text_of, table.separator, table.unquoted, problems);
+  const char separator = given != '\0' ? given : find_separator(text_of);
+  table.files = {{0, separator}};
+  Records records(text_of, separator, table.unquoted, problems);
   if (!records.next()) fail(name, "an empty file", "a header row with the names of the columns, then one sample a row");
   const int64_t first_line = given != '\0' ? 1 : 0, header_line = records.line + first_line;
   for (std::string_view column : records.fields) {
@@ -233,7 +234,7 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
 
   // A program may leave the name of the first column, that of the rows, out of the header.
   Problems ignored("");
-  Records peek(text_of, table.separator, table.unquoted, ignored);
+  Records peek(text_of, separator, table.unquoted, ignored);
   peek.next();
   if (peek.next() && peek.fields.size() == table.names.size() + 1 &&
       (!peek.next() || peek.fields.size() == table.names.size() + 1))
@@ -265,6 +266,7 @@ void TextTable::append(TextTable other, Problems& problems) {
     const auto& more = other.columns[static_cast<size_t>(found - other.names.begin())];
     columns[c].insert(columns[c].end(), more.begin(), more.end());
   }
+  for (const auto& [first, separator] : other.files) files.emplace_back(first + rows(), separator);
   for (const std::string& place : other.places) places.push_back(other.file + ", " + place);
   buffers.splice(buffers.end(), other.buffers);
   unquoted.splice(unquoted.end(), other.unquoted);

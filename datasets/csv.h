@@ -8,6 +8,7 @@
 #include <list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -47,7 +48,9 @@ struct TextTable {
   std::vector<std::string> names;                      ///< of the columns; "" where the header has none
   std::vector<std::vector<std::string_view>> columns;  ///< [column][row], without blanks around
   std::vector<std::string> places;                     ///< of each row: "line 7"
-  char separator = ',';
+  /// The first row and the separator of each file in it: append() adds one. Numbers and dates are read as their file
+  /// writes them.
+  std::vector<std::pair<int64_t, char>> files;
   bool latin1 = false;  ///< it was not UTF-8
 
   int64_t rows() const { return static_cast<int64_t>(places.size()); }

@@ -5,9 +5,11 @@
 #include <numeric>
 #include <set>
 
+#include "datasets/cells.h"
+
 namespace minima::datasets {
 namespace {
-using detail::days_in, detail::is_missing, detail::number_in;
+using detail::is_missing;
 using Kind = ColumnPlan::Kind;
 using Cells = std::vector<std::string_view>;
 
@@ -15,11 +17,7 @@ constexpr size_t most_levels = 20;     // of a category; the others are one leve
 constexpr double typical_share = 0.9;  // of a column's cells that must be numbers, or dates, for it to hold them
 constexpr double days_of_year = 365.2425;
 
-/// The position of a cell's value for a plan, or NaN where it is missing or of another kind.
-double value_of(std::string_view cell, const ColumnPlan& plan) {
-  const auto value = plan.kind == Kind::date ? days_in(cell, plan.day_first) : number_in(cell, plan.format);
-  return is_missing(cell) || !value ? NAN : *value;
-}
+bool holds_values(Kind kind) { return kind == Kind::number || kind == Kind::date; }
 
 std::string percent(double share) { return text(std::round(1000 * share) / 10, "%"); }
 
@@ -56,11 +54,11 @@ std::string no_feature(const ColumnPlan& plan, const std::vector<double>& values
   return named_as_id(plan.name) && distinct && values.size() >= 20 ? "an identifier, another one in every row" : "";
 }
 
-void learn_values(ColumnPlan& plan, const Cells& cells, const std::vector<int64_t>& train) {
+/// `all` has the value of every row of the table.
+void learn_values(ColumnPlan& plan, const std::vector<double>& all, const std::vector<int64_t>& train) {
   std::vector<double> values;
   for (const int64_t row : train)
-    if (const double value = value_of(cells[static_cast<size_t>(row)], plan); !std::isnan(value))
-      values.push_back(value);
+    if (const double value = all[static_cast<size_t>(row)]; !std::isnan(value)) values.push_back(value);
   plan.missing = values.size() < train.size();
   if (const std::string why = no_feature(plan, values, train); !why.empty()) return leave_out(plan, why);
   double sum = 0, squares = 0;
@@ -109,32 +107,28 @@ void learn_levels(ColumnPlan& plan, const Cells& present) {
            plan.missing ? ", and missing" : "");
 }
 
-ColumnPlan learn_column(const std::string& name, const Cells& cells, char separator,
-                        const std::vector<int64_t>& train) {
-  ColumnPlan plan{.name = name};
+ColumnPlan learn_column(const TextTable& table, size_t column, const std::vector<int64_t>& train) {
+  ColumnPlan plan{.name = table.names[column]};
   Cells present;
   for (const int64_t row : train)
-    if (const std::string_view cell = cells[static_cast<size_t>(row)]; !is_missing(cell)) present.push_back(cell);
+    if (const std::string_view cell = table.columns[column][static_cast<size_t>(row)]; !is_missing(cell))
+      present.push_back(cell);
   const auto rows = static_cast<double>(train.size()), there = static_cast<double>(present.size());
   plan.missing_share = 1 - there / rows;
   if (present.empty()) {
     leave_out(plan, "no value in any row");
     return plan;
   }
-  plan.format = detail::number_format(present, separator);
-  plan.day_first = detail::day_first(present);
-  const auto share_of = [&](Kind kind) {
-    plan.kind = kind;
+  for (const Kind kind : {Kind::number, Kind::date}) {
+    const std::vector<double> values = numbers_of(table, column, kind == Kind::date);
     double count = 0;
-    for (const std::string_view cell : present) count += !std::isnan(value_of(cell, plan));
-    return count / there;
-  };
-  for (const Kind kind : {Kind::number, Kind::date})
-    if (share_of(kind) >= typical_share) {
-      plan.holds = kind == Kind::date ? "dates" : "numbers";
-      learn_values(plan, cells, train);
-      return plan;
-    }
+    for (const int64_t row : train) count += !std::isnan(values[static_cast<size_t>(row)]);
+    if (count < typical_share * there) continue;
+    plan.kind = kind;
+    plan.holds = kind == Kind::date ? "dates" : "numbers";
+    learn_values(plan, values, train);
+    return plan;
+  }
   plan.kind = Kind::category;
   plan.missing = present.size() < train.size();
   learn_levels(plan, present);
@@ -144,13 +138,18 @@ ColumnPlan learn_column(const std::string& name, const Cells& cells, char separa
 // ---- what a user should look at
 
 /// A number for each of these rows that is the same for the same value: the value itself, or the level's position.
-std::vector<double> codes_of(const ColumnPlan& plan, const Cells& cells, const std::vector<int64_t>& rows) {
+std::vector<double> codes_of(const ColumnPlan& plan, const TextTable& table, size_t column,
+                             const std::vector<int64_t>& rows) {
+  const bool category = plan.kind == Kind::category;
+  const std::vector<double> values =
+      category ? std::vector<double>{} : numbers_of(table, column, plan.kind == Kind::date);
   std::map<std::string_view, double> levels;
   std::vector<double> codes;
   for (const int64_t row : rows) {
-    const std::string_view cell = cells[static_cast<size_t>(row)];
-    double code = plan.kind == Kind::category ? levels.emplace(cell, static_cast<double>(levels.size())).first->second
-                                              : value_of(cell, plan);
+    const auto at = static_cast<size_t>(row);
+    const double code =
+        category ? levels.emplace(table.columns[column][at], static_cast<double>(levels.size())).first->second
+                 : values[at];
     codes.push_back(std::isnan(code) ? -1e300 : code);
   }
   return codes;
@@ -184,12 +183,12 @@ bool predicts_alone(const std::vector<double>& codes, const std::vector<double>&
 }
 
 /// Names the cells of a column of numbers or dates that are neither missing nor what the column holds.
-void note_strays(const ColumnPlan& plan, const Cells& cells, const TextTable& table, const std::vector<int64_t>& rows,
-                 Words& notes) {
+void note_strays(const ColumnPlan& plan, const Cells& cells, const std::vector<double>& values, const TextTable& table,
+                 const std::vector<int64_t>& rows, Words& notes) {
   int64_t count = 0, first = -1;
   for (const int64_t row : rows) {
     const std::string_view cell = cells[static_cast<size_t>(row)];
-    if (is_missing(cell) || !std::isnan(value_of(cell, plan))) continue;
+    if (is_missing(cell) || !std::isnan(values[static_cast<size_t>(row)])) continue;
     if (count++ == 0) first = row;
   }
   if (count > 0)
@@ -206,9 +205,26 @@ std::vector<int64_t> all_rows(const TextTable& table) {
 }
 }  // namespace
 
+std::vector<double> numbers_of(const TextTable& table, size_t column, bool dates) {
+  const Cells& cells = table.columns[column];
+  std::vector<double> values(cells.size(), NAN);
+  for (size_t f = 0; f < table.files.size(); ++f) {
+    const auto begin = static_cast<size_t>(table.files[f].first);
+    const size_t end = f + 1 < table.files.size() ? static_cast<size_t>(table.files[f + 1].first) : cells.size();
+    const Cells own(cells.begin() + static_cast<ptrdiff_t>(begin), cells.begin() + static_cast<ptrdiff_t>(end));
+    const auto format = detail::number_format(own, table.files[f].second);
+    const bool day_first = dates && detail::day_first(own);
+    for (size_t row = begin; row < end; ++row) {
+      const auto value = dates ? detail::days_in(cells[row], day_first) : detail::number_in(cells[row], format);
+      if (value && !is_missing(cells[row])) values[row] = *value;
+    }
+  }
+  return values;
+}
+
 Words ColumnPlan::feature_names() const {
   Words names;
-  if (kind == Kind::number || kind == Kind::date) names.push_back(name);
+  if (holds_values(kind)) names.push_back(name);
   if (yearly) names.push_back(name + " (sine of the year)"), names.push_back(name + " (cosine of the year)");
   for (const std::string& level : levels) names.push_back(name + " = " + level);
   if (other) names.push_back(name + " is another");
@@ -232,15 +248,17 @@ std::vector<float> Preparation::features(const TextTable& table, const std::vect
   std::vector<float> out(rows.size() * width);
   Problems problems(table.file);
   size_t at = 0, cut = 0;
-  for (ColumnPlan plan : columns) {
+  for (const ColumnPlan& plan : columns) {
     if (plan.kind == Kind::left_out) continue;
     const auto found = std::find(table.names.begin(), table.names.end(), plan.name);
     if (found == table.names.end()) {
       problems.add("", "no column " + shown(plan.name), "every column that the model was trained with");
       continue;
     }
-    const Cells& cells = table.columns[static_cast<size_t>(found - table.names.begin())];
-    plan.format = detail::number_format(cells, table.separator);  // another file may write its numbers in another way
+    const auto column = static_cast<size_t>(found - table.names.begin());
+    const Cells& cells = table.columns[column];
+    const std::vector<double> values =
+        holds_values(plan.kind) ? numbers_of(table, column, plan.kind == Kind::date) : std::vector<double>{};
     std::map<std::string_view, size_t> positions;
     for (size_t i = 0; i < plan.levels.size(); ++i) positions.emplace(plan.levels[i], i);
     for (size_t i = 0; i < rows.size(); ++i) {
@@ -252,7 +270,7 @@ std::vector<float> Preparation::features(const TextTable& table, const std::vect
         if (!missing && level != positions.end()) to[level->second] = 1;
         if (!missing && level == positions.end() && plan.other) to[plan.levels.size()] = 1;
       } else {
-        double value = value_of(cell, plan);
+        double value = values[static_cast<size_t>(rows[i])];
         if ((missing = std::isnan(value))) value = plan.median;
         const double scaled = (value - plan.mean) / plan.deviation;
         cut += std::abs(scaled) > most_deviations;
@@ -262,7 +280,7 @@ std::vector<float> Preparation::features(const TextTable& table, const std::vect
       }
       if (missing && plan.missing) to[plan.feature_names().size() - 1] = 1;
     }
-    if (plan.kind != Kind::category) note_strays(plan, cells, table, rows, notes);
+    if (holds_values(plan.kind)) note_strays(plan, cells, values, table, rows, notes);
     at += plan.feature_names().size();
   }
   problems.raise();
@@ -296,14 +314,14 @@ Preparation learn(const TextTable& table, const std::string& label, const std::m
       out.columns.push_back(plan);
       continue;
     }
-    ColumnPlan plan = learn_column(name, cells, table.separator, train);
+    ColumnPlan plan = learn_column(table, c, train);
     if (plan.kind != Kind::left_out) {
       Cells of_train;
       for (const int64_t row : train) of_train.push_back(cells[static_cast<size_t>(row)]);
       const auto [same, added] = seen.emplace(std::move(of_train), name);
       if (!added) leave_out(plan, "the same as " + shown(same->second));
     }
-    if (plan.kind != Kind::left_out && predicts_alone(codes_of(plan, cells, train), target, regression))
+    if (plan.kind != Kind::left_out && predicts_alone(codes_of(plan, table, c, train), target, regression))
       leaks.push_back(shown(name));
     if (plan.kind == Kind::left_out) plan.levels.clear(), plan.yearly = plan.other = false;
     out.columns.push_back(std::move(plan));

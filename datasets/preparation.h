@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "datasets/cells.h"
 #include "datasets/csv.h"
 
 namespace minima::datasets {
@@ -22,8 +21,7 @@ struct ColumnPlan {
   enum class Kind { number, date, category, left_out };
   std::string name;
   Kind kind = Kind::left_out;
-  detail::NumberFormat format{};
-  bool day_first = false, yearly = false;
+  bool yearly = false;   ///< of dates: their place in the year as well
   bool missing = false;  ///< a feature says so
   bool other = false;    ///< a feature for values that are not among `levels`
   double median = 0, mean = 0, deviation = 1;
@@ -33,6 +31,9 @@ struct ColumnPlan {
 
   Words feature_names() const;
 };
+
+/// The numbers in a column of a table, or its dates as days since 1970; NaN where a cell is missing or holds none.
+std::vector<double> numbers_of(const TextTable& table, size_t column, bool dates = false);
 
 /// Standardised values beyond this many deviations are cut to it.
 inline constexpr double most_deviations = 10;

@@ -1,6 +1,7 @@
 // A preparation as text for the metadata of a saved model, and back; declared in preparation.h.
 #include <sstream>
 
+#include "datasets/cells.h"
 #include "datasets/preparation.h"
 
 namespace minima::datasets {
@@ -19,7 +20,6 @@ struct Writer {
     entries[name] = out.str();
   }
   void operator()(const std::string& name, bool value) { entries[name] = value ? "yes" : "no"; }
-  void operator()(const std::string& name, char value) { entries[name] = std::string(value != '\0', value); }
   void operator()(const std::string& name, Kind value) { (*this)(name, static_cast<double>(value)); }
   template <class T>
   size_t resize(const std::string& name, std::vector<T>& list) {
@@ -44,7 +44,6 @@ struct Reader {
     value = *number;
   }
   void operator()(const std::string& name, bool& value) { value = entry(name) == "yes"; }
-  void operator()(const std::string& name, char& value) { value = entry(name).empty() ? '\0' : entry(name)[0]; }
   void operator()(const std::string& name, Kind& value) { value = static_cast<Kind>(whole(name, 4)); }
   size_t whole(const std::string& name, double limit) {
     double value = 0;
@@ -78,8 +77,7 @@ void visit(Preparation& p, Visitor&& entry) {
         entry(at + "missing_share", plan.missing_share);
     if (plan.kind == Kind::left_out) continue;
     entry(at + "missing", plan.missing), entry(at + "other", plan.other);
-    entry(at + "decimal", plan.format.decimal), entry(at + "thousands", plan.format.thousands);
-    entry(at + "day_first", plan.day_first), entry(at + "yearly", plan.yearly);
+    entry(at + "yearly", plan.yearly);
     entry(at + "median", plan.median), entry(at + "mean", plan.mean), entry(at + "deviation", plan.deviation);
     words(at + "levels", plan.levels);
   }

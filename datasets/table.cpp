@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/random.h"
+#include "datasets/cells.h"
 #include "datasets/files.h"
 
 namespace minima::datasets {
@@ -43,18 +44,6 @@ struct Labels {
   std::vector<double> values;  // of quantities
 };
 
-/// The numbers of a label's cells; empty if one is none.
-std::vector<double> numbers_of(const Cells& cells, char separator) {
-  const auto format = detail::number_format(cells, separator);
-  std::vector<double> values;
-  for (const std::string_view cell : cells) {
-    const auto value = detail::number_in(cell, format);
-    if (!value) return {};
-    values.push_back(*value);
-  }
-  return values;
-}
-
 Words missing_labels(const TextTable& table, const Cells& cells) {
   Words places;
   for (size_t row = 0; row < cells.size(); ++row)
@@ -76,20 +65,21 @@ void ask_for_task(const TextTable& table, const std::string& label, const std::s
 }
 
 Labels read_labels(const TextTable& table, const std::string& label, const std::string& task, Problems& problems) {
-  const Cells& cells = table.columns[table.column(label, "the label")];
+  const size_t column = table.column(label, "the label");
+  const Cells& cells = table.columns[column];
   if (const Words places = missing_labels(table, cells); !places.empty())
     problems.add(text("label ", shown(label)), text("none in ", listed(places)), "one in every row",
                  "Fill it in or leave the row out; a class that is called NA needs another name.");
   problems.raise();
 
   Labels out;
-  out.values = numbers_of(cells, table.separator);
+  out.values = numbers_of(table, column);
+  Words places;  // of cells that are no number
+  for (size_t row = 0; row < cells.size(); ++row)
+    if (std::isnan(out.values[row])) places.push_back(table.places[row] + " " + shown(cells[row]));
+  if (!places.empty()) out.values.clear();
   if (task == "regression") {
-    if (!out.values.empty()) return out;
-    Words places;
-    const auto format = detail::number_format(cells, table.separator);
-    for (size_t row = 0; row < cells.size(); ++row)
-      if (!detail::number_in(cells[row], format)) places.push_back(table.places[row] + " " + shown(cells[row]));
+    if (places.empty()) return out;
     fail(text(table.file, ", label ", shown(label)), "text in " + listed(places), "a number in every row",
          "Leave out --task regression to predict classes.");
   }
@@ -123,17 +113,16 @@ Labels read_labels(const TextTable& table, const std::string& label, const std::
 
 /// The last rows by a column of numbers or dates test; rows of the same time stay together.
 Positions split_by_time(const TextTable& table, const std::string& column, double fraction) {
-  const Cells& cells = table.columns[table.column(column, "--time")];
-  const auto format = detail::number_format(cells, table.separator);
-  const bool day_first = detail::day_first(cells);
+  const size_t position = table.column(column, "--time");
+  const Cells& cells = table.columns[position];
+  const std::vector<double> numbers = numbers_of(table, position), dates = numbers_of(table, position, /*dates=*/true);
   std::vector<std::pair<double, int64_t>> order;
   for (size_t row = 0; row < cells.size(); ++row) {
-    auto time = detail::number_in(cells[row], format);
-    if (!time) time = detail::days_in(cells[row], day_first);
-    if (!time)
+    const double time = std::isnan(numbers[row]) ? dates[row] : numbers[row];
+    if (std::isnan(time))
       fail(text(table.file, ", ", table.places[row], ", column ", shown(column)), shown(cells[row]),
            "a number or a date", "--time needs one in every row.");
-    order.emplace_back(*time, static_cast<int64_t>(row));
+    order.emplace_back(time, static_cast<int64_t>(row));
   }
   std::sort(order.begin(), order.end());
   auto cut = order.begin() + std::llround((1 - fraction) * static_cast<double>(order.size()));
@@ -258,8 +247,8 @@ LoadedTable load_table(const std::string& path, const TableOptions& options) {
 }
 
 std::vector<double> labels_of(const TextTable& table, const Preparation& preparation) {
-  const Cells& cells = table.columns[table.column(preparation.label, "the label")];
-  const auto format = detail::number_format(cells, table.separator);
+  const size_t column = table.column(preparation.label, "the label");
+  const std::vector<double> numbers = numbers_of(table, column);
   std::map<std::string_view, double> by_text;
   std::map<double, double> by_number;
   for (size_t c = 0; c < preparation.class_names.size(); ++c) {
@@ -268,14 +257,13 @@ std::vector<double> labels_of(const TextTable& table, const Preparation& prepara
       by_number[*number] = static_cast<double>(c);
   }
   std::vector<double> out;
-  for (const std::string_view cell : cells) {
-    const auto number = detail::number_in(cell, format);
+  for (size_t row = 0; row < numbers.size(); ++row) {
     if (preparation.regression()) {
-      out.push_back(number ? (*number - preparation.target_mean) / preparation.target_deviation : NAN);
+      out.push_back((numbers[row] - preparation.target_mean) / preparation.target_deviation);
       continue;
     }
-    const auto named = by_text.find(cell);
-    const auto numbered = number ? by_number.find(*number) : by_number.end();
+    const auto named = by_text.find(table.columns[column][row]);
+    const auto numbered = std::isnan(numbers[row]) ? by_number.end() : by_number.find(numbers[row]);
     out.push_back(named != by_text.end() ? named->second : numbered != by_number.end() ? numbered->second : -1);
   }
   return out;

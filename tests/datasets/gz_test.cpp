@@ -3,6 +3,7 @@
 
 #include "core/random.h"
 #include "datasets/files.h"
+#include "datasets/npy.h"
 #include "datasets/sources.h"
 #include "tests/check.h"
 #include "tests/datasets/files_for_tests.h"
@@ -92,4 +93,29 @@ TEST_CASE("a table and the MNIST family are read from gz files as from plain one
   }
   CHECK_SAME_BITS(mnist({.directory = folder.file("packed")}).train.all().x,
                   mnist({.directory = folder.file("plain")}).train.all().x);
+}
+
+TEST_CASE("arrays that NumPy packed (savez_compressed) are read, and a damaged archive is refused") {
+  const std::string digits =
+      "504b03042d000000080000002100318905acffffffffffffffff05001400782e6e707901001000a0"
+      "000000000000005c000000000000009bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9366a2"
+      "aea3a09e965f54529498179f5f94920a12774bcc294e058a17672416a402f91a463a0a269a3a0ab5"
+      "0a64032e0608b067606800e20340cce0c0c0a000c40e409ce00000504b03042d0000000800000021"
+      "008cde33e0ffffffffffffffff05001400792e6e70790100100090000000000000004a0000000000"
+      "00009bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9369a1aea3a09e965f54529498179f5f"
+      "94920a12774bcc294e058a17672416a402f91a463a9a3a0ab50a14002e6606086084d200504b0102"
+      "2d032d000000080000002100318905ac5c000000a000000005000000000000000000000080010000"
+      "0000782e6e7079504b01022d032d0000000800000021008cde33e04a000000900000000500000000"
+      "00000000000000800193000000792e6e7079504b0506000000000200020066000000140100000000";
+  std::string bytes;
+  for (size_t i = 0; i < digits.size(); i += 2) bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+  Folder folder;
+  const Arrays arrays = load_npz(folder.write("a.npz", bytes));
+  CHECK(arrays.size() == 2);
+  CHECK(arrays.at("x").shape() == Shape{2, 4});
+  CHECK(arrays.at("x").to_vector<double>() == std::vector<double>{0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5});
+  CHECK(arrays.at("y").to_vector<double>() == std::vector<double>{3, 1});
+  CHECK_ERROR(load_npz(folder.write("cut.npz", bytes.substr(0, bytes.size() - 30))), "without a zip archive's end");
+  const auto attempt = [&](const std::string& damaged) { load_npz(folder.write("b.npz", damaged)); };
+  test::accepted_damage(bytes, 2000, std::string("\0\xff\x01PK", 5), attempt);
 }

@@ -70,6 +70,9 @@ TEST_CASE("numbers are read in the format of their column") {
   CHECK(read({"1,234", "12,345,678.5", "3"}, ',') == std::vector<double>{1234, 12345678.5, 3});
   CHECK(read({"1,234"}, ';') == std::vector<double>{1.234});
   CHECK(read({"$ 1,200", "45%", "£3"}, ',') == std::vector<double>{1200, 45, 3});
+  // Text beside the numbers does not change how they are read.
+  CHECK(read({"0.25", "1.5"}, ',') == std::vector<double>{0.25, 1.5});
+  CHECK(number_in("0.25", number_format({"0.25", "about 3, or 4.5", "1.5"}, ',')).value() == 0.25);
   for (const char* none : {"", "abc", "1x", "1e", "--1", "inf", "nan", "1e39", "1e999", "-", "1 2", "0x10"})
     CHECK_MESSAGE(!number_in(none, {}), none);
   CHECK(number_in("1e-999", {}).value() == 0);
@@ -211,6 +214,33 @@ TEST_CASE("nothing about columns is learnt from the test part") {
   CHECK(test::contains(joined(odd.notes), "test.csv, line 2: \"what\""));
 }
 
+TEST_CASE("each file's numbers are read as that file writes them, and text among them changes nothing") {
+  Folder folder;
+  const std::string train = folder.write("train.csv", rows([](int i) { return text(i % 7, ".25"); }));
+  const auto with = [&](const std::string& bytes) {
+    return load_table(train, {.label = "y", .test = folder.write("test.csv", bytes)});
+  };
+  const LoadedTable points = with("x,z,y\n3.25,3,p\n1.25,4,q\n"), commas = with("x;z;y\n3,25;3;p\n1,25;4;q\n");
+  CHECK_SAME_BITS(points.split.train.all().x, commas.split.train.all().x);
+  CHECK_SAME_BITS(points.split.test.all().x, commas.split.test.all().x);
+  const LoadedTable words = with("x,z,y\n\"see 3,5 or 1.5\",3,p\n1.25,4,q\n");
+  CHECK_SAME_BITS(points.split.train.all().x, words.split.train.all().x);
+  Words notes;
+  const TextTable other = read_table(folder.write("new.csv", "z;x\n3;3,25\n4;1,25\n"));
+  const std::vector<double> expected = points.split.test.all().x.to_vector<double>();
+  const std::vector<float> got = points.preparation.features(other, notes);
+  CHECK_CLOSE(std::vector<double>(got.begin(), got.end()), expected, {.rtol = 0, .atol = 0});
+}
+
+TEST_CASE("labels of a new table are numbered as the training labels, unknown and missing ones apart") {
+  Folder folder;
+  std::string bytes = "x,y\n";
+  for (int i = 0; i < 40; ++i) bytes += text((i * 7) % 13, ",", i % 2 ? "10" : "9", "\n");
+  const LoadedTable table = loaded(bytes);
+  const TextTable other = read_table(folder.write("new.csv", "y;x\n9,0;1\n10;2\n11;3\n;4\nnine;5\n"));
+  CHECK(labels_of(other, table.preparation) == std::vector<double>{0, 1, -1, -1, -1});
+}
+
 TEST_CASE("a column that alone predicts the label is named") {
   const LoadedTable leaking = loaded(rows([](int i) { return std::to_string(i % 2 ? 10 + i : -i); }, 100));
   CHECK(test::contains(joined(leaking.notes), "Column \"x\" alone predicts the label"));
@@ -294,7 +324,8 @@ TEST_CASE("a label of many numbers or very many texts asks for the task") {
 }
 
 TEST_CASE("a label that is not there is refused with the columns that are") {
-  CHECK_ERROR(loaded("a,b\n1,2\n"), "t.csv] got no column \"y\" for the label, expected one of the columns \"a\", \"b\"");
+  CHECK_ERROR(loaded("a,b\n1,2\n"),
+              "t.csv] got no column \"y\" for the label, expected one of the columns \"a\", \"b\"");
   CHECK_ERROR(loaded("a,b\n1,2\n", {}), "got no name for the label, expected one of the columns");
   CHECK_ERROR(loaded("a,y,y\n1,2,3\n"), "column \"y\" twice");
   CHECK_ERROR(loaded("y\np\nq\np\nq\n"), "no column that can be learnt from");
@@ -345,7 +376,8 @@ TEST_CASE("with a time, the latest rows test") {
   CHECK_ERROR(loaded("day,x,y\nlater,1,p\n2,2,q\n", {.label = "y", .time = "day"}),
               "line 2, column \"day\"] got \"later\"");
   CHECK_ERROR(loaded("day,x,y\n1,1,p\n1,2,q\n", {.label = "y", .time = "day"}), "none is later");
-  CHECK_ERROR(loaded(bytes, {.label = "y", .group = "x", .time = "day"}), "more than one of --test, --group and --time");
+  CHECK_ERROR(loaded(bytes, {.label = "y", .group = "x", .time = "day"}),
+              "more than one of --test, --group and --time");
 }
 
 TEST_CASE("a test file may have its columns in another order, and must have them all") {
