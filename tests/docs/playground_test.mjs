@@ -35,6 +35,7 @@ try {
   // in processor time: on a busy machine the clock tells of the others
   const before = await browser.processorTimes();
   const fresh = await browser.open(url);
+  await fresh.until("performance.getEntriesByName('first-contentful-paint').length > 0");
   const paint = await fresh.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime");
   let spent = 0;
   for (const [id, seconds] of await browser.processorTimes()) spent += seconds - (before.get(id) ?? 0);
