@@ -32,15 +32,18 @@ const browser = new Browser(chromium);
 try {
   const url = `file://${page}`;
   const tab = await browser.open(url);
-  // in processor time: on a busy machine the clock tells of the others
-  const before = await browser.processorTimes();
-  const fresh = await browser.open(url);
-  await fresh.until("performance.getEntriesByName('first-contentful-paint').length > 0");
-  const paint = await fresh.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime");
-  let spent = 0;
-  for (const [id, seconds] of await browser.processorTimes()) spent += seconds - (before.get(id) ?? 0);
-  await fresh.close();
-  check(spent > 0 && spent < 1, `painted and ready after ${Math.round(1000 * spent)} ms of processor time (first paint by the clock: ${Math.round(paint)} ms)`);
+  // In processor time, for on a busy machine the clock tells of the others; and the least of three, for they share caches.
+  const costs = [];
+  for (let i = 0; i < 3; ++i) {
+    const before = await browser.processorTimes();
+    const fresh = await browser.open(url);
+    await fresh.until("performance.getEntriesByName('first-contentful-paint').length > 0");
+    costs.push(0);
+    for (const [id, seconds] of await browser.processorTimes()) costs[i] += seconds - (before.get(id) ?? 0);
+    await fresh.close();
+  }
+  const cost = Math.min(...costs);
+  check(cost > 0 && cost < 1, `painted and ready after ${Math.round(1000 * cost)} ms of processor time`);
   const call = (body, ...values) => tab.evaluate(`(${body})(${values.map((v) => JSON.stringify(v)).join(", ")})`);
 
   // ---- paths
