@@ -55,6 +55,11 @@ export class Browser {
     await page.until("document.documentElement?.dataset.ready !== undefined || document.getElementById('trouble')?.hidden === false");
     return page;
   }
+  /// Seconds of processor time by process, so far, of those that run pages.
+  async processorTimes() {
+    const { processInfo } = await this.send("SystemInfo.getProcessInfo");
+    return new Map(processInfo.filter((p) => p.type === "renderer").map((p) => [p.id, p.cpuTime]));
+  }
   async close() {
     await this.send("Browser.close").catch(() => {});
     await new Promise((resolve) => (this.process.exitCode === null ? this.process.once("exit", resolve) : resolve()));

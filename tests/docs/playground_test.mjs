@@ -32,14 +32,18 @@ const browser = new Browser(chromium);
 try {
   const url = `file://${page}`;
   const tab = await browser.open(url);
-  // the best of three: a busy machine delays some
-  const paints = [];
+  // In processor time, for on a busy machine the clock tells of the others; and the least of three, for they share caches.
+  const costs = [];
   for (let i = 0; i < 3; ++i) {
-    const once = await browser.open(url);
-    paints.push(await once.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"));
-    await once.close();
+    const before = await browser.processorTimes();
+    const fresh = await browser.open(url);
+    await fresh.until("performance.getEntriesByName('first-contentful-paint').length > 0");
+    costs.push(0);
+    for (const [id, seconds] of await browser.processorTimes()) costs[i] += seconds - (before.get(id) ?? 0);
+    await fresh.close();
   }
-  check(Math.min(...paints) < 1000, `the first paint comes after ${Math.round(Math.min(...paints))} ms`);
+  const cost = Math.min(...costs);
+  check(cost > 0 && cost < 1, `painted and ready after ${Math.round(1000 * cost)} ms of processor time`);
   const call = (body, ...values) => tab.evaluate(`(${body})(${values.map((v) => JSON.stringify(v)).join(", ")})`);
 
   // ---- paths
