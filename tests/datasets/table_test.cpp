@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "datasets/cells.h"
 #include "datasets/sources.h"
 #include "tests/check.h"
 #include "tests/datasets/files_for_tests.h"
