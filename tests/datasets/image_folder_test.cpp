@@ -213,7 +213,7 @@ TEST_CASE("images of different sizes get one: the shorter side resized, the cent
 }
 
 TEST_CASE("resizing keeps a flat image flat, averages where it shrinks, and takes the centre") {
-  using detail::centre_square;
+  using datasets::detail::centre_square;
   CHECK(centre_square(Pixels(7 * 5, 77), 7, 5, 1, 3) == Pixels(9, 77));
   CHECK(centre_square(Pixels(7 * 5, 77), 7, 5, 1, 20) == Pixels(400, 77));
   const Pixels whole = noise(6, 6, 3, 1);
@@ -247,7 +247,7 @@ TEST_CASE("a camera's note which way is up is followed, in all eight ways and bo
   const std::vector<Pixels> expected{{1, 2, 3, 4, 5, 6}, {3, 2, 1, 6, 5, 4}, {6, 5, 4, 3, 2, 1}, {4, 5, 6, 1, 2, 3},
                                      {1, 4, 2, 5, 3, 6}, {4, 1, 5, 2, 6, 3}, {6, 3, 5, 2, 4, 1}, {3, 6, 2, 5, 1, 4}};
   for (int orientation = 1; orientation <= 8; ++orientation)
-    CHECK(detail::upright(stored, 3, 2, 1, orientation) == expected[static_cast<size_t>(orientation - 1)]);
+    CHECK(datasets::detail::upright(stored, 3, 2, 1, orientation) == expected[static_cast<size_t>(orientation - 1)]);
   const std::string plain = jpg(16, 8, TJPF_GRAY, Pixels(128, 100));
   for (const bool little : {false, true}) {
     const std::string exif = little ? std::string(
