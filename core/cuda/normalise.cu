@@ -178,8 +178,8 @@ void CudaBackend::normalise(const Tensor& x, const Tensor& mean, const Tensor& v
 
 void CudaBackend::normalise_backward(const Tensor& grad, const Tensor& x, const Tensor& y, const Tensor& mean,
                                      const Tensor& variance, const Tensor& weight, const Tensor& /*bias*/,
-                                     double epsilon, Activation activation, Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias,
-                                     Tensor& grad_residual) {
+                                     double epsilon, Activation activation, Tensor& grad_x, Tensor& grad_weight,
+                                     Tensor& grad_bias, Tensor& grad_residual) {
   require_indexable("normalise", x.numel());
   dispatch_floating("normalise_backward", x.dtype(), [&](auto zero) {
     using T = decltype(zero);

@@ -29,7 +29,7 @@ TEST_CASE("after a few steps a training step is one graph") {
   for (const std::string& optimizer : optimizer_names) {
     CAPTURE(optimizer);
     Training training("cnn", optimizer, DType::float32, Device::cuda);
-    for (int i = 0; i < 19; ++i) training.step(0);  // LookSAM has steps of several kinds
+    for (int i = 0; i < 24; ++i) training.step(0);  // LookSAM has steps of several kinds
     const int64_t before = emulation::graph_launches();
     for (int i = 0; i < 6; ++i) training.step(0);
     CHECK(emulation::graph_launches() == before + 6);
