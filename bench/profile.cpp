@@ -178,8 +178,8 @@ void Profiler::max_pool2d(const Window& window, const Tensor& x, Tensor& y, Tens
 void Profiler::gather_positions(const Tensor& x, const Tensor& positions, Tensor& y) {
   time("gather_positions", y.shape(), 0, [&] { own_.gather_positions(x, positions, y); });
 }
-void Profiler::scatter_positions(const Tensor& y, const Tensor& positions, Tensor& x) {
-  time("scatter_positions", x.shape(), 0, [&] { own_.scatter_positions(y, positions, x); });
+void Profiler::scatter_positions(const Window& window, const Tensor& y, const Tensor& positions, Tensor& x) {
+  time("scatter_positions", x.shape(), 0, [&] { own_.scatter_positions(window, y, positions, x); });
 }
 void Profiler::avg_pool2d(const Window& window, const Tensor& x, Tensor& y) {
   time("avg_pool2d", y.shape(), 0, [&] { own_.avg_pool2d(window, x, y); });

@@ -62,7 +62,7 @@ class Profiler final : public core::Backend {
   void conv2d_correlate(const core::Window& window, const Tensor& x, const Tensor& y, Tensor& weight) override;
   void max_pool2d(const core::Window& window, const Tensor& x, Tensor& y, Tensor& positions) override;
   void gather_positions(const Tensor& x, const Tensor& positions, Tensor& y) override;
-  void scatter_positions(const Tensor& y, const Tensor& positions, Tensor& x) override;
+  void scatter_positions(const core::Window& window, const Tensor& y, const Tensor& positions, Tensor& x) override;
   void avg_pool2d(const core::Window& window, const Tensor& x, Tensor& y) override;
   void avg_pool2d_transpose(const core::Window& window, const Tensor& y, Tensor& x) override;
   void channel_moments(const Tensor& x, Tensor& mean, Tensor& variance) override;
