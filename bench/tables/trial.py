@@ -94,7 +94,7 @@ def compare(program, path, label, splits, folder):
     dates = {}
     frame = frame.loc[:, [not c.startswith("Unnamed") for c in frame.columns]]
     for column in frame.columns:  # dates as days, which scikit-learn leaves to its user
-        if frame[column].dtype == object and re.search(r"\d{4}", str(frame[column].iloc[0])):
+        if not pandas.api.types.is_numeric_dtype(frame[column]) and re.search(r"\d{4}", str(frame[column].iloc[0])):
             days = pandas.to_datetime(frame[column], errors="coerce")
             if days.notna().mean() > 0.9:
                 dates[column] = (days - pandas.Timestamp("1970-01-01")).dt.days
