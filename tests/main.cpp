@@ -4,23 +4,16 @@
 
 #include <cstdio>
 
+#include "tests/reporter.h"
+
 namespace {
 int tests_run = 0;
 
-struct CountingReporter : doctest::IReporter {
-  explicit CountingReporter(const doctest::ContextOptions&) {}
-  void report_query(const doctest::QueryData&) override {}
-  void test_run_start() override {}
-  void test_run_end(const doctest::TestRunStats& stats) override { tests_run = static_cast<int>(stats.numTestCasesPassingFilters); }
-  void test_case_start(const doctest::TestCaseData&) override {}
-  void test_case_reenter(const doctest::TestCaseData&) override {}
-  void test_case_end(const doctest::CurrentTestCaseStats&) override {}
-  void test_case_exception(const doctest::TestCaseException&) override {}
-  void subcase_start(const doctest::SubcaseSignature&) override {}
-  void subcase_end() override {}
-  void log_assert(const doctest::AssertData&) override {}
-  void log_message(const doctest::MessageData&) override {}
-  void test_case_skipped(const doctest::TestCaseData&) override {}
+struct CountingReporter : minima::test::Reporter {
+  using Reporter::Reporter;
+  void test_run_end(const doctest::TestRunStats& stats) override {
+    tests_run = static_cast<int>(stats.numTestCasesPassingFilters);
+  }
 };
 }  // namespace
 

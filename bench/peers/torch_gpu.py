@@ -15,26 +15,14 @@ import torch
 import workloads
 
 
-class GraphMSAM:
-    """workloads.MSAM without its read of the norm, which a graph cannot hold."""
+class GraphMSAM(workloads.MSAM):
+    """Without the read of the norm, which a graph cannot hold."""
 
-    def __init__(self, parameters, base, rho=0.05):
-        self.parameters, self.base, self.rho = parameters, base, rho
-
-    def step(self, gradient):
-        velocity = [self.base.state[p].get("momentum_buffer") for p in self.parameters]
-        if velocity[0] is None:
-            loss = gradient()
-        else:
-            with torch.no_grad():
-                scale = self.rho / (torch.stack(torch._foreach_norm(velocity)).norm() + 1e-12)
-                moved = torch._foreach_mul(velocity, scale)
-                torch._foreach_sub_(self.parameters, moved)
-            loss = gradient()
-            with torch.no_grad():
-                torch._foreach_add_(self.parameters, moved)
-        self.base.step()
-        return loss
+    def move(self, velocity):
+        scale = self.rho / (torch.stack(torch._foreach_norm(velocity)).norm() + 1e-12)
+        moved = torch._foreach_mul(velocity, scale)
+        torch._foreach_sub_(self.parameters, moved)
+        return lambda: torch._foreach_add_(self.parameters, moved)
 
 
 def make_optimizer(name, model):

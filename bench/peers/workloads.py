@@ -131,13 +131,18 @@ class MSAM:
             loss = gradient()
         else:
             with torch.no_grad():
-                scale = self.rho / (torch.stack(torch._foreach_norm(velocity)).norm().item() + 1e-12)
-                torch._foreach_add_(self.parameters, velocity, alpha=-scale)
+                back = self.move(velocity)
             loss = gradient()
             with torch.no_grad():
-                torch._foreach_add_(self.parameters, velocity, alpha=scale)
+                back()
         self.base.step()
         return loss
+
+    def move(self, velocity):
+        """Moves the parameters ahead, and returns what moves them back."""
+        scale = self.rho / (torch.stack(torch._foreach_norm(velocity)).norm().item() + 1e-12)
+        torch._foreach_add_(self.parameters, velocity, alpha=-scale)
+        return lambda: torch._foreach_add_(self.parameters, velocity, alpha=scale)
 
 
 class Plain:

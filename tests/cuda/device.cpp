@@ -5,13 +5,12 @@
 #include <cstring>
 
 #include "core/backend.h"
-#include "tests/check.h"
+#include "tests/reporter.h"
 
 namespace {
 
-struct DeviceReporter : doctest::IReporter {
-  explicit DeviceReporter(const doctest::ContextOptions&) {}
-  void report_query(const doctest::QueryData&) override {}
+struct DeviceReporter : minima::test::Reporter {
+  using Reporter::Reporter;
   void test_run_start() override {
     const std::string reason = minima::cuda_unavailable_reason();
     if (reason.empty()) {
@@ -26,16 +25,6 @@ struct DeviceReporter : doctest::IReporter {
     constexpr int skipped = 77;
     std::_Exit(is_required ? 1 : skipped);
   }
-  void test_run_end(const doctest::TestRunStats&) override {}
-  void test_case_start(const doctest::TestCaseData&) override {}
-  void test_case_reenter(const doctest::TestCaseData&) override {}
-  void test_case_end(const doctest::CurrentTestCaseStats&) override {}
-  void test_case_exception(const doctest::TestCaseException&) override {}
-  void subcase_start(const doctest::SubcaseSignature&) override {}
-  void subcase_end() override {}
-  void log_assert(const doctest::AssertData&) override {}
-  void log_message(const doctest::MessageData&) override {}
-  void test_case_skipped(const doctest::TestCaseData&) override {}
 };
 
 }  // namespace

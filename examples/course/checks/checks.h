@@ -72,6 +72,46 @@ Numbers minus(Numbers a, const Numbers& b);
 Numbers plus(Numbers a, double factor, const Numbers& b);
 /// A closure that runs rugged() on w, and notes in `seen` the weights at which it was called.
 optim::Closure training(const std::vector<Variable>& w, std::vector<Numbers>* seen = nullptr);
+template <class Optimizer>
+struct OptionsOf {
+  using Type = optim::SgdOptions;
+};
+template <>
+struct OptionsOf<optim::Adam> {
+  using Type = optim::AdamOptions;
+};
+template <>
+struct OptionsOf<optim::AdamW> {
+  using Type = optim::AdamOptions;
+};
+/// The weights after each of some steps of an optimizer on rugged().
+template <class Optimizer>
+Numbers path(const typename OptionsOf<Optimizer>::Type& options, int steps) {
+  const std::vector<Variable> w = three_tensors();
+  Optimizer optimizer{w, options};
+  Numbers all;
+  for (int i = 0; i < steps; ++i) {
+    optimizer.step(training(w));
+    for (const double value : values_of(w)) all.push_back(value);
+  }
+  return all;
+}
+/// A weight, from `start`, after each of these gradients.
+template <class Optimizer>
+Numbers driven(const typename OptionsOf<Optimizer>::Type& options, const Numbers& gradients, double start = 0) {
+  const Variable w = leaf({start});
+  Optimizer optimizer{{w}, options};
+  Numbers all;
+  for (const double gradient : gradients) {
+    optimizer.step([&] {
+      Variable loss = sum(gradient * w);
+      loss.backward();
+      return loss;
+    });
+    all.push_back(w.value().item());
+  }
+  return all;
+}
 /// "" if each number is within rtol of the larger of 1 and the expected one.
 std::string differs(const Numbers& got, const Numbers& expected, double rtol = 1e-10);
 

@@ -3,40 +3,6 @@
 
 namespace minima::examples::course {
 
-namespace {
-
-/// The weights after each of some steps of an optimizer on rugged().
-template <class Optimizer>
-Numbers path(const optim::SgdOptions& options, int steps) {
-  const std::vector<Variable> w = three_tensors();
-  Optimizer optimizer{w, options};
-  Numbers all;
-  for (int i = 0; i < steps; ++i) {
-    optimizer.step(training(w));
-    for (const double value : values_of(w)) all.push_back(value);
-  }
-  return all;
-}
-
-/// The weight, which starts at 0, after each of these gradients.
-template <class Optimizer>
-Numbers driven(const optim::SgdOptions& options, const Numbers& gradients, double start = 0) {
-  const Variable w = leaf({start});
-  Optimizer optimizer{{w}, options};
-  Numbers all;
-  for (const double gradient : gradients) {
-    optimizer.step([&] {
-      Variable loss = sum(gradient * w);
-      loss.backward();
-      return loss;
-    });
-    all.push_back(w.value().item());
-  }
-  return all;
-}
-
-}  // namespace
-
 void check_sgd(Checks& checks) {
   checks.claim(10, "gradient descent: from 4, with gradient 3 and lr 0.1, the weight goes to 3.7",
                [] { return differs(driven<optim::SGD>({.lr = 0.1}, {3}, 4), {3.7}, 1e-14); });
