@@ -57,7 +57,7 @@ ChannelBlock block_at(int64_t channels, int64_t first) {
   const auto& blocks = kernels().blocks;
   const int64_t rest = channels - first;
   int which = static_cast<int>(std::size(blocks)) - 1;
-  while (which > 0 && blocks[which].lanes > rest) --which;
+  while (which > 0 && rest <= blocks[which].lanes - blocks[0].lanes) --which;  // wastes less than the narrowest has
   return {first, blocks[which].lanes, std::min(rest, blocks[which].lanes), &blocks[which]};
 }
 
@@ -148,7 +148,8 @@ void direct_correlate(const Convolution& c, const float* x, const float* y, floa
             lines.get(x + image * c.image(), first * stride - padding, (last - 1) * stride - padding + kernel_h, mine);
         const float* grad = y + (image * c.out_h + first) * c.out_w * c.out + block.first;
         int64_t grad_step = c.out;
-        if (block.valid < block.lanes) {  // whole vectors are read: give them their missing lanes
+        const bool is_last = grad - block.first + (last - first) * c.out_w * c.out == y + c.batch * c.out_h * c.out_w * c.out;
+        if (block.valid < block.lanes && is_last) {  // whole vectors are read: not beyond the end
           float* to = mine + room;
           for (int64_t i = 0; i < (last - first) * c.out_w; ++i) {
             std::copy_n(grad + i * c.out, block.valid, to + i * block.lanes);
