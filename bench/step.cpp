@@ -2,7 +2,7 @@
 //   bench_step WORKLOAD [OPTIMIZER[,OPTIMIZER...]] [--threads N] [--batch N] [--seconds S] [--profile TRACE]
 // Prints one JSON line an optimizer. Several optimizers take turns step by step in one process, each on a model of its
 // own, so that the ratio of their times is free of the machine's slow drifts; the memory figures mean something only
-// for one alone. With --profile it prints a table of the kernels of the first optimizer's steps instead, and writes two
+// for one alone. In place of an optimizer, "inference" stands for the forward pass alone, without a graph. With --profile it prints a table of the kernels of the first optimizer's steps instead, and writes two
 // steps to the file TRACE (profile.h). bench/peers/torch_step.py does the same work in PyTorch. Not here: data loading
 // (epoch.cpp).
 #include <algorithm>
@@ -89,8 +89,9 @@ Arguments parse(int argc, char** argv) {
   return arguments;
 }
 
-/// Only the time counts: the numbers are small, and equal in the peers.
+/// Only the time counts: the numbers are small, and equal in the peers. Null for inference.
 std::unique_ptr<optim::Optimizer> optimizer_named(const std::string& name, const std::vector<Variable>& parameters) {
+  if (name == "inference") return nullptr;
   const auto make = [&](const std::string& optimizer, const optim::NamedSchedules& hyperparameters) {
     return optim::make_optimizer(optimizer, parameters, {.hyperparameters = hyperparameters});
   };
@@ -119,16 +120,23 @@ struct Training {
     double in_forward = 0, in_backward = 0;
     auto begin = Clock::now();
     const std::clock_t processor_begin = std::clock();
-    Variable result = optimizer->step([&] {
-      auto start = Clock::now();
-      Variable loss = nn::cross_entropy((*model)(images), labels);
-      auto middle = Clock::now();
-      loss.backward();
-      in_forward += milliseconds(start, middle);
-      in_backward += milliseconds(middle, Clock::now());
-      return loss;
-    });
-    loss = result.item();
+    if (optimizer) {
+      Variable result = optimizer->step([&] {
+        auto start = Clock::now();
+        Variable loss = nn::cross_entropy((*model)(images), labels);
+        auto middle = Clock::now();
+        loss.backward();
+        in_forward += milliseconds(start, middle);
+        in_backward += milliseconds(middle, Clock::now());
+        return loss;
+      });
+      loss = result.item();
+    } else {
+      NoGrad off;
+      model->eval();
+      (*model)(images);
+      in_forward = milliseconds(begin, Clock::now());
+    }
     double all = milliseconds(begin, Clock::now());
     total.push_back(all);
     forward.push_back(in_forward);

@@ -2,6 +2,8 @@
 """Whole training steps in PyTorch, as bench/step.cpp does them in minima. Prints one JSON line.
 
   torch_step.py WORKLOAD [OPTIMIZER] [--threads N] [--batch N] [--seconds S] [--tuned]
+
+In place of an optimizer, "inference" stands for the forward pass alone, without a graph.
 """
 
 import argparse
@@ -11,7 +13,7 @@ import time
 
 import tuning
 
-OPTIMIZERS = ["sgd", "momentum", "nesterov", "adam", "sam", "msam"]
+OPTIMIZERS = ["sgd", "momentum", "nesterov", "adam", "sam", "msam", "inference"]
 
 
 def arguments():
@@ -41,11 +43,27 @@ class Training:
         if options.tuned and options.workload in workloads.CONVOLUTIONAL:
             self.model = self.model.to(memory_format=torch.channels_last)
             self.x = self.x.contiguous(memory_format=torch.channels_last)
-        self.optimizer = workloads.make_optimizer(options.optimizer, self.model)
+        self.optimizer = None
+        if options.optimizer == "inference":
+            self.model.eval()
+        else:
+            self.optimizer = workloads.make_optimizer(options.optimizer, self.model, fused=options.tuned)
         self.loss = torch.nn.CrossEntropyLoss()
         self.times = []  # (whole step, forward, backward, processor time of all threads)
 
+    def infer(self):
+        import torch
+
+        begin, processor_begin = time.perf_counter(), time.process_time()
+        with torch.inference_mode():
+            self.model(self.x)
+        whole = time.perf_counter() - begin
+        self.times.append((whole, whole, 0.0, time.process_time() - processor_begin))
+        return 0.0
+
     def step(self):
+        if self.optimizer is None:
+            return self.infer()
         begin, processor_begin = time.perf_counter(), time.process_time()
         forward = backward = 0.0
 

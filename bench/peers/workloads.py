@@ -155,14 +155,17 @@ class Plain:
         return loss
 
 
-def make_optimizer(name, model):
-    """One interface for all: step(gradient), where gradient() runs forward and backward and returns the loss."""
+def make_optimizer(name, model, fused=None):
+    """One interface for all: step(gradient), where gradient() runs forward and backward and returns the loss. `fused`
+    is PyTorch's: one kernel for the whole update."""
     parameters = list(model.parameters())
     if name == "sgd":
-        return Plain(torch.optim.SGD(parameters, lr=0.01))
+        return Plain(torch.optim.SGD(parameters, lr=0.01, fused=fused))
     if name == "adam":
-        return Plain(torch.optim.Adam(parameters, lr=1e-3))
-    base = torch.optim.SGD(parameters, lr=0.01, momentum=0.9, weight_decay=5e-4, nesterov=name == "nesterov")
+        return Plain(torch.optim.Adam(parameters, lr=1e-3, fused=fused))
+    base = torch.optim.SGD(
+        parameters, lr=0.01, momentum=0.9, weight_decay=5e-4, nesterov=name == "nesterov", fused=fused
+    )
     if name == "sam":
         return SAM(parameters, base)
     if name == "msam":
