@@ -2,9 +2,9 @@
 //   bench_step WORKLOAD [OPTIMIZER[,OPTIMIZER...]] [--threads N] [--batch N] [--seconds S] [--profile TRACE]
 // Prints one JSON line an optimizer. Several optimizers take turns step by step in one process, each on a model of its
 // own, so that the ratio of their times is free of the machine's slow drifts; the memory figures mean something only
-// for one alone. In place of an optimizer, "inference" stands for the forward pass alone, without a graph. With --profile it prints a table of the kernels of the first optimizer's steps instead, and writes two
-// steps to the file TRACE (profile.h). bench/peers/torch_step.py does the same work in PyTorch. Not here: data loading
-// (epoch.cpp).
+// for one alone. In place of an optimizer, "inference" stands for the forward pass alone, without a graph. With
+// --profile it prints a table of the kernels of the first optimizer's steps instead, and writes two steps to the file
+// TRACE (profile.h). bench/peers/torch_step.py does the same work in PyTorch. Not here: data loading (epoch.cpp).
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -21,7 +21,7 @@ using namespace minima;
 namespace {
 
 struct Workload {
-  const char* name;
+  std::string name;
   Shape image;
   int64_t batch;
 };
@@ -52,9 +52,10 @@ Workload workload_named(const std::string& name) {
   std::string known;
   for (const Workload& w : workloads) {
     if (name == w.name) return w;
-    known += (known.empty() ? "" : ", ") + std::string(w.name);
+    known += w.name + ", ";
   }
-  fail("bench_step", "workload '" + name + "'", "one of " + known);
+  if (name.starts_with("mlp:")) return {name, {28, 28, 1}, 128};
+  fail("bench_step", "workload '" + name + "'", known + "or mlp:WIDTH,... with the widths of hidden layers");
 }
 
 Arguments parse(int argc, char** argv) {
@@ -161,7 +162,7 @@ void profile(Training& training, const Tensor& images, const Tensor& labels, con
   int64_t steps = 0;
   for (; steps < least_steps || milliseconds(begin, Clock::now()) < 1e3 * arguments.seconds; ++steps)
     training.step(images, labels);
-  std::printf("%s, batch %lld, %s: ", arguments.workload.name, static_cast<long long>(arguments.workload.batch),
+  std::printf("%s, batch %lld, %s: ", arguments.workload.name.c_str(), static_cast<long long>(arguments.workload.batch),
               training.optimizer_name.c_str());
   profiler.print(steps, milliseconds(begin, Clock::now()));
   profiler.start();
@@ -207,7 +208,7 @@ void run(const Arguments& arguments) {
         "\"parameters\": %lld, \"steps\": %zu, \"median_ms\": %.4f, \"min_ms\": %.4f, \"p90_ms\": %.4f, "
         "\"forward_ms\": %.4f, \"backward_ms\": %.4f, \"update_ms\": %.4f, \"processor_ms\": %.4f, \"loss\": %.6g, "
         "\"peak_tensor_mib\": %.2f, \"peak_rss_mib\": %.1f, \"system_allocations\": %lld}\n",
-        workload.name, t.optimizer_name.c_str(), static_cast<long long>(workload.batch), num_threads(),
+        workload.name.c_str(), t.optimizer_name.c_str(), static_cast<long long>(workload.batch), num_threads(),
         static_cast<long long>(t.model->parameter_count()), t.total.size(), quantile(t.total, .5), quantile(t.total, 0),
         quantile(t.total, .9), quantile(t.forward, .5), quantile(t.backward, .5), quantile(t.update, .5),
         quantile(t.processor, .5), t.loss, static_cast<double>(memory.peak_bytes_in_use) / (1 << 20), peak_rss_mib(),
