@@ -52,7 +52,8 @@ if(NOT BUILD_SHARED_LIBS)
   endif()
   if(MINIMA_HAS_CUDA)
     string(APPEND dependencies "find_dependency(CUDAToolkit)\n")
-    string(APPEND pc_libraries " -L${CUDAToolkit_LIBRARY_DIR} -lcudart -ldl")
+    set(folder ${CUDAToolkit_LIBRARY_DIR})
+    string(APPEND pc_libraries " -L${folder} -Wl,-rpath,${folder} -lcudart -ldl")
   endif()
   string(APPEND pc_libraries " -lstdc++ -lm")
 endif()
@@ -64,6 +65,7 @@ write_basic_package_version_file(${made}/minimaConfigVersion.cmake COMPATIBILITY
 install(FILES ${made}/minimaConfig.cmake ${made}/minimaConfigVersion.cmake DESTINATION ${config_folder} COMPONENT dev)
 
 file(RELATIVE_PATH up /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" up "${up}")
 configure_file(cmake/minima.pc.in ${made}/minima.pc @ONLY)
 install(FILES ${made}/minima.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
 
