@@ -7,7 +7,7 @@ set(runtime_package libminima${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 set(dev_package libminima-dev)
 
 set(CPACK_GENERATOR DEB)
-set(CPACK_PACKAGE_CONTACT "The minima developers <minima@localhost>")
+set(CPACK_PACKAGE_CONTACT "The minima authors <minima@example.org>")
 set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
