@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // All of minima, for programs that use it. One header instead of a dozen; nothing is defined here.
 #pragma once
 
@@ -11,6 +12,7 @@
 #include "core/random.h"
 #include "core/safetensors.h"
 #include "core/tensor.h"
+#include "core/version.h"
 #include "datasets/dataset.h"
 #include "datasets/image_folder.h"
 #include "datasets/loader.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The driver: what every backward rule would otherwise repeat. Topological order without recursion, skipping what
 // needs no gradient, summing over broadcast axes, checking shapes, accumulation, freeing the graph as it goes.
 // A rule may itself call grad(): its traversal sees only nodes younger than those of the one around it.

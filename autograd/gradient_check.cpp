@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "autograd/gradient_check.h"
 
 #include "autograd/ops.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Gradient checks: the derivatives that a rule gives, against central differences, in float64.
 //   using namespace minima::testing;
 //   const Variable x(Tensor::from(std::vector<double>{0.3, -1.2}), requires_grad);
@@ -12,6 +13,8 @@
 
 #include "autograd/variable.h"
 #include "core/difference.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::testing {
 
@@ -33,3 +36,5 @@ std::string gradcheck(const Function& f, const std::vector<Variable>& inputs, co
 std::string gradgradcheck(const Function& f, const std::vector<Variable>& inputs, const GradCheck& options = {});
 
 }  // namespace minima::testing
+
+#pragma GCC visibility pop

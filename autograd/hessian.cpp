@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "autograd/hessian.h"
 
 namespace minima {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Hessian: the second derivatives of a loss, as something to multiply vectors by. The matrix itself is never built.
 //   Hessian hessian(loss, parameters);          // one backward pass, recorded
 //   std::vector<Tensor> product = hessian * v;  // one more backward pass a product
@@ -7,6 +8,8 @@
 #include <vector>
 
 #include "autograd/variable.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -31,3 +34,5 @@ std::vector<Tensor> hvp(const Variable& loss, const std::vector<Variable>& param
                         const std::vector<Tensor>& vector);
 
 }  // namespace minima
+
+#pragma GCC visibility pop

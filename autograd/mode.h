@@ -1,5 +1,8 @@
+// SPDX-License-Identifier: MIT
 // Scopes that change how the calling thread records and trains. Each lasts until its closing brace and nests.
 #pragma once
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -43,3 +46,5 @@ struct BatchStatisticsFrozen : private detail::ScopedFlag {
 };
 
 }  // namespace minima
+
+#pragma GCC visibility pop

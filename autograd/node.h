@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The graph behind Variables: leaves hold parameters; an op holds its inputs, what its backward rule needs, and the
 // rule. Not here: how a program sees a node (variable.h), how an op comes into being (record.h), who walks the graph
 // (backward.cpp).
@@ -9,6 +10,8 @@
 #include "core/pool.h"
 #include "core/small_vector.h"
 #include "core/tensor.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -87,3 +90,5 @@ struct Op : Node {
 
 }  // namespace autograd
 }  // namespace minima
+
+#pragma GCC visibility pop

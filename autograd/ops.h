@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Differentiable operations. Each is one function in ops*.cpp with its backward rule beside the forward line.
 // Shapes broadcast as in NumPy; operands of one op share dtype and device.
 #pragma once
@@ -6,6 +7,8 @@
 
 #include "autograd/variable.h"
 #include "core/ops.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -134,3 +137,5 @@ Variable normalise(const Variable& x, const core::Moments& moments, const Variab
 Variable dropout(const Variable& x, double probability);
 
 }  // namespace minima
+
+#pragma GCC visibility pop

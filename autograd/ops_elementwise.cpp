@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Ops that act element by element.
 #include "autograd/ops.h"
 #include "autograd/record.h"

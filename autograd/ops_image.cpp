@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Ops on images [batch, height, width, channels], and normalisation of their channels.
 #include "autograd/ops.h"
 #include "autograd/record.h"

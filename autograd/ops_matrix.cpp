@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Matrix products, and classification on top of them.
 #include "autograd/ops.h"
 #include "autograd/record.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reductions, and ops that move elements without changing them.
 #include <numeric>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How an op is recorded: record(name, value, inputs, rule), in namespace minima::autograd. The rule maps the gradient
 // of the output to the gradients of the inputs. It is written in differentiable ops, and it need not think about
 // broadcasting, skipping or accumulation: the driver (backward.cpp) does that once for all.
@@ -17,6 +18,8 @@
 #include "autograd/node.h"
 #include "autograd/variable.h"
 #include "core/backend.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::autograd {
 
@@ -120,3 +123,5 @@ Gradients vjp(const std::function<Variable(const std::vector<Variable>&)>& formu
               const Variable& grad);
 
 }  // namespace minima::autograd
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "autograd/variable.h"
 
 #include "autograd/record.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Variable: a Tensor that remembers how it was made, and the functions that differentiate it.
 //   Variable w(Tensor::full({3}, 2.0), requires_grad);
 //   Variable loss = sum(w * w);
@@ -11,6 +12,8 @@
 
 #include "autograd/mode.h"
 #include "autograd/node.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -81,3 +84,5 @@ std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& 
                            const GradOptions& options = {});
 
 }  // namespace minima
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Backend: every kernel of a device behind one interface. ops.h checks shapes and dtypes, allocates the result and
 // calls these; a kernel may therefore trust its arguments. core/cpu and core/cuda implement it.
 // Unless a line says otherwise, operands are floating tensors of one dtype on this device, `out` has its final shape,
@@ -10,6 +11,8 @@
 #include "core/random.h"
 #include "core/tensor.h"
 #include "core/update_rules.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::core {
 
@@ -157,3 +160,5 @@ namespace minima {
 std::string cuda_unavailable_reason();
 
 }  // namespace minima
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the operations of core/ops.h ask of their operands. Internal to ops*.cpp.
 #pragma once
 

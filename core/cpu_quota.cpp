@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "core/cpu_quota.h"
 
 #include <algorithm>

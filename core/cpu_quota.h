@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How many processors a container's limit leaves to this process (Linux control groups, versions 1 and 2).
 #pragma once
 

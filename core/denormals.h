@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Denormal numbers (float32 below 1e-38, float64 below 1e-308) can cost a hundred times as much to compute with as
 // others, and training meets them: the momentum of a unit that died shrinks by a tenth a step, until rounding keeps it
 // where it is. Inside this scope the calling thread takes them as 0, on the way in and on the way out, and so do the

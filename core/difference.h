@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How numbers are compared in tests, written once: |got - expected| <= atol + rtol * |expected|.
 // Not here: derivatives (autograd/gradient_check.h), test frameworks.
 #pragma once
@@ -8,6 +9,8 @@
 #include <vector>
 
 #include "core/tensor.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::testing {
 
@@ -46,3 +49,5 @@ inline std::string difference(const Tensor& got, const Tensor& expected, Toleran
 }
 
 }  // namespace minima::testing
+
+#pragma GCC visibility pop

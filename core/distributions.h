@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How the words of one Philox block become numbers of a distribution, the same lines on CPU and GPU.
 // A block gives 4 float32 or 2 float64 numbers: element i of a tensor comes from block offset + i / per_block alone.
 // Not here: the generator's state (random.h).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Element types and devices, and the one switch that turns a run-time type into a compile-time one.
 #pragma once
 
@@ -6,6 +7,8 @@
 #include <type_traits>
 
 #include "core/error.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -64,3 +67,5 @@ decltype(auto) dispatch_any(DType dtype, F&& f) {
 
 }  // namespace core
 }  // namespace minima
+
+#pragma GCC visibility pop

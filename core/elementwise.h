@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Functions of one element and of two, each written once for CPU and GPU: a line of the tables below gives the op code,
 // the name in messages and the formula. The rest of the file is made from the tables: nothing else lists the functions.
 // Not here: the loops over elements (cpu/elementwise.cpp), derivatives (autograd/ops_elementwise.cpp).
@@ -7,6 +8,8 @@
 #include <cstdint>
 
 #include "core/host_device.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::core {
 
@@ -121,3 +124,5 @@ void visit(BinaryOp op, F&& f) {
 #undef MINIMA_BINARY_FUNCTIONS
 
 }  // namespace minima::core
+
+#pragma GCC visibility pop

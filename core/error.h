@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Errors: one exception type and one way to phrase a message.
 // Every message names the place (an op or a file), what was got, what was expected, and what to do about it.
 // Not here: assertions on internal logic; a user's mistake is never an abort.
@@ -7,6 +8,8 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -38,3 +41,5 @@ std::string joined(const Parts& parts, const char* separator = ", ") {
 }
 
 }  // namespace minima
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Whole files: read without trust, written so that a reader never sees half of one. Not here: what the bytes mean.
 #pragma once
 
@@ -5,6 +6,8 @@
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -18,3 +21,5 @@ std::vector<uint8_t> read_file(const std::string& path, size_t limit);
 
 }  // namespace core
 }  // namespace minima
+
+#pragma GCC visibility pop

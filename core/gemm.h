@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The one seam to a matrix library: c = op(a) op(b) + beta c for row-major matrices, on the calling thread.
 // Filled by cpu/gemm_openblas.cpp or, without OpenBLAS (MINIMA_BLAS=reference), by cpu/gemm_plain.cpp.
 // Not here: batches and threads (cpu/matrix.cpp), tensors.

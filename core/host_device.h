@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The one macro of minima's headers: marks scalar functions that g++ compiles for the CPU and nvcc for both sides.
 #pragma once
 

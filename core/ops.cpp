@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Elementwise operations, reductions and movement.
 #include "core/ops.h"
 

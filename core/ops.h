@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Operations on plain tensors: each checks its arguments, allocates the result and calls the backend.
 // Operands of one op share dtype and device. Where an op takes `into`, it writes its result there if that is defined: a
 // tensor of the result's shape and dtype, such as a place in an optimizer's memory.
@@ -7,6 +8,8 @@
 #include <utility>
 
 #include "core/backend.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::core {
 
@@ -121,3 +124,5 @@ NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const
                                       const NormaliseGradients& into = {});
 
 }  // namespace minima::core
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Operations on images [batch, height, width, channels], and normalisation of their channels.
 #include <atomic>
 #include <limits>

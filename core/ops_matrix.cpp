@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Linear algebra.
 #include "core/ops.h"
 

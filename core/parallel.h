@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The one thread pool. Work is cut into chunks by its size alone, never by the number of threads, so that results are
 // the same bits at any thread count. OpenBLAS runs single-threaded inside it. A build without threads
 // (MINIMA_USE_THREADS=OFF) does the same work on the calling thread (parallel_off.cpp).
@@ -6,6 +7,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -46,3 +49,5 @@ void parallel_for(int64_t n, int64_t grain, F&& body) {
 
 }  // namespace core
 }  // namespace minima
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // parallel.h in a build without threads: every region runs on the calling thread.
 #include <cstdlib>
 #include <string>

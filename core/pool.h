@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Pooled<T>: small objects of one type are recycled instead of returned to the heap, so that recording and freeing a
 // graph costs no heap traffic once the pool has grown. Shared<T>: the intrusive pointer that such objects use.
 #pragma once
@@ -7,6 +8,8 @@
 #include <new>
 #include <utility>
 #include <vector>
+
+#pragma GCC visibility push(default)
 
 namespace minima::core {
 
@@ -70,3 +73,5 @@ class Shared {
 };
 
 }  // namespace minima::core
+
+#pragma GCC visibility pop

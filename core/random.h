@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Counter-based random numbers (Philox 4x32-10; Salmon et al., 2011): number i of a stream is a function of
 // (seed, offset + i) alone, so that results do not depend on threads or device, and a state is two integers.
 #pragma once
@@ -6,6 +7,8 @@
 
 #include "core/host_device.h"
 #include "core/tensor.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -63,3 +66,5 @@ Generator& default_generator();
 void manual_seed(uint64_t seed);
 
 }  // namespace minima
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "core/safetensors.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // safetensors files: named tensors and text metadata, readable by other frameworks. Nothing read is trusted.
 // Not here: what the names mean (nn/checkpoint.h, optim/optimizer.h).
 #pragma once
@@ -7,6 +8,8 @@
 
 #include "core/file.h"
 #include "core/tensor.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -33,3 +36,5 @@ Archive load_safetensors(const std::string& path);
 Archive parse_safetensors(const char* bytes, size_t size, const std::string& name);
 
 }  // namespace minima
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the writer and the reader of safetensors files agree on: 8 bytes with the header's length, little-endian; the
 // header, JSON {name: {dtype, shape, data_offsets}}; the data. Internal to safetensors*.cpp.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reading safetensors files: the header by nlohmann-json. What the header says is checked before it is believed.
 #include <algorithm>
 #include <cmath>

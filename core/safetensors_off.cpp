@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reading safetensors files in a build without nlohmann-json: an error that says so.
 #include "core/safetensors.h"
 

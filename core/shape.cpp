@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "core/shape.h"
 
 #include "core/error.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Shape: the extents of a tensor, stored inline (no heap), and the two plans that are worked out from shapes
 // once, before a kernel runs: how operands broadcast, and which axes a reduction folds.
 #pragma once
@@ -7,6 +8,8 @@
 #include <ostream>
 #include <string>
 #include <vector>
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -73,3 +76,5 @@ struct Fold {
 
 }  // namespace core
 }  // namespace minima
+
+#pragma GCC visibility pop

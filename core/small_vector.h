@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // SmallVector: a vector that keeps up to N elements inline, so that the common case costs no heap traffic.
 // Only what the graph needs: append, index, iterate, clear, move.
 #pragma once
@@ -6,6 +7,8 @@
 #include <initializer_list>
 #include <utility>
 #include <vector>
+
+#pragma GCC visibility push(default)
 
 namespace minima::core {
 
@@ -50,3 +53,5 @@ class SmallVector {
 };
 
 }  // namespace minima::core
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Storage: reference-counted memory of one device, from a caching allocator.
 // After the first training step the cache serves every request, so that a step makes no system allocation.
 // Not here: shapes and types (tensor.h).
@@ -9,6 +10,8 @@
 
 #include "core/dtype.h"
 #include "core/pool.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -57,3 +60,5 @@ class Storage : public Pooled<Storage> {
 
 }  // namespace core
 }  // namespace minima
+
+#pragma GCC visibility pop

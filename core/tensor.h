@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tensor: a handle on shared storage with a shape, an element type and a device. Copying a Tensor copies the handle.
 // Elements are contiguous in row-major order as far as anything outside core can tell; reshape and leading-axis
 // slices are views, everything else copies.
@@ -9,6 +10,8 @@
 #include "core/dtype.h"
 #include "core/shape.h"
 #include "core/storage.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima {
 
@@ -102,3 +105,5 @@ class Tensor {
 int64_t host_reads();
 
 }  // namespace minima
+
+#pragma GCC visibility pop

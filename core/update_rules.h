@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The textbook rule of each optimizer, over one element, the same lines on CPU and GPU. Optimizers (optim/) choose the
 // numbers; a backend runs the rule over flat buffers in one pass. A rule of one's own is such a struct, anywhere: its
 // numbers, and operator()(weight, grad, states...) with up to six state elements.
@@ -10,6 +11,8 @@
 #include <utility>
 
 #include "core/host_device.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::core {
 
@@ -143,3 +146,5 @@ UpdateKernel kernel_of(const Rule& rule) {
 }
 
 }  // namespace minima::core
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "datasets/cells.h"
 
 #include <algorithm>

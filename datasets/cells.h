@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What one cell of a table of text holds: nothing, a number, or a date. Not here: what a column becomes
 // (preparation.h).
 #pragma once

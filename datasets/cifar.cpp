@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // CIFAR-10 and CIFAR-100 in their binary version, declared in sources.h: for each image one label (CIFAR-100: a coarse
 // and a fine one), then a plane of 32 x 32 bytes for red, green and blue.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // CSV: the cells of a table as text, whatever program wrote it. Fields are separated by commas, semicolons, tabs, bars
 // or spaces, which is found out; they may be quoted (RFC 4180); lines end in LF, CR LF or CR; a byte order mark and a
 // line `sep=;` at the start are understood; text that is not UTF-8 is taken for Latin-1.
@@ -12,6 +13,8 @@
 #include <vector>
 
 #include "core/error.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::datasets {
 
@@ -72,3 +75,5 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
 std::string shown(std::string_view text);
 
 }  // namespace minima::datasets
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Dataset: labelled samples in memory, and the views that training needs: subsets, splits, augmented or relabelled
 // copies. A batch is one gather over the stored bytes; images stay uint8 until then. Not here: where data come from
 // (sources.h), in which order they are visited (loader.h).
@@ -9,6 +10,8 @@
 #include <vector>
 
 #include "core/tensor.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::datasets {
 
@@ -103,3 +106,5 @@ std::vector<std::string> class_notes(const Split& split);
 }  // namespace detail
 
 }  // namespace minima::datasets
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "datasets/files.h"
 
 #include <algorithm>

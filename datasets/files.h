@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reading data files: whole, gz or not, and finding them in the places where data usually lie.
 // Not here: what the bytes mean (idx.h, csv.h).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // read_gz and inflate_raw by zlib.
 #include <zlib.h>
 

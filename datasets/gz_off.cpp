@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // read_gz in a build without zlib: an error that says so.
 #include "core/error.h"
 #include "datasets/files.h"

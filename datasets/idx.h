@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // IDX: the format of the MNIST family. A big-endian header (magic number, extents), then the elements, one byte each.
 // Not here: finding and decompressing the files (files.h), what their samples mean (sources.h).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "datasets/image_file.h"
 
 #include <png.h>

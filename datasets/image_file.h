@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // One image file, PNG or JPEG, decoded by libpng and libjpeg-turbo; and images brought to one size.
 // Not here: folders of them and what they mean (image_folder.h).
 #pragma once

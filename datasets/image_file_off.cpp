@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // image_file.h in a build without libpng and libjpeg-turbo: errors that say so.
 #include "core/error.h"
 #include "datasets/image_file.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A folder of images sorted by class: one folder inside it per class, named as the class, holding .png, .jpg or .jpeg
 // files of any size; or a folder train and a folder test, each with such folders inside.
 // Not here: one image (image_file.h), images labelled by a list.
@@ -6,6 +7,8 @@
 #include <string>
 
 #include "datasets/dataset.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::datasets {
 
@@ -46,3 +49,5 @@ std::vector<float> read_image(const std::string& path, const ImagePreparation& p
 bool is_image_name(const std::string& path);
 
 }  // namespace minima::datasets
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What is done to pixels whatever file they came from; declared in image_file.h.
 #include <algorithm>
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "datasets/loader.h"
 
 #include <algorithm>

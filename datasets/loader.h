@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Loader: visits a Dataset batch by batch. The order of an epoch is a function of (seed, epoch), and the next batch is
 // prepared on a background thread while the current one trains; what comes out does not depend on that.
 // Not here: what a batch contains (dataset.h).
@@ -9,6 +10,8 @@
 #include <vector>
 
 #include "datasets/dataset.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::datasets {
 
@@ -74,3 +77,5 @@ class Loader {
 };
 
 }  // namespace minima::datasets
+
+#pragma GCC visibility pop

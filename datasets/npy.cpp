@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "datasets/npy.h"
 
 #include <algorithm>

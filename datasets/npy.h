@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // NumPy's files: .npy holds one array, .npz several by name. Not here: which arrays are samples and labels (sources.h).
 #pragma once
 
@@ -6,6 +7,8 @@
 #include <string>
 
 #include "core/tensor.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::datasets {
 
@@ -24,3 +27,5 @@ Arrays load_npz(const std::string& path);
 void save_npz(const Arrays& arrays, const std::string& path);
 
 }  // namespace minima::datasets
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "datasets/preparation.h"
 
 #include <algorithm>

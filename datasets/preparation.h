@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How the columns of a table become the numbers that a network takes: learnt from the training rows alone, applied to
 // any rows, shown as a table, and kept with a saved model.
 // Not here: cutting a file into cells (csv.h), what one cell holds (cells.h), labels and splits (table.h).
@@ -8,6 +9,8 @@
 #include <vector>
 
 #include "datasets/csv.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::datasets {
 
@@ -65,3 +68,5 @@ Preparation learn(const TextTable& table, const std::string& label, const std::m
                   const std::vector<int64_t>& train, const std::vector<double>& target, bool regression, Words& notes);
 
 }  // namespace minima::datasets
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A preparation as text for the metadata of a saved model, and back; declared in preparation.h.
 #include <sstream>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Where data come from: the embedded digits, MNIST and CIFAR from files, synthetic problems, and `load`, which finds
 // any data by name or path. Nothing is ever downloaded. Not here: tables (table.h), folders of images (image_folder.h).
 #pragma once
@@ -9,6 +10,8 @@
 #include "datasets/dataset.h"
 #include "datasets/image_folder.h"
 #include "datasets/table.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::datasets {
 
@@ -82,3 +85,5 @@ std::vector<std::string> names();
 bool is_named(const std::string& name);
 
 }  // namespace minima::datasets
+
+#pragma GCC visibility pop

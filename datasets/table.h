@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A table with a label: which rows train and which test, classes or a quantity to predict, and the columns as numbers.
 // Not here: cells (csv.h), what a column becomes (preparation.h).
 #pragma once
@@ -7,6 +8,8 @@
 
 #include "datasets/dataset.h"
 #include "datasets/preparation.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::datasets {
 
@@ -43,3 +46,5 @@ TextTable read_table(const std::string& path);
 std::vector<double> labels_of(const TextTable& table, const Preparation& preparation);
 
 }  // namespace minima::datasets
+
+#pragma GCC visibility pop

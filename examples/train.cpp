@@ -59,7 +59,7 @@ void save(const std::string& path, const std::string& name, nn::Module& model, c
   file.notes = judge(model, loaded);
   file.notes["data"] = data;
   file.notes["command"] = shell_command(training_command(command));
-  file.notes["minima"] = minima_version();
+  file.notes["minima"] = version();
   file.notes["machine"] = machine_description();
   save_model(file, model, path);
   std::printf("model: %s\n", path.c_str());

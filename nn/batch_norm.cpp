@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "nn/batch_norm.h"
 
 namespace minima::nn {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Batch normalisation (Ioffe & Szegedy, 2015) and the recalculation of its running statistics, which is needed when
 // they were gathered at other weights than those that are evaluated: SAM's and MSAM's perturbed point.
 #pragma once
@@ -6,6 +7,8 @@
 
 #include "autograd/ops.h"
 #include "nn/module.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::nn {
 
@@ -70,3 +73,5 @@ bool has_batch_norm(Module& model);
 void recalibrate_batch_norm(Module& model, const std::vector<Tensor>& batches);
 
 }  // namespace minima::nn
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "nn/checkpoint.h"
 
 #include <map>

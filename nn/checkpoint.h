@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Weights in and out: a model's parameters and buffers under PyTorch's names and layouts, as safetensors. Convolution
 // weights, [out, kernel_h, kernel_w, in] in memory, are [out, in, kernel_h, kernel_w] there: these functions permute
 // what a module visits with visitor.convolution_weight(), and nothing else does.
@@ -10,6 +11,8 @@
 
 #include "core/safetensors.h"
 #include "nn/module.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::nn {
 
@@ -25,3 +28,5 @@ void save(Module& model, const std::string& path);
 void load(Module& model, const std::string& path);
 
 }  // namespace minima::nn
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "nn/containers.h"
 
 #include <typeinfo>

@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: MIT
 // Modules made of modules: lists, one after the other, and around a shortcut. They hold their children by value.
 #pragma once
 
 #include "nn/module.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::nn {
 
@@ -65,3 +68,5 @@ struct Residual : Module {
 };
 
 }  // namespace minima::nn
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Initialisers: small callables that make the first value of a weight from its shape.
 //   nn::Linear{784, 128, {.init = nn::xavier_uniform()}}
 // Numbers come from default_generator(): manual_seed() makes them repeatable. A weight is drawn as [out, in] or, in
@@ -8,6 +9,8 @@
 #include <functional>
 
 #include "core/tensor.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::nn {
 
@@ -31,3 +34,5 @@ Init zeros();
 Init ones();
 
 }  // namespace minima::nn
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Layers without running state: linear maps, convolution, layer norm, dropout, activations, pooling.
 // Images are [batch, height, width, channels]. Parameters carry PyTorch's names and default initialisation, and its
 // layouts but for Conv2d's weight, which a checkpoint permutes.
@@ -7,6 +8,8 @@
 #include "autograd/ops.h"
 #include "nn/init.h"
 #include "nn/module.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::nn {
 
@@ -132,3 +135,5 @@ struct GlobalAvgPool : Module {
 };
 
 }  // namespace minima::nn
+
+#pragma GCC visibility pop

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: MIT
 // Losses, each a mean over the batch unless it says otherwise, fused so that no logarithm of a vanished probability is
 // ever taken; and accuracy. An empty batch is an error, as are shapes that do not match: nothing broadcasts here.
 #pragma once
 
 #include "autograd/variable.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::nn {
 
@@ -31,3 +34,5 @@ Variable binary_cross_entropy(const Variable& logits, const Tensor& targets);
 double accuracy(const Variable& logits, const Tensor& labels);
 
 }  // namespace minima::nn
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "nn/models.h"
 
 #include <charconv>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Models ready to train, by function or by name. Their weights are fresh draws from default_generator().
 // Not here: the residual networks' definition (resnet.h).
 #pragma once
@@ -7,6 +8,8 @@
 
 #include "nn/containers.h"
 #include "nn/resnet.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::nn {
 
@@ -34,3 +37,5 @@ std::vector<std::string> model_names();
 AnyModule make_model(const std::string& name, const Shape& input, int64_t classes);
 
 }  // namespace minima::nn
+
+#pragma GCC visibility pop

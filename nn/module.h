@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Module: a plain struct that computes something from its parameters. Its one `visit` names its members; named
 // parameters, buffers, device moves, clone, summary and checkpoints all follow from it.
 //   struct TwoLayers : nn::Module {
@@ -20,6 +21,8 @@
 
 #include "autograd/variable.h"
 #include "core/backend.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::nn {
 
@@ -153,3 +156,5 @@ M clone(const M& model) {
 AnyModule clone(const AnyModule& model);
 
 }  // namespace minima::nn
+
+#pragma GCC visibility pop

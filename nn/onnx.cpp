@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "nn/onnx.h"
 
 #include "autograd/mode.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // ONNX: a model in a file that ONNX Runtime and many other programs run. For the layers of this folder in a Sequential,
 // and the models of models.h. Not here: reading ONNX, weights alone (checkpoint.h).
 #pragma once
@@ -5,6 +6,8 @@
 #include <string>
 
 #include "nn/module.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::nn {
 
@@ -14,3 +17,5 @@ namespace minima::nn {
 void save_onnx(Module& model, const Shape& input, const std::string& path);
 
 }  // namespace minima::nn
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "nn/resnet.h"
 
 #include "core/error.h"

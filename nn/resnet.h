@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Residual networks for small images: ResNet (He et al., 2016, section 4.2) and WideResNet (Zagoruyko & Komodakis,
 // 2016). Both end in global average pooling, so that images of any size and number of channels will do.
 #pragma once
@@ -5,6 +6,8 @@
 #include "nn/batch_norm.h"
 #include "nn/containers.h"
 #include "nn/layers.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::nn {
 
@@ -68,3 +71,5 @@ struct WideResNet : Module {
 };
 
 }  // namespace minima::nn
+
+#pragma GCC visibility pop

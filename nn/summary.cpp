@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The table that Module::summary() returns.
 #include <algorithm>
 #include <array>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "optim/adam.h"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Adam (Kingma & Ba, 2015) and AdamW (Loshchilov & Hutter, 2019). The rule is in core/update_rules.h. They differ in
 // weight decay only: Adam adds weight_decay * weight to the gradient, AdamW multiplies the weights by 1 - lr *
 // weight_decay.
@@ -6,6 +7,8 @@
 #include <optional>
 
 #include "optim/optimizer.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -34,3 +37,5 @@ class AdamW : public BaseOptimizer {
 };
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "optim/flat.h"
 
 #include <unordered_set>

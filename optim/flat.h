@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Flat memory: how a list of parameters and one long vector correspond (FlatLayout), and the parameters themselves and
 // their gradients gathered into two such vectors (FlatParameters), so that an optimizer's step is one pass over memory
 // whatever the number of layers, and a norm over everything is one reduction.
@@ -7,6 +8,8 @@
 #include <vector>
 
 #include "autograd/variable.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -95,3 +98,5 @@ class FlatParameters {
 };
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Hyperparameters: the numbers of an optimizer's rule (lr, momentum, rho ...) by name, one set for each parameter
 // group. Each is a constant or a schedule, may be changed between steps, and is checked against its range.
 //   optimizer.group(0)["lr"] = 0.01;
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include "optim/schedule.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -68,3 +71,5 @@ class Hyperparameters {
 };
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "optim/make.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Optimizers by name, for programs that read names from their command line.
 // Not here: which names a program offers, tuning.
 #pragma once
@@ -8,6 +9,8 @@
 #include <vector>
 
 #include "optim/optimizer.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -61,3 +64,5 @@ void register_optimizer(const std::string& name, std::map<std::string, double> d
 }
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

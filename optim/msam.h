@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: MIT
 // Momentum-SAM (Becker, Altrock & Risse, 2024): the perturbation follows the momentum that is already there, so the
 // second gradient of SAM is not needed.
 #pragma once
 
 #include "optim/wrapper.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -35,3 +38,5 @@ class MSAM : public Wrapper {
 };
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What every optimizer offers (Optimizer) and keeps (OptimizerState), and what those with an update rule of their own
 // share (BaseOptimizer: SGD, Nesterov, Adam, AdamW). SAM, MSAM and the others that perturb the weights wrap one of the
 // latter (wrapper.h).
@@ -23,6 +24,8 @@
 #include "core/update_rules.h"
 #include "optim/flat.h"
 #include "optim/hyperparameters.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -228,3 +231,5 @@ void apply(OptimizerState& state, const Tensor& gradient, RuleOf rule_of) {
 }
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: MIT
 // Sharpness-Aware Minimization: SAM (Foret et al., 2020) and its scale-invariant form ASAM (Kwon et al., 2021).
 // Both climb to the worst point nearby, take the gradient there and apply it at the clean weights: two gradients a
 // step.
 #pragma once
 
 #include "optim/wrapper.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -44,3 +47,5 @@ class ASAM : public Wrapper {
 };
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Schedules: a hyperparameter as a plain function of the step. Step 0 is the first; an optimizer samples each schedule
 // once a step, before anything else. Any function from a step to a number will do:
 //   optim::SGD optimizer{parameters, {.lr = [](int64_t step) { return 0.1 / (1 + step); }}};
@@ -10,6 +11,8 @@
 #include <vector>
 
 #include "core/error.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -48,3 +51,5 @@ Schedule linear_warmup(double target, int64_t steps, double start_factor = 1.0 /
 Schedule join(std::vector<Schedule> schedules, std::vector<int64_t> milestones);
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

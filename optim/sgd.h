@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Stochastic gradient descent with momentum, and Nesterov's accelerated gradient. The rules are in
 // core/update_rules.h. The convention is PyTorch's: the learning rate multiplies outside the velocity, so that a drop
 // of the rate acts at once; the velocity is a sum (v = momentum * v + g), not a mean.
@@ -6,6 +7,8 @@
 #include <optional>
 
 #include "optim/optimizer.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -34,3 +37,5 @@ class Nesterov : public BaseOptimizer {
 };
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

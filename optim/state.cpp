@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Saving and restoring what an optimizer remembers. Numbers are stored as tensors, hence exactly.
 #include <cmath>
 #include <map>

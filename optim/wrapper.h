@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Wrapper: an optimizer that takes the gradient somewhere else than at the weights and leaves the update to the base
 // that it wraps; and Perturbation, the way there and back. SAM, ASAM (sam.h), MSAM (msam.h), LookSAM and ESAM
 // (directions/) are wrappers. Not here: a direction of one's own, which needs no new wrapper (directions/along.h).
@@ -8,6 +9,8 @@
 
 #include "core/random.h"
 #include "optim/optimizer.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -119,3 +122,5 @@ class Wrapper : public Optimizer {
 };
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Copies between strided blocks: permute, slice, concatenate and broadcast all end here.
 #include <cstring>
 

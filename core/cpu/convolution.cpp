@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The three directions of convolution: which algorithm runs, and how forward and data gradient become passes.
 // The data gradient of a convolution is a convolution again. With stride s, pixel x[i] takes part in y[q - m] through
 // the kernel row k = r + s m, where i + padding = s q + r: for each remainder r, the pixels i = s q + r - padding are a

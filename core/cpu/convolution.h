@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the parts of convolution on the CPU share. convolution.cpp chooses between
 //   im2col (convolution_im2col.cpp)  float64, and the tests' and benchmarks' plain reference for float32
 //   direct.cpp                       float32, every shape

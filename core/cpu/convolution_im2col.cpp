@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Convolution by im2col and gemm: the plain algorithm, for float64 and as the reference of the fast ones. It works in
 // strips of a few output rows that stay in the cache. An output position sees one patch of the image, as many numbers
 // as one filter has, in the same order (row, column, channel). With the patches of a strip as a matrix [positions,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Memory and random numbers of the CPU backend.
 #include "core/cpu/cpu_backend.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // CpuBackend: every kernel on the CPU's threads. The methods are defined by theme in the files beside this one.
 // Work is cut by its size alone (parallel.h), so that every kernel gives the same bits at any number of threads, and
 // no kernel takes memory from anywhere but the caching allocator.

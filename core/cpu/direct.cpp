@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Direct convolution: no matrix of patches is ever made. The products of one output pixel with one kernel row are terms
 // that lie side by side in the image, kernel_w * in of them, so that a tile of neighbouring pixels of one output row is
 // a small matrix product (microkernels.h) over kernel_h segments.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Kernels over single elements. The plan of a broadcast is walked row by row; each row is one loop that the compiler
 // turns into vector instructions.
 #include "core/cpu/cpu_backend.h"

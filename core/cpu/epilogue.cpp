@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The way back through a bias and a relu in one pass: the gradient where the result is positive, and its column sums.
 #include "core/cpu/cpu_backend.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gemm by OpenBLAS, kept on the calling thread: minima's own pool cuts the work (parallel.h).
 #include <cblas.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gemm without a matrix library: minima's own kernels for float32, the reference loops for float64 and for a few rows,
 // which do not pay for the packing of b.
 #include <type_traits>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // gemm in plain loops, blocked so that the part of b in use stays in the first-level cache.
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Matrix products of float32 by the innermost loops that convolution has too (microkernels.h), for any processor.
 // k is cut into pieces. Of each piece, b is packed into panels [piece][lanes], block after block of columns; the part
 // of a that belongs to some rows is left where it lies, or copied where its rows would fall on the same lines of the

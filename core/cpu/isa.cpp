@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Which instruction set the fast kernels use.
 #include <cstdlib>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Matrix products on all threads: one product is cut into slices, a batch into its matrices. The cuts depend on the
 // shape alone. The bias is what a slice starts from, and the activation follows while the slice is in the cache.
 #include "core/cpu/cpu_backend.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Batch normalisation over the channels (the last axis) of [..., channels]: rows of one number for each channel.
 // Sums run in the tensor's own type over blocks of 64 rows, in strips of columns that stay in registers while the rows
 // go by, and the blocks are added in double. What is a small difference of large numbers (the variance, and x - mean)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Pooling of images [batch, height, width, channels]: the elements of a pixel, its channels, go through one window.
 #include <cstring>
 

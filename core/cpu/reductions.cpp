@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Reductions in a fixed order. Sums of float32 run in float over short blocks, in interleaved lanes, and the blocks
 // are added in double: as fast as memory, and nearly as good as double throughout.
 #include <limits>

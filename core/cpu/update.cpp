@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Optimizer rules over flat buffers: one pass over memory. What goes along with an update is done chunk by chunk, while
 // the chunk is in the cache.
 #include "core/cpu/cpu_backend.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Winograd's convolution (Lavin and Gray, 2016) of 3 x 3 kernels with stride 1. An m x m tile of the output needs an
 // n x n tile of the input, n = m + 2:
 //   y = A^T [ (G w G^T) . (B^T x B) ] A        . multiplies element by element, and sums over input channels

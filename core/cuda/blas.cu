@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Loads cuBLAS.
 #include "core/cuda/blas.cuh"
 

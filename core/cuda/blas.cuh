@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The functions of cuBLAS that minima calls. They are loaded when the GPU is first used: linked, cuBLAS's hundreds of
 // megabytes would cost every start of every program a tenth of a second, on machines without a GPU too.
 #pragma once

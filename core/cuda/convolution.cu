@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Convolution as a matrix product whose matrices are never written: each tile of an operand is gathered from the images
 // into shared memory (implicit gemm). With one patch, kernel_h * kernel_w * in numbers, a position,
 //   conv2d            y [positions, out]    = patches [positions, patch]  weight' [patch, out]

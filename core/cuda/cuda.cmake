@@ -48,6 +48,7 @@ endif()
 # How the kernels are compiled; warnings, spilled registers among them, are errors where MINIMA_WERROR says so.
 function(minima_cuda_library)
   add_library(minima_cuda OBJECT ${ARGN})
+  minima_hide(minima_cuda)
   target_include_directories(minima_cuda PRIVATE ${PROJECT_SOURCE_DIR})
   set_target_properties(minima_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
     CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}")

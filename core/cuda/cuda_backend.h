@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // CudaBackend: every kernel on one NVIDIA GPU. The methods are defined by theme in the files beside this one.
 // All work goes to one stream, in the order of the calls. A call returns when its work is enqueued, except
 // copy_to_host, which waits for the device. The order of every sum depends on shapes alone, so that the same seed gives

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What stands in for the CUDA backend in a build without it: a clear error.
 #include "core/backend.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The device: found, set up, its memory, and copies to and from it.
 #include "core/cuda/device.cuh"
 

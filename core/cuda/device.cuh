@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The one GPU of this process: its stream, its cuBLAS handle, and how errors of CUDA become errors of minima.
 // Not here: kernels (launch.cuh).
 #pragma once

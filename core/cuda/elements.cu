@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Kernels over single elements: the scalar functions of elementwise.h, copies, and random numbers.
 #include <cstring>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Matrix products by cuBLAS, whose matrices lie column by column: what is stored there as C is our C transposed. So
 // C = op(A) op(B) is asked for as C' = op(B)' op(A)', with the operands in the other order and the same flags.
 // float32 products are not shortened to TF32 unless the environment asks for it (device.cu).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // How kernels are started, and the loops and joins that they share. There is no <<<>>>: a kernel is started by a call
 // that returns its error, and so the same sources are also compiled for the emulated device of tests/emulation/.
 // Not here: the device itself (device.cuh).

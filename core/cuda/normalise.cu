@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Batch normalisation over the channels (the last axis) of [..., channels]. What is a small difference of large numbers
 // (the variance, and x - mean) is computed in double, or from a difference that float32 holds exactly.
 #include <cmath>

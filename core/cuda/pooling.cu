@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Pooling of images [batch, height, width, channels]. A thread takes one element of the result: on the way back it
 // looks at the windows that could have seen its pixel, so that no two threads add to one place.
 #include "core/cuda/cuda_backend.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Steps of training as CUDA graphs.
 #include "core/cuda/queue.cuh"
 

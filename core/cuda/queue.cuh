@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The work of the device, on its way there. A training step asks for the same kernels with the same arguments as the
 // one before it; to start them one by one takes longer than a small network's arithmetic. So a step that has come twice
 // is kept as a CUDA graph. From then on its kernels are not started but compared with the graph, and the end of the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Sums, maxima and dot products.
 #include <limits>
 

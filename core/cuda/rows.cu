@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Kernels over rows: argmax, gather and scatter, softmax, cross entropy. A warp takes a row.
 #include <cmath>
 #include <limits>

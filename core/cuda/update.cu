@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Optimizer rules over flat buffers: one pass over memory.
 #include <map>
 #include <mutex>

@@ -218,8 +218,6 @@ std::string compiler() {
 
 }  // namespace
 
-std::string minima_version() { return MINIMA_VERSION; }
-
 std::string machine_description() {
   utsname system{};
   uname(&system);

@@ -68,9 +68,6 @@ std::string listed(const std::vector<std::string>& words);
 
 // ---- the machine
 
-/// minima's own version, "0.1.0".
-std::string minima_version();
-
 /// "AMD EPYC 9R14, 2 CPUs, Linux 6.1; g++ 12.2.0, Release; OpenBLAS 0.3.21 (Haswell)"
 std::string machine_description();
 

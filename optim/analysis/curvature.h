@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The curvature of the loss at the present weights: exact Hessian-vector products, and what follows from them, the
 // largest eigenvalues of the Hessian and its trace.
 //   model.eval();
@@ -16,6 +17,8 @@
 #include <vector>
 
 #include "autograd/variable.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -82,3 +85,5 @@ TraceEstimate hessian_trace(const LossFunction& loss, const std::vector<Variable
                             const TraceOptions& options = {});
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

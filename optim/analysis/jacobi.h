@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Eigenvalues and eigenvectors of a small symmetric matrix by Jacobi's rotations (1846): slow for large matrices,
 // accurate for all, and short. For the projected matrices of curvature.h and landscape.h, tens of rows.
 #pragma once

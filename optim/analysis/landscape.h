@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The loss at other weights than the present ones: sharpness at a distance, slices along a line or a plane, the way
 // between two minima, and the path of a training seen on a plane.
 //   model.eval();
@@ -13,6 +14,8 @@
 #pragma once
 
 #include "optim/analysis/curvature.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -81,3 +84,5 @@ std::vector<ProjectedPoint> losses_of_path(const LossFunction& loss, const std::
                                            const Plane& plane, const std::vector<Tensor>& points);
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "optim/analysis/trainable.h"
 
 #include <cmath>

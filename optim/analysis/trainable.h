@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Trainable: a FlatLayout in whose vectors only trainable parameters move, for curvature.h and landscape.h. Frozen
 // parameters have their place in a vector but stand still: their part counts as zero.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Along: an optimizer whose gradient is taken at a distance rho along any direction (direction.h). With directions of
 // one's own this is where experiments on perturbations are made; SAM and MSAM are two of its cases.
 //   optim::Along optimizer{optim::SGD{parameters, {.lr = 0.05, .momentum = 0.9}}, optim::directions::random(),
@@ -6,6 +7,8 @@
 
 #include "optim/directions/direction.h"
 #include "optim/wrapper.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -35,3 +38,5 @@ class Along : public Wrapper {
 };
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

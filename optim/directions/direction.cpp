@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "optim/directions/direction.h"
 
 #include "core/ops.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Directions: which way a perturbation goes from the weights, as a value. Along (along.h) takes the gradient there. A
 // direction of one's own is a name and a function:
 //   const auto outward = [](const optim::DirectionContext& now) { return now.weights(); };
@@ -9,6 +10,8 @@
 #include <string>
 
 #include "optim/optimizer.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -72,3 +75,5 @@ Direction lr_momentum();
 }  // namespace directions
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "optim/directions/esam.h"
 
 #include <algorithm>

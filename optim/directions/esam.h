@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: MIT
 // ESAM, Efficient SAM (Du et al., 2022): SAM that perturbs some of the tensors and takes the second gradient on some of
 // the samples.
 #pragma once
 
 #include "optim/wrapper.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -48,3 +51,5 @@ class ESAM : public Wrapper {
 };
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

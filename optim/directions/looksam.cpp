@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 #include "optim/directions/looksam.h"
 
 #include <cmath>

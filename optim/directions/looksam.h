@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: MIT
 // LookSAM (Liu et al., 2022): SAM's second gradient every few steps only, and between them the part of it that points
 // to flatter ground, from memory.
 #pragma once
 
 #include "optim/wrapper.h"
+
+#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -36,3 +39,5 @@ class LookSAM : public Wrapper {
 };
 
 }  // namespace minima::optim
+
+#pragma GCC visibility pop

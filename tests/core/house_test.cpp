@@ -1,4 +1,5 @@
 // The rules of the house that a compiler does not check.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -23,16 +24,22 @@ const std::map<std::string, Folders> sees = {
     {"datasets", {"core", "datasets"}},
 };
 
+const std::string licence = "// SPDX-License-Identifier: MIT";
+
+std::vector<std::string> lines_of(const fs::path& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
 /// Calls f(path, lines) for the sources of a folder whose names end in one of the extensions.
 template <class F>
 void for_each_source(const std::string& folder, const Folders& extensions, F&& f) {
   const fs::path root = fs::path(MINIMA_SOURCE_DIR) / folder;
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
     if (!entry.is_regular_file() || !extensions.count(entry.path().extension().string())) continue;
-    std::ifstream file(entry.path());
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(file, line);) lines.push_back(line);
-    f(fs::relative(entry.path(), MINIMA_SOURCE_DIR).string(), lines);
+    f(fs::relative(entry.path(), MINIMA_SOURCE_DIR).string(), lines_of(entry.path()));
   }
 }
 
@@ -66,10 +73,47 @@ TEST_CASE("every header opens with a comment that says what it is, and is includ
   for (const std::string folder : {"core", "autograd", "nn", "optim", "datasets", "examples", "tests"})
     for_each_source(folder, {".h"}, [](const std::string& path, const std::vector<std::string>& lines) {
       REQUIRE_MESSAGE(!lines.empty(), path << " is empty");
-      CHECK_MESSAGE(lines[0].rfind("// ", 0) == 0, path << " opens without a comment");
+      const size_t licensed = lines[0] == licence;
+      REQUIRE_MESSAGE(lines.size() > licensed, path << " is empty");
+      CHECK_MESSAGE(lines[licensed].rfind("// ", 0) == 0, path << " opens without a comment");
       bool once = false;
       for (const std::string& line : lines) once = once || line == "#pragma once";
       CHECK_MESSAGE(once, path << " has no #pragma once");
+    });
+}
+
+TEST_CASE("every source of the library names its licence in the first line") {
+  int sources = 0;
+  const auto check = [&](const std::string& path, const std::vector<std::string>& lines) {
+    ++sources;
+    CHECK_MESSAGE((!lines.empty() && lines[0] == licence), path << " does not open with " << licence);
+  };
+  for (const char* header : {"minima.h", "testing.h"}) check(header, lines_of(fs::path(MINIMA_SOURCE_DIR) / header));
+  for (const auto& [folder, allowed] : sees) for_each_source(folder, {".h", ".cpp", ".cu", ".cuh"}, check);
+  CHECK(sources > 150);
+}
+
+TEST_CASE("what minima.h and testing.h include is public, and nothing else: it is what a shared library exports") {
+  Folders reached;
+  std::vector<std::string> to_read{"minima.h", "testing.h"};
+  while (!to_read.empty()) {
+    const std::string path = to_read.back();
+    to_read.pop_back();
+    if (!reached.insert(path).second) continue;
+    for (const std::string& line : lines_of(fs::path(MINIMA_SOURCE_DIR) / path))
+      if (const std::string name = included(line); !name.empty() && name[0] == '"') to_read.push_back(name.substr(1));
+  }
+  CHECK(reached.size() > 50);
+  for (const auto& [folder, allowed] : sees)
+    for_each_source(folder, {".h", ".cuh"}, [&](const std::string& path, const std::vector<std::string>& lines) {
+      const auto count = [&](const std::string& start) {
+        return std::count_if(lines.begin(), lines.end(), [&](const auto& line) { return line.rfind(start, 0) == 0; });
+      };
+      const bool expected = reached.count(path) && count("namespace ");
+      CHECK_MESSAGE(count("#pragma GCC visibility push(default)") == expected,
+                    path << (expected ? " is public: put what it declares" : " is not public: do not put it")
+                         << " between #pragma GCC visibility push(default) and pop");
+      CHECK_MESSAGE(count("#pragma GCC visibility pop") == expected, path);
     });
 }
 

@@ -1,0 +1,72 @@
+# What is installed, in two components: runtime (the shared library) and dev (headers, the static library, and the files by
+# which CMake and pkg-config find it). docs/install.md shows how it is used.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+set(headers_folder ${CMAKE_INSTALL_INCLUDEDIR}/minima)
+set(config_folder ${CMAKE_INSTALL_LIBDIR}/cmake/minima)
+
+# Public headers: what minima.h and testing.h include, directly or not.
+set(public)
+set(found minima.h testing.h)
+while(found)
+  list(POP_FRONT found header)
+  if(header IN_LIST public)
+    continue()
+  endif()
+  list(APPEND public ${header})
+  file(STRINGS ${PROJECT_SOURCE_DIR}/${header} includes REGEX "^#include \"")
+  list(TRANSFORM includes REPLACE "#include \"(.*)\".*" "\\1")
+  list(APPEND found ${includes})
+endwhile()
+foreach(header ${public})
+  get_filename_component(folder ${header} DIRECTORY)
+  install(FILES ${PROJECT_SOURCE_DIR}/${header} DESTINATION ${headers_folder}/${folder} COMPONENT dev)
+endforeach()
+
+target_include_directories(minima PUBLIC $<INSTALL_INTERFACE:${headers_folder}>)
+install(TARGETS minima EXPORT minima
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT dev
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+install(EXPORT minima NAMESPACE minima:: FILE minimaTargets.cmake DESTINATION ${config_folder} COMPONENT dev)
+
+# A program that links the static library links the libraries below it as well; the shared one finds its own.
+set(dependencies "")
+set(pc_requires "")
+set(pc_libraries "")
+if(NOT BUILD_SHARED_LIBS)
+  if(MINIMA_HAS_THREADS)
+    string(APPEND dependencies "find_dependency(Threads)\n")
+    string(APPEND pc_libraries " ${CMAKE_THREAD_LIBS_INIT}")
+  endif()
+  if(MINIMA_HAS_ZLIB)
+    string(APPEND dependencies "find_dependency(ZLIB)\n")
+    string(APPEND pc_requires " zlib")
+  endif()
+  if(MINIMA_HAS_OPENBLAS)
+    string(APPEND dependencies "minima_find_modules(MINIMA_OPENBLAS openblas)\n")
+    string(APPEND pc_requires " openblas")
+  endif()
+  if(MINIMA_HAS_IMAGES)
+    string(APPEND dependencies "minima_find_modules(MINIMA_IMAGES libpng libturbojpeg)\n")
+    string(APPEND pc_requires " libpng libturbojpeg")
+  endif()
+  if(MINIMA_HAS_CUDA)
+    string(APPEND dependencies "find_dependency(CUDAToolkit)\n")
+    set(folder ${CUDAToolkit_LIBRARY_DIR})
+    string(APPEND pc_libraries " -L${folder} -Wl,-rpath,${folder} -lcudart -ldl")
+  endif()
+  string(APPEND pc_libraries " -lstdc++ -lm")
+endif()
+
+set(made ${CMAKE_CURRENT_BINARY_DIR}/installed)
+configure_package_config_file(cmake/minimaConfig.cmake.in ${made}/minimaConfig.cmake INSTALL_DESTINATION ${config_folder}
+  NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(${made}/minimaConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${made}/minimaConfig.cmake ${made}/minimaConfigVersion.cmake DESTINATION ${config_folder} COMPONENT dev)
+
+file(RELATIVE_PATH up /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" up "${up}")
+configure_file(cmake/minima.pc.in ${made}/minima.pc @ONLY)
+install(FILES ${made}/minima.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
+
+include(cmake/debian.cmake)
