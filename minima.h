@@ -16,6 +16,7 @@
 #include "datasets/loader.h"
 #include "datasets/npy.h"
 #include "datasets/sources.h"
+#include "datasets/table.h"
 #include "nn/batch_norm.h"
 #include "nn/checkpoint.h"
 #include "nn/containers.h"
