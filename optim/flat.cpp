@@ -2,7 +2,6 @@
 
 #include <unordered_set>
 
-#include "autograd/variable.h"
 #include "core/ops.h"
 
 namespace minima::optim {
