@@ -25,7 +25,6 @@
 #include "nn/loss.h"
 #include "nn/models.h"
 #include "nn/module.h"
-#include "nn/onnx.h"
 #include "nn/resnet.h"
 #include "optim/adam.h"
 #include "optim/analysis/curvature.h"
