@@ -6,9 +6,6 @@
 
 namespace minima {
 
-/// Whether ops are recorded for a later backward pass.
-bool grad_enabled();
-
 namespace detail {
 inline thread_local bool recording = true;
 inline thread_local bool batch_statistics_frozen = false;
@@ -26,6 +23,7 @@ class ScopedFlag {
 };
 }  // namespace detail
 
+/// Whether ops are recorded for a later backward pass.
 inline bool grad_enabled() { return detail::recording; }
 
 /// Nothing is recorded inside: for evaluation and for changing weights.

@@ -71,16 +71,6 @@ Tensor Variable::grad() const {
 
 bool Variable::has_grad() const { return !parameter(*this, "has_grad").grad_empty; }
 
-void Variable::set_grad(Tensor grad) {
-  Leaf& leaf = parameter(*this, "set_grad");
-  check_fits("set_grad", grad, leaf);
-  if (leaf.grad_bound)
-    leaf.grad.copy_from(grad);
-  else
-    leaf.grad = grad.clone();
-  leaf.grad_empty = false;
-}
-
 void Variable::zero_grad() {
   Leaf& leaf = parameter(*this, "zero_grad");
   leaf.grad_empty = true;

@@ -7,7 +7,6 @@
 // Not here: the ops themselves (ops.h), how they are recorded (record.h), Hessian-vector products (hessian.h).
 #pragma once
 
-#include <initializer_list>
 #include <vector>
 
 #include "autograd/mode.h"
@@ -49,7 +48,6 @@ class Variable {
   Tensor grad() const;
   /// Whether anything was accumulated since the last zero_grad().
   bool has_grad() const;
-  void set_grad(Tensor grad);
   /// Forgets the gradient: the next backward() overwrites instead of adding.
   void zero_grad();
   /// Gradients accumulate in this memory from now on (an optimizer's flat buffer); the value's shape and dtype.

@@ -61,6 +61,20 @@ std::vector<uint8_t> core::read_file(const std::string& path, size_t limit) {
   return bytes;
 }
 
+bool core::is_utf8(std::string_view text) {
+  for (size_t at = 0, size = 0; at < text.size(); at += size) {
+    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
+    const unsigned char first = byte(0);
+    size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if ((first >= 0x80 && first < 0xc2) || first > 0xf4 || at + size > text.size()) return false;
+    for (size_t i = 1; i < size; ++i)
+      if (byte(i) < 0x80 || byte(i) > 0xbf) return false;
+    if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f)) return false;
+    if ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f)) return false;
+  }
+  return true;
+}
+
 void write_file_atomically(const std::string& path, const char* bytes, size_t size) {
   const std::string part = path + ".part";
   if (!write_new_file(part, bytes, size) || std::rename(part.c_str(), path.c_str()) != 0) {

@@ -182,6 +182,14 @@ void require_per_channel(const char* op, const char* what, const Tensor& coeffic
   require_same_device(op, x, coefficient);
 }
 
+void require_affine(const char* op, const Tensor& weight, const Tensor& bias, const Tensor& x) {
+  channels_of(op, x);
+  require_per_channel(op, "weight", weight, x);
+  require_per_channel(op, "bias", bias, x);
+  require_same_type(op, x, weight);
+  require_same_type(op, x, bias);
+}
+
 Moments checked_moments(const char* op, const Moments& moments, const Tensor& x) {
   require_per_channel(op, "mean", moments.mean, x);
   require_per_channel(op, "variance", moments.variance, x);
@@ -200,11 +208,7 @@ Moments channel_moments(const Tensor& x) {
 
 Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, const Tensor& bias, double epsilon,
                  const Tensor& residual, Activation activation) {
-  channels_of("normalise", x);
-  require_per_channel("normalise", "weight", weight, x);
-  require_per_channel("normalise", "bias", bias, x);
-  require_same_type("normalise", x, weight);
-  require_same_type("normalise", x, bias);
+  require_affine("normalise", weight, bias, x);
   if (residual.defined()) {
     require_same_type("normalise", x, residual);
     if (residual.shape() != x.shape()) fail("normalise", text("a residual ", residual.shape()), text(x.shape()));
@@ -219,11 +223,7 @@ NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const
                                       const Tensor& bias, double epsilon, const NormaliseEpilogue& epilogue,
                                       const NormaliseGradients& into) {
   const char* op = "normalise_backward";
-  channels_of(op, x);
-  require_per_channel(op, "weight", weight, x);
-  require_per_channel(op, "bias", bias, x);
-  require_same_type(op, x, weight);
-  require_same_type(op, x, bias);
+  require_affine(op, weight, bias, x);
   require_same_type(op, x, grad);
   if (grad.shape() != x.shape()) fail(op, text("a gradient ", grad.shape()), text(x.shape()));
   const bool is_active = epilogue.activation != Activation::none;

@@ -6,10 +6,9 @@
 
 namespace minima::core {
 namespace {
-void require_rank(const char* op, const char* what, const Tensor& x, int rank) {
-  if (!x.defined()) fail(op, text("an undefined ", what), "a tensor");
-  if (x.rank() != rank) fail(op, text(what, " of shape ", x.shape()), text("rank ", rank));
-  if (!is_floating(x.dtype())) fail(op, text(what, " of dtype ", name_of(x.dtype())), "float32 or float64");
+void require_matrix(const char* op, const char* what, const Tensor& x) {
+  require_floating(op, x);
+  if (x.rank() != 2) fail(op, text(what, " of shape ", x.shape()), "rank 2");
 }
 
 Shape leading(const Shape& shape) {
@@ -20,11 +19,11 @@ Shape leading(const Shape& shape) {
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, Tensor into) {
-  if (!a.defined() || !b.defined()) fail("matmul", "an undefined tensor", "two tensors");
+  require_floating("matmul", a);
+  require_defined("matmul", b);
   if (a.rank() < 2 || b.rank() < 2)
     fail("matmul", text(a.shape(), " x ", b.shape()), "at least two axes each",
          "Reshape a vector to [n, 1] or [1, n].");
-  if (!is_floating(a.dtype())) fail("matmul", text("dtype ", name_of(a.dtype())), "float32 or float64");
   require_same_type("matmul", a, b);
   const int64_t m = a.size(transpose_a ? -1 : -2), k = a.size(transpose_a ? -2 : -1);
   const int64_t n = b.size(transpose_b ? -2 : -1);
@@ -50,8 +49,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activation activation) {
-  require_rank("linear", "x", x, 2);
-  require_rank("linear", "weight", weight, 2);
+  require_matrix("linear", "x", x);
+  require_matrix("linear", "weight", weight);
   require_same_type("linear", x, weight);
   if (x.size(1) != weight.size(1))
     fail("linear", text("x ", x.shape(), " and weight ", weight.shape()), "x [batch, in] and weight [out, in]",
@@ -87,9 +86,8 @@ Tensor epilogue_backward(Activation activation, const Tensor& grad, const Tensor
 
 namespace {
 Tensor softmax_rows(const char* op, bool log, const Tensor& x) {
-  if (!x.defined() || x.rank() == 0 || !is_floating(x.dtype()))
-    fail(op, x.defined() ? text(name_of(x.dtype()), " ", x.shape()) : std::string("an undefined tensor"),
-         "a floating tensor with at least one axis");
+  require_floating(op, x);
+  if (x.rank() == 0) fail(op, "a scalar", "at least one axis");
   Tensor out = x.empty_like();
   if (x.numel() == 0) return out;
   const Shape rows{x.numel() / x.size(-1), x.size(-1)};

@@ -9,43 +9,29 @@ namespace minima {
 namespace {
 using namespace core;
 
-/// The names in a map, at most eight of them, for an error message.
+/// The value of a name; where there is none, an error that shows at most eight names.
 template <class Map>
-std::string names_in(const Map& map) {
+const auto& find(const Map& map, const char* what, const std::string& name) {
+  if (const auto found = map.find(name); found != map.end()) return found->second;
   std::vector<std::string> names;
-  for (const auto& [name, unused] : map)
-    if (names.size() < 8) names.push_back(name);
+  for (const auto& [known, unused] : map)
+    if (names.size() < 8) names.push_back(known);
   if (map.size() > 8) names.push_back(text("... (", map.size(), " in all)"));
-  return map.empty() ? "nothing" : joined(names);
-}
-
-/// The bytes of the UTF-8 character at `at`; 0 where there is none (RFC 3629: no overlong form, no surrogate).
-size_t character_size(const char* at, const char* end) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(at[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t size = first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : 4;
-  if (first < 0xc2 || first > 0xf4 || static_cast<size_t>(end - at) < size) return 0;
-  for (size_t i = 1; i < size; ++i)
-    if (byte(i) < 0x80 || byte(i) > 0xbf) return 0;
-  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f)) return 0;
-  if ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f)) return 0;
-  return size;
+  fail("archive", text("no ", what, " \"", name, '"'), text("one of: ", map.empty() ? "nothing" : joined(names)));
 }
 
 /// A string as JSON, with its quotes.
 std::string quoted(const std::string& text, const std::string& path) {
   static const char digits[] = "0123456789abcdef";
+  if (!is_utf8(text)) fail(path, "a name or metadata entry that is not UTF-8", "UTF-8 text");
   std::string out = "\"";
-  for (const char *at = text.data(), *end = at + text.size(); at != end;) {
-    const size_t size = character_size(at, end);
-    if (size == 0) fail(path, "a name or metadata entry that is not UTF-8", "UTF-8 text");
-    const auto byte = static_cast<unsigned char>(*at);
-    if (byte < 0x20)
+  for (const char c : text) {
+    if (const auto byte = static_cast<unsigned char>(c); byte < 0x20)
       out += {'\\', 'u', '0', '0', digits[byte >> 4], digits[byte & 15]};
+    else if (c == '"' || c == '\\')
+      out += {'\\', c};
     else
-      out += *at == '"' || *at == '\\' ? "\\" : "", out.append(at, size);
-    at += size;
+      out += c;
   }
   return out + '"';
 }
@@ -53,18 +39,8 @@ std::string quoted(const std::string& text, const std::string& path) {
 size_t bytes_of(const Tensor& tensor) { return static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype()); }
 }  // namespace
 
-const Tensor& Archive::tensor(const std::string& name) const {
-  const auto found = tensors.find(name);
-  if (found == tensors.end()) fail("archive", text("no tensor \"", name, "\""), text("one of: ", names_in(tensors)));
-  return found->second;
-}
-
-const std::string& Archive::entry(const std::string& name) const {
-  const auto found = metadata.find(name);
-  if (found == metadata.end())
-    fail("archive", text("no metadata entry \"", name, "\""), text("one of: ", names_in(metadata)));
-  return found->second;
-}
+const Tensor& Archive::tensor(const std::string& name) const { return find(tensors, "tensor", name); }
+const std::string& Archive::entry(const std::string& name) const { return find(metadata, "metadata entry", name); }
 
 void Archive::insert(const std::string& prefix, const Archive& other) {
   const auto copy_in = [&](auto& to, const auto& from) {

@@ -52,6 +52,12 @@ struct Entry {
   uint64_t begin, end;
 };
 
+uint64_t little_endian(const char* bytes, size_t size) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < size; ++i) value |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  return value;
+}
+
 /// Reads one file's header. Every complaint names the file and an offset in it.
 class HeaderParser {
  public:
@@ -82,9 +88,7 @@ class HeaderParser {
     if (size_ < length_bytes)
       refuse(0, text(size_, " bytes in the whole file"), "a safetensors file, which opens with an 8-byte header length",
              "Is the file truncated?");
-    uint64_t length = 0;
-    for (size_t i = 0; i < length_bytes; ++i)
-      length |= static_cast<uint64_t>(static_cast<unsigned char>(bytes_[i])) << (8 * i);
+    const uint64_t length = little_endian(bytes_, length_bytes);
     if (length > largest_header)
       refuse(0, text("a header length of ", length), text("at most ", largest_header), "Is this a safetensors file?");
     if (length > size_ - length_bytes)
@@ -224,9 +228,7 @@ float narrow_float(uint64_t bits, const StoredType& type) {
 void convert(const Entry& entry, const char* from, const std::string& file, Tensor& to) {
   const StoredType& type = *entry.type;
   for (int64_t i = 0; i < to.numel(); ++i, from += type.size) {
-    uint64_t bits = 0;
-    for (size_t k = 0; k < type.size; ++k)
-      bits |= static_cast<uint64_t>(static_cast<unsigned char>(from[k])) << (8 * k);
+    const uint64_t bits = little_endian(from, type.size);
     const auto whole = static_cast<int64_t>(bits);
     const int64_t wrap = int64_t{1} << (8 * std::min<size_t>(type.size, 4));
     if (type.exponent > 0)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "core/shape.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace minima {
@@ -37,12 +39,7 @@ void Shape::no_such_axis(int axis) const {
   fail("Shape", text("axis ", axis, " of ", *this), text("an axis in [", -rank_, ", ", rank_, ")"));
 }
 
-bool Shape::operator==(const Shape& other) const {
-  if (rank_ != other.rank_) return false;
-  for (int i = 0; i < rank_; ++i)
-    if (extents_[i] != other.extents_[i]) return false;
-  return true;
-}
+bool Shape::operator==(const Shape& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
 
 std::string Shape::to_string() const {
   std::string result = "(";
@@ -81,15 +78,13 @@ void row_major_strides(const Shape& shape, int64_t* strides) {
 }
 
 namespace {
-// Strides by which an operand of shape `from` is read for an output of shape `out`: 0 along a broadcast axis.
-void broadcast_strides(const Shape& out, const Shape& from, int64_t* strides) {
-  int64_t stride = 1;
-  for (int i = out.rank() - 1; i >= 0; --i) {
-    const int j = i - (out.rank() - from.rank());
-    const int64_t extent = j >= 0 ? from[j] : 1;
-    strides[i] = extent == 1 ? 0 : stride;
-    stride *= extent;
-  }
+// Strides by which an operand of shape `from` is read for an output of a rank: 0 along a broadcast axis.
+void broadcast_strides(int rank, const Shape& from, int64_t* strides) {
+  const int added = rank - from.rank();
+  std::fill(strides, strides + added, 0);
+  row_major_strides(from, strides + added);
+  for (int i = 0; i < from.rank(); ++i)
+    if (from[i] == 1) strides[added + i] = 0;
 }
 }  // namespace
 
@@ -101,8 +96,8 @@ Broadcast plan_broadcast(const Shape& out, const Shape& a, const Shape& b) {
     return plan;
   }
   int64_t a_strides[max_rank], b_strides[max_rank];
-  broadcast_strides(out, a, a_strides);
-  broadcast_strides(out, b, b_strides);
+  broadcast_strides(out.rank(), a, a_strides);
+  broadcast_strides(out.rank(), b, b_strides);
   // Axis i joins the merged axis before it when both operands step over the pair as over one axis.
   for (int i = 0; i < out.rank(); ++i) {
     if (out[i] == 1) continue;

@@ -8,16 +8,12 @@
 #include <limits>
 #include <string>
 
+#include "datasets/files.h"
+
 namespace minima::datasets::detail {
 namespace {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
 
 /// The signs around a number: "$ 12", "45%".
 std::string_view without_signs(std::string_view cell) {

@@ -3,7 +3,6 @@
 // (preparation.h).
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // CIFAR-10 and CIFAR-100 in their binary version, declared in sources.h: for each image one label (CIFAR-100: a coarse
 // and a fine one), then a plane of 32 x 32 bytes for red, green and blue.
-#include <algorithm>
-
 #include "datasets/files.h"
 #include "datasets/image_file.h"
 #include "datasets/sources.h"
@@ -32,26 +30,19 @@ struct Images {
         for (size_t c = 0; c < channels; ++c) pixels.push_back(bytes[at + label_bytes + c * plane + i]);
     }
   }
-
-  int64_t count() const { return static_cast<int64_t>(labels.size()); }
 };
 
-Split split_of(const std::string& name, const std::vector<std::string>& train_files, const std::string& test_file,
-               size_t label_bytes, const std::vector<std::string>& class_names, const ImageOptions& options) {
+Split split_of(const std::vector<std::string>& train_files, const std::string& test_file, size_t label_bytes,
+               const std::vector<std::string>& class_names, const ImageOptions& options) {
   Images images;
   for (const std::string& path : train_files) images.append(path, label_bytes, class_names.size());
-  const int64_t in_train = images.count(), limit = options.train_limit;
-  if (limit < 0 || limit > in_train)
-    fail(name, text("a limit of ", limit, " training images"), text("0 (all) to ", in_train));
+  const auto in_train = static_cast<int64_t>(images.labels.size());
+  const auto [mean, deviation] = detail::mean_and_deviation(images.pixels, detail::counting(0, in_train), image_bytes);
   images.append(test_file, label_bytes, class_names.size());
-  std::vector<int64_t> train, test;
-  for (int64_t i = 0; i < images.count(); ++i) (i < in_train ? train : test).push_back(i);
-  const auto [mean, deviation] = detail::mean_and_deviation(images.pixels, train, image_bytes);
-  if (limit > 0) train.resize(static_cast<size_t>(limit));
   Dataset all =
       Dataset::from_pixels(std::move(images.pixels), {32, 32, channels}, 255, std::move(images.labels), class_names);
   if (options.normalise && deviation > 0) all = all.normalise(mean, deviation);
-  return {all.subset(train), all.subset(test)};
+  return all.split_at(in_train);
 }
 
 std::string hint(const std::string& archive, const std::string& folder) {
@@ -69,7 +60,7 @@ Split cifar10(const ImageOptions& options) {
                                   hint("cifar-10-binary.tar.gz", "cifar-10-batches-bin"));
   const std::string test = paths.back();
   paths.pop_back();
-  return split_of("CIFAR-10", paths, test, 1,
+  return split_of(paths, test, 1,
                   {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}, options);
 }
 
@@ -82,7 +73,7 @@ Split cifar100(const ImageOptions& options) {
   std::vector<std::string> class_names;
   for (std::string name; names >> name;) class_names.push_back(name);
   if (class_names.size() != 100) fail(paths[2], text(class_names.size(), " names"), "100");
-  return split_of("CIFAR-100", {paths[0]}, paths[1], 2, class_names, options);
+  return split_of({paths[0]}, paths[1], 2, class_names, options);
 }
 
 }  // namespace minima::datasets

@@ -63,13 +63,13 @@ void copy_moved(const Stored* in, const Shape& image, int down, int right, bool 
         std::swap_ranges(out + x * channels, out + (x + 1) * channels, out + (width - 1 - x) * channels);
   }
 }
+}  // namespace
 
-std::vector<int64_t> counting(int64_t n) {
-  std::vector<int64_t> out(static_cast<size_t>(n));
-  std::iota(out.begin(), out.end(), int64_t{0});
+std::vector<int64_t> detail::counting(int64_t begin, int64_t end) {
+  std::vector<int64_t> out(static_cast<size_t>(end - begin));
+  std::iota(out.begin(), out.end(), begin);
   return out;
 }
-}  // namespace
 
 void Dataset::View::gather_row(int64_t sample, int64_t epoch, float* out) const {
   const int64_t count = samples->input.numel();
@@ -111,7 +111,7 @@ Dataset Dataset::from_samples(const char* where, Samples samples, double scale) 
       fail(where, text("label ", labels[i], " at position ", i), text("0 to ", int64_t(classes) - 1),
            text("There are ", classes, " class names."));
   auto view = std::make_shared<View>();
-  view->rows = counting(static_cast<int64_t>(labels.size()));
+  view->rows = detail::counting(0, static_cast<int64_t>(labels.size()));
   view->labels = labels;
   view->scale = scale;
   view->samples = std::make_shared<Samples>(std::move(samples));
@@ -198,7 +198,7 @@ Batch Dataset::batch(std::span<const int64_t> indices, int64_t epoch) const {
   return batch;
 }
 
-Batch Dataset::all() const { return batch(counting(size())); }
+Batch Dataset::all() const { return batch(detail::counting(0, size())); }
 
 Dataset Dataset::subset(const std::vector<int64_t>& indices) const {
   auto view = std::make_shared<View>(*view_);
@@ -214,7 +214,7 @@ Dataset Dataset::subset(const std::vector<int64_t>& indices) const {
 
 Dataset Dataset::take(int64_t n) const {
   if (n < 1 || n > size()) fail("Dataset::take", text(n, " samples"), text("1 to ", size(), ", as many as there are"));
-  return subset(counting(n));
+  return subset(detail::counting(0, n));
 }
 
 detail::Positions detail::split_positions(const std::string& where, const std::vector<int32_t>& labels,
@@ -243,7 +243,9 @@ Split Dataset::split(double fraction, uint64_t seed) const {
   return {subset(positions.train), subset(positions.test)};
 }
 
-std::vector<std::string> detail::class_notes(const Split& split) {
+Split Dataset::split_at(int64_t train) const { return {take(train), subset(detail::counting(train, size()))}; }
+
+void detail::note_classes(const Split& split, std::vector<std::string>& notes) {
   const auto without = [&](const Dataset& part) {
     std::vector<bool> has(static_cast<size_t>(part.classes()));
     for (const int64_t label : part.labels()) has[static_cast<size_t>(label)] = true;
@@ -253,12 +255,10 @@ std::vector<std::string> detail::class_notes(const Split& split) {
     if (names.size() > 6) names.resize(6);
     return joined(names);
   };
-  std::vector<std::string> notes;
   if (const std::string names = without(split.train); !names.empty())
     notes.push_back("No training sample is of class " + names + ": the model cannot predict it.");
   if (const std::string names = without(split.test); !names.empty())
     notes.push_back("No test sample is of class " + names + ": how well it is predicted is not measured.");
-  return notes;
 }
 
 Dataset Dataset::normalise(double mean, double deviation) const {

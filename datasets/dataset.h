@@ -71,6 +71,8 @@ class Dataset {
   /// sample, goes to `test`. Both parts are in a random order that depends on the seed alone. The only sample of a
   /// class goes to `train`.
   Split split(double fraction, uint64_t seed) const;
+  /// The first `train` samples and those after them.
+  Split split_at(int64_t train) const;
   /// Subtracts `mean` and divides by `deviation` > 0, after the steps already there: for images, values in [0, 1].
   Dataset normalise(double mean, double deviation) const;
   /// Mirrors an image left to right with probability 1/2. Images only.
@@ -98,11 +100,13 @@ namespace detail {
 struct Positions {
   std::vector<int64_t> train, test;
 };
+/// begin, begin + 1 ... end - 1
+std::vector<int64_t> counting(int64_t begin, int64_t end);
 Positions split_positions(const std::string& where, const std::vector<int32_t>& labels,
                           const std::vector<std::string>& class_names, double fraction, uint64_t seed);
 
-/// A sentence each for the classes that the training part lacks, and for those that the test part lacks.
-std::vector<std::string> class_notes(const Split& split);
+/// Notes a sentence each for the classes that the training part lacks, and for those that the test part lacks.
+void note_classes(const Split& split, std::vector<std::string>& notes);
 }  // namespace detail
 
 }  // namespace minima::datasets

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "datasets/files.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -44,8 +43,13 @@ std::vector<std::string> usual_places() {
 
 std::vector<uint8_t> read_file(const std::string& path, size_t limit) {
   std::vector<uint8_t> bytes = core::read_file(path, limit);
-  const bool gz = bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
-  return gz ? read_gz(path, limit) : bytes;
+  return is_gz(bytes) ? inflate(path, bytes, Packing::gz, limit) : bytes;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return out;
 }
 
 std::vector<std::string> find_files(const std::string& what, const std::string& directory,

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace minima::datasets::detail {
@@ -13,12 +15,19 @@ namespace minima::datasets::detail {
 /// A file's bytes, decompressed if it is gz. A file that is damaged, or larger than `limit` bytes, is an error.
 std::vector<uint8_t> read_file(const std::string& path, size_t limit);
 
-/// The content of a gz file (gz.cpp). In a build without zlib this is an error (gz_off.cpp).
-std::vector<uint8_t> read_gz(const std::string& path, size_t limit);
+enum class Packing : uint8_t {
+  gz,   ///< a whole gz file
+  zip,  ///< deflated without a header, as zip archives hold it
+};
+/// What was packed (gz.cpp); more than `limit` bytes of it are an error. So is any in a build without zlib
+/// (gz_off.cpp).
+std::vector<uint8_t> inflate(const std::string& path, std::span<const uint8_t> packed, Packing packing, size_t limit);
 
-/// What was deflated without a header, as zip archives hold it, to `size` bytes; an error without zlib, and if it does not
-/// fit.
-std::vector<uint8_t> inflate_raw(const std::string& path, const std::vector<uint8_t>& packed, size_t size);
+/// Whether bytes begin as a gz file does.
+inline bool is_gz(std::span<const uint8_t> bytes) { return bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b; }
+
+/// The same text with ASCII letters in lower case.
+std::string lower(std::string_view text);
 
 /// The first folder that holds all these files (each as it is or with .gz, and under the names that archivers leave),
 /// as paths in the order asked for. With `directory` empty the usual places are searched; in every place its `folders`

@@ -33,7 +33,7 @@ constexpr size_t largest_file = size_t{1} << 30;  // far above any of the family
 
 /// Images and labels of one part, from two files that must agree.
 Dataset read_part(const Published& published, const std::string& image_path, const std::string& label_path,
-                  bool normalise, int64_t limit) {
+                  bool normalise) {
   std::vector<uint8_t> images = detail::read_file(image_path, largest_file);
   const std::vector<uint8_t> label_bytes = detail::read_file(label_path, largest_file);
   const IdxHeader image_header = parse_idx(images, 3, image_path);
@@ -41,12 +41,8 @@ Dataset read_part(const Published& published, const std::string& image_path, con
   const int64_t count = image_header.shape[0];
   if (label_header.shape[0] != count)
     fail(label_path, text(label_header.shape[0], " labels"), text(count, ", one for each image of ", image_path));
-  if (limit < 0 || limit > count)
-    fail(published.name, text("a limit of ", limit, " training images"), text("0 (all) to ", count));
-
-  const int64_t kept = limit > 0 ? limit : count;
   std::vector<int32_t> labels;
-  for (size_t i = 0; i < static_cast<size_t>(kept); ++i) {
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
     const uint8_t label = label_bytes[label_header.size + i];
     if (label >= published.class_names.size())
       fail(text(label_path, ", byte ", label_header.size + i, " of the content"), text("label ", int{label}),
@@ -55,8 +51,6 @@ Dataset read_part(const Published& published, const std::string& image_path, con
   }
   const Shape image{image_header.shape[1], image_header.shape[2], 1};
   images.erase(images.begin(), images.begin() + static_cast<std::ptrdiff_t>(image_header.size));
-  images.resize(static_cast<size_t>(kept * image.numel()));
-  if (kept < count) images.shrink_to_fit();
   Dataset part = Dataset::from_pixels(std::move(images), image, 255, std::move(labels), published.class_names);
   return normalise ? part.normalise(published.mean, published.deviation) : part;
 }
@@ -64,8 +58,8 @@ Dataset read_part(const Published& published, const std::string& image_path, con
 Split read_split(const Published& published, const ImageOptions& options) {
   const auto paths = detail::find_files(published.name, options.directory, published.folders, files, published.hint);
   // The test part is inflated meanwhile.
-  auto test = std::async([&] { return read_part(published, paths[2], paths[3], options.normalise, 0); });
-  Dataset train = read_part(published, paths[0], paths[1], options.normalise, options.train_limit);
+  auto test = std::async([&] { return read_part(published, paths[2], paths[3], options.normalise); });
+  Dataset train = read_part(published, paths[0], paths[1], options.normalise);
   Split split{std::move(train), test.get()};
   if (split.train.input_shape() != split.test.input_shape())
     fail(paths[2], text("images of shape ", split.test.input_shape()),

@@ -12,7 +12,7 @@
 namespace minima::datasets {
 namespace {
 namespace fs = std::filesystem;
-using detail::ImageFormat;
+using detail::ImageFormat, detail::lower;
 
 constexpr int longest_side = 20000, largest_kept = 256, usual_size = 64;
 constexpr size_t largest_total = size_t{1} << 32, largest_file = size_t{1} << 26;
@@ -21,12 +21,6 @@ struct ImageFile {
   std::string path;
   int32_t label = 0;
 };
-
-std::string lower(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return name;
-}
 
 /// What operating systems leave in folders.
 bool is_junk(const fs::path& path) {
@@ -157,22 +151,22 @@ bool is_image_name(const std::string& path) {
   return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
 }
 
-LoadedImages load_image_folder(const std::string& path, const ImageFolderOptions& options) {
-  if (options.size < 0 || options.size > 1024) fail("--image-size", text(options.size), "1 to 1024, or 0");
+Loaded load_image_folder(const std::string& path, const LoadOptions& options) {
+  if (options.image_size < 0 || options.image_size > 1024)
+    fail("--image-size", text(options.image_size), "1 to 1024, or 0");
   Problems problems(path);
-  LoadedImages out;
+  Loaded out;
   std::vector<std::string> class_names;
   const std::vector<std::string> parts = part_folders(path);
   out.own_test_part = !parts.empty();
   std::vector<ImageFile> images = find_images(parts.empty() ? path : parts[0], class_names, true, problems);
-  const size_t in_train = images.size();
+  const int64_t in_train = std::ssize(images);
   if (!parts.empty())
     for (const ImageFile& image : find_images(parts[1], class_names, false, problems)) images.push_back(image);
   if (class_names.size() < 2 && problems.empty())
     fail(path, class_names.empty() ? "no class folders" : "one class only, \"" + class_names[0] + "\"",
          "a folder for each of two or more classes, holding its images");
-  ImagePreparation& to = out.preparation;
-  to = common_format(images, options.size, problems, out.notes);
+  ImagePreparation& to = out.images.emplace(common_format(images, options.image_size, problems, out.notes));
   problems.raise();
 
   const Shape shape{to.height, to.width, to.channels};
@@ -191,18 +185,15 @@ LoadedImages load_image_folder(const std::string& path, const ImageFolderOptions
     });
   problems.raise();
 
-  detail::Positions positions;
-  if (parts.empty())
-    positions = detail::split_positions(path, labels, class_names, options.test_fraction, options.seed);
-  else
-    for (size_t i = 0; i < images.size(); ++i)
-      (i < in_train ? positions.train : positions.test).push_back(static_cast<int64_t>(i));
+  const detail::Positions positions =
+      parts.empty() ? detail::split_positions(path, labels, class_names, options.test_fraction, options.seed)
+                    : detail::Positions{detail::counting(0, in_train), detail::counting(in_train, std::ssize(images))};
   std::tie(to.mean, to.deviation) = detail::mean_and_deviation(pixels, positions.train, shape.numel());
   if (to.deviation == 0) fail(path, "training images that are all of one and the same colour", "images that differ");
   const Dataset all = Dataset::from_pixels(std::move(pixels), shape, 255, std::move(labels), std::move(class_names))
                           .normalise(to.mean, to.deviation);
   out.split = {all.subset(positions.train), all.subset(positions.test)};
-  for (const std::string& note : detail::class_notes(out.split)) out.notes.push_back(note);
+  detail::note_classes(out.split, out.notes);
   return out;
 }
 

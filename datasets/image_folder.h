@@ -4,32 +4,11 @@
 // Not here: one image (image_file.h), images labelled by a list.
 #pragma once
 
-#include <string>
-
-#include "datasets/dataset.h"
+#include "datasets/loaded.h"
 
 #pragma GCC visibility push(default)
 
 namespace minima::datasets {
-
-struct ImageFolderOptions {
-  double test_fraction = 0.2;  ///< of each class
-  uint64_t seed = 1;           ///< of the split
-  int64_t size = 0;            ///< of every image, in pixels a side; 0: as they are if all agree, up to 256, else 64
-};
-
-/// How pixels become the numbers that a network takes.
-struct ImagePreparation {
-  int height = 0, width = 0, channels = 0;
-  double mean = 0, deviation = 1;  ///< of the training pixels in [0, 1]
-};
-
-struct LoadedImages {
-  Split split;
-  ImagePreparation preparation;
-  bool own_test_part = false;      ///< the folder has a test/ beside a train/
-  std::vector<std::string> notes;  ///< what a user should know, a sentence each
-};
 
 /// Images (height, width, channels), normalised by the training part's mean and deviation over all pixels. Classes are
 /// the folders' names, sorted. If all images are gray there is one channel; if any has colour there are three, and a
@@ -40,7 +19,7 @@ struct LoadedImages {
 /// folders that are not images.
 /// One error names all files and folders that are wrong: files that are no image, fewer than two classes, a class
 /// without images, a folder within a class, what cannot be read or is damaged.
-LoadedImages load_image_folder(const std::string& path, const ImageFolderOptions& options = {});
+Loaded load_image_folder(const std::string& path, const LoadOptions& options = {});
 
 /// One image as such numbers, for a model that was trained with them: [height * width * channels].
 std::vector<float> read_image(const std::string& path, const ImagePreparation& preparation);

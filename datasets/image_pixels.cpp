@@ -77,33 +77,36 @@ struct Weights {
     }
   }
 };
+
+/// The middle axis of in [outer, from, inner] in new samples: out [outer, size, inner].
+template <class T>
+std::vector<float> resampled(const std::vector<T>& in, size_t outer, size_t from, size_t inner,
+                             const Weights& weights) {
+  std::vector<float> out;
+  out.reserve(outer * weights.of.size() * inner);
+  for (size_t o = 0; o < outer; ++o)
+    for (size_t i = 0; i < weights.of.size(); ++i)
+      for (size_t k = 0; k < inner; ++k) {
+        const T* old = in.data() + (o * from + static_cast<size_t>(weights.first[i])) * inner + k;
+        float sum = 0;
+        for (const float weight : weights.of[i]) sum += weight * *old, old += inner;
+        out.push_back(sum);
+      }
+  return out;
+}
 }  // namespace
 
 std::vector<uint8_t> centre_square(const std::vector<uint8_t>& pixels, int width, int height, int channels, int size) {
   const int side = std::min(width, height);
   if (side == size && width == height) return pixels;
-  const Weights across(width, (width - side) / 2.0, side, size), down(height, (height - side) / 2.0, side, size);
+  const auto from_width = static_cast<size_t>(width), from_height = static_cast<size_t>(height);
   const auto line = static_cast<size_t>(size) * static_cast<size_t>(channels);
-  std::vector<float> narrow(line * static_cast<size_t>(height));
-  for (int y = 0; y < height; ++y)
-    for (int x = 0; x < size; ++x)
-      for (int c = 0; c < channels; ++c) {
-        float sum = 0;
-        const std::vector<float>& weights = across.of[static_cast<size_t>(x)];
-        const int first = across.first[static_cast<size_t>(x)];
-        for (size_t k = 0; k < weights.size(); ++k)
-          sum += weights[k] * pixels[(static_cast<size_t>(y) * width + static_cast<size_t>(first) + k) * channels + c];
-        narrow[static_cast<size_t>(y) * line + static_cast<size_t>(x * channels + c)] = sum;
-      }
-  std::vector<uint8_t> out(line * static_cast<size_t>(size));
-  for (int y = 0; y < size; ++y)
-    for (size_t i = 0; i < line; ++i) {
-      float sum = 0;
-      const std::vector<float>& weights = down.of[static_cast<size_t>(y)];
-      for (size_t k = 0; k < weights.size(); ++k)
-        sum += weights[k] * narrow[(static_cast<size_t>(down.first[static_cast<size_t>(y)]) + k) * line + i];
-      out[static_cast<size_t>(y) * line + i] = static_cast<uint8_t>(std::clamp(sum + 0.5f, 0.0f, 255.0f));
-    }
+  const std::vector<float> narrow = resampled(pixels, from_height, from_width, static_cast<size_t>(channels),
+                                              Weights(width, (width - side) / 2.0, side, size));
+  const std::vector<float> square =
+      resampled(narrow, 1, from_height, line, Weights(height, (height - side) / 2.0, side, size));
+  std::vector<uint8_t> out;
+  for (const float value : square) out.push_back(static_cast<uint8_t>(std::clamp(value + 0.5f, 0.0f, 255.0f)));
   return out;
 }
 

@@ -5,7 +5,6 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <numeric>
 #include <system_error>
 #include <thread>
 
@@ -126,12 +125,9 @@ std::shared_ptr<const Batch> copied_to(Device device, const Dataset& dataset) {
     for (const int64_t extent : dataset.input_shape()) shape.push_back(extent);
     Batch all{Tensor::empty(shape, DType::float32, device), Tensor::empty({dataset.size()}, DType::int64, device)};
     constexpr int64_t piece = 4096;
-    std::vector<int64_t> rows;
     for (int64_t begin = 0; begin < dataset.size(); begin += piece) {
       const int64_t end = std::min(dataset.size(), begin + piece);
-      rows.resize(static_cast<size_t>(end - begin));
-      std::iota(rows.begin(), rows.end(), begin);
-      const Batch part = dataset.batch(rows);
+      const Batch part = dataset.batch(detail::counting(begin, end));
       all.x.slice(begin, end).copy_from(part.x);
       all.y.slice(begin, end).copy_from(part.y);
     }
@@ -174,11 +170,7 @@ Epoch Loader::epoch(int64_t epoch) const {
 }
 
 std::vector<int64_t> Loader::order(int64_t epoch) const {
-  if (!options_.shuffle) {
-    std::vector<int64_t> order(static_cast<size_t>(dataset_.size()));
-    std::iota(order.begin(), order.end(), int64_t{0});
-    return order;
-  }
+  if (!options_.shuffle) return detail::counting(0, dataset_.size());
   // A seed of its own for every epoch; the counter's high word keeps this draw apart from a Generator's.
   const core::PhiloxBlock block = core::philox(options_.seed, static_cast<uint64_t>(epoch), uint64_t{1} << 62);
   Generator generator{uint64_t{block.words[0]} << 32 | block.words[1], 0};

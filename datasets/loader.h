@@ -4,7 +4,6 @@
 // Not here: what a batch contains (dataset.h).
 #pragma once
 
-#include <cstddef>
 #include <iterator>
 #include <memory>
 #include <vector>

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "core/file.h"
+#include "core/ops.h"
 #include "datasets/files.h"
 
 namespace minima::datasets {
@@ -71,22 +72,10 @@ Shape reversed(const Shape& shape) {
 }
 
 /// Fortran order has the first axis innermost: the same bytes are the array with its axes reversed, in C order.
-Tensor from_fortran_order(const Tensor& stored) {
-  const Shape shape = reversed(stored.shape());
-  Tensor out = Tensor::empty(shape, stored.dtype());
-  const size_t size = size_of(out.dtype());
-  const auto* from = stored.raw();
-  auto* to = out.raw();
-  std::vector<int64_t> at(static_cast<size_t>(shape.rank()));
-  for (int64_t i = 0; i < out.numel(); ++i) {
-    int64_t position = 0;
-    for (int axis = shape.rank() - 1; axis >= 0; --axis)
-      position = position * shape[axis] + at[static_cast<size_t>(axis)];
-    std::memcpy(to + static_cast<size_t>(i) * size, from + static_cast<size_t>(position) * size, size);
-    for (int axis = shape.rank() - 1; axis >= 0 && ++at[static_cast<size_t>(axis)] == shape[axis]; --axis)
-      at[static_cast<size_t>(axis)] = 0;
-  }
-  return out;
+Tensor with_axes_reversed(const Tensor& stored) {
+  std::vector<int> order;
+  for (int axis = stored.rank() - 1; axis >= 0; --axis) order.push_back(axis);
+  return core::permute(stored, order);
 }
 
 std::string npy_bytes(const Tensor& tensor) {
@@ -139,7 +128,7 @@ Tensor parse_npy(std::span<const uint8_t> bytes, const std::string& name) {
          "Is it truncated or damaged?");
   Tensor out = Tensor::empty(fortran ? reversed(shape) : shape, type->dtype);
   if (wanted > 0) std::memcpy(out.raw(), bytes.data() + start + length, wanted);
-  return fortran ? from_fortran_order(out) : out;
+  return fortran ? with_axes_reversed(out) : out;
 }
 
 Tensor load_npy(const std::string& path) { return parse_npy(detail::read_file(path, largest_file), path); }
@@ -179,10 +168,10 @@ Arrays load_npz(const std::string& path) {
     const size_t data = local + 30 + number_at(bytes, local + 26, 2) + number_at(bytes, local + 28, 2);
     if (data > bytes.size() || bytes.size() - data < packed) damaged("the end of the file within " + name);
     if (method != 0 && method != 8) fail(path, text(name, " packed by method ", method), "stored or deflated");
-    std::vector<uint8_t> content(bytes.begin() + static_cast<ptrdiff_t>(data),
-                                 bytes.begin() + static_cast<ptrdiff_t>(data + packed));
-    if (method == 8) content = detail::inflate_raw(path, content, unpacked);
-    if (crc32({reinterpret_cast<const char*>(content.data()), content.size()}) != sum)
+    std::vector<uint8_t> inflated;
+    std::span<const uint8_t> content = bytes.subspan(data, packed);
+    if (method == 8) content = inflated = detail::inflate(path, content, detail::Packing::zip, unpacked);
+    if (content.size() != unpacked || crc32({reinterpret_cast<const char*>(content.data()), content.size()}) != sum)
       damaged(name + " with a wrong check sum");
     if (name.ends_with(".npy")) name.resize(name.size() - 4);
     out.insert_or_assign(name, parse_npy(content, path + ", " + name));

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 
 #include "datasets/cells.h"
@@ -185,24 +184,14 @@ bool predicts_alone(const std::vector<double>& codes, const std::vector<double>&
 
 /// Names the cells of a column of numbers or dates that are neither missing nor what the column holds.
 void note_strays(const ColumnPlan& plan, const Cells& cells, const std::vector<double>& values, const TextTable& table,
-                 const std::vector<int64_t>& rows, Words& notes) {
-  int64_t count = 0, first = -1;
-  for (const int64_t row : rows) {
-    const std::string_view cell = cells[static_cast<size_t>(row)];
-    if (is_missing(cell) || !std::isnan(values[static_cast<size_t>(row)])) continue;
-    if (count++ == 0) first = row;
-  }
+                 Words& notes) {
+  size_t count = 0, first = 0;
+  for (size_t row = 0; row < cells.size(); ++row)
+    if (!is_missing(cells[row]) && std::isnan(values[row]) && count++ == 0) first = row;
   if (count > 0)
     notes.push_back(text("Column ", shown(plan.name), ": ", count, count == 1 ? " cell is no " : " cells are no ",
-                         plan.kind == Kind::date ? "date" : "number", " and taken as missing, ",
-                         table.places[static_cast<size_t>(first)], ": ", shown(cells[static_cast<size_t>(first)]),
-                         "."));
-}
-
-std::vector<int64_t> all_rows(const TextTable& table) {
-  std::vector<int64_t> rows(static_cast<size_t>(table.rows()));
-  std::iota(rows.begin(), rows.end(), int64_t{0});
-  return rows;
+                         plan.kind == Kind::date ? "date" : "number", " and taken as missing, ", table.places[first],
+                         ": ", shown(cells[first]), "."));
 }
 }  // namespace
 
@@ -241,12 +230,8 @@ Words Preparation::feature_names() const {
 }
 
 std::vector<float> Preparation::features(const TextTable& table, Words& notes) const {
-  return features(table, all_rows(table), notes);
-}
-
-std::vector<float> Preparation::features(const TextTable& table, const std::vector<int64_t>& rows, Words& notes) const {
   const size_t width = feature_names().size();
-  std::vector<float> out(rows.size() * width);
+  std::vector<float> out(static_cast<size_t>(table.rows()) * width);
   Problems problems(table.file);
   size_t at = 0, cut = 0;
   for (const ColumnPlan& plan : columns) {
@@ -262,16 +247,16 @@ std::vector<float> Preparation::features(const TextTable& table, const std::vect
         holds_values(plan.kind) ? numbers_of(table, column, plan.kind == Kind::date) : std::vector<double>{};
     std::map<std::string_view, size_t> positions;
     for (size_t i = 0; i < plan.levels.size(); ++i) positions.emplace(plan.levels[i], i);
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const std::string_view cell = cells[static_cast<size_t>(rows[i])];
-      float* to = out.data() + i * width + at;
+    for (size_t row = 0; row < cells.size(); ++row) {
+      const std::string_view cell = cells[row];
+      float* to = out.data() + row * width + at;
       bool missing = is_missing(cell);
       if (plan.kind == Kind::category) {
         const auto level = positions.find(cell);
         if (!missing && level != positions.end()) to[level->second] = 1;
         if (!missing && level == positions.end() && plan.other) to[plan.levels.size()] = 1;
       } else {
-        double value = values[static_cast<size_t>(rows[i])];
+        double value = values[row];
         if ((missing = std::isnan(value))) value = plan.median;
         const double scaled = (value - plan.mean) / plan.deviation;
         cut += std::abs(scaled) > most_deviations;
@@ -281,7 +266,7 @@ std::vector<float> Preparation::features(const TextTable& table, const std::vect
       }
       if (missing && plan.missing) to[plan.feature_names().size() - 1] = 1;
     }
-    if (holds_values(plan.kind)) note_strays(plan, cells, values, table, rows, notes);
+    if (holds_values(plan.kind)) note_strays(plan, cells, values, table, notes);
     at += plan.feature_names().size();
   }
   problems.raise();

@@ -49,9 +49,8 @@ struct Preparation {
 
   bool regression() const { return class_names.empty(); }
   Words feature_names() const;
-  /// [rows, features] of these rows, or of all. A column that the table lacks is an error that lists all of them; cells
-  /// that a column of numbers cannot take are missing values, and `notes` says where.
-  std::vector<float> features(const TextTable& table, const std::vector<int64_t>& rows, Words& notes) const;
+  /// [rows, features]. A column that the table lacks is an error that lists all of them; cells that a column of numbers
+  /// cannot take are missing values, and `notes` says where.
   std::vector<float> features(const TextTable& table, Words& notes) const;
   /// A row a column: what it holds, how much is missing, what it becomes.
   std::vector<Words> report() const;
@@ -59,6 +58,12 @@ struct Preparation {
   /// As text, for the metadata of a saved model; and back. A damaged one is an error.
   std::map<std::string, std::string> saved() const;
   static Preparation from_saved(const std::map<std::string, std::string>& entries, const std::string& file);
+};
+
+/// How the pixels of images become the numbers that a network takes.
+struct ImagePreparation {
+  int height = 0, width = 0, channels = 0;
+  double mean = 0, deviation = 1;  ///< of the training pixels in [0, 1]
 };
 
 /// What the training rows say about every column but the label and those in `left_out` (name -> why). `target` has a

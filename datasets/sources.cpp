@@ -2,11 +2,14 @@
 #include "datasets/sources.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <functional>
 #include <utility>
+
+#include "datasets/files.h"
+#include "datasets/image_folder.h"
+#include "datasets/table.h"
 
 namespace minima::datasets {
 namespace {
@@ -37,12 +40,10 @@ Split decode_digits() {
   const double mean = sum / static_cast<double>(count);
   const double deviation = std::sqrt(squares / static_cast<double>(count) - mean * mean);
 
-  const Dataset all = Dataset::from_pixels(std::move(pixels), {8, 8, 1}, digits_white, std::move(labels),
-                                           {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"})
-                          .normalise(mean, deviation);
-  std::vector<int64_t> for_test;
-  for (int64_t i = digits_for_training; i < all.size(); ++i) for_test.push_back(i);
-  return {all.take(digits_for_training), all.subset(for_test)};
+  return Dataset::from_pixels(std::move(pixels), {8, 8, 1}, digits_white, std::move(labels),
+                              {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"})
+      .normalise(mean, deviation)
+      .split_at(digits_for_training);
 }
 
 using Source = std::pair<const char*, std::function<Split(const LoadOptions&)>>;
@@ -50,13 +51,10 @@ using Source = std::pair<const char*, std::function<Split(const LoadOptions&)>>;
 const std::vector<Source>& named_sources() {
   static const std::vector<Source> sources = {
       {"digits", [](const LoadOptions&) { return digits(); }},
-      {"fashion-mnist",
-       [](const LoadOptions& o) { return fashion_mnist({.directory = o.directory, .train_limit = o.train_limit}); }},
-      {"mnist", [](const LoadOptions& o) { return mnist({.directory = o.directory, .train_limit = o.train_limit}); }},
-      {"cifar-10",
-       [](const LoadOptions& o) { return cifar10({.directory = o.directory, .train_limit = o.train_limit}); }},
-      {"cifar-100",
-       [](const LoadOptions& o) { return cifar100({.directory = o.directory, .train_limit = o.train_limit}); }},
+      {"fashion-mnist", [](const LoadOptions& o) { return fashion_mnist({.directory = o.directory}); }},
+      {"mnist", [](const LoadOptions& o) { return mnist({.directory = o.directory}); }},
+      {"cifar-10", [](const LoadOptions& o) { return cifar10({.directory = o.directory}); }},
+      {"cifar-100", [](const LoadOptions& o) { return cifar100({.directory = o.directory}); }},
       {"two-moons", [](const LoadOptions& o) { return two_moons({.seed = o.seed}); }},
       {"spirals", [](const LoadOptions& o) { return spirals({.seed = o.seed}); }},
       {"blobs", [](const LoadOptions& o) { return blobs({.seed = o.seed}); }},
@@ -66,7 +64,7 @@ const std::vector<Source>& named_sources() {
 
 /// Whether a path is a table by its name, in any case, packed or not.
 bool is_table_name(std::string path) {
-  for (char& c : path) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  path = detail::lower(path);
   if (path.ends_with(".gz")) path.resize(path.size() - 3);
   for (const char* ending : {".csv", ".tsv", ".txt", ".data"})
     if (path.ends_with(ending)) return true;
@@ -81,20 +79,9 @@ Loaded find(const std::string& name_or_path, const LoadOptions& o) {
     if (!o.label.empty())
       fail("load", text("the label column \"", o.label, "\" for the folder ", name_or_path),
            "no label: the names of the folders inside are the classes");
-    LoadedImages images = load_image_folder(name_or_path, {o.test_fraction, o.seed, o.image_size});
-    return {.split = images.split,
-            .images = images.preparation,
-            .own_test_part = images.own_test_part,
-            .notes = std::move(images.notes)};
+    return load_image_folder(name_or_path, o);
   }
-  if (is_table_name(name_or_path)) {
-    LoadedTable table =
-        load_table(name_or_path, {o.label, o.task, o.test, o.group, o.time, o.drop, o.test_fraction, o.seed});
-    return {.split = table.split,
-            .table = std::move(table.preparation),
-            .own_test_part = !o.test.empty() || !o.time.empty(),
-            .notes = std::move(table.notes)};
-  }
+  if (is_table_name(name_or_path)) return load_table(name_or_path, o);
   fail("load", text("the data set \"", name_or_path, "\""),
        joined(names()) +
            ", the path of a table (.csv, .tsv, .txt, .data, also .gz), or of a folder with a folder of images for each "

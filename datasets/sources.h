@@ -3,13 +3,10 @@
 // any data by name or path. Nothing is ever downloaded. Not here: tables (table.h), folders of images (image_folder.h).
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "datasets/dataset.h"
-#include "datasets/image_folder.h"
-#include "datasets/table.h"
+#include "datasets/loaded.h"
 
 #pragma GCC visibility push(default)
 
@@ -21,9 +18,8 @@ namespace minima::datasets {
 Split digits();
 
 struct ImageOptions {
-  std::string directory;    ///< where the files are; empty: the usual places
-  bool normalise = true;    ///< by the training images' published mean and deviation; false: pixels in [0, 1]
-  int64_t train_limit = 0;  ///< keep the first n training images only; 0 keeps all
+  std::string directory;  ///< where the files are; empty: the usual places
+  bool normalise = true;  ///< by the training images' published mean and deviation; false: pixels in [0, 1]
 };
 
 /// 60,000 + 10,000 images (28, 28, 1) in 10 classes, from the four published IDX files, gz or not.
@@ -53,26 +49,6 @@ Split two_moons(const SyntheticOptions& options = {});
 Split spirals(const SyntheticOptions& options = {});
 /// Normal clouds around one centre per class, centres evenly on a circle of radius 2; default noise 0.6.
 Split blobs(const SyntheticOptions& options = {});
-
-struct LoadOptions {
-  // for a table (table.h)
-  std::string label{}, task{}, test{}, group{}, time{};
-  std::vector<std::string> drop{};
-  std::string directory{};     ///< for data in files: where they are; empty: the usual places
-  int64_t image_size = 0;      ///< for a folder of images (image_folder.h)
-  int64_t train_limit = 0;     ///< keep the first n training samples only; 0 keeps all
-  double test_fraction = 0.2;  ///< for a table or a folder
-  uint64_t seed = 1;           ///< of a split or of synthetic data
-};
-
-/// Data, and how they became numbers: a table's columns, or the pixels of a folder's images.
-struct Loaded {
-  Split split;
-  std::optional<Preparation> table{};
-  std::optional<ImagePreparation> images{};
-  bool own_test_part = false;  ///< the test part is given, not drawn by a seed
-  Words notes{};               ///< what a user should know, a sentence each
-};
 
 /// digits, fashion-mnist, mnist, cifar-10, cifar-100, two-moons, spirals, blobs, the path of a table (.csv, .tsv, .txt,
 /// .data, each in any case and with .gz or not), or that of a folder of images (image_folder.h).

@@ -85,25 +85,19 @@ Labels read_labels(const TextTable& table, const std::string& label, const std::
          "Leave out --task regression to predict classes.");
   }
   // "2" and "2.0" are one class if all are numbers.
-  std::map<std::string_view, int32_t> by_text;
-  std::map<double, int32_t> by_number;
-  for (const std::string_view cell : cells) by_text.emplace(cell, 0);
-  std::set<double> numbers(out.values.begin(), out.values.end());
-  if (task.empty()) ask_for_task(table, label, numbers, by_text.size());
-  if (!out.values.empty()) {
-    for (size_t row = 0; row < cells.size(); ++row) by_number.emplace(out.values[row], static_cast<int32_t>(row));
-    for (auto& [number, row] : by_number) {
-      out.class_names.emplace_back(cells[static_cast<size_t>(row)]);
-      row = static_cast<int32_t>(out.class_names.size()) - 1;
+  if (task.empty())
+    ask_for_task(table, label, {out.values.begin(), out.values.end()},
+                 std::set<std::string_view>(cells.begin(), cells.end()).size());
+  const auto number_classes = [&]<class Value>(const std::vector<Value>& values) {
+    std::map<Value, int32_t> numbers;  // the first row with this value, then its class
+    for (size_t row = 0; row < values.size(); ++row) numbers.emplace(values[row], static_cast<int32_t>(row));
+    for (auto& [value, number] : numbers) {
+      out.class_names.emplace_back(cells[static_cast<size_t>(number)]);
+      number = static_cast<int32_t>(out.class_names.size()) - 1;
     }
-    for (const double value : out.values) out.classes.push_back(by_number[value]);
-  } else {
-    for (auto& [name, position] : by_text) {
-      position = static_cast<int32_t>(out.class_names.size());
-      out.class_names.emplace_back(name);
-    }
-    for (const std::string_view cell : cells) out.classes.push_back(by_text[cell]);
-  }
+    for (const Value& value : values) out.classes.push_back(numbers[value]);
+  };
+  out.values.empty() ? number_classes(cells) : number_classes(out.values);
   if (out.class_names.size() < 2)
     fail(text(table.file, ", label ", shown(label)), text("one class only, ", shown(out.class_names[0])),
          "at least two");
@@ -163,16 +157,10 @@ Positions split_by_group(const TextTable& table, const std::string& column, doub
   return out;
 }
 
-Positions split_at(int64_t train, int64_t rows) {
-  Positions out;
-  for (int64_t row = 0; row < rows; ++row) (row < train ? out.train : out.test).push_back(row);
-  return out;
-}
-
-Positions split_rows(const TextTable& table, const Labels& labels, int64_t own_rows, const TableOptions& options) {
+Positions split_rows(const TextTable& table, const Labels& labels, int64_t own_rows, const LoadOptions& options) {
   const int given = !options.test.empty() + !options.group.empty() + !options.time.empty();
   if (given > 1) fail(table.file, "more than one of --test, --group and --time", "one of them, or none");
-  if (!options.test.empty()) return split_at(own_rows, table.rows());
+  if (!options.test.empty()) return {detail::counting(0, own_rows), detail::counting(own_rows, table.rows())};
   if (!options.time.empty()) return split_by_time(table, options.time, options.test_fraction);
   if (!options.group.empty()) return split_by_group(table, options.group, options.test_fraction, options.seed);
   const bool regression = labels.class_names.empty();
@@ -180,7 +168,7 @@ Positions split_rows(const TextTable& table, const Labels& labels, int64_t own_r
                                  regression ? Words{"row"} : labels.class_names, options.test_fraction, options.seed);
 }
 
-std::map<std::string, std::string> columns_to_leave_out(const TextTable& table, const TableOptions& options) {
+std::map<std::string, std::string> columns_to_leave_out(const TextTable& table, const LoadOptions& options) {
   std::map<std::string, std::string> out;
   for (const std::string& name : options.drop) table.column(name, "--drop"), out[name] = "asked for";
   if (!options.group.empty()) out[options.group] = "it says what stays together";
@@ -197,7 +185,7 @@ TextTable read_table(const std::string& path) {
   return table;
 }
 
-LoadedTable load_table(const std::string& path, const TableOptions& options) {
+Loaded load_table(const std::string& path, const LoadOptions& options) {
   if (!options.task.empty() && options.task != "classification" && options.task != "regression")
     fail("--task", options.task, "classification or regression");
   Problems problems(path);
@@ -213,15 +201,14 @@ LoadedTable load_table(const std::string& path, const TableOptions& options) {
   Labels labels = read_labels(table, options.label, options.task, problems);
   const Positions positions = split_rows(table, labels, own_rows, options);
 
-  LoadedTable out;
+  Loaded out{.own_test_part = !options.test.empty() || !options.time.empty()};
   if (table.latin1) out.notes.push_back(path + " is not UTF-8; it was read as Latin-1.");
   const bool regression = labels.class_names.empty();
   std::vector<double> target;
   for (const int64_t row : positions.train)
     target.push_back(regression ? labels.values[static_cast<size_t>(row)] : labels.classes[static_cast<size_t>(row)]);
-  Preparation& preparation = out.preparation;
-  preparation =
-      learn(table, options.label, columns_to_leave_out(table, options), positions.train, target, regression, out.notes);
+  Preparation& preparation = out.table.emplace(learn(table, options.label, columns_to_leave_out(table, options),
+                                                     positions.train, target, regression, out.notes));
   preparation.class_names = labels.class_names;
 
   std::vector<float> values = preparation.features(table, out.notes);
@@ -243,7 +230,7 @@ LoadedTable load_table(const std::string& path, const TableOptions& options) {
     all = Dataset::from_values(std::move(values), input, std::move(labels.classes), std::move(labels.class_names));
   }
   out.split = {all.subset(positions.train), all.subset(positions.test)};
-  for (const std::string& note : detail::class_notes(out.split)) out.notes.push_back(note);
+  detail::note_classes(out.split, out.notes);
   return out;
 }
 

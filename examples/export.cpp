@@ -2,6 +2,7 @@
 //   export model.safetensors model.onnx
 #include <cstdio>
 
+#include "examples/export/onnx.h"
 #include "examples/kit/metrics.h"
 #include "examples/kit/model_file.h"
 #include "examples/kit/program.h"
@@ -24,7 +25,7 @@ int export_model(int argc, char** argv) {
   if (path.empty() || out.empty()) fail("export", "no model or no file to write", "export MODEL FILE.onnx");
   check_writable("onnx", out);
   ModelFile file = load_model(path);
-  nn::save_onnx(*file.model, file.input, out);
+  save_onnx(*file.model, file.input, out);
   std::printf("%s: input (batch, %s), output (batch, %lld)\n", out.c_str(), joined(file.input, ", ").c_str(),
               static_cast<long long>(file.outputs()));
   return 0;

@@ -2,7 +2,6 @@
 #include "nn/models.h"
 
 #include <charconv>
-#include <functional>
 
 #include "core/error.h"
 #include "nn/layers.h"

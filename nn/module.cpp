@@ -2,7 +2,6 @@
 #include "nn/module.h"
 
 #include <map>
-#include <set>
 
 #include "autograd/ops.h"
 #include "core/error.h"

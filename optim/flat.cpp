@@ -3,7 +3,6 @@
 
 #include <unordered_set>
 
-#include "autograd/variable.h"
 #include "core/ops.h"
 
 namespace minima::optim {

@@ -164,9 +164,7 @@ std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<V
   Schedule rho = kinds.wrapper ? kinds.wrapper->rho : 0;
   if (kinds.wrapper)
     if (const auto given = hyperparameters.extract("rho")) rho = given.mapped();
-  detail::check_max_gradient_norm(name, settings.max_gradient_norm);
   auto base = make_base(*kinds.base, std::move(parameters), std::move(hyperparameters));
-  base->kept().max_gradient_norm = settings.max_gradient_norm;
   if (!kinds.wrapper) return base;
   return kinds.wrapper->make(std::move(base), rho, settings.seed);
 }

@@ -32,7 +32,6 @@ std::map<std::string, double> defaults_of(const std::string& name, const std::st
 struct Settings {
   std::string base = "sgd";          ///< what is wrapped by those that perturb the weights: sgd, nesterov, adam ...
   NamedSchedules hyperparameters{};  ///< what is not named takes its default
-  double max_gradient_norm = std::numeric_limits<double>::infinity();
   uint64_t seed = 0;  ///< of what is drawn at random: along-random's directions, esam's choice of tensors
 };
 

@@ -88,7 +88,7 @@ BaseOptimizer::BaseOptimizer(const char* name, const ParameterGroups& groups,
              .buffers = {},
              .additional = {},
              .max_gradient_norm = max_gradient_norm} {
-  detail::check_max_gradient_norm(name, max_gradient_norm);
+  if (!(max_gradient_norm > 0)) fail(name, text("max_gradient_norm = ", max_gradient_norm), "a number above 0");
   for (size_t i = 0; i < groups.groups.size(); ++i)
     state_.groups.push_back(hyperparameters_of(name, groups.groups, i, hyperparameters));
   for (const char* buffer : buffers) state_.buffers.emplace_back(buffer, state_.flat.layout().zeros());
@@ -176,10 +176,6 @@ namespace detail {
 
 void refuse_moved_from(const char* optimizer) {
   fail(optimizer, "an optimizer that was moved from", "the one that it was moved into");
-}
-
-void check_max_gradient_norm(const std::string& where, double norm) {
-  if (!(norm > 0)) fail(where, text("max_gradient_norm = ", norm), "a number above 0");
 }
 
 Tensor clipped(const OptimizerState& state, const Tensor& gradient) {

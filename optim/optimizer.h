@@ -216,8 +216,6 @@ Tensor clipped(const OptimizerState& state, const Tensor& gradient);
 void run(OptimizerState& state, const FlatParameters::Run& run, const core::UpdateKernel& rule, const Tensor& gradient);
 void complete_step(OptimizerState& state);
 [[noreturn]] void refuse_moved_from(const char* optimizer);
-/// An error unless above 0.
-void check_max_gradient_norm(const std::string& where, double norm);
 }  // namespace detail
 
 template <class RuleOf>

@@ -4,6 +4,7 @@
 
 #include "examples/kit/progress.h"
 #include "examples/labs/landscape.h"
+#include "examples/labs/trajectory.h"
 
 namespace minima::examples {
 
@@ -144,7 +145,7 @@ void Landscape::follow_paths() {
   const std::vector<std::string> names{"sgd", "sam 0.1", "msam 0.5"};
   std::vector<Tensor> points;
   for (const std::string& name : names) points.insert(points.end(), find(name).path.begin(), find(name).path.end());
-  const optim::Plane plane = optim::trajectory_plane(points);
+  const optim::Plane plane = trajectory_plane(points);
   put(*model_, points.back(), problem_);
 
   Panel distances{.title = "distance from the plane", .x_title = "epoch"};
@@ -155,7 +156,7 @@ void Landscape::follow_paths() {
   double largest_ratio = 0, at_end = 0;
   for (const std::string& name : names) {
     const Trained& t = find(name);
-    const auto path = optim::losses_of_path(loss_anywhere(sample_), parameters_, plane, t.path);
+    const auto path = losses_of_path(loss_anywhere(sample_), parameters_, plane, t.path);
     Path drawn{.label = name, .style = t.setting.style, .mark_every = 1};
     Series truth{.label = name, .style = t.setting.style};
     Series seen{.label = "the plane's loss where it casts its shadow", .style = "grey", .draw = Series::Draw::dashed};

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "autograd/hessian.h"
 #include "core/ops.h"
@@ -133,18 +134,6 @@ Eigenvalue largest_eigenvalue(const LossFunction& loss, const std::vector<Variab
 
 // ---- trace
 
-namespace {
-
-TraceEstimate::Part mean_with_error(const std::vector<double>& samples) {
-  const auto n = static_cast<double>(samples.size());
-  double sum = 0, squares = 0;
-  for (const double sample : samples) sum += sample;
-  for (const double sample : samples) squares += (sample - sum / n) * (sample - sum / n);
-  return {.value = sum / n, .standard_error = std::sqrt(squares / (n - 1) / n)};
-}
-
-}  // namespace
-
 TraceEstimate hessian_trace(const LossFunction& loss, const std::vector<Variable>& parameters,
                             const TraceOptions& options) {
   if (options.samples < 2)
@@ -152,25 +141,16 @@ TraceEstimate hessian_trace(const LossFunction& loss, const std::vector<Variable
   const Trainable trainable("hessian_trace", parameters);
   const FlatHessian hessian("hessian_trace", loss, trainable);
   Generator random{options.seed};
-  const auto count = static_cast<size_t>(options.samples);
-  std::vector<double> totals(count, 0);
-  std::vector<std::vector<double>> parts(trainable.trainable().size(), std::vector<double>(count));
-  for (size_t sample = 0; sample < count; ++sample) {
+  std::vector<double> samples;
+  for (int i = 0; i < options.samples; ++i) {
     const Tensor coins = random.bernoulli({trainable.numel()}, 0.5, trainable.dtype(), trainable.device());
     const Tensor signs = core::unary(core::UnaryOp::affine, coins, 2, -1);
-    const std::vector<Tensor> z = trainable.split(signs), hz = trainable.split(hessian * signs);
-    for (size_t i = 0; i < parts.size(); ++i) {
-      parts[i][sample] = core::dot(z[i], hz[i]).item();
-      totals[sample] += parts[i][sample];
-    }
+    samples.push_back(core::dot(signs, hessian * signs).item());
   }
-  const auto [value, standard_error] = mean_with_error(totals);
-  TraceEstimate estimate{.value = value, .standard_error = standard_error, .samples = options.samples};
-  size_t next = 0;
-  for (const Variable& parameter : parameters)
-    estimate.per_parameter.push_back(parameter.requires_grad() ? mean_with_error(parts[next++])
-                                                               : TraceEstimate::Part{});
-  return estimate;
+  const double n = options.samples, mean = std::accumulate(samples.begin(), samples.end(), 0.0) / n;
+  double squares = 0;
+  for (const double sample : samples) squares += (sample - mean) * (sample - mean);
+  return {.value = mean, .standard_error = std::sqrt(squares / (n - 1) / n), .samples = options.samples};
 }
 
 // ---- single vectors

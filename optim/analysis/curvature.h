@@ -4,7 +4,7 @@
 //   model.eval();
 //   auto loss = [&] { return nn::cross_entropy(model(images), labels); };
 //   auto pairs = optim::top_eigenvalues(loss, model.parameters(), 5);
-//   auto [trace, standard_error, samples, layers] = optim::hessian_trace(loss, model.parameters());
+//   auto [trace, standard_error, samples] = optim::hessian_trace(loss, model.parameters());
 // The loss must be a function of the parameters alone, called without backward(): on a fixed sample, with the model in
 // eval mode. In training mode batch norm normalises by the sample and dropout draws another mask at every call, which
 // is another function with another curvature; and batch norm's running statistics would move with every call.
@@ -73,10 +73,6 @@ struct TraceOptions {
 struct TraceEstimate {
   double value = 0, standard_error = 0;
   int samples = 0;
-  struct Part {
-    double value = 0, standard_error = 0;
-  };
-  std::vector<Part> per_parameter{};  ///< the trace of each parameter's own block, adding up to value; frozen: 0
 };
 
 /// Hutchinson's estimator (1990): the mean of z . H z over vectors z of random signs. Its variance comes from the

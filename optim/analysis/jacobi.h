@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Eigenvalues and eigenvectors of a small symmetric matrix by Jacobi's rotations (1846): slow for large matrices,
-// accurate for all, and short. For the projected matrices of curvature.h and landscape.h, tens of rows.
+// accurate for all, and short. For small projected matrices, such as those of curvature.h: tens of rows.
 #pragma once
 
 #include <vector>

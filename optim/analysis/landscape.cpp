@@ -5,7 +5,6 @@
 
 #include "core/ops.h"
 #include "core/random.h"
-#include "optim/analysis/jacobi.h"
 #include "optim/analysis/trainable.h"
 
 namespace minima::optim {
@@ -143,84 +142,21 @@ std::vector<double> interpolation(const LossFunction& loss, const std::vector<Va
 
 // ---- planes
 
-namespace {
-
-Tensor point_on(const Plane& plane, double alpha, double beta) {
-  Tensor point = moved(plane.origin, alpha, plane.u);
-  core::add_scaled(point, beta, plane.v);
-  return point;
-}
-
-void check_same(const char* where, const Tensor& got, const Tensor& expected, const std::string& name) {
-  if (got.shape() != expected.shape() || got.dtype() != expected.dtype())
-    fail(where, text(name, " of ", name_of(got.dtype()), " ", got.shape()),
-         text(name_of(expected.dtype()), " ", expected.shape(), ", as the others"));
-}
-
-}  // namespace
-
 std::vector<double> losses_on(const LossFunction& loss, const std::vector<Variable>& parameters, const Plane& plane,
                               const std::vector<double>& alphas, const std::vector<double>& betas) {
   const Trainable trainable("losses_on", parameters);
   require_some("losses_on", "alphas", alphas);
   require_some("losses_on", "betas", betas);
   trainable.check(plane.origin);
-  const Plane moving{plane.origin, trainable.direction(plane.u), trainable.direction(plane.v)};
+  const Tensor u = trainable.direction(plane.u), v = trainable.direction(plane.v);
   Excursion excursion("losses_on", loss, trainable);
   std::vector<double> losses;
   for (const double beta : betas)
-    for (const double alpha : alphas)
-      losses.push_back(excursion.loss_at(point_on(moving, alpha, beta), text("alpha = ", alpha, ", beta = ", beta)));
+    for (const double alpha : alphas) {
+      const Tensor point = moved(moved(plane.origin, alpha, u), beta, v);
+      losses.push_back(excursion.loss_at(point, text("alpha = ", alpha, ", beta = ", beta)));
+    }
   return losses;
-}
-
-Plane trajectory_plane(const std::vector<Tensor>& points) {
-  if (points.size() < 3)
-    fail("trajectory_plane", text(points.size(), " points"), "at least 3", "Fewer do not tell which plane.");
-  std::vector<Tensor> steps;  // away from the last
-  for (size_t i = 0; i + 1 < points.size(); ++i) {
-    check_same("trajectory_plane", points[i], points.back(), text("point ", i));
-    steps.push_back(moved(points[i], -1, points.back()));
-  }
-  // The principal components of n points in many dimensions, from the n x n products between them.
-  detail::Matrix products(steps.size(), std::vector<double>(steps.size()));
-  for (size_t i = 0; i < steps.size(); ++i)
-    for (size_t j = 0; j <= i; ++j) products[i][j] = products[j][i] = core::dot(steps[i], steps[j]).item();
-  const detail::Eigensystem system = detail::symmetric_eigensystem(std::move(products));
-  if (!(system.values[1] > 1e-14 * system.values[0]))
-    fail("trajectory_plane", "points on a line", "points that span a plane");
-  const auto component = [&](size_t k) {
-    Tensor axis = scaled(steps[0], system.vectors[k][0]);
-    for (size_t i = 1; i < steps.size(); ++i) core::add_scaled(axis, system.vectors[k][i], steps[i]);
-    return scaled(axis, 1 / core::norm(axis).item());
-  };
-  return {points.back(), component(0), component(1)};
-}
-
-PlanePoint project(const Plane& plane, const Tensor& w) {
-  check_same("project", w, plane.origin, "a point");
-  Tensor rest = moved(w, -1, plane.origin);
-  const auto dot = [](const Tensor& x, const Tensor& y) { return core::dot(x, y).item(); };
-  const double uu = dot(plane.u, plane.u), uv = dot(plane.u, plane.v), vv = dot(plane.v, plane.v),
-               ur = dot(plane.u, rest), vr = dot(plane.v, rest), determinant = uu * vv - uv * uv;
-  if (!(determinant > 1e-10 * uu * vv)) fail("project", "a plane whose directions are parallel", "two different ones");
-  const double alpha = (ur * vv - vr * uv) / determinant, beta = (vr * uu - ur * uv) / determinant;
-  core::add_scaled(rest, -alpha, plane.u);
-  core::add_scaled(rest, -beta, plane.v);
-  return {.alpha = alpha, .beta = beta, .distance = core::norm(rest).item()};
-}
-
-std::vector<ProjectedPoint> losses_of_path(const LossFunction& loss, const std::vector<Variable>& parameters,
-                                           const Plane& plane, const std::vector<Tensor>& points) {
-  const Trainable trainable("losses_of_path", parameters);
-  Excursion excursion("losses_of_path", loss, trainable);
-  std::vector<ProjectedPoint> path;
-  for (size_t i = 0; i < points.size(); ++i) {
-    const PlanePoint at = project(plane, points[i]);
-    path.push_back({at, excursion.loss_at(point_on(plane, at.alpha, at.beta), text("the projection of point ", i)),
-                    excursion.loss_at(points[i], text("point ", i))});
-  }
-  return path;
 }
 
 }  // namespace minima::optim

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The loss at other weights than the present ones: sharpness at a distance, slices along a line or a plane, the way
-// between two minima, and the path of a training seen on a plane.
+// The loss at other weights than the present ones: sharpness at a distance, slices along a line or a plane, and the way
+// between two minima.
 //   model.eval();
 //   auto loss = [&] { return nn::cross_entropy(model(images), labels); };
 //   const Tensor w = optim::flat_weights(model.parameters());
@@ -64,24 +64,6 @@ struct Plane {
 /// Losses on a grid of the plane, row by row: those of all alphas at the first beta, then at the next.
 std::vector<double> losses_on(const LossFunction& loss, const std::vector<Variable>& parameters, const Plane& plane,
                               const std::vector<double>& alphas, const std::vector<double>& betas);
-
-/// The plane through the last of these points in which the others lie best: the first two principal components of their
-/// differences from it, as unit vectors (Li et al., 2018, section 7). At least three points, not on a line.
-/// Any long path has most of its variance in two principal components, a random walk's too, and looks smooth there.
-Plane trajectory_plane(const std::vector<Tensor>& points);
-
-/// The point of the plane nearest to w, by its coordinates, and how far away w is.
-struct PlanePoint {
-  double alpha, beta, distance;
-};
-PlanePoint project(const Plane& plane, const Tensor& w);
-
-/// A point of a path seen on a plane: the loss that the plane shows there, and the true one.
-struct ProjectedPoint : PlanePoint {
-  double plane_loss, loss;
-};
-std::vector<ProjectedPoint> losses_of_path(const LossFunction& loss, const std::vector<Variable>& parameters,
-                                           const Plane& plane, const std::vector<Tensor>& points);
 
 }  // namespace minima::optim
 

@@ -69,6 +69,8 @@ TEST_CASE("text that is not UTF-8 is read as Latin-1") {
   CHECK(table.latin1);
   CHECK(cells(table) == "straße|b / München|2");
   CHECK_FALSE(parse("straße,b\nMünchen,2\n").latin1);
+  CHECK(parse("a,b\n\xc0\x80,2\n").latin1);      // an overlong form
+  CHECK(parse("a,b\n\xed\xa0\x80,2\n").latin1);  // a surrogate
 }
 
 TEST_CASE("a CSV file that is wrong is refused with its file, line, and what to do") {

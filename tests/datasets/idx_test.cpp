@@ -146,13 +146,12 @@ TEST_CASE("images are normalised by the published mean and deviation") {
 TEST_CASE("a limit keeps the first training images and all test images") {
   Folder folder;
   write_family(folder, "");
-  const auto split = mnist({.directory = folder.path.string(), .train_limit = 5});
+  const auto split = load("mnist", {.directory = folder.path.string(), .train_limit = 5});
   CHECK(split.train.size() == 5);
   CHECK(split.train.labels() == std::vector<int64_t>{0, 1, 2, 3, 4});
   CHECK(split.test.size() == 4);
-  CHECK_ERROR(mnist({.directory = folder.path.string(), .train_limit = 13}),
-              "a limit of 13 training images, expected 0 (all) to 12");
-  CHECK_ERROR(mnist({.directory = folder.path.string(), .train_limit = -1}), "a limit of -1");
+  CHECK_ERROR(load("mnist", {.directory = folder.path.string(), .train_limit = 13}), "13 samples, expected 1 to 12");
+  CHECK_ERROR(load("mnist", {.directory = folder.path.string(), .train_limit = -1}), "-1 samples");
 }
 
 TEST_CASE("MINIMA_DATA is searched before ./data, and that before the user's and the system's folders") {

@@ -204,12 +204,12 @@ TEST_CASE("images of different sizes get one: the shorter side resized, the cent
   Folder folder;
   fill(folder);
   folder.write("data/dog/wide.png", gray_png(1, 90, 30));
-  const LoadedImages usual = load_image_folder(folder.file("data"));
+  const Loaded usual = load_image_folder(folder.file("data"));
   CHECK(usual.split.train.input_shape() == Shape{64, 64, 1});
   CHECK(test::contains(joined(usual.notes), "3 to 90 pixels a side: the shorter side is resized to 64"));
-  const LoadedImages small = load_image_folder(folder.file("data"), {.size = 8});
+  const Loaded small = load_image_folder(folder.file("data"), {.image_size = 8});
   CHECK(small.split.train.input_shape() == Shape{8, 8, 1});
-  CHECK_ERROR(load_image_folder(folder.file("data"), {.size = 5000}), "[--image-size] got 5000");
+  CHECK_ERROR(load_image_folder(folder.file("data"), {.image_size = 5000}), "[--image-size] got 5000");
 }
 
 TEST_CASE("resizing keeps a flat image flat, averages where it shrinks, and takes the centre") {
@@ -234,10 +234,10 @@ TEST_CASE("what is transparent is blended with white, and that is said") {
   for (int i = 0; i < 4; ++i)
     folder.write(text("data/", i % 2 ? "a" : "b", "/", i, ".png"),
                  png(2, 2, PNG_FORMAT_GA, {0, 255, 0, 0, 0, 128, 255, 0}));
-  const LoadedImages images = load_image_folder(folder.file("data"));
+  const Loaded images = load_image_folder(folder.file("data"));
   CHECK(test::contains(joined(images.notes), "4 images have transparent parts, blended with white."));
   const std::vector<double> x = sample(images.split.train, 0);
-  const auto pixel = [&](size_t i) { return 255 * (x[i] * images.preparation.deviation + images.preparation.mean); };
+  const auto pixel = [&](size_t i) { return 255 * (x[i] * images.images->deviation + images.images->mean); };
   CHECK_CLOSE((std::vector<double>{pixel(0), pixel(1), pixel(2), pixel(3)}), (std::vector<double>{0, 255, 127, 255}),
               {.atol = 1e-3});
 }
@@ -263,7 +263,7 @@ TEST_CASE("a camera's note which way is up is followed, in all eight ways and bo
       folder.write(
           text("data/", name, ".jpg"),
           plain.substr(0, 2) + exif + jpg(16, 8, TJPF_GRAY, noise(16, 8, 1, static_cast<uint64_t>(name[2]))).substr(2));
-    const LoadedImages images = load_image_folder(folder.file("data"));
+    const Loaded images = load_image_folder(folder.file("data"));
     CHECK(images.split.train.input_shape() == Shape{16, 8, 1});
     CHECK(test::contains(joined(images.notes), "4 images were turned upright"));
   }
@@ -277,7 +277,7 @@ TEST_CASE("a jpg whose spectral selection is unusual is read as every viewer rea
   Folder folder;
   fill(folder);
   folder.write("data/dog/phone.jpg", bytes);
-  CHECK(load_image_folder(folder.file("data"), {.size = 8}).split.train.size() == 7);
+  CHECK(load_image_folder(folder.file("data"), {.image_size = 8}).split.train.size() == 7);
 }
 
 TEST_CASE("folders train and test inside are the two parts") {
@@ -287,7 +287,7 @@ TEST_CASE("folders train and test inside are the two parts") {
     folder.write(text("data/Train/dog/", i, ".png"), gray_png(50 + i));
   }
   folder.write("data/test/dog/0.png", gray_png(90));
-  const LoadedImages images = load_image_folder(folder.file("data"));
+  const Loaded images = load_image_folder(folder.file("data"));
   CHECK(images.split.train.size() == 6);
   CHECK(images.split.test.labels() == std::vector<int64_t>{1});
   CHECK(test::contains(joined(images.notes), "No test sample is of class \"cat\""));
@@ -310,8 +310,8 @@ TEST_CASE("all that is wrong with a folder is in one message") {
 TEST_CASE("one image can be read as the model that was trained on a folder takes it") {
   Folder folder;
   fill(folder);
-  const LoadedImages images = load_image_folder(folder.file("data"));
-  const std::vector<float> one = read_image(folder.file("data/cat/0.png"), images.preparation);
+  const Loaded images = load_image_folder(folder.file("data"));
+  const std::vector<float> one = read_image(folder.file("data/cat/0.png"), *images.images);
   int found = 0;
   for (const Dataset& part : {images.split.train, images.split.test})
     for (int64_t i = 0; i < part.size(); ++i) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "datasets/table.h"
 #include "tests/check.h"
 #include "tests/datasets/files_for_tests.h"
 
@@ -119,9 +120,8 @@ TEST_CASE("load passes its options on to a CSV file") {
   std::string table = "a,b\n";
   for (int i = 0; i < 20; ++i) table += text(3 * i, ",", i % 2, "\n");
   const LoadOptions options{.label = "b", .test_fraction = 0.5, .seed = 4};
-  const TableOptions same{.label = "b", .test_fraction = 0.5, .seed = 4};
   const std::string path = folder.write("t.csv", table);
-  CHECK_SAME_BITS(load(path, options).test.all().x, load_table(path, same).split.test.all().x);
+  CHECK_SAME_BITS(load(path, options).test.all().x, load_table(path, options).split.test.all().x);
   CHECK_ERROR(load(path), "no name for the label");
 }
 

@@ -24,21 +24,21 @@ std::string two_classes(int rows) {
   return out;
 }
 
-LoadedTable loaded(const std::string& bytes, TableOptions options = {.label = "y"}) {
+Loaded loaded(const std::string& bytes, LoadOptions options = {.label = "y"}) {
   Folder folder;
   return load_table(folder.write("t.csv", bytes), options);
 }
 
 /// What a column became, in words.
-std::string becomes(const LoadedTable& table, const std::string& column) {
-  for (const Words& row : table.preparation.report())
+std::string becomes(const Loaded& table, const std::string& column) {
+  for (const Words& row : table.table->report())
     if (row[0] == column) return row[3];
   return "no such column";
 }
 
 /// The values of one feature over all samples, training ones first.
-std::vector<double> feature(const LoadedTable& table, const std::string& name) {
-  const Words names = table.preparation.feature_names();
+std::vector<double> feature(const Loaded& table, const std::string& name) {
+  const Words names = table.table->feature_names();
   const auto at = std::find(names.begin(), names.end(), name) - names.begin();
   REQUIRE(at < std::ssize(names));
   std::vector<double> out;
@@ -102,7 +102,7 @@ TEST_CASE("dates are read in the usual orders, and text that is no date is none"
 // ---- columns
 
 TEST_CASE("columns of numbers are standardised by the training part, constant ones left out") {
-  const LoadedTable table = loaded(two_classes(50), {.label = "kind"});
+  const Loaded table = loaded(two_classes(50), {.label = "kind"});
   CHECK(table.split.train.size() == 40);
   CHECK(table.split.test.size() == 10);
   CHECK(table.split.train.input_shape() == Shape{1});
@@ -122,7 +122,7 @@ TEST_CASE("columns of numbers are standardised by the training part, constant on
 }
 
 TEST_CASE("large offsets do not spoil standardising, which is done in double") {
-  const LoadedTable table = loaded(rows([](int i) { return std::to_string(1000000000 + 3 * i); }));
+  const Loaded table = loaded(rows([](int i) { return std::to_string(1000000000 + 3 * i); }));
   const std::vector<double> values = feature(table, "x");
   CHECK(std::set<double>(values.begin(), values.end()).size() == 40);
 }
@@ -149,21 +149,21 @@ TEST_CASE("columns without use are left out and named with the reason") {
 }
 
 TEST_CASE("text is a category: one feature a value, those of many in others together") {
-  const LoadedTable few = loaded(rows([](int i) { return std::string(i % 4 == 0 ? "red" : "blue"); }));
-  CHECK(few.preparation.feature_names() == Words{"x = blue", "x = red", "z"});
+  const Loaded few = loaded(rows([](int i) { return std::string(i % 4 == 0 ? "red" : "blue"); }));
+  CHECK(few.table->feature_names() == Words{"x = blue", "x = red", "z"});
   const std::vector<double> red = feature(few, "x = red"), blue = feature(few, "x = blue");
   CHECK(std::count(red.begin(), red.end(), 1) == 10);
   for (size_t i = 0; i < 40; ++i) CHECK(red[i] + blue[i] == 1);
 
-  const LoadedTable many = loaded(rows([](int i) { return text("v", i < 300 ? i % 5 : i % 90); }, 600));
-  const Words names = many.preparation.feature_names();
+  const Loaded many = loaded(rows([](int i) { return text("v", i < 300 ? i % 5 : i % 90); }, 600));
+  const Words names = many.table->feature_names();
   CHECK(std::count_if(names.begin(), names.end(), [](const std::string& n) { return n.starts_with("x = "); }) == 20);
   const std::vector<double> others = feature(many, "x is another");
   CHECK(std::count(others.begin(), others.end(), 1) > 150);
 }
 
 TEST_CASE("missing numbers are the training median with an indicator, missing categories one of their own") {
-  const LoadedTable table = loaded(rows([](int i) { return i % 10 == 3 ? "NA" : std::to_string(i % 7 * 1.5); }));
+  const Loaded table = loaded(rows([](int i) { return i % 10 == 3 ? "NA" : std::to_string(i % 7 * 1.5); }));
   const std::vector<double> x = feature(table, "x"), missing = feature(table, "x is missing");
   CHECK(std::count(missing.begin(), missing.end(), 1) == 4);
   std::set<double> where_missing;
@@ -172,31 +172,29 @@ TEST_CASE("missing numbers are the training median with an indicator, missing ca
   CHECK(where_missing.size() == 1);
   CHECK(std::abs(*where_missing.begin()) < 0.5);  // near the middle of what is standardised
   for (const char* word : {"", "nan", "NaN", "?", "null", "n/a"}) {
-    const LoadedTable text_table = loaded(rows([&](int i) {
-      return std::string(i % 8 == 0 ? word : i % 3 ? "a" : "b");
-    }));
+    const Loaded text_table = loaded(rows([&](int i) { return std::string(i % 8 == 0 ? word : i % 3 ? "a" : "b"); }));
     const std::vector<double> none = feature(text_table, "x is missing");
     CHECK(std::count(none.begin(), none.end(), 1) == 5);
   }
 }
 
 TEST_CASE("a few cells that are no number are taken as missing, and named") {
-  const LoadedTable table = loaded(rows([](int i) { return i == 17 ? "about 3" : std::to_string(i % 7); }));
+  const Loaded table = loaded(rows([](int i) { return i == 17 ? "about 3" : std::to_string(i % 7); }));
   CHECK(test::contains(joined(table.notes),
                        "Column \"x\": 1 cell is no number and taken as missing, line 19: \"about 3\""));
 }
 
 TEST_CASE("dates become days, and their place in the year where they span more than one") {
-  const LoadedTable year = loaded(rows([](int i) { return text("2020-03-", i % 28 + 1 < 10 ? "0" : "", i % 28 + 1); }));
-  CHECK(year.preparation.feature_names()[0] == "x");
-  CHECK(year.preparation.feature_names()[1] == "z");
-  const LoadedTable more = loaded(rows([](int i) { return text(1 + i % 12, "/15/", 2000 + i); }));
-  CHECK(more.preparation.feature_names()[1] == "x (sine of the year)");
+  const Loaded year = loaded(rows([](int i) { return text("2020-03-", i % 28 + 1 < 10 ? "0" : "", i % 28 + 1); }));
+  CHECK(year.table->feature_names()[0] == "x");
+  CHECK(year.table->feature_names()[1] == "z");
+  const Loaded more = loaded(rows([](int i) { return text(1 + i % 12, "/15/", 2000 + i); }));
+  CHECK(more.table->feature_names()[1] == "x (sine of the year)");
   for (const double value : feature(more, "x (cosine of the year)")) CHECK(std::abs(value) <= 1);
 }
 
 TEST_CASE("values far from the training rows are cut, and said") {
-  const LoadedTable table = loaded(rows([](int i) { return i == 5 ? "1e30" : std::to_string(i % 7); }, 400));
+  const Loaded table = loaded(rows([](int i) { return i == 5 ? "1e30" : std::to_string(i % 7); }, 400));
   for (const double value : feature(table, "x")) CHECK(std::abs(value) <= 10);
   CHECK(test::contains(joined(table.notes), "cut to that"));
 }
@@ -207,11 +205,11 @@ TEST_CASE("nothing about columns is learnt from the test part") {
   const auto with = [&](const std::string& cell) {
     return load_table(train, {.label = "y", .test = folder.write("test.csv", "y,x,z\np," + cell + ",3\nq,2,4\n")});
   };
-  const LoadedTable plain = with("3"), wild = with("1e20"), odd = with("what");
+  const Loaded plain = with("3"), wild = with("1e20"), odd = with("what");
   CHECK_SAME_BITS(plain.split.train.all().x, wild.split.train.all().x);
   CHECK_SAME_BITS(plain.split.train.all().x, odd.split.train.all().x);
   CHECK(plain.split.test.size() == 2);
-  CHECK(plain.preparation.saved() == wild.preparation.saved());
+  CHECK(plain.table->saved() == wild.table->saved());
   CHECK(test::contains(joined(odd.notes), "test.csv, line 2: \"what\""));
 }
 
@@ -221,15 +219,15 @@ TEST_CASE("each file's numbers are read as that file writes them, and text among
   const auto with = [&](const std::string& bytes) {
     return load_table(train, {.label = "y", .test = folder.write("test.csv", bytes)});
   };
-  const LoadedTable points = with("x,z,y\n3.25,3,p\n1.25,4,q\n"), commas = with("x;z;y\n3,25;3;p\n1,25;4;q\n");
+  const Loaded points = with("x,z,y\n3.25,3,p\n1.25,4,q\n"), commas = with("x;z;y\n3,25;3;p\n1,25;4;q\n");
   CHECK_SAME_BITS(points.split.train.all().x, commas.split.train.all().x);
   CHECK_SAME_BITS(points.split.test.all().x, commas.split.test.all().x);
-  const LoadedTable words = with("x,z,y\n\"see 3,5 or 1.5\",3,p\n1.25,4,q\n");
+  const Loaded words = with("x,z,y\n\"see 3,5 or 1.5\",3,p\n1.25,4,q\n");
   CHECK_SAME_BITS(points.split.train.all().x, words.split.train.all().x);
   Words notes;
   const TextTable other = read_table(folder.write("new.csv", "z;x\n3;3,25\n4;1,25\n"));
   const std::vector<double> expected = points.split.test.all().x.to_vector<double>();
-  const std::vector<float> got = points.preparation.features(other, notes);
+  const std::vector<float> got = points.table->features(other, notes);
   CHECK_CLOSE(std::vector<double>(got.begin(), got.end()), expected, {.rtol = 0, .atol = 0});
 }
 
@@ -237,17 +235,17 @@ TEST_CASE("labels of a new table are numbered as the training labels, unknown an
   Folder folder;
   std::string bytes = "x,y\n";
   for (int i = 0; i < 40; ++i) bytes += text((i * 7) % 13, ",", i % 2 ? "10" : "9", "\n");
-  const LoadedTable table = loaded(bytes);
+  const Loaded table = loaded(bytes);
   const TextTable other = read_table(folder.write("new.csv", "y;x\n9,0;1\n10;2\n11;3\n;4\nnine;5\n"));
-  CHECK(labels_of(other, table.preparation) == std::vector<double>{0, 1, -1, -1, -1});
+  CHECK(labels_of(other, *table.table) == std::vector<double>{0, 1, -1, -1, -1});
 }
 
 TEST_CASE("a column that alone predicts the label is named") {
-  const LoadedTable leaking = loaded(rows([](int i) { return std::to_string(i % 2 ? 10 + i : -i); }, 100));
+  const Loaded leaking = loaded(rows([](int i) { return std::to_string(i % 2 ? 10 + i : -i); }, 100));
   CHECK(test::contains(joined(leaking.notes), "Column \"x\" alone predicts the label"));
   CHECK(test::contains(joined(loaded(rows([](int i) { return std::string(i % 2 ? "one" : "two"); }, 100)).notes),
                        "alone predicts"));
-  const LoadedTable sound = loaded(rows([](int i) { return std::to_string((i * 13) % 29); }, 100));
+  const Loaded sound = loaded(rows([](int i) { return std::to_string((i * 13) % 29); }, 100));
   CHECK_FALSE(test::contains(joined(sound.notes), "predict"));
 }
 
@@ -259,14 +257,14 @@ TEST_CASE("a preparation that was saved and read again is the same, and one that
     quoted += text(i % 9 == 0 ? "" : text("\"it's, ", i % 4, "\""), ",", i % 10 ? std::to_string(i / 3.0) : "NA", ",",
                    1990 + i, "-05-06,", i % 2, "\n");
   const std::string path = folder.write("t.csv", quoted);
-  const LoadedTable table = load_table(path, {.label = "y"});
-  const Preparation read = Preparation::from_saved(table.preparation.saved(), "model");
-  CHECK(read.saved() == table.preparation.saved());
+  const Loaded table = load_table(path, {.label = "y"});
+  const Preparation read = Preparation::from_saved(table.table->saved(), "model");
+  CHECK(read.saved() == table.table->saved());
   Words notes;
   const TextTable cells = read_table(path);
-  CHECK(read.features(cells, notes) == table.preparation.features(cells, notes));
+  CHECK(read.features(cells, notes) == table.table->features(cells, notes));
   CHECK(labels_of(cells, read)[1] == 1);
-  auto damaged = table.preparation.saved();
+  auto damaged = table.table->saved();
   damaged["columns.1.mean"] = "much";
   CHECK_ERROR(Preparation::from_saved(damaged, "model"), "[model] got \"much\" as \"columns.1.mean\"");
   damaged.erase("columns.1.mean");
@@ -305,7 +303,7 @@ TEST_CASE("a label of many numbers or very many texts asks for the task") {
   for (int i = 0; i < 60; ++i) bytes += many(i);
   CHECK_ERROR(loaded(bytes), "label \"y\"] got 60 different numbers, 0 to 73.75");
   CHECK_ERROR(loaded(bytes), "--task regression");
-  const LoadedTable table = loaded(bytes, {.label = "y", .task = "regression"});
+  const Loaded table = loaded(bytes, {.label = "y", .task = "regression"});
   CHECK(table.split.train.has_targets());
   CHECK(table.split.train.classes() == 0);
   CHECK(table.split.train.size() == 48);
@@ -336,13 +334,13 @@ TEST_CASE("a label that is not there is refused with the columns that are") {
 // ---- splits
 
 TEST_CASE("the random split is a function of the seed, and a class of one row trains") {
-  const TableOptions one{.label = "kind", .test_fraction = 0.5, .seed = 1},
+  const LoadOptions one{.label = "kind", .test_fraction = 0.5, .seed = 1},
       two{.label = "kind", .test_fraction = 0.5, .seed = 2};
   const std::string plain = two_classes(50);
   CHECK_SAME_BITS(loaded(plain, one).split.test.all().x, loaded(plain, one).split.test.all().x);
   CHECK(loaded(plain, one).split.test.all().x.to_vector<double>() !=
         loaded(plain, two).split.test.all().x.to_vector<double>());
-  const LoadedTable rare = loaded(plain + "50,rare,7\n", {.label = "kind"});
+  const Loaded rare = loaded(plain + "50,rare,7\n", {.label = "kind"});
   CHECK(rare.split.train.size() == 41);
   CHECK(test::contains(joined(rare.notes), "No test sample is of class \"rare\""));
 }
@@ -351,7 +349,7 @@ TEST_CASE("rows of a group stay together, and the column of groups is no feature
   std::string bytes = "g,x,y\n";
   for (int i = 0; i < 100; ++i) bytes += text("g", i / 5, ",", (i * 7) % 31, i % 2 ? ",p\n" : ",q\n");
   for (uint64_t seed = 1; seed < 6; ++seed) {
-    const LoadedTable table = loaded(bytes, {.label = "y", .group = "g", .seed = seed});
+    const Loaded table = loaded(bytes, {.label = "y", .group = "g", .seed = seed});
     CHECK(table.split.test.size() == 20);
     CHECK(table.split.test.size() % 5 == 0);
     CHECK(test::contains(becomes(table, "g"), "stays together"));
@@ -359,7 +357,7 @@ TEST_CASE("rows of a group stay together, and the column of groups is no feature
   // x tells the group here, so that no value is in both parts.
   std::string telling = "g,x,y\n";
   for (int i = 0; i < 100; ++i) telling += text("g", i / 5, ",", i / 5 * 2 + i % 2, i % 2 ? ",p\n" : ",q\n");
-  const LoadedTable table = loaded(telling, {.label = "y", .group = "g"});
+  const Loaded table = loaded(telling, {.label = "y", .group = "g"});
   const std::vector<double> x = feature(table, "x");
   const std::set<double> in_train(x.begin(), x.begin() + 80);
   for (size_t i = 80; i < 100; ++i) CHECK(in_train.count(x[i]) == 0);
@@ -371,7 +369,7 @@ TEST_CASE("with a time, the latest rows test") {
   for (int i = 0; i < 100; ++i)
     bytes +=
         text("2020-01-01 ", i / 60 + 10, ":", i % 60 < 10 ? "0" : "", i % 60, ",", 100 - i, i % 2 ? ",p\n" : ",q\n");
-  const LoadedTable table = loaded(bytes, {.label = "y", .time = "day"});
+  const Loaded table = loaded(bytes, {.label = "y", .time = "day"});
   const std::vector<double> x = feature(table, "x");
   CHECK(*std::max_element(x.begin() + 80, x.end()) < *std::min_element(x.begin(), x.begin() + 80));
   CHECK_ERROR(loaded("day,x,y\nlater,1,p\n2,2,q\n", {.label = "y", .time = "day"}),
@@ -385,7 +383,7 @@ TEST_CASE("a test file may have its columns in another order, and must have them
   Folder folder;
   const std::string train = folder.write("a.csv", rows([](int i) { return std::to_string(i % 7); }));
   const std::string test_file = folder.write("b.csv", "extra;y;z;x\n0;p;1;2\n0;q;3;4\n0;new;3;4\n");
-  const LoadedTable table = load_table(train, {.label = "y", .test = test_file});
+  const Loaded table = load_table(train, {.label = "y", .test = test_file});
   CHECK(table.split.train.size() == 40);
   CHECK(table.split.test.size() == 3);
   CHECK(test::contains(joined(table.notes), "No training sample is of class \"new\""));

@@ -4,10 +4,10 @@
 #include "autograd/mode.h"
 #include "core/random.h"
 #include "datasets/npy.h"
+#include "examples/export/onnx.h"
 #include "nn/batch_norm.h"
 #include "nn/layers.h"
 #include "nn/models.h"
-#include "nn/onnx.h"
 
 using namespace minima;
 
@@ -24,7 +24,7 @@ void write(const std::string& folder, std::string name, nn::Module& model, const
   model.eval();
   NoGrad no_grad;
   const Tensor x = random.normal(batch, 0, 1);
-  nn::save_onnx(model, input, folder + "/" + name + ".onnx");
+  examples::save_onnx(model, input, folder + "/" + name + ".onnx");
   datasets::save_npy(x, folder + "/" + name + ".x.npy");
   datasets::save_npy(model(x).value(), folder + "/" + name + ".y.npy");
 }
@@ -40,11 +40,18 @@ int main(int argc, char** argv) {
   }
   nn::AnyModule table = nn::make_model("mlp:20,10", {7}, 3);
   write(argv[1], "table", *table, {7});
-  nn::Sequential layers{nn::Conv2d{3, 8, 3, {.stride = 2, .padding = 1}}, nn::BatchNorm2d{8}, nn::GELU{},
+  nn::Sequential layers{nn::Conv2d{3, 8, 3, {.stride = 2, .padding = 1}},
+                        nn::BatchNorm2d{8},
+                        nn::GELU{},
                         nn::AvgPool2d{3, {.stride = 2, .padding = 1}},
                         nn::Residual{nn::Sequential{nn::Conv2d{8, 8, 3, {.padding = 1, .bias = false}}, nn::Tanh{}}},
-                        nn::MaxPool2d{3, {.stride = 1, .padding = 1}}, nn::Flatten{}, nn::Linear{8 * 4 * 4, 12},
-                        nn::LayerNorm{12}, nn::Sigmoid{}, nn::Dropout{0.5}, nn::Linear{12, 4, {.bias = false}}};
+                        nn::MaxPool2d{3, {.stride = 1, .padding = 1}},
+                        nn::Flatten{},
+                        nn::Linear{8 * 4 * 4, 12},
+                        nn::LayerNorm{12},
+                        nn::Sigmoid{},
+                        nn::Dropout{0.5},
+                        nn::Linear{12, 4, {.bias = false}}};
   write(argv[1], "layers", layers, {16, 16, 3});
   return 0;
 }

@@ -1,5 +1,4 @@
-// SPDX-License-Identifier: MIT
-#include "nn/onnx.h"
+#include "examples/export/onnx.h"
 
 #include "autograd/mode.h"
 #include "core/file.h"
@@ -9,8 +8,10 @@
 #include "nn/layers.h"
 #include "nn/resnet.h"
 
-namespace minima::nn {
+namespace minima::examples {
 namespace {
+
+using namespace nn;
 
 // ---- protocol buffers, as ONNX uses them: fields of a number and a value, one after the other
 
@@ -203,7 +204,8 @@ std::string Graph::add(Module& module, const std::string& x) {
   if (dynamic_cast<Tanh*>(&module)) return node("Tanh", {x});
   if (dynamic_cast<Sigmoid*>(&module)) return node("Sigmoid", {x});
   if (dynamic_cast<Identity*>(&module) || dynamic_cast<Dropout*>(&module)) return x;
-  fail("save_onnx", "the layer " + module.describe(), "one of minima's own", "Its nodes must be added in nn/onnx.cpp.");
+  fail("save_onnx", "the layer " + module.describe(), "one of minima's own",
+       "Its nodes must be added in examples/export/onnx.cpp.");
 }
 }  // namespace
 
@@ -234,4 +236,4 @@ void save_onnx(Module& model, const Shape& input, const std::string& path) {
   write_file_atomically(path, file.bytes.data(), file.bytes.size());
 }
 
-}  // namespace minima::nn
+}  // namespace minima::examples

@@ -1,6 +1,6 @@
 // ONNX files: every shipped model can be written, and an unknown layer is refused. That ONNX Runtime computes the same:
 // onnx_check.py.
-#include "nn/onnx.h"
+#include "examples/export/onnx.h"
 
 #include "nn/checkpoint.h"
 #include "nn/models.h"
@@ -9,6 +9,7 @@
 
 using namespace minima;
 using namespace minima::nn;
+using examples::save_onnx;
 
 TEST_CASE("every shipped model can be written as ONNX, and stays as it is") {
   test::TemporaryFolder folder;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks ONNX export against ONNX Runtime (pip install onnxruntime onnx numpy; not part of CI).
 
-  tests/nn/onnx_check.py build/bin/onnx_sample
+  tests/examples/export/onnx_check.py build/bin/onnx_sample
 
 The program writes every shipped model as ONNX, with inputs and minima's outputs as .npy.
 """
