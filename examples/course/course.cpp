@@ -7,6 +7,7 @@
 //   course mystery --student NAME --seed S | course collect DIR          for the instructor (docs/teaching)
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -69,7 +70,13 @@ int start(const Words& words) {
   write_text(folder + "/9-a-comparison/comparison.md", repository_text("examples/course/comparison.md"));
   for (const Page& page : pages())
     if (!page.answers_wanted.empty()) write_text(folder + "/answers/" + page.name + ".md", answer_sheet(page));
-  write_text(folder + "/README.md", repository_text("docs/course/README.md"));
+  std::string readme = repository_text("docs/course/README.md");
+  for (const Assignment& a : assignments()) {  // each page lies in its folder here
+    const std::string page = "](" + a.folder + ".md)";
+    if (const size_t at = readme.find(page); at != std::string::npos)
+      readme.replace(at, page.size(), "](" + a.folder + "/README.md)");
+  }
+  write_text(folder + "/README.md", readme);
   Ledger::create(folder, student);  // last: what is half made is no workspace
   std::printf("The workspace is %s: read its README.md, and go on in that folder.\n", folder.c_str());
   return 0;
@@ -255,7 +262,10 @@ int mystery(const Words& words) {
     std::printf("%s\n", wrapped(answer_of(student, seed)).c_str());
     return 0;
   }
-  if (to.empty()) to = "mystery-" + student;
+  if (to.empty()) {
+    to = "mystery-" + student;
+    std::replace(to.begin(), to.end(), '/', '-');
+  }
   if (fs::exists(to) && !fs::is_empty(to))
     fail("course mystery", "the folder " + to + ", in which there is something", "a new or an empty one");
   write_mystery(fault_of(student, seed), to);

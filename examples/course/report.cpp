@@ -74,18 +74,67 @@ void add_page(const Page& page, const std::string& workspace, const Ledger& ledg
   out += answers.empty() ? "*No answers.*\n" : "Answers:\n\n" + answers;
 }
 
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+/// A cell of the table. A name that a spreadsheet would take for a formula gets an apostrophe before it.
+std::string csv_cell(std::string text) {
+  if (!text.empty() && std::string("=+-@").find(text[0]) != std::string::npos) text.insert(0, "'");
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
   std::string out = "\"";
   for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
   return out + "\"";
 }
 
-/// Graded anew; what was not touched is not built.
-std::string points_anew(const Assignment& assignment, const std::string& workspace) {
+/// Graded anew; what was not touched is not built. Why nothing could be checked is added to `problems`.
+int points_anew(const Assignment& assignment, const std::string& workspace, std::vector<std::string>& problems) {
   const std::string folder = workspace + "/" + assignment.folder;
-  if (untouched(assignment, folder)) return "0";
-  return std::to_string(grade(assignment, folder, scratch_of(workspace)).points());
+  if (untouched(assignment, folder)) return 0;
+  const Grade grade = course::grade(assignment, folder, scratch_of(workspace));
+  if (!grade.problem.empty())
+    problems.push_back(text("assignment ", assignment.number, ": ", grade.problem.substr(0, grade.problem.find('\n'))));
+  return grade.points();
+}
+
+/// The workspaces: folders in `parent`, or one level deeper, as archives unpack. A folder without one is among them.
+std::vector<fs::path> submissions_in(const std::string& parent) {
+  std::vector<fs::path> all;
+  const auto is_workspace = [](const fs::path& path) { return fs::is_regular_file(path / "course.ledger"); };
+  for (const auto& entry : fs::directory_iterator(parent)) {
+    if (!entry.is_directory()) continue;
+    const size_t before = all.size();
+    if (!is_workspace(entry.path()))
+      for (const auto& inner : fs::directory_iterator(entry.path()))
+        if (inner.is_directory() && is_workspace(inner.path())) all.push_back(inner.path());
+    if (all.size() == before) all.push_back(entry.path());
+  }
+  if (std::none_of(all.begin(), all.end(), is_workspace))
+    fail("course collect", "no workspace in " + parent, "folders with a course.ledger, one a student");
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+/// What the table says of one submission, from the student's name to the problems.
+std::string graded_row(const std::string& workspace, const std::string& folder,
+                       const std::vector<const Assignment*>& chosen, const std::string& seed) {
+  const Ledger ledger(workspace);
+  std::vector<std::string> missing, problems;
+  std::string out = csv_cell(ledger.student()) + "," + csv_cell(folder);
+  int total = 0;
+  for (const Assignment* a : chosen) {
+    const int points = points_anew(*a, workspace, problems);
+    total += points;
+    out += text(",", points);
+  }
+  out += text(",", total, ",");
+  const bool mystery = fs::exists(workspace + "/mystery");
+  if (mystery) {
+    const Grade grade = grade_mystery(workspace + "/mystery", scratch_of(workspace));
+    if (!grade.problem.empty()) problems.push_back("mystery: " + grade.problem.substr(0, grade.problem.find('\n')));
+    out += std::to_string(grade.points());
+  }
+  out += text(",", mystery && !seed.empty() ? text(fault_of(ledger.student(), seed)) : std::string());
+  report_text(workspace, missing);
+  return out + text(",", ledger.of("hint").size(), ",", ledger.of("prediction").size(), ",", ledger.of("lab").size(),
+                    ",", ledger.intact() ? "intact" : "CHANGED", ",", missing.size(), ",",
+                    csv_cell(joined(problems, "; ")));
 }
 
 }  // namespace
@@ -164,38 +213,24 @@ void write_report(const std::string& workspace) {
 }
 
 std::string collected(const std::string& parent, const std::vector<int>& only, const std::string& seed) {
-  std::vector<fs::path> workspaces;
-  for (const auto& entry : fs::directory_iterator(parent))
-    if (fs::is_regular_file(entry.path() / "course.ledger")) workspaces.push_back(entry.path());
-  if (workspaces.empty())
-    fail("course collect", "no workspace in " + parent, "folders with a course.ledger, one a student");
-  std::sort(workspaces.begin(), workspaces.end());
+  const std::vector<fs::path> submissions = submissions_in(parent);
   std::vector<const Assignment*> chosen;
   for (const Assignment& a : assignments())
     if (only.empty() || std::find(only.begin(), only.end(), a.number) != only.end()) chosen.push_back(&a);
 
   std::string out = "student,folder";
   for (const Assignment* a : chosen) out += text(",assignment ", a->number);
-  out += ",total,mystery claims,mystery fault,hints,predictions,labs run,ledger,missing\n";
-  for (const fs::path& path : workspaces) {
-    const std::string workspace = path.string();
-    std::fprintf(stderr, "%s\n", workspace.c_str());
-    const Ledger ledger(workspace);
-    out += csv_cell(ledger.student()) + "," + csv_cell(path.filename().string());
-    int total = 0;
-    for (const Assignment* a : chosen) {
-      const std::string points = points_anew(*a, workspace);
-      total += std::atoi(points.c_str());
-      out += "," + points;
+  out += ",total,mystery claims,mystery fault,hints,predictions,labs run,ledger,missing,problem\n";
+  for (const fs::path& path : submissions) {
+    const std::string folder = path.lexically_relative(parent).string();
+    std::fprintf(stderr, "%s\n", path.c_str());
+    try {
+      out += graded_row(path.string(), folder, chosen, seed);
+    } catch (const std::exception& error) {  // it costs this row only
+      std::fprintf(stderr, "%s\n", error.what());
+      out += "," + csv_cell(folder) + std::string(chosen.size() + 9, ',') + csv_cell(error.what());
     }
-    const bool mystery = fs::exists(path / "mystery");
-    out += text(",", total, ",",
-                mystery ? text(grade_mystery(workspace + "/mystery", scratch_of(workspace)).points()) : std::string());
-    out += text(",", mystery && !seed.empty() ? text(fault_of(ledger.student(), seed)) : std::string());
-    std::vector<std::string> missing;
-    report_text(workspace, missing);
-    out += text(",", ledger.of("hint").size(), ",", ledger.of("prediction").size(), ",", ledger.of("lab").size(), ",",
-                ledger.intact() ? "intact" : "CHANGED", ",", missing.size(), "\n");
+    out += "\n";
   }
   return out;
 }
