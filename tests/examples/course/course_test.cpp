@@ -212,9 +212,27 @@ TEST_CASE("the report holds predictions and answers, and names what is missing")
                            "- a prediction for lab6.1", "- answers/lab5.md", "- a grading of assignment 3"})
     CHECK_MESSAGE(contains(page, part), std::string(part));
   CHECK(!contains(page, "- answers/lab6.md"));
+  CHECK(contains(page, "**1.** SAM ends points above SGD."));  // the questions stay beside their answers
   CHECK(!contains(page, "- a prediction for chapter7.1"));
   CHECK(contains(html, "about &lt;half&gt; &amp; half"));
   CHECK(!contains(html, "http"));
+}
+
+TEST_CASE("the report shows lists, tables and code of an answer as such") {
+  const Classroom room;
+  const std::string work = room.workspace();
+  std::ofstream(work + "/answers/lab6.md", std::ios::app)
+      << "\nThe first.\n\nThe second.\n- a point\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n# mine\n"
+         "```cpp\n# no title\n  if (a < b)\n```\n";
+  room.course({"report", "--dir", work});
+  const std::string page = read_bytes(work + "/report.md"), html = read_bytes(work + "/report.html");
+  for (const char* part : {"The first.\n\nThe second.", "#### mine\n", "```cpp\n# no title\n  if (a < b)\n```\n"})
+    CHECK_MESSAGE(contains(page, part), std::string(part));
+  for (const char* part : {"<p>The first.</p>", "\u2022 a point", "<td>1</td><td>2</td>", "<h2>mine</h2>",
+                           "<pre># no title\n  if (a &lt; b)\n</pre>"})
+    CHECK_MESSAGE(contains(html, part), std::string(part));
+  CHECK(!contains(html, "`"));
+  CHECK(!contains(html, "**"));
 }
 
 TEST_CASE("collect grades all workspaces anew and writes one table, whatever their ledgers say") {
