@@ -180,7 +180,7 @@ void print_claims(const Grade& grade) {
 void grade_one(const std::string& what, const std::string& folder) {
   Ledger ledger(folder);
   const bool mystery = what == "mystery";
-  const Assignment* a = mystery ? nullptr : &assignment(std::atoi(what.c_str()));
+  const Assignment* a = mystery ? nullptr : &assignment(what);
   const std::string title = mystery ? "The mystery" : text(a->number, ". ", a->title);
   if (mystery && !fs::exists(folder + "/mystery"))
     fail("course grade", "no folder mystery in " + folder, "the one that your instructor handed out, put there");
@@ -225,7 +225,7 @@ int hint(const Words& words) {
   Ledger ledger(folder);
   const bool is_number = what.find_first_not_of("0123456789") == std::string::npos;
   if (!is_number && what != "mystery") course::page(what);  // an error for a name that is no page
-  const Words hints = hints_of(is_number ? assignment(std::atoi(what.c_str())).folder : what);
+  const Words hints = hints_of(is_number ? assignment(what).folder : what);
   const size_t taken = ledger.of("hint", what).size();
   for (size_t i = 0; i < std::min(taken + 1, hints.size()); ++i)
     std::printf("Hint %zu of %zu\n%s\n", i + 1, hints.size(), hints[i].c_str());
@@ -288,7 +288,7 @@ int collect(const Words& words) {
   if (parent.empty() || !fs::is_directory(parent))
     fail("course collect", "\"" + parent + "\"", "a folder of workspaces");
   std::vector<int> numbers;
-  for (const std::string& word : only) numbers.push_back(assignment(std::atoi(word.c_str())).number);
+  for (const std::string& word : only) numbers.push_back(assignment(word).number);
   if (out.empty()) out = parent + "/grades.csv";
   write_text(out, collected(parent, numbers, seed));
   std::printf("The table is %s.\n", out.c_str());

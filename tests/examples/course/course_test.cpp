@@ -149,6 +149,9 @@ TEST_CASE("course start makes a workspace, and refuses a folder in which there i
   CHECK(room.course({"start", work, "--student", "B"}).status == 2);
   CHECK(contains(room.course({"start", room.folder.file("x")}).output, "no name"));
   CHECK(contains(room.course({"begin"}).output, "got \"begin\", expected start, chapter, lab"));
+  for (const char* number : {"10", "3x", "abc"})
+    CHECK(contains(room.course({"grade", number, "--dir", work}).output,
+                   text("got assignment \"", number, "\", expected one of:")));
   CHECK(contains(room.course({"grade", "5", "--dir", room.folder.file("nowhere")}).output, "expected a workspace"));
 }
 
