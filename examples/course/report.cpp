@@ -78,7 +78,9 @@ void add_page(const Page& page, const std::string& workspace, const Ledger& ledg
   const std::vector<Entry> runs = ledger.of("lab", page.name);
   for (const Entry& run : runs) out += "Run " + run.time + ": " + run.text + "\n\n";
   if (runs.empty()) missing.push_back("a run of " + page.name);
-  const std::string answers = written(workspace + "/answers/" + page.name + ".md", answer_sheet(page));
+  // the whole of what the page asks: sheets of earlier versions had more of it
+  const std::string answers =
+      written(workspace + "/answers/" + page.name + ".md", answer_sheet(page) + page.answers_wanted);
   if (answers.empty()) missing.push_back("answers/" + page.name + ".md");
   out += answers.empty() ? "No answers.\n" : "Answers:\n\n" + answers + "\n";
 }
