@@ -121,13 +121,16 @@ const std::vector<Assignment>& assignments() {
   return all;
 }
 
-const Assignment& assignment(int number) {
-  for (const Assignment& a : assignments())
-    if (a.number == number) return a;
+const Assignment& assignment(const std::string& number) {
   std::string known;
-  for (const Assignment& a : assignments()) known += text("\n  ", a.number, "  ", a.title);
-  fail("course", text("assignment ", number), "one of:" + known);
+  for (const Assignment& a : assignments()) {
+    if (std::to_string(a.number) == number) return a;
+    known += text("\n  ", a.number, "  ", a.title);
+  }
+  fail("course", "assignment \"" + number + "\"", "one of:" + known);
 }
+
+const Assignment& assignment(int number) { return assignment(std::to_string(number)); }
 
 std::string page_of(const Assignment& assignment) { return "docs/course/" + assignment.folder + ".md"; }
 

@@ -34,6 +34,7 @@ struct Assignment {
 const std::vector<Assignment>& assignments();
 /// An error that lists them if there is none of this number.
 const Assignment& assignment(int number);
+const Assignment& assignment(const std::string& number);
 
 /// The page docs/course/FOLDER.md.
 std::string page_of(const Assignment& assignment);

@@ -81,7 +81,8 @@ Build build(const std::vector<Assignment::Unit>& units, const std::string& folde
 Build build(const Assignment& assignment, const std::string& folder, const std::string& program) {
   for (const GapFile& file : assignment.files)
     if (!fs::is_regular_file(folder + "/" + file.path))
-      return {"", "the file " + file.path + " is missing in " + assignment.folder + "\n"};
+      return {"", "the file " + file.path + " is missing in " + assignment.folder +
+                      "; another  course start DIR  makes it anew\n"};
   return build(assignment.units(), folder, program);
 }
 

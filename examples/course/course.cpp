@@ -7,6 +7,7 @@
 //   course mystery --student NAME --seed S | course collect DIR          for the instructor (docs/teaching)
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -69,7 +70,13 @@ int start(const Words& words) {
   write_text(folder + "/9-a-comparison/comparison.md", repository_text("examples/course/comparison.md"));
   for (const Page& page : pages())
     if (!page.answers_wanted.empty()) write_text(folder + "/answers/" + page.name + ".md", answer_sheet(page));
-  write_text(folder + "/README.md", repository_text("docs/course/README.md"));
+  std::string readme = repository_text("docs/course/README.md");
+  for (const Assignment& a : assignments()) {  // each page lies in its folder here
+    const std::string page = "](" + a.folder + ".md)";
+    if (const size_t at = readme.find(page); at != std::string::npos)
+      readme.replace(at, page.size(), "](" + a.folder + "/README.md)");
+  }
+  write_text(folder + "/README.md", readme);
   Ledger::create(folder, student);  // last: what is half made is no workspace
   std::printf("The workspace is %s: read its README.md, and go on in that folder.\n", folder.c_str());
   return 0;
@@ -173,7 +180,7 @@ void print_claims(const Grade& grade) {
 void grade_one(const std::string& what, const std::string& folder) {
   Ledger ledger(folder);
   const bool mystery = what == "mystery";
-  const Assignment* a = mystery ? nullptr : &assignment(std::atoi(what.c_str()));
+  const Assignment* a = mystery ? nullptr : &assignment(what);
   const std::string title = mystery ? "The mystery" : text(a->number, ". ", a->title);
   if (mystery && !fs::exists(folder + "/mystery"))
     fail("course grade", "no folder mystery in " + folder, "the one that your instructor handed out, put there");
@@ -218,7 +225,7 @@ int hint(const Words& words) {
   Ledger ledger(folder);
   const bool is_number = what.find_first_not_of("0123456789") == std::string::npos;
   if (!is_number && what != "mystery") course::page(what);  // an error for a name that is no page
-  const Words hints = hints_of(is_number ? assignment(std::atoi(what.c_str())).folder : what);
+  const Words hints = hints_of(is_number ? assignment(what).folder : what);
   const size_t taken = ledger.of("hint", what).size();
   for (size_t i = 0; i < std::min(taken + 1, hints.size()); ++i)
     std::printf("Hint %zu of %zu\n%s\n", i + 1, hints.size(), hints[i].c_str());
@@ -255,7 +262,10 @@ int mystery(const Words& words) {
     std::printf("%s\n", wrapped(answer_of(student, seed)).c_str());
     return 0;
   }
-  if (to.empty()) to = "mystery-" + student;
+  if (to.empty()) {
+    to = "mystery-" + student;
+    std::replace(to.begin(), to.end(), '/', '-');
+  }
   if (fs::exists(to) && !fs::is_empty(to))
     fail("course mystery", "the folder " + to + ", in which there is something", "a new or an empty one");
   write_mystery(fault_of(student, seed), to);
@@ -278,7 +288,7 @@ int collect(const Words& words) {
   if (parent.empty() || !fs::is_directory(parent))
     fail("course collect", "\"" + parent + "\"", "a folder of workspaces");
   std::vector<int> numbers;
-  for (const std::string& word : only) numbers.push_back(assignment(std::atoi(word.c_str())).number);
+  for (const std::string& word : only) numbers.push_back(assignment(word).number);
   if (out.empty()) out = parent + "/grades.csv";
   write_text(out, collected(parent, numbers, seed));
   std::printf("The table is %s.\n", out.c_str());

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <regex>
+#include <sstream>
 
 #include "core/error.h"
 
@@ -67,7 +68,13 @@ std::vector<Page> pages() {
 }
 
 std::string answer_sheet(const Page& page) {
-  return "# " + page.title + "\n\nWrite below each question.\n" + page.answers_wanted;
+  std::istringstream in(page.answers_wanted);
+  std::string questions;
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind("If you are stuck", 0) == 0) break;  // below it the page leads on to others
+    questions += line + "\n";
+  }
+  return text("# ", page.title, "\n\n", answers_begin, "\n", questions);
 }
 
 Page page(const std::string& name) {

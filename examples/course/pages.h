@@ -24,6 +24,8 @@ struct Page {
 
 /// The pages of all chapters and labs, in order. Errors: a page without a box.
 std::vector<Page> pages();
+/// The line of an answer sheet after which the questions begin.
+inline constexpr const char* answers_begin = "Write below each question.";
 /// The file that is handed out for a lab's answers.
 std::string answer_sheet(const Page& page);
 /// "chapter7" or "lab6"; an error that lists them for another name.

@@ -1,5 +1,5 @@
 // The sheet that a figure is drawn on: its size, where each panel lies, what all figures look like, the key and the
-// note at the foot. For plot.cpp and plot_map.cpp; programs use plot.h.
+// note at the foot. For plot.cpp, plot_map.cpp and a figure that is drawn by hand; other programs use plot.h.
 #pragma once
 
 #include <string>

@@ -63,6 +63,7 @@ h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; }
   figure .wide { border-right: 3px solid #0072B2; }
   .narrow { display: block; font-size: .85em; color: #0072B2; }
 }
+pre { font: .84em/1.4 "DejaVu Sans Mono", Consolas, monospace; margin: .5em 0; }
 table { border-collapse: collapse; font-size: .84em; white-space: nowrap; }
 th, td { text-align: right; padding: .25em .8em .25em 0; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child, .words th, .words td { text-align: left; }
@@ -77,6 +78,9 @@ Report::Report(const std::string& title) : title_(title) {}
 
 void Report::heading(const std::string& text) { body_ += "<h2>" + escaped(text) + "</h2>\n"; }
 void Report::paragraph(const std::string& text) { body_ += "<p>" + escaped(text) + "</p>\n"; }
+void Report::code(const std::string& lines) {
+  body_ += "<div class=\"wide\"><pre>" + escaped(lines) + "</pre></div>\n";
+}
 void Report::statement(const std::string& text) { body_ += "<p class=\"statement\">" + escaped(text) + "</p>\n"; }
 
 void Report::answers(const std::string& title, const std::vector<std::pair<std::string, std::string>>& answers,

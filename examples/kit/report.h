@@ -15,6 +15,8 @@ class Report {
 
   void heading(const std::string& text);
   void paragraph(const std::string& text);
+  /// Lines as they are, in letters of one width; lines that are too long scroll.
+  void code(const std::string& lines);
   /// A paragraph that stands out.
   void statement(const std::string& text);
   /// Questions and their answers in a box that stands out, in a language of their own ("en", "ja").

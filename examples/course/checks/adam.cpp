@@ -25,17 +25,17 @@ void check_adam(Checks& checks) {
     const Numbers w = driven<optim::Adam>({.lr = 0.1, .epsilon = epsilon, .weight_decay = 0}, {gradient}, 1);
     return differs(w, {1 - 0.1 * gradient / (gradient + epsilon)}, 1e-10);
   });
-  checks.as_library(20, "Adam takes the library's path",
-                    [] { return path<optim::Adam>({.lr = 0.02, .weight_decay = 0}, 80); });
-  checks.as_library(5, "Adam with weight decay takes the library's path",
-                    [] { return path<optim::Adam>({.lr = 0.02, .weight_decay = 0.1}, 80); });
+  checks.path_as_library(20, "Adam takes the library's path",
+                         [] { return path<optim::Adam>({.lr = 0.02, .weight_decay = 0}, 80); });
+  checks.path_as_library(5, "Adam with weight decay takes the library's path",
+                         [] { return path<optim::Adam>({.lr = 0.02, .weight_decay = 0.1}, 80); });
   checks.claim(10, "Adam's weight decay goes through the division: it moves an idle weight by lr",
                [] { return differs(driven<optim::Adam>({.lr = 0.01, .weight_decay = 0.1}, {0}, 1), {0.99}, 1e-6); });
   checks.claim(15, "AdamW's weight decay does not: it multiplies an idle weight by 1 - lr * weight_decay", [] {
     return differs(driven<optim::AdamW>({.lr = 0.01, .weight_decay = 0.1}, {0, 0}, 1), {0.999, 0.999 * 0.999}, 1e-12);
   });
-  checks.as_library(15, "AdamW takes the library's path",
-                    [] { return path<optim::AdamW>({.lr = 0.02, .weight_decay = 0.1}, 80); });
+  checks.path_as_library(15, "AdamW takes the library's path",
+                         [] { return path<optim::AdamW>({.lr = 0.02, .weight_decay = 0.1}, 80); });
 }
 
 }  // namespace minima::examples::course

@@ -93,12 +93,13 @@ void Checks::claim(int points, const std::string& what, const std::function<std:
   results_.push_back({points, what, one_line(said_apart(problem))});
 }
 
-void Checks::as_library(int points, const std::string& what, const std::function<Numbers()>& numbers, double rtol) {
+void Checks::as_library(int points, const std::string& what, const std::function<Numbers()>& numbers, double rtol,
+                        size_t weights) {
   if (mode_ == Mode::write_reference) reference_[what] = numbers();
   claim(points, what, [&] {
     const auto found = reference_.find(what);
     if (found == reference_.end()) return std::string("there are no numbers of the library for it");
-    return differs(numbers(), found->second, rtol);
+    return differs(numbers(), found->second, rtol, weights);
   });
 }
 
@@ -184,14 +185,31 @@ optim::Closure training(const std::vector<Variable>& w, std::vector<Numbers>* se
   };
 }
 
-std::string differs(const Numbers& got, const Numbers& expected, double rtol) {
+namespace {
+std::string rounded(double value, int digits) {
+  std::ostringstream out;
+  out.precision(digits);
+  out << (std::isnan(value) ? NAN : value);  // the sign of a nan says nothing
+  return out.str();
+}
+
+/// Eight digits, or as many as it takes to tell one from the other.
+std::string got_and_expected(double got, double expected) {
+  int digits = 8;
+  while (digits < 17 && rounded(got, digits) == rounded(expected, digits)) ++digits;
+  return "got " + rounded(got, digits) + ", expected " + rounded(expected, digits);
+}
+}  // namespace
+
+std::string differs(const Numbers& got, const Numbers& expected, double rtol, size_t weights) {
   if (got.size() != expected.size()) return text("got ", got.size(), " numbers, expected ", expected.size());
   for (size_t i = 0; i < got.size(); ++i)
     if (!(std::abs(got[i] - expected[i]) <= rtol * std::max(1.0, std::abs(expected[i])))) {
-      std::ostringstream out;
-      out.precision(8);
-      out << "number " << i + 1 << " of " << got.size() << ": got " << got[i] << ", expected " << expected[i];
-      return out.str();
+      const std::string where =
+          weights > 0      ? text("after step ", i / weights + 1, ": weight ", i % weights + 1, " of ", weights, ": ")
+          : got.size() > 1 ? text("number ", i + 1, " of ", got.size(), ": ")
+                           : "";
+      return where + got_and_expected(got[i], expected[i]);
     }
   return "";
 }

@@ -26,7 +26,12 @@ class Checks {
   /// too.
   void claim(int points, const std::string& what, const std::function<std::string()>& problem);
   /// The numbers are those of the library, within rtol of the largest of them.
-  void as_library(int points, const std::string& what, const std::function<Numbers()>& numbers, double rtol = 1e-10);
+  void as_library(int points, const std::string& what, const std::function<Numbers()>& numbers, double rtol = 1e-10,
+                  size_t weights = 0);
+  /// The same of a path(): the first number that differs is named by its step.
+  void path_as_library(int points, const std::string& what, const std::function<Numbers()>& numbers) {
+    as_library(points, what, numbers, 1e-10, /*weights=*/12);
+  }
 
   /// Prints the claims, one a line: PASS or FAIL, points, what, what was seen; tabs between. Saves the reference.
   void finish() const;
@@ -112,7 +117,8 @@ Numbers driven(const typename OptionsOf<Optimizer>::Type& options, const Numbers
   }
   return all;
 }
-/// "" if each number is within rtol of the larger of 1 and the expected one.
-std::string differs(const Numbers& got, const Numbers& expected, double rtol = 1e-10);
+/// "" if each number is within rtol of the larger of 1 and the expected one, else the first that is not. With `weights`
+/// above 0 the numbers are those of so many weights after step 1, then after step 2, and so on.
+std::string differs(const Numbers& got, const Numbers& expected, double rtol = 1e-10, size_t weights = 0);
 
 }  // namespace minima::examples::course

@@ -36,10 +36,10 @@ struct WithBatchNorm {
 };
 
 /// The path of the student's SAM and that of the library's.
-std::string beside_library(double rho, double momentum, double decay, int steps) {
+std::string beside_library(const optim::Schedule& lr, const optim::Schedule& rho, double decay, int steps) {
   const std::vector<Variable> ours = three_tensors(), theirs = three_tensors();
-  TextbookSam sam(ours, {.lr = 0.01, .rho = rho, .momentum = momentum, .weight_decay = decay});
-  optim::SAM library{optim::SGD{theirs, {.lr = 0.01, .momentum = momentum, .weight_decay = decay}}, {.rho = rho}};
+  TextbookSam sam(ours, {.lr = lr, .rho = rho, .weight_decay = decay});
+  optim::SAM library{optim::SGD{theirs, {.lr = lr, .momentum = 0.9, .weight_decay = decay}}, {.rho = rho}};
   for (int i = 0; i < steps; ++i) {
     sam.step(training(ours));
     library.step(training(theirs));
@@ -76,9 +76,10 @@ void check_sam(Checks& checks) {
     TextbookSam({w}, {.lr = 0.1, .rho = 0.2, .momentum = 0}).step(training(w));
     return differs(values_of(w), plus(start, -0.1, rugged_gradient(plus(start, 0.2 / norm(g), g))));
   });
-  checks.claim(15, "with momentum, 100 steps are those of optim::SAM", [] { return beside_library(0.1, 0.9, 0, 100); });
+  checks.claim(15, "with momentum, and an lr and a rho that fall, 100 steps are those of optim::SAM",
+               [] { return beside_library(optim::cosine(0.01, 100), optim::cosine(0.1, 100), 0, 100); });
   checks.claim(10, "weight decay is taken at w, and is no part of the way uphill",
-               [] { return beside_library(0.1, 0.9, 0.2, 30); });
+               [] { return beside_library(0.01, 0.1, 0.2, 30); });
   checks.claim(10, "with rho = 0 it is SGD, to the last bit", [] {
     const std::vector<Variable> ours = three_tensors(), theirs = three_tensors();
     TextbookSam sam(ours, {.lr = 0.01, .rho = 0.0});

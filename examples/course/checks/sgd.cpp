@@ -6,8 +6,8 @@ namespace minima::examples::course {
 void check_sgd(Checks& checks) {
   checks.claim(10, "gradient descent: from 4, with gradient 3 and lr 0.1, the weight goes to 3.7",
                [] { return differs(driven<optim::SGD>({.lr = 0.1}, {3}, 4), {3.7}, 1e-14); });
-  checks.as_library(10, "gradient descent takes the library's path",
-                    [] { return path<optim::SGD>({.lr = 0.02, .weight_decay = 0.1}, 30); });
+  checks.path_as_library(10, "gradient descent takes the library's path",
+                         [] { return path<optim::SGD>({.lr = 0.02, .weight_decay = 0.1}, 30); });
   checks.claim(10, "momentum 0.9: equal gradients add up to a velocity of 1, 1.9, 2.71", [] {
     return differs(driven<optim::SGD>({.lr = 1.0, .momentum = 0.9}, {1, 1, 1}), {-1, -2.9, -5.61}, 1e-13);
   });
@@ -16,14 +16,14 @@ void check_sgd(Checks& checks) {
     const Numbers w = driven<optim::SGD>({.lr = falling, .momentum = 0.9}, {1, 1, 0, 0});
     return differs(w, {-0.1, -0.29, -0.29, -0.29}, 1e-9);
   });
-  checks.as_library(15, "momentum takes the library's path",
-                    [] { return path<optim::SGD>({.lr = 0.01, .momentum = 0.9}, 60); });
-  checks.as_library(10, "momentum with weight decay takes the library's path",
-                    [] { return path<optim::SGD>({.lr = 0.01, .momentum = 0.9, .weight_decay = 0.2}, 60); });
-  checks.as_library(5, "dampening takes the library's path",
-                    [] { return path<optim::SGD>({.lr = 0.01, .momentum = 0.9, .dampening = 0.4}, 30); });
-  checks.as_library(15, "Nesterov takes the library's path",
-                    [] { return path<optim::Nesterov>({.lr = 0.01, .momentum = 0.9, .weight_decay = 0.1}, 60); });
+  checks.path_as_library(15, "momentum takes the library's path",
+                         [] { return path<optim::SGD>({.lr = 0.01, .momentum = 0.9}, 60); });
+  checks.path_as_library(10, "momentum with weight decay takes the library's path",
+                         [] { return path<optim::SGD>({.lr = 0.01, .momentum = 0.9, .weight_decay = 0.2}, 60); });
+  checks.path_as_library(5, "dampening takes the library's path",
+                         [] { return path<optim::SGD>({.lr = 0.01, .momentum = 0.9, .dampening = 0.4}, 30); });
+  checks.path_as_library(15, "Nesterov takes the library's path",
+                         [] { return path<optim::Nesterov>({.lr = 0.01, .momentum = 0.9, .weight_decay = 0.1}, 60); });
   checks.claim(15, "Nesterov's weights are the look-ahead points of the original method", [] {
     const double lr = 0.01, mu = 0.9;
     const std::vector<Variable> w = three_tensors();

@@ -68,6 +68,8 @@ TEST_CASE("one seed separates nothing, and the verdict says so") {
   CHECK(contains(verdict(comparison), "Not separated: one seed"));
   CHECK(sentences(verdict(comparison)) == 2);
   CHECK(aligned(result_table(comparison)).find("+-") == std::string::npos);
+  comparison.runs[0].results[0].curve.back().test_accuracy = 0.89846;
+  CHECK(result_table(comparison)[1][3] == "89.8");  // digits that one seed cannot carry are not printed
 }
 
 TEST_CASE("an optimizer with a diverged run is counted, shown and not compared") {

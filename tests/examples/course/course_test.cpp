@@ -144,9 +144,14 @@ TEST_CASE("course start makes a workspace, and refuses a folder in which there i
                            "6-msam/README.md", "9-a-comparison/comparison.md", "answers/lab6.md"})
     CHECK_MESSAGE(std::filesystem::exists(work + "/" + file), file);
   CHECK(!contains(read_bytes(work + "/6-msam/examples/labs/textbook_msam.cpp"), "fault"));
+  for (const Assignment& a : assignments())
+    CHECK(contains(read_bytes(work + "/README.md"), "](" + a.folder + "/README.md)"));
   CHECK(room.course({"start", work, "--student", "B"}).status == 2);
   CHECK(contains(room.course({"start", room.folder.file("x")}).output, "no name"));
   CHECK(contains(room.course({"begin"}).output, "got \"begin\", expected start, chapter, lab"));
+  for (const char* number : {"10", "3x", "abc"})
+    CHECK(contains(room.course({"grade", number, "--dir", work}).output,
+                   text("got assignment \"", number, "\", expected one of:")));
   CHECK(contains(room.course({"grade", "5", "--dir", room.folder.file("nowhere")}).output, "expected a workspace"));
 }
 
@@ -210,9 +215,27 @@ TEST_CASE("the report holds predictions and answers, and names what is missing")
                            "- a prediction for lab6.1", "- answers/lab5.md", "- a grading of assignment 3"})
     CHECK_MESSAGE(contains(page, part), std::string(part));
   CHECK(!contains(page, "- answers/lab6.md"));
+  CHECK(contains(page, "**1.** SAM ends points above SGD."));  // the questions stay beside their answers
   CHECK(!contains(page, "- a prediction for chapter7.1"));
   CHECK(contains(html, "about &lt;half&gt; &amp; half"));
   CHECK(!contains(html, "http"));
+}
+
+TEST_CASE("the report shows lists, tables and code of an answer as such") {
+  const Classroom room;
+  const std::string work = room.workspace();
+  std::ofstream(work + "/answers/lab6.md", std::ios::app)
+      << "\nThe first.\n\nThe second.\n- a point\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n# mine\n"
+         "```cpp\n# no title\n  if (a < b)\n```\n";
+  room.course({"report", "--dir", work});
+  const std::string page = read_bytes(work + "/report.md"), html = read_bytes(work + "/report.html");
+  for (const char* part : {"The first.\n\nThe second.", "#### mine\n", "```cpp\n# no title\n  if (a < b)\n```\n"})
+    CHECK_MESSAGE(contains(page, part), std::string(part));
+  for (const char* part : {"<p>The first.</p>", "\u2022 a point", "<td>1</td><td>2</td>", "<h2>mine</h2>",
+                           "<pre># no title\n  if (a &lt; b)\n</pre>"})
+    CHECK_MESSAGE(contains(html, part), std::string(part));
+  CHECK(!contains(html, "`"));
+  CHECK(!contains(html, "**"));
 }
 
 TEST_CASE("collect grades all workspaces anew and writes one table, whatever their ledgers say") {
@@ -231,10 +254,31 @@ TEST_CASE("collect grades all workspaces anew and writes one table, whatever the
   REQUIRE(rows.size() == 3);
   CHECK(rows[0] ==
         "student,folder,assignment 3,assignment 5,total,mystery claims,mystery fault,hints,predictions,labs run,ledger,"
-        "missing");
+        "missing,problem");
   CHECK_MESSAGE(rows[1].rfind("\"Aiko, Sato\",a,100,0,100,,,0,0,0,intact,", 0) == 0, rows[1]);
   CHECK_MESSAGE(rows[2].rfind("Bob,b,0,0,0,,,0,0,0,CHANGED,", 0) == 0, rows[2]);
-  CHECK(contains(room.course({"collect", room.folder.path.string()}).output, "no workspace in"));
+  std::filesystem::create_directories(room.folder.file("none/x"));
+  CHECK(contains(room.course({"collect", room.folder.file("none")}).output, "no workspace in"));
+}
+
+TEST_CASE("a submission that is broken costs its own row of the table only, which says what is wrong") {
+  const Classroom room;
+  std::filesystem::create_directories(room.folder.file("in/a, empty"));
+  room.workspace("in/b/my-course", "=1+1");  // one level deeper, as archives unpack
+  const std::string broken = room.workspace("in/c", "Chie"), blocked = room.workspace("in/d", "Dai");
+  room.folder.write("in/c/3-sgd/core/update_rules.h", "int \xff = ;\n");
+  room.folder.write("in/d/3-sgd/core/update_rules.h", "int x = ;\n");
+  room.folder.write("in/d/.course", "no folder");
+  const auto outcome = room.course({"collect", room.folder.file("in"), "--only", "3"});
+  CHECK_MESSAGE(outcome.status == 0, outcome.output);
+  const std::vector<std::string> rows = lines_of(room.folder.file("in/grades.csv"));
+  REQUIRE(rows.size() == 5);
+  CHECK_MESSAGE(rows[1].rfind(",\"a, empty\",,,,,,,,,,", 0) == 0, rows[1]);
+  CHECK_MESSAGE(contains(rows[1], "no course.ledger"), rows[1]);
+  CHECK_MESSAGE(rows[2].rfind("'=1+1,b/my-course,0,0,", 0) == 0, rows[2]);
+  CHECK_MESSAGE(rows[3].rfind("Chie,c,0,0,", 0) == 0, rows[3]);
+  CHECK_MESSAGE(contains(rows[3], "assignment 3: it does not compile"), rows[3]);
+  CHECK_MESSAGE(rows[4].rfind(",d,,,", 0) == 0, rows[4]);
 }
 
 TEST_CASE(

@@ -140,6 +140,32 @@ TEST_CASE("code that crashes, or never ends, costs its own claims only") {
   CHECK_MESSAGE(contains(failures(endless), "did not end within"), failures(endless));
 }
 
+TEST_CASE("MSAM's move_back may set the factors to 0: only what the weights are then is asked") {
+  const TemporaryFolder folder;
+  const Assignment& a = assignment(6);
+  const std::string path = a.files[0].path;
+  std::string mine = without_marks(with_fault(path, repository_text(path), 0));
+  const std::string from = "  add(factors_, +1);\n";
+  REQUIRE(contains(mine, from));
+  mine.replace(mine.find(from), from.size(), from + "  for (double& factor : factors_) factor = 0;\n");
+  write_text(folder.file("mine/" + path), mine);
+  const Grade grade = examples::course::grade(a, folder.file("mine"), folder.file("scratch"));
+  CHECK_MESSAGE(grade.points() == 100, failures(grade));
+}
+
+TEST_CASE("a SAM that does not count its steps is noticed: its lr and rho do not fall") {
+  const TemporaryFolder folder;
+  const Assignment& a = assignment(5);
+  const std::string path = a.files[0].path;
+  std::string mine = without_marks(with_fault(path, repository_text(path), 0));
+  REQUIRE(contains(mine, "++steps_;"));
+  mine.replace(mine.find("++steps_;"), 9, "");
+  write_text(folder.file("mine/" + path), mine);
+  const Grade grade = examples::course::grade(a, folder.file("mine"), folder.file("scratch"));
+  CHECK_MESSAGE(grade.points() == 85, failures(grade));
+  CHECK_MESSAGE(contains(failures(grade), "after step 2: "), failures(grade));
+}
+
 TEST_CASE("what does not compile, does not link or is missing is told with the student's own paths") {
   const TemporaryFolder folder;
   const Assignment& a = assignment(5);
