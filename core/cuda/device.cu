@@ -17,9 +17,9 @@ namespace cuda {
 namespace {
 
 /// Pinned host memory, in pieces that take turns: an upload is copied into a piece and goes on from there while the
-/// host does something else. A large piece crosses the bus on a stream of its own, beside the kernels of the steps before
-/// it. It goes to a place that no kernel uses, since its target may be in use until they have ended; from there it is
-/// copied in the order of the kernels, which takes next to no time.
+/// host does something else. A large piece crosses the bus on a stream of its own, beside the kernels of the steps
+/// before it. It goes to a place that no kernel uses, since its target may be in use until they have ended; from there
+/// it is copied in the order of the kernels, which takes next to no time.
 class UploadRing {
  public:
   void upload(const std::byte* source, std::byte* target, size_t bytes) {

@@ -12,8 +12,8 @@ namespace {
 
 /// summary.json of a short comparison on the digits.
 json compared(const TemporaryFolder& folder, const char* program, const std::string& device) {
-  const Outcome outcome = run(folder, {program, "--device", device, "--epochs", "2", "--seeds", "1", "--curvature", "32",
-                                       "--out", folder.file(device)});
+  const Outcome outcome = run(folder, {program, "--device", device, "--epochs", "2", "--seeds", "1", "--curvature",
+                                       "32", "--out", folder.file(device)});
   CAPTURE(outcome.output);
   REQUIRE(outcome.status == 0);
   CHECK(contains(outcome.output, device == "cuda" ? "device cuda (emulated device" : "device cpu"));

@@ -148,8 +148,7 @@ cudaError_t launch(const cudaLaunchConfig_t& c, std::function<void()> thread) {
     return error(cudaErrorInvalidConfiguration);
   if (c.dynamicSmemBytes > 0) return error(cudaErrorInvalidValue);  // this machine has arrays of fixed size only
   ++(c.stream && c.stream->capture ? c.stream->capture->launches : launched);
-  enqueue(
-      c.stream, [=, thread = std::move(thread)] { run_grid(grid, block, thread); }, /*is_kernel=*/true);
+  enqueue(c.stream, [=, thread = std::move(thread)] { run_grid(grid, block, thread); }, /*is_kernel=*/true);
   return cudaSuccess;
 }
 
