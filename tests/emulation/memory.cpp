@@ -11,12 +11,7 @@
 
 #include "tests/emulation/machine.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(begin, size) ((void)0)
-#define ASAN_UNPOISON_MEMORY_REGION(begin, size) ((void)0)
-#endif
+#include "tests/emulation/sanitizers.h"
 
 namespace minima::emulation {
 namespace {
