@@ -187,7 +187,8 @@ void resume(Thread& thread) {
   scheduler.known.leave_for(stack.known);
   scheduler.saved.switch_to(stack.saved);
   scheduler.known.arrive_from(stack.known);
-  if (thread.state == State::done && !finds_races) idle.push_back(thread.fiber);
+  // The fiber may have gone on with other threads.
+  if (current->state == State::done && !finds_races) idle.push_back(current->fiber);
 }
 
 void wait_as(State state) {
