@@ -45,15 +45,16 @@ if(NOT MINIMA_CUDA STREQUAL "OFF")
   endif()
 endif()
 
-# How the kernels are compiled; warnings, spilled registers among them, are errors where MINIMA_WERROR says so.
-function(minima_cuda_library)
-  add_library(minima_cuda OBJECT ${ARGN})
-  minima_hide(minima_cuda)
-  target_include_directories(minima_cuda PRIVATE ${PROJECT_SOURCE_DIR})
-  set_target_properties(minima_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
+# minima_cuda_objects(name sources...): a library of objects that nvcc compiles. Warnings, spilled registers among them,
+# are errors where MINIMA_WERROR says so.
+function(minima_cuda_objects name)
+  add_library(${name} OBJECT ${ARGN})
+  minima_hide(${name})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  set_target_properties(${name} PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
     CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}")
   list(JOIN CMAKE_CUDA_ARCHITECTURES ", " architectures)
-  target_compile_definitions(minima_cuda PRIVATE MINIMA_CUDA_ARCHITECTURES="${architectures}")
-  target_compile_options(minima_cuda PRIVATE --expt-relaxed-constexpr -Xptxas=-warn-spills -Xcompiler=-Wall,-Wextra
+  target_compile_definitions(${name} PRIVATE MINIMA_CUDA_ARCHITECTURES="${architectures}")
+  target_compile_options(${name} PRIVATE --expt-relaxed-constexpr -Xptxas=-warn-spills -Xcompiler=-Wall,-Wextra
     $<$<BOOL:${MINIMA_WERROR}>:-Werror=all-warnings>)
 endfunction()

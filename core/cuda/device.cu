@@ -18,33 +18,65 @@ namespace cuda {
 namespace {
 
 /// Pinned host memory, in pieces that take turns: an upload is copied into a piece and goes on from there while the
-/// host does something else. A piece is used again when its last upload is done.
+/// host does something else. A large piece crosses the bus on a stream of its own, beside the kernels of the steps
+/// before it. It goes to a place that no kernel uses, since its target may be in use until they have ended; from there
+/// it is copied in the order of the kernels, which takes next to no time.
 class UploadRing {
  public:
   void upload(const std::byte* source, std::byte* target, size_t bytes) {
     std::lock_guard lock(mutex_);
+    if (!bus_) MINIMA_CUDA(cudaStreamCreateWithFlags(&bus_, cudaStreamNonBlocking));
     for (size_t begin = 0; begin < bytes; begin += piece_bytes) {
       const size_t size = std::min(piece_bytes, bytes - begin);
       Piece& piece = pieces_[next_++ % pieces];
-      if (!piece.memory) {
-        MINIMA_CUDA(cudaHostAlloc(reinterpret_cast<void**>(&piece.memory), piece_bytes, cudaHostAllocDefault));
-        MINIMA_CUDA(cudaEventCreateWithFlags(&piece.done, cudaEventDisableTiming));
-      } else if (cudaEventQuery(piece.done) != cudaSuccess) {
-        MINIMA_CUDA(cudaEventSynchronize(piece.done));
-      }
+      prepare(piece);
       std::memcpy(piece.memory, source + begin, size);
-      MINIMA_CUDA(cudaMemcpyAsync(target + begin, piece.memory, size, cudaMemcpyHostToDevice, cuda::device().stream));
-      MINIMA_CUDA(cudaEventRecord(piece.done, cuda::device().stream));
+      if (size >= worth_a_stream && has_place(piece))
+        send_beside(piece, target + begin, size);
+      else
+        send(piece.memory, target + begin, size, cudaMemcpyHostToDevice, cuda::device().stream, piece.sent);
     }
   }
 
  private:
-  static constexpr size_t pieces = 16, piece_bytes = size_t{1} << 20;
+  static constexpr size_t pieces = 16, piece_bytes = size_t{1} << 20, worth_a_stream = size_t{1} << 16;
   struct Piece {
-    std::byte* memory = nullptr;
-    cudaEvent_t done = nullptr;
+    std::byte *memory = nullptr, *on_device = nullptr;
+    cudaEvent_t sent = nullptr, fetched = nullptr;  // `memory` and `on_device` may be used again
   };
+
+  static void send(const std::byte* from, std::byte* to, size_t size, cudaMemcpyKind kind, cudaStream_t stream,
+                   cudaEvent_t done) {
+    MINIMA_CUDA(cudaMemcpyAsync(to, from, size, kind, stream));
+    MINIMA_CUDA(cudaEventRecord(done, stream));
+  }
+  /// Waits until the last upload from this piece has left the host.
+  static void prepare(Piece& piece) {
+    if (!piece.memory) {
+      MINIMA_CUDA(cudaHostAlloc(reinterpret_cast<void**>(&piece.memory), piece_bytes, cudaHostAllocDefault));
+      MINIMA_CUDA(cudaEventCreateWithFlags(&piece.sent, cudaEventDisableTiming));
+      MINIMA_CUDA(cudaEventCreateWithFlags(&piece.fetched, cudaEventDisableTiming));
+    } else if (cudaEventQuery(piece.sent) != cudaSuccess) {
+      MINIMA_CUDA(cudaEventSynchronize(piece.sent));
+    }
+  }
+  /// On a full device the piece goes straight to its target.
+  bool has_place(Piece& piece) {
+    if (piece.on_device) return true;
+    if (cudaMallocAsync(reinterpret_cast<void**>(&piece.on_device), piece_bytes, bus_) == cudaSuccess) return true;
+    cudaGetLastError();
+    piece.on_device = nullptr;
+    return false;
+  }
+  void send_beside(Piece& piece, std::byte* target, size_t size) {
+    MINIMA_CUDA(cudaStreamWaitEvent(bus_, piece.fetched, 0));  // no wait before its first record
+    send(piece.memory, piece.on_device, size, cudaMemcpyHostToDevice, bus_, piece.sent);
+    MINIMA_CUDA(cudaStreamWaitEvent(cuda::device().stream, piece.sent, 0));
+    send(piece.on_device, target, size, cudaMemcpyDeviceToDevice, cuda::device().stream, piece.fetched);
+  }
+
   std::mutex mutex_;
+  cudaStream_t bus_ = nullptr;
   Piece pieces_[pieces];
   size_t next_ = 0;
 };

@@ -25,8 +25,9 @@ class Queue {
   void add(void (*enqueue)(const void* call), const void* call, size_t bytes);
   /// Where the device will find this value when it comes to the work that is added next.
   template <class T>
-  const T* parameter(const T& value) {
+  const T* parameter(T value) {
     static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= slot_bytes);
+    __builtin_clear_padding(&value);
     return static_cast<const T*>(store(&value, sizeof value));
   }
   /// Puts everything into the stream that was added. Before the host waits, copies or frees.

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Optimizer rules over flat buffers: one pass over memory.
+#include <cxxabi.h>
+
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <typeindex>
@@ -29,14 +32,22 @@ Rules& rules() {
   return all;
 }
 
+/// As it is written in C++.
+std::string name_of(const std::type_info& type) {
+  char* readable = abi::__cxa_demangle(type.name(), nullptr, nullptr, nullptr);
+  const std::string name = readable ? readable : type.name();
+  std::free(readable);
+  return name;
+}
+
 RuleKernel kernel_of_type(const std::type_info& type) {
   Rules& all = rules();
   std::lock_guard lock(all.mutex);
   const auto found = all.kernels.find(type);
   if (found == all.kernels.end())
-    fail("update", text("the rule ", type.name(), " on the GPU"), "a rule that was compiled for it",
-         "Put a line  static const minima::core::cuda::OnCuda<YourRule> on_cuda;  into a .cu file of your program, or "
-         "train on Device::cpu.");
+    fail("update", text("the rule ", name_of(type), " on the GPU"), "a rule that was compiled for it",
+         text("Put a line  static const minima::core::cuda::OnCuda<", name_of(type),
+              "> on_cuda;  into a .cu file of your program (docs/gpu.md), or train on Device::cpu."));
   return found->second;
 }
 
@@ -52,8 +63,8 @@ void register_rule(const std::type_info& rule, const RuleKernel& kernel) {
 
 void CudaBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states,
                          const AlongWithUpdate& also) {
+  const RuleKernel kernel = kernel_of_type(*rule.type);  // an error before anything has moved
   if (also.move != 0) add_scaled(also.move, also.scale, states[0], weight);
-  const RuleKernel kernel = kernel_of_type(*rule.type);
   dispatch_floating("update", weight.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* memory[UpdateKernel::most_states];

@@ -39,6 +39,16 @@ TEST_CASE("what goes to the GPU comes back, of every dtype and of sizes around t
   }
 }
 
+TEST_CASE("an upload waits for what still reads its target, and its readers wait for it") {
+  Tensor target = Tensor::empty({1 << 15}, DType::float32, Device::cuda);  // crosses the bus beside the kernels
+  std::vector<Tensor> sums;
+  for (int i = 0; i < 40; ++i) {  // more than can be on their way
+    target.copy_from(Tensor::full({1 << 15}, i));
+    sums.push_back(core::sum(target));
+  }
+  for (int i = 0; i < 40; ++i) CHECK(sums[static_cast<size_t>(i)].item() == i * (1 << 15));
+}
+
 TEST_CASE("a view on the GPU reads and writes its part alone") {
   Tensor x = Tensor::zeros({10, 3}, DType::float32, Device::cuda);
   Tensor rows = x.slice(2, 4);

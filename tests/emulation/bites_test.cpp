@@ -193,6 +193,45 @@ bool sums_are_right(bool with_barrier) {
   return true;
 }
 
+/// Two uploads through one place on the device, as core/cuda/device.cu does them: on a stream of their own into the
+/// place, and from there, in the stream of the kernels, to where kernels read. Whether the right numbers arrived. The
+/// fetch waits for the upload, and the next upload for the fetch; a bug leaves one of these out.
+bool uploads_arrive(bool fetch_waits, bool upload_waits, bool kernels_come_first) {
+  cudaStream_t bus, other;
+  cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking);
+  cudaStreamCreateWithFlags(&bus, cudaStreamNonBlocking);
+  stream = other;
+  if (!kernels_come_first) std::swap(stream, bus);
+  cudaEvent_t sent, fetched;
+  cudaEventCreateWithFlags(&sent, cudaEventDisableTiming);
+  cudaEventCreateWithFlags(&fetched, cudaEventDisableTiming);
+  float* host;
+  float *place, *to;
+  cudaHostAlloc(reinterpret_cast<void**>(&host), 2 * sizeof *host, cudaHostAllocDefault);
+  cudaMalloc(reinterpret_cast<void**>(&place), sizeof *place);
+  cudaMalloc(reinterpret_cast<void**>(&to), 2 * sizeof *to);
+  for (int i = 0; i < 2; ++i) {
+    host[i] = static_cast<float>(5 + i);
+    if (upload_waits) cudaStreamWaitEvent(bus, fetched);
+    cudaMemcpyAsync(place, host + i, sizeof *host, cudaMemcpyHostToDevice, bus);
+    cudaEventRecord(sent, bus);
+    if (fetch_waits) cudaStreamWaitEvent(stream, sent);
+    launch(1, 1, copy_held, Holder{1, place}, to + i);
+    cudaEventRecord(fetched, stream);
+  }
+  float arrived[2];
+  cudaMemcpyAsync(arrived, to, sizeof arrived, cudaMemcpyDeviceToHost, stream);
+  cudaDeviceSynchronize();
+  return arrived[0] == 5 && arrived[1] == 6;
+}
+
+/// In an order of the streams that chance or the order of their making decides: several are tried.
+bool uploads_always_arrive(bool fetch_waits, bool upload_waits) {
+  for (int i = 0; i < 20; ++i)
+    if (!uploads_arrive(fetch_waits, upload_waits, i % 2 == 0)) return false;
+  return true;
+}
+
 }  // namespace
 
 TEST_CASE("every planted bug is stopped, with the reason") {
@@ -209,6 +248,12 @@ TEST_CASE("every planted bug is stopped, with the reason") {
 TEST_CASE("a missing barrier gives wrong sums") {
   CHECK(sums_are_right(true));
   CHECK_FALSE(sums_are_right(false));
+}
+
+TEST_CASE("a missing wait between two streams gives wrong numbers") {
+  CHECK(uploads_always_arrive(true, true));
+  CHECK_FALSE(uploads_always_arrive(false, true));
+  CHECK_FALSE(uploads_always_arrive(true, false));
 }
 
 TEST_CASE("a result that is read before the device was waited for is NaN") {

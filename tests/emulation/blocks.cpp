@@ -10,19 +10,14 @@
 
 #include "tests/emulation/machine.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(begin, size) ((void)0)
-#define ASAN_UNPOISON_MEMORY_REGION(begin, size) ((void)0)
-#endif
+#include "tests/emulation/sanitizers.h"
 
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 
 // ---- switching stacks
 
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__)
 /// Saves the registers that a function must keep on this stack, its pointer in *from, and goes on where `to` was saved.
 extern "C" void minima_switch_stack(void** from, void* to);
 asm(R"(
@@ -49,7 +44,7 @@ minima_switch_stack:
 
 namespace minima::emulation {
 namespace {
-class Stack {
+class SavedStack {
  public:
   void start(char* memory, size_t bytes, void (*entry)()) {
     // As if `entry` had been called from nowhere: a return address, then room for six registers.
@@ -59,7 +54,7 @@ class Stack {
     for (int i = 0; i < 6; ++i) *--top = nullptr;
     pointer_ = top;
   }
-  void switch_to(Stack& other) { minima_switch_stack(&pointer_, other.pointer_); }
+  void switch_to(SavedStack& other) { minima_switch_stack(&pointer_, other.pointer_); }
 
  private:
   void* pointer_ = nullptr;
@@ -69,7 +64,7 @@ class Stack {
 #else
 namespace minima::emulation {
 namespace {
-class Stack {  // many times slower: it keeps the signal mask as well
+class SavedStack {  // many times slower: it keeps the signal mask as well
  public:
   void start(char* memory, size_t bytes, void (*entry)()) {
     getcontext(&context_);
@@ -78,7 +73,7 @@ class Stack {  // many times slower: it keeps the signal mask as well
     context_.uc_link = nullptr;
     makecontext(&context_, entry, 0);
   }
-  void switch_to(Stack& other) { swapcontext(&context_, &other.context_); }
+  void switch_to(SavedStack& other) { swapcontext(&context_, &other.context_); }
 
  private:
   ucontext_t context_{};
@@ -95,6 +90,17 @@ constexpr unsigned char poison = 0xff;
 constexpr int lanes = 32;
 
 enum class State { fresh, ready, at_barrier, at_exchange, done };
+
+/// A stack, and what the sanitizers know of it.
+struct Stack {
+  SavedStack saved;
+  StackForSanitizers known;
+
+  void start(char* memory, size_t bytes, void (*entry)()) {
+    saved.start(memory, bytes, entry);
+    known.start(memory, bytes);
+  }
+};
 
 struct Fiber {
   Stack stack;
@@ -131,22 +137,34 @@ uint64_t block_number = 0;
 alignas(256) char shared_memory[2 * shared_bytes];
 size_t shared_used, shared_asked;
 std::vector<SharedArray> shared_arrays;
+// What the race detector takes for the order of things in a block. Two barriers that follow each other are not one.
+char begin_of_block, end_of_block, barriers[2];
+size_t barrier_number = 0;
+
+void to_scheduler(Fiber* fiber) {
+  fiber->stack.known.leave_for(scheduler.known);
+  fiber->stack.saved.switch_to(scheduler.saved);
+  fiber->stack.known.arrive_from(scheduler.known);
+}
 
 void run_fiber() {
+  current->fiber->stack.known.arrive_from(scheduler.known);
   for (;;) {
+    observe(&begin_of_block);
     (*body)();
+    publish(&end_of_block);
     current->state = State::done;
     Fiber* fiber = current->fiber;
-    while (next_fresh < sequence.size() && threads_of_block[sequence[next_fresh]].state != State::fresh) ++next_fresh;
-    if (next_fresh < sequence.size()) {
+    while (!finds_races && next_fresh < sequence.size() && threads_of_block[sequence[next_fresh]].state != State::fresh)
+      ++next_fresh;
+    if (!finds_races && next_fresh < sequence.size()) {
       current = &threads_of_block[sequence[next_fresh++]];
       current->fiber = fiber;
       current->state = State::ready;
       threadIdx = current->index;
       continue;
     }
-    idle.push_back(fiber);
-    fiber->stack.switch_to(scheduler);
+    to_scheduler(fiber);
   }
 }
 
@@ -165,13 +183,18 @@ void resume(Thread& thread) {
   }
   current = &thread;
   threadIdx = thread.index;
-  scheduler.switch_to(thread.fiber->stack);
+  Stack& stack = thread.fiber->stack;
+  scheduler.known.leave_for(stack.known);
+  scheduler.saved.switch_to(stack.saved);
+  scheduler.known.arrive_from(stack.known);
+  // The fiber may have gone on with other threads.
+  if (current->state == State::done && !finds_races) idle.push_back(current->fiber);
 }
 
 void wait_as(State state) {
   Thread* self = current;
   self->state = state;
-  self->fiber->stack.switch_to(scheduler);
+  to_scheduler(self->fiber);
 }
 
 /// Lets the lanes of a warp go on that all wait for one exchange.
@@ -237,10 +260,17 @@ void finish_barrier() {
     stop("a barrier at line %d is reached by %zu of %zu threads", first ? first->line : -1, waiting,
          threads_of_block.size());
   for (Thread& thread : threads_of_block) thread.state = State::ready;
+  ++barrier_number;
 }
 
 void run_block() {
   ++block_number;
+  observe(&end_of_block);  // a block comes after those before it: what they race for is not seen
+  publish(&begin_of_block);
+  if (finds_races) {  // to the detector each thread of a block is a fiber of its own
+    idle.clear();
+    for (const auto& fiber : fibers) idle.push_back(fiber.get());
+  }
   shared_arrays.clear();
   shared_used = shared_asked = 0;
   for (Thread& thread : threads_of_block) thread.state = State::fresh;
@@ -280,7 +310,10 @@ void* shared_array(Site& site, size_t bytes) {
   if (shared_asked > shared_bytes || shared_used > sizeof shared_memory)
     stop("a block asks for more than 48 KiB of shared memory");
   ASAN_UNPOISON_MEMORY_REGION(shared_memory + begin, shared_used - begin);
-  std::memset(shared_memory + begin, poison, shared_used - begin);
+  {
+    const NoRaces no_races;
+    std::memset(shared_memory + begin, poison, shared_used - begin);
+  }
   ASAN_POISON_MEMORY_REGION(shared_memory + begin + bytes, shared_used - begin - bytes);
   shared_arrays.push_back({begin, bytes});
   site = {block_number, shared_memory + begin};
@@ -301,6 +334,7 @@ const uint64_t* exchange(unsigned mask, uint64_t value, int line) {
 
 void run_grid(const dim3& grid, const dim3& block, const std::function<void()>& thread) {
   body = &thread;
+  scheduler.known.is_here();
   gridDim = grid;
   blockDim = block;
   const size_t count = size_t{block.x} * block.y * block.z;
@@ -319,6 +353,7 @@ void run_grid(const dim3& grid, const dim3& block, const std::function<void()>& 
     blockIdx = {number % grid.x, number / grid.x % grid.y, number / grid.x / grid.y};
     run_block();
   }
+  observe(&end_of_block);
   check_canaries();
 }
 
@@ -328,5 +363,8 @@ void __syncthreads(int line, const char* file) {
   using namespace minima::emulation;
   current->line = line;
   current->file = file;
+  char* const barrier = &barriers[barrier_number % 2];
+  publish(barrier);
   wait_as(State::at_barrier);
+  observe(barrier);
 }

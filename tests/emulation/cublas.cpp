@@ -51,12 +51,13 @@ cublasStatus_t multiply(cublasHandle_t handle, cublasOperation_t ta, cublasOpera
   if (batch > 1 && std::llabs(stride_c) < extent(m, n, ldc)) stop("gemm: matrices of a batch of C overlap");
   const T beta_now = *beta;
   // Column by column, C = op(A) op(B) is, row by row, C' = op(B)' op(A)'.
-  enqueue(handle->stream, [=] {
+  const auto product = [=] {
     for (int i = 0; i < batch; ++i)
       minima::core::gemm<T>(transpose_b, transpose_a, n, m, k, b + i * stride_b, ldb, a + i * stride_a, lda, beta_now,
                             c + i * stride_c, ldc);
     check_canaries();
-  });
+  };
+  enqueue(handle->stream, product, /*is_kernel=*/true);
   return CUBLAS_STATUS_SUCCESS;
 }
 

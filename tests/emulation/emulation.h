@@ -24,6 +24,9 @@ int64_t waits();
 /// How many kernels and matrix products have been enqueued, alone or in a graph; how many graphs.
 int64_t launches();
 int64_t graph_launches();
+/// How many copies from the host were enqueued beside kernels: these waited on another stream, and not on the copy's
+/// own.
+int64_t overlapping_copies();
 /// Of the device's memory.
 size_t bytes_in_use();
 /// How much memory the device has from now on.

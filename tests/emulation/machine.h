@@ -48,7 +48,7 @@ Order order();
 uint64_t random_number();
 /// Calls may come from several threads of the host.
 std::recursive_mutex& machine_mutex();
-void enqueue(cudaStream_t stream, std::function<void()> work);
+void enqueue(cudaStream_t stream, std::function<void()> work, bool is_kernel = false);
 bool is_lost();
 
 }  // namespace minima::emulation

@@ -2,24 +2,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdarg>
 #include <cstdio>
 #include <map>
+#include <vector>
 
 #include "tests/emulation/machine.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(begin, size) ((void)0)
-#define ASAN_UNPOISON_MEMORY_REGION(begin, size) ((void)0)
-#endif
+#include "tests/emulation/sanitizers.h"
 
 namespace minima::emulation {
 namespace {
 
-constexpr size_t page = 4096, arena_bytes = size_t{1} << 38, alignment = 256;
+constexpr size_t page = 4096, arena_bytes = size_t{1} << 38, alignment = 256, fresh_bytes = size_t{1} << 21;
 constexpr unsigned char poison = 0xff;  // NaN as a number, -1 as an index
 
 /// A block ends at the end of a page, as far as its alignment allows: what lies behind it faults.
@@ -32,6 +29,7 @@ struct Arena {
   char* base = nullptr;
   size_t used = 0, live_bytes = 0, capacity = size_t{16} << 30;
   int nothing = -1;  // a file without contents: touching it faults, whatever the protection of the page
+  int fresh = -1;    // a file full of poison, from which new memory is copied where it is written to
   int accesses = 0;
   std::map<uintptr_t, Block> live;
   std::map<uintptr_t, size_t> host;
@@ -45,7 +43,10 @@ Arena& arena() {
     made->base =
         static_cast<char*>(mmap(nullptr, arena_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
     made->nothing = memfd_create("nothing", 0);
-    if (made->base == MAP_FAILED || made->nothing < 0) stop("no address space for the emulated device");
+    made->fresh = memfd_create("fresh", 0);
+    const std::vector<char> bytes(fresh_bytes, static_cast<char>(poison));
+    if (made->base == MAP_FAILED || made->nothing < 0 || write(made->fresh, bytes.data(), fresh_bytes) != fresh_bytes)
+      stop("no address space for the emulated device");
     struct sigaction action{};
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_NODEFER;
@@ -75,6 +76,14 @@ void make_hole(char* begin, size_t bytes) {
     stop("no memory map for a hole");
 }
 
+/// Pages that nobody touches cost nothing, neither here nor when the protection changes.
+void make_fresh(char* begin, size_t bytes) {
+  for (size_t at = 0; at < bytes; at += fresh_bytes)
+    if (mmap(begin + at, std::min(fresh_bytes, bytes - at), protection(), MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+             arena().fresh, 0) == MAP_FAILED)
+      stop("no memory map for a block");
+}
+
 void protect(char* begin, size_t bytes, int how) {
   if (bytes > 0 && mprotect(begin, bytes, how) != 0) stop("mprotect failed");
 }
@@ -93,6 +102,11 @@ bool is_mapped(uintptr_t address) { return msync(reinterpret_cast<void*>(address
 __attribute__((no_sanitize("address")))
 #endif
 bool is_poison(const char* begin, const char* end) {
+  uint64_t word;
+  for (; end - begin >= static_cast<ptrdiff_t>(sizeof word); begin += sizeof word) {
+    __builtin_memcpy(&word, begin, sizeof word);
+    if (word != ~uint64_t{0}) return false;
+  }
   for (; begin < end; ++begin)
     if (static_cast<unsigned char>(*begin) != poison) return false;
   return true;
@@ -119,9 +133,7 @@ void* allocate(size_t bytes) {
   if (a.used + span + page > arena_bytes) return nullptr;
   char* pages = a.base + a.used;
   make_hole(pages + span, page);
-  protect(pages, span, PROT_READ | PROT_WRITE);
-  std::memset(pages, poison, span);
-  protect(pages, span, protection());
+  make_fresh(pages, span);
   a.used += span + page;
   char* begin = pages + span - rounded;
   ASAN_POISON_MEMORY_REGION(pages, begin - pages);

@@ -17,6 +17,7 @@ struct Work {
   std::function<void()> run;
   CUevent_st* event = nullptr;  // to be waited for first
   int64_t version = 0;
+  bool is_kernel = false;
 };
 
 }  // namespace
@@ -39,7 +40,7 @@ namespace minima::emulation {
 namespace {
 
 std::vector<CUstream_st*> streams;
-int64_t waited = 0, launched = 0, graphs_launched = 0;
+int64_t waited = 0, launched = 0, graphs_launched = 0, overlapping = 0;
 bool lost = false;
 cudaError_t last_error = cudaSuccess;
 
@@ -51,6 +52,10 @@ cudaError_t error(cudaError_t code) {
 std::mt19937_64& generator() {
   static std::mt19937_64 the;
   return the;
+}
+
+bool has_kernels(const CUstream_st* stream) {
+  return std::any_of(stream->queue.begin(), stream->queue.end(), [](const Work& work) { return work.is_kernel; });
 }
 
 bool is_capturing() {
@@ -117,8 +122,9 @@ void set_lost(bool is) { lost = is; }
 int64_t waits() { return waited; }
 int64_t launches() { return launched; }
 int64_t graph_launches() { return graphs_launched; }
+int64_t overlapping_copies() { return overlapping; }
 
-void enqueue(cudaStream_t stream, std::function<void()> work) {
+void enqueue(cudaStream_t stream, std::function<void()> work, bool is_kernel) {
   std::lock_guard lock(machine_mutex());
   if (!stream) {  // the legacy stream waits for all others that are not told to be independent
     if (is_capturing()) stop("the legacy default stream was used during a capture");
@@ -128,7 +134,7 @@ void enqueue(cudaStream_t stream, std::function<void()> work) {
   } else if (stream->capture) {
     stream->capture->work.push_back(std::move(work));
   } else {
-    stream->queue.push_back({std::move(work)});
+    stream->queue.push_back({std::move(work), nullptr, 0, is_kernel});
   }
 }
 
@@ -142,7 +148,7 @@ cudaError_t launch(const cudaLaunchConfig_t& c, std::function<void()> thread) {
     return error(cudaErrorInvalidConfiguration);
   if (c.dynamicSmemBytes > 0) return error(cudaErrorInvalidValue);  // this machine has arrays of fixed size only
   ++(c.stream && c.stream->capture ? c.stream->capture->launches : launched);
-  enqueue(c.stream, [=, thread = std::move(thread)] { run_grid(grid, block, thread); });
+  enqueue(c.stream, [=, thread = std::move(thread)] { run_grid(grid, block, thread); }, /*is_kernel=*/true);
   return cudaSuccess;
 }
 
@@ -234,6 +240,9 @@ cudaError_t cudaMemcpyAsync(void* target, const void* source, size_t bytes, cuda
   const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
   const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   if (bytes == 0) return cudaSuccess;
+  if (kind == cudaMemcpyHostToDevice && stream && !has_kernels(stream) &&
+      std::any_of(streams.begin(), streams.end(), has_kernels))
+    ++overlapping;
   if (is_device(target) != to_device || is_device(source) != from_device) return error(cudaErrorInvalidValue);
   if (to_device) check_range(target, bytes, "the target of a copy");
   if (from_device) check_range(source, bytes, "the source of a copy");
@@ -335,7 +344,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   MINIMA_CALL;
   launched += executable->launches;
   ++graphs_launched;
-  for (const auto& work : executable->work) enqueue(stream, work);
+  for (const auto& work : executable->work) enqueue(stream, work, /*is_kernel=*/true);
   return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {

@@ -1,6 +1,8 @@
 // What only the emulated device can tell: how often the host waits, and what happens when the device is lost.
 #include "core/ops.h"
+#include "optim/schedule.h"
 #include "tests/check.h"
+#include "tests/cuda/on_device.h"
 #include "tests/cuda/training.h"
 #include "tests/emulation/emulation.h"
 
@@ -34,6 +36,40 @@ TEST_CASE("after a few steps a training step is one graph") {
     for (int i = 0; i < 6; ++i) training.step(0);
     CHECK(emulation::graph_launches() == before + 6);
   }
+}
+
+TEST_CASE("a step stays one graph while learning rate and radius change from step to step") {
+  if (std::getenv("MINIMA_NO_CACHING")) return;
+  for (const std::string& optimizer : optimizer_names) {
+    if (optimizer == "looksam") continue;  // has steps of several kinds
+    CAPTURE(optimizer);
+    Training training("mlp", optimizer, DType::float32, Device::cuda);
+    optim::Hyperparameters& group = training.optimizer().group(0);
+    group["lr"] = optim::cosine(0.05, 40);
+    if (group.has("rho")) group["rho"] = optim::cosine(0.1, 60);
+    for (int i = 0; i < 6; ++i) training.step(0);
+    const int64_t before = emulation::graph_launches();
+    for (int i = 0; i < 6; ++i) training.step(0);
+    CHECK(emulation::graph_launches() == before + 6);
+  }
+}
+
+TEST_CASE("a batch from the host crosses the bus beside the kernels before it, and nobody waits") {
+  const Tensor host = numbers({300, 64}, DType::float32), few = numbers({30, 64}, DType::float32);
+  Tensor busy = Tensor::full({300, 64}, 1, DType::float32, Device::cuda);
+  host.to(Device::cuda);  // what is set up once is there
+  const int64_t waits = emulation::waits();
+  for (int i = 0; i < 4; ++i) {
+    busy = core::unary(core::UnaryOp::affine, busy, 0.5, 1);
+    const int64_t before = emulation::overlapping_copies();
+    const Tensor there = host.to(Device::cuda);
+    CHECK(emulation::overlapping_copies() == before + 1);
+    few.to(Device::cuda);  // not worth a stream
+    CHECK(emulation::overlapping_copies() == before + 1);
+    busy = core::binary(core::BinaryOp::add, busy, there);
+  }
+  CHECK(emulation::waits() == waits);
+  CHECK(core::all_finite(busy));
 }
 
 TEST_CASE("after the first steps a training step asks the device for no memory") {

@@ -164,9 +164,8 @@ inline unsigned __ballot_sync(unsigned mask, bool vote, int line = __builtin_LIN
 inline int __ffs(int word) { return __builtin_ffs(word); }
 template <class T>
 T atomicCAS(T* place, T expected, T value) {
-  const T before = *place;
-  if (before == expected) *place = value;
-  return before;
+  __atomic_compare_exchange_n(place, &expected, value, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+  return expected;
 }
 
 template <class... Parameters, class... Arguments>
