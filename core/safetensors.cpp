@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/safetensors_format.h"
+#include "core/utf8.h"
 
 namespace minima {
 namespace {
@@ -18,33 +19,19 @@ std::string names_in(const Map& map) {
   return map.empty() ? "nothing" : joined(names);
 }
 
-/// The bytes of the UTF-8 character at `at`; 0 where there is none (RFC 3629: no overlong form, no surrogate).
-size_t character_size(const char* at, const char* end) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(at[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t size = first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : 4;
-  if (first < 0xc2 || first > 0xf4 || static_cast<size_t>(end - at) < size) return 0;
-  for (size_t i = 1; i < size; ++i)
-    if (byte(i) < 0x80 || byte(i) > 0xbf) return 0;
-  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f)) return 0;
-  if ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f)) return 0;
-  return size;
-}
-
 /// A string as JSON, with its quotes.
 std::string quoted(const std::string& text, const std::string& path) {
   static const char digits[] = "0123456789abcdef";
   std::string out = "\"";
-  for (const char *at = text.data(), *end = at + text.size(); at != end;) {
-    const size_t size = character_size(at, end);
+  for (std::string_view rest = text; !rest.empty();) {
+    const size_t size = utf8_character(rest);
     if (size == 0) fail(path, "a name or metadata entry that is not UTF-8", "UTF-8 text");
-    const auto byte = static_cast<unsigned char>(*at);
+    const auto byte = static_cast<unsigned char>(rest[0]);
     if (byte < 0x20)
       out += {'\\', 'u', '0', '0', digits[byte >> 4], digits[byte & 15]};
     else
-      out += *at == '"' || *at == '\\' ? "\\" : "", out.append(at, size);
-    at += size;
+      out += byte == '"' || byte == '\\' ? "\\" : "", out.append(rest, 0, size);
+    rest.remove_prefix(size);
   }
   return out + '"';
 }

@@ -2,21 +2,11 @@
 
 #include <algorithm>
 
+#include "core/utf8.h"
+
 namespace minima::datasets {
 namespace {
 constexpr size_t most_shown = 20;
-
-bool is_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto first = static_cast<unsigned char>(text[i]);
-    const size_t size = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
-    if (size == 0 || i + size > text.size()) return false;
-    for (size_t k = 1; k < size; ++k)
-      if (static_cast<unsigned char>(text[i + k]) >> 6 != 2) return false;
-    i += size;
-  }
-  return true;
-}
 
 std::vector<uint8_t> latin1_to_utf8(const std::vector<uint8_t>& bytes) {
   std::vector<uint8_t> out;
@@ -216,7 +206,7 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
   const auto view = [](const std::vector<uint8_t>& of) {
     return std::string_view(reinterpret_cast<const char*>(of.data()), of.size());
   };
-  table.latin1 = !is_utf8(view(bytes));
+  table.latin1 = !core::is_utf8(view(bytes));
   table.buffers.push_back(table.latin1 ? latin1_to_utf8(bytes) : std::move(bytes));
 
   std::string_view text_of = view(table.buffers.front());

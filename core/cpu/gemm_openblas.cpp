@@ -1,16 +1,24 @@
 // gemm by OpenBLAS, kept on the calling thread: minima's own pool cuts the work (parallel.h).
 #include <cblas.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <string_view>
+#include <vector>
 
+#include "core/error.h"
 #include "core/gemm.h"
+#include "core/parallel.h"
 
 // OpenBLAS's choice of kernels, in builds that hold those of many processors; null in others.
 extern "C" {
 __attribute__((weak)) void gotoblas_dynamic_init();
 __attribute__((weak)) void gotoblas_dynamic_quit();
+// Its buffers, one for each thread that is inside it.
+__attribute__((weak)) void* blas_memory_alloc(int);
+__attribute__((weak)) void blas_memory_free(void*);
 }
 
 namespace minima::core {
@@ -32,9 +40,38 @@ void choose_kernels() {
 #endif
 }
 
+/// OpenBLAS asks the system for a buffer for each thread that calls it, and where it gets none it asks again for ever.
+/// So the buffers are asked for here first; and if they are to be had, OpenBLAS takes them now: later there may be
+/// less.
+void take_buffers() {
+  constexpr size_t bytes = size_t{128} << 20;  // of address space; little of it is ever used
+  static std::atomic<int> taken{0};
+  const int threads = num_threads();
+  if (threads <= taken) return;
+  std::vector<void*> probes;
+  const auto probe = [] {
+    return mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, /*fd=*/-1, /*offset=*/0);
+  };
+  while (std::ssize(probes) < threads - taken && (probes.empty() || probes.back() != MAP_FAILED))
+    probes.push_back(probe());
+  const bool enough = probes.back() != MAP_FAILED;
+  for (void* memory : probes)
+    if (memory != MAP_FAILED) munmap(memory, bytes);
+  if (!enough)
+    fail("OpenBLAS", text("room for ", probes.size() - 1, " of its buffers of 128 MiB"),
+         text(threads - taken, " more, one a thread"),
+         "Give the process more memory (`ulimit -v`), or set MINIMA_THREADS to a smaller number.");
+  taken = threads;
+  if (!blas_memory_alloc || !blas_memory_free) return;
+  std::vector<void*> buffers;
+  while (std::ssize(buffers) < threads) buffers.push_back(blas_memory_alloc(0));
+  for (void* buffer : buffers) blas_memory_free(buffer);
+}
+
 void prepare() {
   static const bool done = (choose_kernels(), openblas_set_num_threads(1), true);
   (void)done;
+  take_buffers();
 }
 
 /// Shapes that OpenBLAS is slow at: 25088 x 64 x 576 69 to 72 GFLOP/s of one thread, gemm_tiles 87.
@@ -99,7 +136,7 @@ template void gemm(bool, bool, int64_t, int64_t, int64_t, const double*, int64_t
                    double*, int64_t);
 
 std::string gemm_description() {
-  prepare();
+  prepare();                                                // after which the kernels are chosen
   const std::string configuration = openblas_get_config();  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
   const size_t end_of_version = configuration.find(' ', configuration.find(' ') + 1);
   return configuration.substr(0, end_of_version) + " (" + openblas_get_corename() + ")";
