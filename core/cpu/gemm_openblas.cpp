@@ -43,10 +43,11 @@ void choose_kernels() {
 /// OpenBLAS asks the system for a buffer for each thread that calls it, and where it gets none it asks again for ever.
 /// So the buffers are asked for here first; and if they are to be had, OpenBLAS takes them now: later there may be
 /// less.
-void take_buffers() {
+/// OpenBLAS's own threads, which are there though they get no work, have buffers as well.
+void take_buffers(int own_threads) {
   constexpr size_t bytes = size_t{128} << 20;  // of address space; little of it is ever used
   static std::atomic<int> taken{0};
-  const int threads = num_threads();
+  const int threads = num_threads() + own_threads;
   if (threads <= taken) return;
   std::vector<void*> probes;
   const auto probe = [] {
@@ -60,7 +61,8 @@ void take_buffers() {
   if (!enough)
     fail("OpenBLAS", text("room for ", probes.size() - 1, " of its buffers of 128 MiB"),
          text(threads - taken, " more, one a thread"),
-         "Give the process more memory (`ulimit -v`), or set MINIMA_THREADS to a smaller number.");
+         "Give the process more memory (`ulimit -v`), or set MINIMA_THREADS and OPENBLAS_NUM_THREADS to smaller "
+         "numbers.");
   taken = threads;
   if (!blas_memory_alloc || !blas_memory_free) return;
   std::vector<void*> buffers;
@@ -69,9 +71,13 @@ void take_buffers() {
 }
 
 void prepare() {
-  static const bool done = (choose_kernels(), openblas_set_num_threads(1), true);
-  (void)done;
-  take_buffers();
+  static const int own_threads = [] {
+    choose_kernels();
+    const int more = openblas_get_num_threads() - 1;
+    openblas_set_num_threads(1);
+    return more;
+  }();
+  take_buffers(own_threads);
 }
 
 /// Shapes that OpenBLAS is slow at: 25088 x 64 x 576 69 to 72 GFLOP/s of one thread, gemm_tiles 87.
@@ -136,7 +142,7 @@ template void gemm(bool, bool, int64_t, int64_t, int64_t, const double*, int64_t
                    double*, int64_t);
 
 std::string gemm_description() {
-  prepare();                                                // after which the kernels are chosen
+  prepare();
   const std::string configuration = openblas_get_config();  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
   const size_t end_of_version = configuration.find(' ', configuration.find(' ') + 1);
   return configuration.substr(0, end_of_version) + " (" + openblas_get_corename() + ")";

@@ -228,7 +228,7 @@ TEST_CASE("a thread that the system does not give is an error that says which, a
     set_num_threads(1000);
     const auto sum = [] {
       std::atomic<int64_t> total{0};
-      parallel_chunks(2000, [&](int64_t i) { total += i; });
+      core::parallel_chunks(2000, [&](int64_t i) { total += i; });
       return total.load();
     };
     const std::string message = test::error_of(sum);
