@@ -72,7 +72,7 @@ TEST_CASE("on a full disk the checkpoint goes to the folder for temporary files"
 TEST_CASE("with any amount of memory a training ends well, or with an error that says what is short, and never hangs") {
   const TemporaryFolder folder;
   int refused = 0, trained = 0;
-  for (const int megabytes : {80, 120, 150, 200, 300, 500}) {
+  for (const int megabytes : {80, 150, 250, 350, 1000}) {
     CAPTURE(megabytes);
     const Words words = training(folder.file("m"), {"--epochs", "2"});
     const Outcome outcome = run(folder, after(text("ulimit -v ", megabytes * 1000), words), {{"MINIMA_THREADS", "1"}});
