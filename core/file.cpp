@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 #include "core/error.h"
@@ -26,10 +28,22 @@ struct File {
   }
 };
 
-/// Writes and flushes a new file; errno tells what went wrong when the answer is false.
-bool write_new_file(const std::string& path, const char* bytes, size_t size) {
-  const File file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+/// A file of a name that no other has: two runs may write to the same place at once. Sets `part` to the name.
+int open_beside(const std::string& path, std::string& part) {
+  static std::atomic<int64_t> made{0};
+  while (true) {
+    part = text(path, ".", ::getpid(), "-", ++made, ".part");
+    const int opened = ::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (opened >= 0 || errno != EEXIST) return opened;
+  }
+}
+
+/// Writes and flushes a new file beside `path`; errno tells what went wrong when the answer is false.
+bool write_beside(const std::string& path, std::string& part, const char* bytes, size_t size) {
+  const File file(open_beside(path, part));
   if (file.descriptor < 0) return false;
+  struct stat old;
+  if (::stat(path.c_str(), &old) == 0 && ::fchmod(file.descriptor, old.st_mode & 0777) != 0) return false;
   while (size > 0) {
     const ssize_t count = ::write(file.descriptor, bytes, size);
     if (count < 0 && errno == EINTR) continue;
@@ -61,23 +75,26 @@ std::vector<uint8_t> core::read_file(const std::string& path, size_t limit) {
   return bytes;
 }
 
-bool core::is_utf8(std::string_view text) {
-  for (size_t at = 0, size = 0; at < text.size(); at += size) {
-    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[at + i]); };
-    const unsigned char first = byte(0);
-    size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-    if ((first >= 0x80 && first < 0xc2) || first > 0xf4 || at + size > text.size()) return false;
-    for (size_t i = 1; i < size; ++i)
-      if (byte(i) < 0x80 || byte(i) > 0xbf) return false;
-    if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f)) return false;
-    if ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f)) return false;
+std::string core::file_to_write(const std::string& path, const std::string& asked_by) {
+  namespace fs = std::filesystem;
+  const std::string where = asked_by.empty() ? path : asked_by + " " + path;
+  fs::path target = path;
+  std::error_code problem;
+  for (int links = 0; fs::is_symlink(target, problem) && !problem; ++links) {
+    if (links == 40) fail(where, "symbolic links that lead in a circle", "a file");
+    target = target.parent_path() / fs::read_symlink(target, problem);  // an absolute one replaces the folder
   }
-  return true;
+  struct stat status;
+  if (::stat(target.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
+    fail(where, S_ISDIR(status.st_mode) ? "a directory" : "a device or pipe", "a regular file, or none yet",
+         "Choose another name.");
+  return target.string();
 }
 
-void write_file_atomically(const std::string& path, const char* bytes, size_t size) {
-  const std::string part = path + ".part";
-  if (!write_new_file(part, bytes, size) || std::rename(part.c_str(), path.c_str()) != 0) {
+void write_file_atomically(const std::string& named, const char* bytes, size_t size) {
+  const std::string path = core::file_to_write(named);
+  std::string part;
+  if (!write_beside(path, part, bytes, size) || std::rename(part.c_str(), path.c_str()) != 0) {
     const int reason = errno;
     ::unlink(part.c_str());
     fail(path, text("\"", std::strerror(reason), "\" while writing ", size, " bytes"), "a place that can be written",

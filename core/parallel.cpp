@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -101,7 +103,15 @@ class Pool {
   void start() {
     if (!workers_.empty()) return;
     process_ = getpid();
-    for (int i = 1; i < threads(); ++i) workers_.emplace_back([this, i] { serve(i); });
+    try {
+      for (int i = 1; i < threads(); ++i) workers_.emplace_back([this, i] { serve(i); });
+    } catch (const std::system_error& error) {
+      const size_t started = workers_.size() + 1;
+      stop();
+      fail("threads",
+           text("\"", error.code().message(), "\" when thread ", started + 1, " of ", threads(), " was started"),
+           "a system that gives them", "Set MINIMA_THREADS to a smaller number; see `ulimit -u` and `ulimit -v`.");
+    }
   }
 
   void stop() {

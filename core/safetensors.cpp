@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/safetensors_format.h"
+#include "core/utf8.h"
 
 namespace minima {
 namespace {

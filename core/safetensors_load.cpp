@@ -58,6 +58,46 @@ uint64_t little_endian(const char* bytes, size_t size) {
   return value;
 }
 
+/// Goes through a header once before it is parsed: the parser would keep the last of two equal keys, and take any
+/// depth. (Its own callback, made for this, takes a time that grows with the square of the number of tensors.)
+class HeaderCheck : public nlohmann::json_sax<Json> {
+ public:
+  std::string got, expected;  ///< empty: nothing is wrong
+  size_t at = 0;              ///< counted from 1
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(size_t) override { return enter() && (keys_[depth_ - 1].clear(), true); }
+  bool start_array(size_t) override { return enter(); }
+  bool end_object() override { return leave(); }
+  bool end_array() override { return leave(); }
+  bool key(string_t& key) override {
+    return keys_[depth_ - 1].insert(key).second || refuse("the key " + Json(key).dump() + " twice", "every name once");
+  }
+  bool parse_error(size_t position, const std::string&, const Json::exception& error) override {
+    at = position;
+    const bool is_number = error.id == 406;  // of the library's list of errors: out of the range of a double
+    return refuse(is_number ? "a number that no double holds" : "a header that is not JSON", "JSON in UTF-8");
+  }
+
+ private:
+  bool enter() {
+    return ++depth_ <= header_depth || refuse("values nested too deep", "{name: {dtype, shape, data_offsets}}");
+  }
+  bool leave() { return --depth_ >= 0; }
+  bool refuse(const std::string& what, const std::string& instead) {
+    got = what, expected = instead;
+    return false;
+  }
+  std::set<std::string> keys_[header_depth];
+  int depth_ = 0;
+};
+
 /// Reads one file's header. Every complaint names the file and an offset in it.
 class HeaderParser {
  public:
@@ -102,25 +142,10 @@ class HeaderParser {
     if (begin == end || *begin != '{')
       refuse(length_bytes, begin == end ? "an empty header" : text("byte ", int{static_cast<unsigned char>(*begin)}),
              "a JSON object that opens with '{'", "Is this a safetensors file?");
-    // The parser keeps the last of two equal keys; its callback sees them all.
-    std::set<std::string> keys[header_depth];
-    const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-      using Event = Json::parse_event_t;
-      if ((event == Event::object_start || event == Event::array_start) && depth >= header_depth)
-        refuse(length_bytes, "values nested too deep", "{name: {dtype, shape, data_offsets}}");
-      if (event == Event::object_start) keys[depth].clear();
-      if (event == Event::key && !keys[depth - 1].insert(parsed.get<std::string>()).second)
-        refuse(length_bytes, text("the key ", parsed.dump(), " twice"), "every name once");
-      return true;
-    };
-    size_t at = 1;  // where the parser stops, counted from 1
-    try {
-      return Json::parse(begin, end, check);
-    } catch (const Json::parse_error& error) {
-      at = std::max<size_t>(error.byte, 1);
-    } catch (const Json::exception&) {  // a number that no double holds
-    }
-    refuse(length_bytes + at - 1, "a header that is not JSON", "JSON in UTF-8", "Is the file damaged?");
+    HeaderCheck check;
+    if (!Json::sax_parse(begin, end, &check))
+      refuse(length_bytes + std::max<size_t>(check.at, 1) - 1, check.got, check.expected, "Is the file damaged?");
+    return Json::parse(begin, end);
   }
 
   void read_metadata(const Json& value) {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/file.h"
+#include "core/utf8.h"
 
 namespace minima::datasets {
 namespace {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <tuple>
 
+#include "core/utf8.h"
 #include "datasets/csv.h"
 #include "datasets/files.h"
 #include "datasets/image_file.h"
@@ -70,7 +71,7 @@ std::vector<ImageFile> find_images(const std::string& path, std::vector<std::str
   std::vector<ImageFile> images;
   for (const fs::path& entry : entries_of(path))
     problems.collect([&] {
-      const std::string name = entry.filename().string();
+      const std::string name = core::as_utf8(entry.filename().string());
       if (!is_folder(entry)) {
         if (is_image_name(name))
           fail(entry.string(), "an image outside the class folders", text("it in ", path, "/CLASS/"));

@@ -133,8 +133,10 @@ int compare(int argc, char** argv) {
   if (options.tune)
     for (const Setting& setting : untuned(options.settings)) experiment.settings.push_back(setting);
   const int64_t tuning_work = options.tune ? expected_gradients(trials_of(options, problem)) : 0;
+  Notes saved_with = options.configuration();
+  saved_with["fingerprint of the data"] = fingerprint({problem.train, problem.test});
   Session session({.directory = options.out,
-                   .configuration = options.configuration(),
+                   .configuration = saved_with,
                    .resume = options.resume,
                    .gradient_evaluations = tuning_work + expected_gradients(experiment)});
   try {
@@ -152,8 +154,10 @@ int compare(int argc, char** argv) {
                 options.resume_command().c_str());
     return exit_interrupted;
   }
-  session.complete();
-  return conclude(comparison, options, problem);
+  session.clear_progress();
+  const int status = conclude(comparison, options, problem);
+  session.complete();  // after all is written: where the disk is full, nothing is lost
+  return status;
 }
 
 }  // namespace

@@ -65,6 +65,19 @@ void save(const std::string& path, const std::string& name, nn::Module& model, c
   std::printf("model: %s\n", path.c_str());
 }
 
+/// A checkpoint at its place, or else in the folder for temporary files; returns where it is.
+std::string save_where_possible(const std::string& path, nn::Module& model, const optim::Optimizer& optimizer,
+                                const TrainingPosition& position) {
+  try {
+    save_training(path, model, optimizer, position);
+    return path;
+  } catch (const Error&) {  // the disk is full for it, too
+    const auto elsewhere = std::filesystem::temp_directory_path() / std::filesystem::path(path).filename();
+    save_training(elsewhere.string(), model, optimizer, position);
+    return elsewhere.string();
+  }
+}
+
 /// A run of a comparison once more: the same data, weights, batches and schedule.
 int repeat(const SummaryRun& asked, const std::string& save_as, const std::vector<std::string>& command) {
   const Problem& problem = asked.problem;
@@ -145,7 +158,11 @@ int train(int argc, char** argv) {
   if (optim::is_wrapper(method)) settings.hyperparameters.emplace("rho", rho);
   auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
   const std::string checkpoint = save_as + ".checkpoint";
-  const Notes options = line.values({"--save", "--resume"});  // those that change results
+  Notes options = line.values({"--save", "--resume"});  // those that change results
+  options["fingerprint of the data"] = fingerprint(loaded.split);
+  if (!resume && std::filesystem::exists(checkpoint))
+    std::printf("note: %s is of an interrupted run. --resume goes on with it; an interrupt of this run replaces it.\n",
+                checkpoint.c_str());
   int64_t step = resume ? load_training(checkpoint, *model, *optimizer, options).step : 0;
   const auto require_finite = [&](const char* what, double value) {
     if (!std::isfinite(value))
@@ -184,8 +201,14 @@ int train(int argc, char** argv) {
       std::printf("epoch %3lld  test loss %.4f  test accuracy %.2f%%\n", static_cast<long long>(step / per_epoch),
                   on_test.loss, 100 * on_test.accuracy);
   }
-  save(save_as, name, *model, loaded, data, command);
-  std::filesystem::remove(checkpoint);
+  try {
+    save(save_as, name, *model, loaded, data, command);
+  } catch (const Error& error) {
+    const std::string kept = save_where_possible(checkpoint, *model, *optimizer, {.step = step, .notes = options});
+    throw Error(text(error.what(), " The trained weights are in ", kept, kept == checkpoint ? "" : ": move it to ",
+                     kept == checkpoint ? "" : checkpoint, "; the same command with --resume makes the model of it."));
+  }
+  if (resume) std::filesystem::remove(checkpoint);  // one of an earlier run, not resumed, stays
   return 0;
 }
 

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: MIT
 // gemm by OpenBLAS, kept on the calling thread: minima's own pool cuts the work (parallel.h).
 #include <cblas.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <string_view>
+#include <vector>
 
+#include "core/error.h"
 #include "core/gemm.h"
+#include "core/parallel.h"
 
 // OpenBLAS's choice of kernels, in builds that hold those of many processors; null in others.
 extern "C" {
 __attribute__((weak)) void gotoblas_dynamic_init();
 __attribute__((weak)) void gotoblas_dynamic_quit();
+// Its buffers, one for each thread that is inside it.
+__attribute__((weak)) void* blas_memory_alloc(int);
+__attribute__((weak)) void blas_memory_free(void*);
 }
 
 namespace minima::core {
@@ -33,9 +41,44 @@ void choose_kernels() {
 #endif
 }
 
+/// OpenBLAS asks the system for a buffer for each thread that calls it, and where it gets none it asks again for ever.
+/// So the buffers are asked for here first; and if they are to be had, OpenBLAS takes them now: later there may be
+/// less.
+/// OpenBLAS's own threads, which are there though they get no work, have buffers as well.
+void take_buffers(int own_threads) {
+  constexpr size_t bytes = size_t{128} << 20;  // of address space; little of it is ever used
+  static std::atomic<int> taken{0};
+  const int threads = num_threads() + own_threads;
+  if (threads <= taken) return;
+  std::vector<void*> probes;
+  const auto probe = [] {
+    return mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, /*fd=*/-1, /*offset=*/0);
+  };
+  while (std::ssize(probes) < threads - taken && (probes.empty() || probes.back() != MAP_FAILED))
+    probes.push_back(probe());
+  const bool enough = probes.back() != MAP_FAILED;
+  for (void* memory : probes)
+    if (memory != MAP_FAILED) munmap(memory, bytes);
+  if (!enough)
+    fail("OpenBLAS", text("room for ", probes.size() - 1, " of its buffers of 128 MiB"),
+         text(threads - taken, " more, one a thread"),
+         "Give the process more memory (`ulimit -v`), or set MINIMA_THREADS and OPENBLAS_NUM_THREADS to smaller "
+         "numbers.");
+  taken = threads;
+  if (!blas_memory_alloc || !blas_memory_free) return;
+  std::vector<void*> buffers;
+  while (std::ssize(buffers) < threads) buffers.push_back(blas_memory_alloc(0));
+  for (void* buffer : buffers) blas_memory_free(buffer);
+}
+
 void prepare() {
-  static const bool done = (choose_kernels(), openblas_set_num_threads(1), true);
-  (void)done;
+  static const int own_threads = [] {
+    choose_kernels();
+    const int more = openblas_get_num_threads() - 1;
+    openblas_set_num_threads(1);
+    return more;
+  }();
+  take_buffers(own_threads);
 }
 
 /// Shapes that OpenBLAS is slow at: 25088 x 64 x 576 69 to 72 GFLOP/s of one thread, gemm_tiles 87.

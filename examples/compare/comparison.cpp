@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/utf8.h"
 #include "examples/kit/json.h"
 #include "examples/kit/program.h"
 
@@ -87,7 +88,7 @@ double test_per_train(const Problem& problem) {
 }
 
 Comparison comparison_of(const Problem& problem, int64_t curvature_samples) {
-  return {.data = problem.data,
+  return {.data = core::as_utf8(problem.data),
           .model = problem.model,
           .machine = machine_description(),
           .batch = problem.batch,

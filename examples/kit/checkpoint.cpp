@@ -1,40 +1,64 @@
 #include "examples/kit/checkpoint.h"
 
+#include <cstdio>
+
+#include "core/gemm.h"
+#include "core/utf8.h"
+#include "examples/kit/program.h"
+
 namespace minima::examples {
 
 namespace {
 const std::string note_prefix = "note.";
+
+Notes notes_in(const Archive& archive) {
+  Notes notes;
+  for (const auto& [name, value] : archive.metadata)
+    if (name.starts_with(note_prefix)) notes[name.substr(note_prefix.size())] = value;
+  return notes;
+}
 }  // namespace
 
+Notes saved_notes(const std::string& path) { return notes_in(load_safetensors(path)); }
+
+void tell_other_kernels(const std::string& before) {
+  if (const std::string now = core::gemm_description(); before != now)
+    std::printf(
+        "note: this was begun with the matrix kernels %s and goes on with %s; its last digits may differ from those of "
+        "a run that was not interrupted\n",
+        before.c_str(), now.c_str());
+}
+
 void check_notes(const std::string& path, const Notes& notes, const Notes& expected) {
-  for (const auto& [name, value] : expected) {
+  for (const auto& [name, any_bytes] : expected) {
+    const std::string value = core::as_utf8(any_bytes);  // as it was saved
     const auto found = notes.find(name);
     auto shown = [](const std::string& text) { return text.empty() ? "\"\"" : text; };
     const std::string before = found == notes.end() ? "nothing" : shown(found->second);
     if (found == notes.end() || found->second != value)
       fail(path, name + " " + shown(value), name + " " + before + ", as when it was interrupted",
-           "Give the same options, or run without --resume.");
+           "Give the same options and data, or run without --resume.");
   }
 }
 
 void save_training(const std::string& path, nn::Module& model, const optim::Optimizer& optimizer,
                    const TrainingPosition& position) {
+  const InterruptsWait until_saved;
   Archive archive;
   archive.insert("model.", nn::state(model));
   archive.insert("optimizer.", optimizer.state());
   archive.metadata["step"] = std::to_string(position.step);
   archive.metadata["random.seed"] = std::to_string(default_generator().seed);
+  archive.metadata["kernels"] = core::gemm_description();
   archive.metadata["random.offset"] = std::to_string(default_generator().offset);
-  for (const auto& [name, value] : position.notes) archive.metadata[note_prefix + name] = value;
+  for (const auto& [name, value] : position.notes) archive.metadata[note_prefix + name] = core::as_utf8(value);
   save_safetensors(archive, path);
 }
 
 TrainingPosition load_training(const std::string& path, nn::Module& model, optim::Optimizer& optimizer,
                                const Notes& expected) {
   const Archive archive = load_safetensors(path);
-  TrainingPosition position;
-  for (const auto& [name, value] : archive.metadata)
-    if (name.rfind(note_prefix, 0) == 0) position.notes[name.substr(note_prefix.size())] = value;
+  TrainingPosition position{.notes = notes_in(archive)};
   check_notes(path, position.notes, expected);
   nn::load_state(model, archive.extract("model."));
   optimizer.load_state(archive.extract("optimizer."));
@@ -47,6 +71,7 @@ TrainingPosition load_training(const std::string& path, nn::Module& model, optim
   default_generator().seed = number("random.seed");
   default_generator().offset = number("random.offset");
   position.step = static_cast<int64_t>(number("step"));
+  tell_other_kernels(archive.entry("kernels"));
   return position;
 }
 

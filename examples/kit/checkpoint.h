@@ -18,6 +18,13 @@ struct TrainingPosition {
   Notes notes;
 };
 
+/// What a checkpoint notes, without the rest of it.
+Notes saved_notes(const std::string& path);
+
+/// Says so where the numbers until now were computed by other matrix kernels than those of this machine: then the last
+/// digits are not those of a run that was never interrupted.
+void tell_other_kernels(const std::string& before);
+
 /// An error that names the file and the first note in which it differs from what is expected.
 void check_notes(const std::string& path, const Notes& notes, const Notes& expected);
 

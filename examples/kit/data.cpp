@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
+#include <numeric>
 
 namespace minima::examples {
 
@@ -56,6 +58,29 @@ std::map<std::string, std::string> data_configuration(const datasets::LoadOption
   if (options.seed != 1) add("--split-seed", std::to_string(options.seed));
   if (options.image_size != 0) add("--image-size", std::to_string(options.image_size));
   return values;
+}
+
+std::string fingerprint(const datasets::Split& split) {
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a (Fowler, Noll, Vo), eight bytes at a time
+  const auto add = [&hash](const std::byte* bytes, size_t size) {
+    for (uint64_t word = 0; size > 0; word = 0) {
+      const size_t taken = std::min(size, sizeof word);
+      std::memcpy(&word, bytes, taken);
+      hash = (hash ^ word) * 0x100000001b3;
+      bytes += taken, size -= taken;
+    }
+  };
+  for (const datasets::Dataset* part : {&split.train, &split.test})
+    for (int64_t begin = 0; begin < part->size(); begin += 4096) {
+      std::vector<int64_t> rows(static_cast<size_t>(std::min<int64_t>(4096, part->size() - begin)));
+      std::iota(rows.begin(), rows.end(), begin);
+      const auto [x, y] = part->batch(rows);
+      for (const Tensor& values : {x, y})
+        add(values.raw(), static_cast<size_t>(values.numel()) * size_of(values.dtype()));
+    }
+  char words[17];
+  std::snprintf(words, sizeof words, "%016llx", static_cast<unsigned long long>(hash));
+  return words;
 }
 
 double majority_accuracy(const datasets::Split& split) {

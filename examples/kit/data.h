@@ -16,6 +16,9 @@ void add_data_options(CommandLine& line, datasets::LoadOptions& options);
 /// The same as text, but for those that are not set.
 std::map<std::string, std::string> data_configuration(const datasets::LoadOptions& options);
 
+/// A number that is another one as soon as a sample, a label or the split is another: what a saved run belongs to.
+std::string fingerprint(const datasets::Split& split);
+
 /// The accuracy of always predicting the training part's most frequent class, on the test part.
 double majority_accuracy(const datasets::Split& split);
 

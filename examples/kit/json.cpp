@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/file.h"
 
 namespace minima::examples {
 
@@ -22,8 +23,8 @@ std::string json_text(const nlohmann::ordered_json& json, int indent) {
 MetricsWriter::MetricsWriter(const std::string& directory, const std::string& name)
     : csv_path_(directory + "/" + name + ".csv") {
   make_output_directory(directory);
-  csv_.open(csv_path_, std::ios::trunc);
-  jsonl_.open(directory + "/" + name + ".jsonl", std::ios::trunc);
+  csv_.open(core::file_to_write(csv_path_), std::ios::trunc);
+  jsonl_.open(core::file_to_write(directory + "/" + name + ".jsonl"), std::ios::trunc);
   if (!csv_ || !jsonl_) fail(csv_path_, std::strerror(errno), "a file that can be written", "Choose another --out.");
 }
 

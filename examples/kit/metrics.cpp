@@ -1,5 +1,9 @@
 #include "examples/kit/metrics.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -7,9 +11,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "core/error.h"
-#include "core/safetensors.h"
+#include "core/file.h"
+#include "examples/kit/program.h"
 
 namespace minima::examples {
 
@@ -35,12 +41,46 @@ std::string value_text(const Value& value) {
   return std::get<std::string>(value);
 }
 
-/// Why this file cannot be made, or an empty text; leaves none behind.
-std::string cannot_be_made(const std::string& path) {
+/// Why no file can be made whose name begins so, or an empty text; leaves none behind.
+std::string cannot_be_made(const std::string& beginning) {
+  const std::string path = text(beginning, ".", getpid(), "-0.part");
   if (!std::ofstream(path)) return std::strerror(errno);
   std::error_code problem;
   std::filesystem::remove(path, problem);
   return "";
+}
+
+/// Whether write_file_atomically gave a file this name.
+bool is_part(const std::string& name) {
+  const size_t end = name.size() < 6 ? 1 : name.size() - 5, dot = name.find_last_not_of("0123456789-", end - 1);
+  return name.ends_with(".part") && dot != name.npos && dot + 1 < end && name[dot] == '.';
+}
+
+/// Keeps other processes out of a folder until this one ends, however it ends; removes what one that was killed in the
+/// middle of a write has left.
+void lock(const std::string& path) {
+  static std::set<std::string> locked;
+  const std::string folder = std::filesystem::canonical(path).string(), name = folder + "/.lock";
+  if (!locked.insert(folder).second) return;
+  const int file = open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (file < 0) fail("--out " + path, std::strerror(errno), "a file .lock in it that can be written");
+  // A network's file system may know no locks: then there is none, and the files are whole all the same.
+  if (flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    std::string holder;
+    std::ifstream lines(name);
+    std::getline(lines, holder);
+    close(file);
+    locked.erase(folder);
+    fail("--out " + path, "a folder to which " + (holder.empty() ? "another run" : holder) + " writes",
+         "one of its own for each run", "Wait until that has ended, or choose another --out FOLDER.");
+  }
+  const std::string words = text("process ", getpid(), " (", called_as("a program of minima"), ")\n");
+  if (ftruncate(file, 0) != 0 || write(file, words.data(), words.size()) < 0)
+    fail("--out " + path, std::strerror(errno), "a directory that can be written", "Is the disk full?");
+  std::vector<std::filesystem::path> left;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (is_part(entry.path().filename().string())) left.push_back(entry.path());
+  for (const auto& part : left) std::filesystem::remove(part);
 }
 
 }  // namespace
@@ -66,18 +106,18 @@ std::string csv_line(const Row& row) {
 void make_output_directory(const std::string& path) {
   std::error_code problem;
   std::filesystem::create_directories(path, problem);
-  const std::string reason = problem ? problem.message() : cannot_be_made(path + "/.writable.part");
+  const std::string reason = problem ? problem.message() : cannot_be_made(path + "/.writable");
   if (!reason.empty()) fail("--out " + path, reason, "a directory that can be written", "Choose another --out DIR.");
+  lock(path);
 }
 
 void check_writable(const std::string& option, const std::string& path) {
-  std::error_code problem;
-  if (std::filesystem::is_directory(path, problem)) fail(option + " " + path, "a directory", "a file to write");
-  if (const std::string reason = cannot_be_made(path + ".writable.part"); !reason.empty())
+  if (const std::string reason = cannot_be_made(core::file_to_write(path, option)); !reason.empty())
     fail(option + " " + path, reason, "a file that can be written", "Choose another " + option + ".");
 }
 
 void write_text(const std::string& path, const std::string& contents) {
+  const InterruptsWait until_written;
   write_file_atomically(path, contents.data(), contents.size());
 }
 

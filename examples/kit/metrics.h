@@ -24,10 +24,12 @@ std::string number_text(double value);
 /// The header and a line of comma-separated values (RFC 4180: quoted where needed).
 std::string csv_header(const Row& row);
 std::string csv_line(const Row& row);
-/// Makes the directory (and its parents) and checks that files can be made in it, or fails with the system's reason.
+/// Makes the directory (and its parents), checks that files can be made in it, or fails with the system's reason, and
+/// keeps other processes out of it until this one ends: that another one writes to it is an error, which names it.
 void make_output_directory(const std::string& path);
 
-/// Fails with the system's reason if no file can be made there, before hours of training. `option` is for the message.
+/// Fails with the system's reason if no file can be made there, before hours of training; so it does for what is no
+/// regular file. `option` is for the message.
 void check_writable(const std::string& option, const std::string& path);
 
 /// Writes a small text file, or fails naming it.

@@ -1,7 +1,9 @@
 #include "examples/kit/model_file.h"
 
+#include <algorithm>
 #include <charconv>
 
+#include "core/utf8.h"
 #include "examples/kit/metrics.h"
 
 namespace minima::examples {
@@ -21,6 +23,21 @@ std::vector<int64_t> numbers_in(const std::string& words, const std::string& pat
     numbers.push_back(number);
   }
   return numbers;
+}
+
+/// A damaged file must not ask for a model that fills the memory: no layer is wider than all the weights that are
+/// there.
+void check_sizes(const ModelFile& file, const Archive& archive, const std::string& path) {
+  double weights = 0, inputs = 1, widest = static_cast<double>(file.outputs()), number = 0;
+  for (const auto& [name, tensor] : archive.tensors) weights += static_cast<double>(tensor.numel());
+  for (const int64_t extent : file.input) inputs *= static_cast<double>(extent);
+  for (const char c : file.name) {  // "mlp:128,64"
+    number = c >= '0' && c <= '9' ? 10 * number + (c - '0') : 0;
+    widest = std::max(widest, number);
+  }
+  if (widest > weights || inputs > std::max(weights, double{1 << 22}) || (file.images && file.input.rank() != 3))
+    fail(path, text("a model ", file.name, " of inputs ", file.input, " in ", weights, " weights"),
+         "weights of that model", "Is the file damaged?");
 }
 
 std::map<std::string, std::string> below(const std::map<std::string, std::string>& all, const std::string& prefix) {
@@ -50,14 +67,15 @@ void save_model(const ModelFile& file, nn::Module& model, const std::string& pat
   metadata["minima.input"] = joined(file.input, ",");
   metadata["minima.task"] = file.regression ? "regression" : "classification";
   metadata["minima.classes"] = std::to_string(file.class_names.size());
-  for (size_t c = 0; c < file.class_names.size(); ++c) metadata[text("minima.class.", c)] = file.class_names[c];
+  for (size_t c = 0; c < file.class_names.size(); ++c)
+    metadata[text("minima.class.", c)] = core::as_utf8(file.class_names[c]);
   if (file.table)
     for (const auto& [name, value] : file.table->saved()) metadata[table_prefix + name] = value;
   if (file.images) {
     metadata["minima.images.mean"] = number_text(file.images->mean);
     metadata["minima.images.deviation"] = number_text(file.images->deviation);
   }
-  for (const auto& [name, value] : file.notes) metadata[note_prefix + name] = value;
+  for (const auto& [name, value] : file.notes) metadata[note_prefix + name] = core::as_utf8(value);
   save_safetensors(archive, path);
 }
 
@@ -81,12 +99,14 @@ ModelFile load_model(const std::string& path) {
   if (const auto table = below(archive.metadata, table_prefix); !table.empty())
     file.table = datasets::Preparation::from_saved(table, path);
   if (archive.metadata.count("minima.images.mean") > 0)
-    file.images = {.height = static_cast<int>(file.input[0]),
-                   .width = static_cast<int>(file.input[1]),
-                   .channels = static_cast<int>(file.input[2]),
-                   .mean = std::strtod(entry("minima.images.mean").c_str(), nullptr),
+    file.images = {.mean = std::strtod(entry("minima.images.mean").c_str(), nullptr),
                    .deviation = std::strtod(entry("minima.images.deviation").c_str(), nullptr)};
   file.notes = below(archive.metadata, note_prefix);
+  check_sizes(file, archive, path);
+  if (file.images) {
+    file.images->height = static_cast<int>(file.input[0]), file.images->width = static_cast<int>(file.input[1]);
+    file.images->channels = static_cast<int>(file.input[2]);
+  }
   file.model = nn::make_model(file.name, file.input, file.outputs());
   nn::load_state(*file.model, archive);
   file.model->eval();

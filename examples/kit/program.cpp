@@ -1,13 +1,16 @@
 #include "examples/kit/program.h"
 
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
+#include <new>
 #include <sstream>
 #include <thread>
 
@@ -180,8 +183,15 @@ std::string shell_command(const std::vector<std::string>& words) {
 
 int run_program(const std::function<int()>& program) {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // every line appears at once, in a file as well
+  std::signal(SIGXFSZ, SIG_IGN);                  // a file that may not grow is an error of write(), as a full disk is
   try {
     return program();
+  } catch (const std::bad_alloc&) {
+    std::fflush(stdout);
+    std::fputs(
+        "error: [memory] got less than was asked for, expected more free memory. Use a smaller batch or model.\n",
+        stderr);
+    return 2;
   } catch (const std::exception& error) {
     std::fflush(stdout);
     std::fprintf(stderr, "error: %s\n", error.what());
@@ -246,17 +256,41 @@ Device parse_device(const std::string& name) {
 // ---- Ctrl-C
 
 namespace {
-volatile std::sig_atomic_t arrived = 0;
+constexpr int interrupts[] = {SIGINT, SIGTERM, SIGHUP};
+volatile std::sig_atomic_t arrived = 0, saving = 0, deadly = 0;  // deadly: the signal that is to end the process
+time_t first_arrival;                                            // in seconds
 
-void note_interrupt(int signal) {
-  arrived = 1;
-  std::signal(signal, SIG_DFL);  // the next one ends the process
+void end_process() {
+  std::signal(deadly, SIG_DFL);
+  std::raise(deadly);
+}
+
+void note_interrupt(int signal) {  // in any thread
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (arrived == 0) first_arrival = now.tv_sec;
+  if (arrived < 3) arrived = arrived + 1;
+  if (arrived == 2) {
+    const char words[] = "\nThe step under way ends and is saved. One more Ctrl-C ends the program without that.\n";
+    (void)!write(STDERR_FILENO, words, sizeof words - 1);
+  }
+  if (arrived == 3 && now.tv_sec - first_arrival >= 2) {
+    deadly = signal;
+    if (saving == 0) end_process();
+  }
 }
 }  // namespace
 
 void catch_interrupts() {
-  std::signal(SIGINT, note_interrupt);
-  std::signal(SIGTERM, note_interrupt);
+  for (const int signal : interrupts)
+    if (std::signal(signal, note_interrupt) == SIG_IGN && signal == SIGHUP) std::signal(signal, SIG_IGN);
+}
+
+InterruptsWait::InterruptsWait() { saving = saving + 1; }
+
+InterruptsWait::~InterruptsWait() {
+  saving = saving - 1;
+  if (saving == 0 && deadly != 0) end_process();
 }
 
 bool interrupted() { return arrived != 0; }

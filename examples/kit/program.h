@@ -1,6 +1,6 @@
 // What every program starts with: its command line (options with defaults, one help text, errors that say what to do),
-// the machine it runs on, and Ctrl-C, handled between two training steps: the first asks the program to save and stop,
-// a second one kills it. An option is --name VALUE or --name=VALUE; of two equal ones the last counts.
+// the machine it runs on, and Ctrl-C, handled between two training steps: it asks the program to save and stop. An
+// option is --name VALUE or --name=VALUE; of two equal ones the last counts.
 #pragma once
 
 #include <cstdint>
@@ -79,11 +79,22 @@ Device parse_device(const std::string& name);
 
 // ---- Ctrl-C
 
-/// From now on SIGINT and SIGTERM set a flag instead of ending the process.
+/// From now on SIGINT, SIGTERM and SIGHUP (of a terminal that is closed; not under nohup) set a flag instead of ending
+/// the process. A second one waits for the save, too, and says so. A third, two seconds after the first or later, ends
+/// the process where it is: between two saves, and never within one.
 void catch_interrupts();
 
 /// Whether one has arrived.
 bool interrupted();
+
+/// No interrupt ends the process within this scope: one that would is heard at its end.
+class InterruptsWait {
+ public:
+  InterruptsWait();
+  ~InterruptsWait();
+  InterruptsWait(const InterruptsWait&) = delete;
+  InterruptsWait& operator=(const InterruptsWait&) = delete;
+};
 
 /// The exit status of a program that was interrupted and has saved its state, as shells expect it.
 inline constexpr int exit_interrupted = 130;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "core/utf8.h"
 #include "examples/kit/checkpoint.h"
 #include "examples/kit/evaluation.h"
 
@@ -126,8 +127,8 @@ void Run::measure_curvature(int64_t samples) {
   result_.lambda_residual = eigenvalue.residual;
 }
 
-void Run::save(const std::string& path) {
-  Notes notes = identity();
+void Run::save(const std::string& path, Notes notes) {
+  notes.merge(identity());
   notes["seconds"] = number_text(seconds_);
   save_training(path, *model_, *optimizer_, {.step = step_, .notes = notes});
 }
@@ -233,7 +234,7 @@ std::string schedule_text(const Problem& problem, const std::vector<Setting>& se
 
 Row metrics_row(const Problem& problem, const Setting& s, uint64_t seed, const Measurement& m) {
   Row row{{"schema", schema_version},
-          {"data", problem.data},
+          {"data", core::as_utf8(problem.data)},
           {"train_samples", problem.train.size()},
           {"label_noise", label_noise_of(problem.train)},
           {"model", problem.model},

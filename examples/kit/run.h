@@ -79,7 +79,8 @@ class Run {
   /// Appends to result().seen[name].
   void note(const std::string& name, double value) { result_.seen[name].push_back(value); }
 
-  void save(const std::string& path);
+  /// All that load() needs but the result until now; `notes` are for whoever saves.
+  void save(const std::string& path, Notes notes = {});
   /// Continues from what save() wrote; `before` is the result until then.
   void load(const std::string& path, const RunResult& before);
 

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/gemm.h"
+#include "core/utf8.h"
 #include "examples/kit/checkpoint.h"
 #include "examples/kit/program.h"
 #include "examples/kit/table.h"
@@ -76,9 +78,12 @@ Json load_state(const std::string& path) {
     Json state = Json::parse(file);
     if (state.at("schema") != schema_version)
       fail(path, "schema " + state.at("schema").dump(), text("schema ", schema_version));
-    for (const Json& run : state.at("finished")) result_of(run.at("result")), run.at("task");
-    if (!state.at("interrupted").is_null()) result_of(state.at("interrupted").at("result"));
-    state.at("configuration").get<Notes>();
+    for (const Json& run : state.at("finished"))
+      if (const RunResult result = result_of(run.at("result"));
+          run.at("task").is_null() || (result.curve.empty() && !result.diverged()))
+        fail(path, "a finished run without measurements", "the state of an interrupted comparison",
+             "Run without --resume to start anew.");
+    state.at("configuration").get<Notes>(), state.at("kernels").get<std::string>();
     return state;
   } catch (const Json::exception& error) {
     fail(path, std::string("a damaged file (") + error.what() + ")", "the state of an interrupted comparison",
@@ -89,8 +94,6 @@ Json load_state(const std::string& path) {
 int64_t gradients_in(const Json& state) {
   int64_t total = 0;
   for (const Json& run : state.at("finished")) total += result_of(run.at("result")).last().gradient_evaluations;
-  if (const Json& run = state.at("interrupted"); !run.is_null())
-    total += result_of(run.at("result")).last().gradient_evaluations;
   return total;
 }
 
@@ -112,8 +115,21 @@ Observer observer_of(const Observe& observe, Run& run) { return observe ? observ
 
 }  // namespace
 
+/// state.json has the runs that are finished. The checkpoint has all of the run under way: its weights, its curve and
+/// what it belongs to are in one file, so that no interrupt can leave the one without the other.
 struct Session::State {
   Json now, earlier;  ///< of this session; of the one that is resumed, or null
+  Notes under_way{};  ///< of the checkpoint of the session that is resumed
+
+  Notes notes_of(const Json& task) const {
+    return {{"configuration", now.at("configuration").dump()}, {"task", task.dump()}};
+  }
+  /// The result of this task's run until the checkpoint; none if the checkpoint is of another run.
+  std::optional<RunResult> begun(const Json& task) const {
+    for (const auto& [name, value] : notes_of(task))
+      if (const auto found = under_way.find(name); found == under_way.end() || found->second != value) return {};
+    return result_of(Json::parse(under_way.at("result")));
+  }
 };
 
 // ---- the session
@@ -133,17 +149,22 @@ int64_t expected_gradients(const Experiment& experiment) {
 void check_resumable(const std::string& directory) { load_state(state_path(directory)); }
 
 Session::Session(const Options& options) : options_(options), state_(std::make_shared<State>()) {
+  Notes configuration = options.configuration;
+  for (auto& [name, value] : configuration) value = core::as_utf8(value);
   state_->now = {{"schema", schema_version},
-                 {"configuration", options.configuration},
-                 {"finished", Json::array()},
-                 {"interrupted", nullptr}};
+                 {"kernels", core::gemm_description()},
+                 {"configuration", configuration},
+                 {"finished", Json::array()}};
+  int64_t done = 0;
   if (options.resume) {
-    const std::string path = state_path(options.directory);
+    const std::string path = state_path(options.directory), checkpoint = checkpoint_path(options.directory);
     state_->earlier = load_state(path);
-    check_notes(path, state_->earlier.at("configuration").get<Notes>(), options.configuration);
+    check_notes(path, state_->earlier.at("configuration").get<Notes>(), configuration);
+    tell_other_kernels(state_->earlier.at("kernels"));
+    if (std::filesystem::exists(checkpoint)) state_->under_way = saved_notes(checkpoint);
+    done = gradients_in(state_->earlier);
   }
-  if (options.gradient_evaluations > 0)
-    progress_.emplace(options.gradient_evaluations, options.resume ? gradients_in(state_->earlier) : 0);
+  if (options.gradient_evaluations > 0) progress_.emplace(options.gradient_evaluations, done);
   catch_interrupts();
 }
 
@@ -180,11 +201,9 @@ RunResult Session::run_here(const Task& task) {
       return result;
     }
   Run run(task.problem, task.setting, task.seed);
-  if (!earlier.is_null() && !earlier.at("interrupted").is_null() &&
-      earlier.at("interrupted").at("task") == task.identity()) {
-    run.load(checkpoint_path(options_.directory), result_of(earlier.at("interrupted").at("result")));
+  if (const auto result = state_->begun(task.identity())) {
+    run.load(checkpoint_path(options_.directory), *result);
     write_rows(task, run.result());
-    earlier.at("interrupted") = nullptr;
   }
   const RunResult result = train_to_end(run, watched(observer_of(task.observe, run), task), task.measures);
   tell(task, result);
@@ -215,9 +234,11 @@ Observer Session::watched(Observer observer, const Task& task) {
 void Session::interrupt(Run& run, const Task& task) {
   clear_progress();
   if (options_.resumable) {
-    run.save(checkpoint_path(options_.directory));
-    state_->now["interrupted"] = entry_of(task.identity(), run.result());
+    const InterruptsWait until_saved;
     write_text(state_path(options_.directory), state_->now.dump() + "\n");
+    Notes notes = state_->notes_of(task.identity());
+    notes["result"] = json_of(run.result()).dump();
+    run.save(checkpoint_path(options_.directory), notes);
   }
   throw Interrupted{};
 }

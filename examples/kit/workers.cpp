@@ -65,7 +65,8 @@ void send(int pipe, int64_t index, const std::string& text, bool is_error) {
 #if defined(__linux__)
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // no worker outlives its parent
 #endif
-  signal(SIGINT, SIG_IGN), signal(SIGTERM, SIG_IGN);  // which reach all; the parent ends its workers
+  signal(SIGINT, SIG_IGN), signal(SIGTERM, SIG_IGN),
+      signal(SIGHUP, SIG_IGN);  // which reach all; the parent ends its workers
   for (int64_t index; (index = shared.next++) < jobs.count;) try {
       send(pipe, index, jobs.work(index, [&](int64_t more) { shared.ticks += more; }), false);
     } catch (const std::exception& error) { send(pipe, index, error.what(), true); }

@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,9 +100,9 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
     core::set_conv_algorithm(core::ConvAlgorithm::automatic);
     check_same_bits("pooling", [&] {
       const auto [pooled, positions] = core::max_pool2d(images, {3, 3, 2, 1});
-      return std::vector<Tensor>{pooled, positions, core::scatter_positions(pooled, positions, images.shape(), {3, 3, 2, 1}),
-                                 core::avg_pool2d(images, {3, 3, 2, 1}),
-                                 core::avg_pool2d_transpose(pooled, images.shape(), {3, 3, 2, 1})};
+      return std::vector<Tensor>{
+          pooled, positions, core::scatter_positions(pooled, positions, images.shape(), {3, 3, 2, 1}),
+          core::avg_pool2d(images, {3, 3, 2, 1}), core::avg_pool2d_transpose(pooled, images.shape(), {3, 3, 2, 1})};
     });
     check_same_bits("batch normalisation", [&] {
       const core::Moments moments = core::channel_moments(images), many = core::channel_moments(x);
@@ -217,6 +218,30 @@ TEST_CASE("the number of threads changes at any time between kernels, and 0 is r
   CHECK_ERROR(set_num_threads(0), "[set_num_threads] got 0");
   CHECK(num_threads() == 1);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which need more memory than this leaves
+TEST_CASE("a thread that the system does not give is an error that says which, and fewer threads work on") {
+  const pid_t child = fork();  // whose memory is limited, to what a few threads need
+  if (child == 0) {
+    const rlimit little{size_t{1} << 30, size_t{1} << 30};
+    setrlimit(RLIMIT_AS, &little);
+    set_num_threads(1000);
+    const auto sum = [] {
+      std::atomic<int64_t> total{0};
+      core::parallel_chunks(2000, [&](int64_t i) { total += i; });
+      return total.load();
+    };
+    const std::string message = test::error_of(sum);
+    set_num_threads(2);
+    const bool named = test::contains(message, "[threads] got \"Resource temporarily unavailable\" when thread ") &&
+                       test::contains(message, " of 1000 was started, expected a system that gives them");
+    _exit(named && sum() == 1999000 ? 0 : 1);
+  }
+  int status = 1;
+  waitpid(child, &status, 0);
+  CHECK(status == 0);
+}
+#endif
 
 TEST_CASE("workers that fell asleep wake for the next region") {
   const Threads three(3);

@@ -1,6 +1,7 @@
 // CSV: the cells that are read from tables as programs write them, and every way in which a file can be wrong.
 #include "datasets/csv.h"
 
+#include "datasets/cells.h"
 #include "tests/check.h"
 #include "tests/datasets/files_for_tests.h"
 
@@ -119,4 +120,11 @@ TEST_CASE("a damaged CSV file is read or refused and never crashes") {
           const TextTable table = parse(bytes);
           for (const auto& column : table.columns) CHECK(column.size() == static_cast<size_t>(table.rows()));
         }) > 0);
+}
+
+TEST_CASE("a number too small for a double is 0, one too large for a float is none") {
+  using datasets::detail::number_in;
+  for (const std::string cell : {"1e-400", "-3.5E-999", "0." + std::string(400, '0') + "1"})
+    CHECK_MESSAGE(number_in(cell, {}) == 0.0, cell);
+  for (const char* cell : {"1e400", "1e39", "inf", "nan"}) CHECK_MESSAGE(!number_in(cell, {}), cell);
 }

@@ -45,7 +45,9 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  void interrupt() const { kill(child_, SIGINT); }
+  void interrupt() const { send(SIGINT); }
+  void send(int signal) const { kill(child_, signal); }
+  pid_t id() const { return child_; }
   /// The exit status; 128 plus the signal's number for a killed process.
   int wait() {
     int status = 0;

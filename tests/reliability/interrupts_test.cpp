@@ -1,0 +1,177 @@
+// Signals at any moment: what is saved is whole, and a run that goes on ends as if it had never stopped.
+#include <random>
+
+#include "tests/reliability/programs.h"
+
+using namespace minima;
+using namespace minima::test;
+namespace fs = std::filesystem;
+
+namespace {
+void sleep_ms(double milliseconds) {
+  std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(milliseconds));
+}
+
+/// Starts a comparison, or goes on with it where there is something to go on with.
+Words next_part(const std::string& out) {
+  return comparison(out, fs::exists(out + "/state.json") ? Words{"--resume"} : Words{});
+}
+}  // namespace
+
+TEST_CASE("SIGHUP and SIGTERM save as Ctrl-C does") {
+  const TemporaryFolder folder;
+  REQUIRE(run(folder, training(folder.file("whole"), {"--epochs", "400"})).status == 0);
+  const Words words = training(folder.file("parts"), {"--epochs", "400"});
+  for (const int signal : {SIGHUP, SIGTERM}) {
+    const bool resumed = fs::exists(folder.file("parts.checkpoint"));
+    Words part = words;
+    if (resumed) part.push_back("--resume");
+    Process process(folder, part);
+    REQUIRE(wait_for_lines(folder.file("output.txt"), 8));
+    process.send(signal);
+    CHECK(process.wait() == 130);
+    REQUIRE(fs::exists(folder.file("parts.checkpoint")));
+  }
+  Words rest = words;
+  rest.push_back("--resume");
+  REQUIRE(run(folder, rest).status == 0);
+  CHECK(read_bytes(folder.file("parts")) == read_bytes(folder.file("whole")));
+}
+
+TEST_CASE("under nohup a closed terminal interrupts nothing") {
+  const TemporaryFolder folder;
+  Process process(folder, after("trap '' HUP", training(folder.file("m"))));
+  REQUIRE(wait_for_lines(folder.file("output.txt"), 6));
+  process.send(SIGHUP);
+  CHECK(process.wait() == 0);
+  CHECK(fs::exists(folder.file("m")));
+}
+
+// MINIMA_KILLS=50 makes these longer.
+TEST_CASE("a second Ctrl-C, milliseconds after the first, waits for the save, and the rest ends with the same bits") {
+  const TemporaryFolder folder;
+  REQUIRE(run(folder, comparison(folder.file("whole"))).status == 0);
+  const std::string expected = findings(folder.file("whole")), out = folder.file("parts");
+  const int count = count_from("MINIMA_KILLS", 4);
+  std::mt19937 random(1);
+  for (int i = 0; i < count; ++i) {
+    fs::remove_all(out);
+    {
+      Process process(folder, comparison(out));
+      REQUIRE(wait_for_lines(out + "/metrics.csv", 2 + random() % 24));
+      process.interrupt();
+      sleep_ms(random() % 8 * 0.5);
+      process.send(random() % 2 ? SIGINT : SIGTERM);
+      const int status = process.wait();
+      CAPTURE(process.output());
+      REQUIRE((status == 130 || status == 0));  // 0: it was at its end already
+      if (status == 130) CHECK(fs::exists(out + "/state.json"));
+    }
+    if (fs::exists(out + "/state.json")) {
+      const Outcome rest = run(folder, next_part(out));
+      REQUIRE_MESSAGE(rest.status == 0, rest.output);
+    }
+    CHECK(findings(out) == expected);
+  }
+}
+
+TEST_CASE("a comparison that is killed by SIGKILL at random moments, also while it saves, ends with the same bits") {
+  const TemporaryFolder folder;
+  const auto start = std::chrono::steady_clock::now();
+  REQUIRE(run(folder, comparison(folder.file("whole"))).status == 0);
+  const double whole = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  const std::string expected = findings(folder.file("whole")), out = folder.file("parts");
+  const int wanted = count_from("MINIMA_KILLS", 4);
+  std::mt19937 random(2);
+  std::uniform_real_distribution<double> share(0, 1);
+  int finished = 0;
+  for (int kills = 0; kills < wanted;) {
+    Process process(folder, next_part(out));
+    sleep_ms(share(random) * whole);
+    if (kills % 2 == 1) process.interrupt(), sleep_ms(3 * share(random));  // in the middle of the save
+    process.send(SIGKILL);
+    const int status = process.wait();
+    CAPTURE(process.output());
+    if (status == 128 + SIGKILL) {
+      ++kills;
+    } else if (status == 0) {
+      CHECK(findings(out) == expected);
+      fs::remove_all(out);
+      ++finished;
+    } else {
+      REQUIRE(status == 130);
+    }
+  }
+  if (!fs::exists(out) || fs::exists(out + "/state.json") || !fs::exists(out + "/summary.json")) {
+    const Outcome rest = run(folder, next_part(out));
+    REQUIRE_MESSAGE(rest.status == 0, rest.output);
+  }
+  CHECK(findings(out) == expected);
+  MESSAGE(wanted, " kills, ", finished, " times the end was reached between them");
+}
+
+TEST_CASE("resuming with data that have changed is refused") {
+  const TemporaryFolder folder;
+  std::string rows = "a,b,label\n";
+  for (int i = 0; i < 80; ++i) rows += text(i % 7, ",", i * i % 11, ",", i % 2 ? "yes" : "no", "\n");
+  const std::string table = folder.write("t.csv", rows);
+  const Words data{"--data", table, "--label", "label", "--epochs", "100000"};
+  const Words train = training(folder.file("m"), data), compare = comparison(folder.file("out"), data);
+  const auto interrupt_at = [&](const Words& words, const std::string& progress) {
+    Process process(folder, words);
+    REQUIRE(wait_for_lines(progress, 20));
+    process.interrupt();
+    REQUIRE(process.wait() == 130);
+  };
+  interrupt_at(train, folder.file("output.txt"));
+  interrupt_at(compare, folder.file("out/metrics.csv"));
+  rows[rows.find("1,1,yes")] = '2';
+  folder.write("t.csv", rows);
+  for (Words words : {train, compare}) {
+    words.push_back("--resume");
+    const Outcome outcome = run(folder, words);
+    CHECK(outcome.status == 2);
+    CHECK_MESSAGE(contains(outcome.output, "] got fingerprint of the data "), outcome.output);
+    CHECK(contains(outcome.output, "as when it was interrupted. Give the same options and data"));
+  }
+  CHECK(fs::exists(folder.file("m.checkpoint")));
+  CHECK(fs::exists(folder.file("out/checkpoint.safetensors")));
+}
+
+TEST_CASE("a checkpoint of other runs than those in state.json is not taken for theirs") {
+  const TemporaryFolder folder;
+  REQUIRE(run(folder, comparison(folder.file("whole"))).status == 0);
+  const auto interrupted_at = [&](const std::string& out, size_t rows, const Words& more) {
+    Process process(folder, comparison(out, more));
+    REQUIRE(wait_for_lines(out + "/metrics.csv", rows));
+    process.interrupt();
+    REQUIRE(process.wait() == 130);
+  };
+  interrupted_at(folder.file("a"), 3, {});
+  interrupted_at(folder.file("b"), 3, {"--batch", "32"});
+  fs::copy_file(folder.file("b/checkpoint.safetensors"), folder.file("a/checkpoint.safetensors"),
+                fs::copy_options::overwrite_existing);
+  REQUIRE(run(folder, comparison(folder.file("a"), {"--resume"})).status == 0);
+  CHECK(findings(folder.file("a")) == findings(folder.file("whole")));
+}
+
+TEST_CASE("a finished training leaves the checkpoint of an earlier, interrupted one where it is") {
+  const TemporaryFolder folder;
+  const std::string model = folder.file("m"), checkpoint = model + ".checkpoint";
+  const Words longer = training(model, {"--epochs", "400"});
+  {
+    Process process(folder, longer);
+    REQUIRE(wait_for_lines(folder.file("output.txt"), 8));
+    process.interrupt();
+    REQUIRE(process.wait() == 130);
+  }
+  const std::string before = read_bytes(checkpoint);
+  const Outcome other = run(folder, training(model, {"--epochs", "2"}));
+  CHECK(other.status == 0);
+  CHECK_MESSAGE(contains(other.output, "note: " + checkpoint + " is of an interrupted run."), other.output);
+  CHECK(read_bytes(checkpoint) == before);
+  Words rest = longer;
+  rest.push_back("--resume");
+  CHECK(run(folder, rest).status == 0);
+  CHECK_FALSE(fs::exists(checkpoint));
+}

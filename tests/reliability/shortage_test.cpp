@@ -1,0 +1,87 @@
+// Too little of something: disk, memory, threads.
+#include <sys/mount.h>
+
+#include "tests/reliability/programs.h"
+
+using namespace minima;
+using namespace minima::test;
+namespace fs = std::filesystem;
+
+TEST_CASE("a disk that is full at the end of a comparison loses nothing: resumed, it writes what was missing") {
+  const TemporaryFolder folder;
+  const std::string whole = folder.file("whole"), out = folder.file("out");
+  REQUIRE(run(folder, comparison(whole)).status == 0);
+  // A limit to the size of files stands for a full disk. The report is the largest file, and the last.
+  const auto blocks = (fs::file_size(whole + "/report.html") - 1) / 512;
+  const Outcome full = run(folder, after(text("ulimit -f ", blocks), comparison(out)));
+  CHECK(full.status == 2);
+  CHECK_MESSAGE(contains(full.output, "report.html] got \"File too large\" while writing"), full.output);
+  CHECK_FALSE(fs::exists(out + "/report.html"));
+  REQUIRE(fs::exists(out + "/state.json"));
+  const Outcome rest = run(folder, comparison(out, {"--resume"}));
+  CHECK_MESSAGE(rest.status == 0, rest.output);
+  CHECK(fs::exists(out + "/report.html"));
+  CHECK_FALSE(fs::exists(out + "/state.json"));
+  CHECK(findings(out) == findings(whole));
+}
+
+TEST_CASE("a model that cannot be saved at the end leaves a checkpoint, from which --resume saves the same model") {
+  const TemporaryFolder folder;
+  const std::string model = folder.file("m"), checkpoint = model + ".checkpoint";
+  REQUIRE(run(folder, training(folder.file("whole"))).status == 0);
+  {
+    Process process(folder, training(model));
+    REQUIRE(wait_for_lines(folder.file("output.txt"), 6));
+    fs::create_directory(model);  // somebody takes the name meanwhile
+    CHECK(process.wait() == 2);
+    CHECK_MESSAGE(contains(process.output(), "[" + model + "] got a directory, expected a regular file"),
+                  process.output());
+    CHECK_MESSAGE(contains(process.output(), "The trained weights are in " + checkpoint), process.output());
+  }
+  fs::remove(model);
+  const Outcome rest = run(folder, training(model, {"--resume"}));
+  CHECK_MESSAGE(rest.status == 0, rest.output);
+  CHECK(read_bytes(model) == read_bytes(folder.file("whole")));
+  CHECK_FALSE(fs::exists(checkpoint));
+}
+
+TEST_CASE("on a full disk the checkpoint goes to the folder for temporary files") {
+  const TemporaryFolder folder;
+  const std::string disk = folder.file("disk");
+  fs::create_directory(disk);
+  if (mount("none", disk.c_str(), "tmpfs", 0, "size=16k") != 0) {
+    MESSAGE("no right to mount a small disk: not tested");
+    return;
+  }
+  const std::string model = disk + "/m";
+  fs::create_directory(folder.path / "tmp");
+  const Outcome full = run(folder, training(model), {{"TMPDIR", folder.file("tmp")}});
+  const bool left_nothing = fs::is_empty(disk);
+  umount(disk.c_str());
+  CHECK(full.status == 2);
+  CHECK(left_nothing);
+  CHECK_MESSAGE(contains(full.output, "\"No space left on device\" while writing"), full.output);
+  CHECK_MESSAGE(
+      contains(full.output, "The trained weights are in " + folder.file("tmp/m.checkpoint") + ": move it to "),
+      full.output);
+  fs::rename(folder.file("tmp/m.checkpoint"), model + ".checkpoint");  // the disk is larger now
+  CHECK(run(folder, training(model, {"--resume"})).status == 0);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which need more memory than this
+TEST_CASE("with any amount of memory a training ends well, or with an error that says what is short, and never hangs") {
+  const TemporaryFolder folder;
+  int refused = 0, trained = 0;
+  for (const int megabytes : {80, 150, 250, 350, 1000}) {
+    CAPTURE(megabytes);
+    const Words words = training(folder.file("m"), {"--epochs", "2"});
+    const Outcome outcome = run(folder, after(text("ulimit -v ", megabytes * 1000), words), {{"MINIMA_THREADS", "1"}});
+    CAPTURE(outcome.output);
+    CHECK((outcome.status == 0 || outcome.status == 2));
+    if (outcome.status == 2) CHECK(contains(outcome.output, "error: ["));
+    ++(outcome.status == 0 ? trained : refused);
+  }
+  CHECK(trained > 0);
+  MESSAGE(refused, " refused, ", trained, " trained");
+}
+#endif
