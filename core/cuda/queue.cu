@@ -142,8 +142,12 @@ void Queue::end_step() {
     const auto before = std::find_if(seen_.begin(), seen_.end(), is_same);
     if (before != seen_.end()) {
       seen_.erase(before);
+      if (graphs_.size() == most_graphs) {  // the oldest belongs to a training that is over
+        cudaGraphExecDestroy(graphs_.front().graph);
+        graphs_.erase(graphs_.begin());
+      }
       if (cudaGraphExec_t graph = captured(work_)) graphs_.push_back({work_, graph});
-    } else if (graphs_.size() < most_graphs) {
+    } else {
       if (seen_.size() == most_seen) seen_.erase(seen_.begin());
       seen_.push_back({work_});
     }
