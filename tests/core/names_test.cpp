@@ -26,7 +26,7 @@ const Names for_users = {
     "MemoryStatistics", "memory_statistics", "release_cached_memory", "reset_peak_memory", "host_reads", "has_threads",
     "num_threads", "set_num_threads",
     // random numbers
-    "Generator", "default_generator", "manual_seed",
+    "Generator", "default_generator", "manual_seed", "version",
     // files
     "Archive", "can_load_safetensors", "load_safetensors", "parse_safetensors", "save_safetensors",
     "write_file_atomically",
