@@ -149,7 +149,8 @@ void direct_correlate(const Convolution& c, const float* x, const float* y, floa
             lines.get(x + image * c.image(), first * stride - padding, (last - 1) * stride - padding + kernel_h, mine);
         const float* grad = y + (image * c.out_h + first) * c.out_w * c.out + block.first;
         int64_t grad_step = c.out;
-        const bool is_last = grad - block.first + (last - first) * c.out_w * c.out == y + c.batch * c.out_h * c.out_w * c.out;
+        const bool is_last =
+            grad - block.first + (last - first) * c.out_w * c.out == y + c.batch * c.out_h * c.out_w * c.out;
         if (block.valid < block.lanes && is_last) {  // whole vectors are read: not beyond the end
           float* to = mine + room;
           for (int64_t i = 0; i < (last - first) * c.out_w; ++i) {

@@ -124,7 +124,7 @@ TEST_CASE("a damaged CSV file is read or refused and never crashes") {
 
 TEST_CASE("a number too small for a double is 0, one too large for a float is none") {
   using datasets::detail::number_in;
-  for (const std::string cell : {"1e-400", "-3.5E-999", "0." + std::string(400, '0') + "1"})
+  for (const std::string& cell : std::vector<std::string>{"1e-400", "-3.5E-999", "0." + std::string(400, '0') + "1"})
     CHECK_MESSAGE(number_in(cell, {}) == 0.0, cell);
   for (const char* cell : {"1e400", "1e39", "inf", "nan"}) CHECK_MESSAGE(!number_in(cell, {}), cell);
 }
