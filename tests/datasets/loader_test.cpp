@@ -171,15 +171,18 @@ TEST_CASE("after the first batches, loading asks the system for no memory") {
     // As many batches as are ever alive at once: one in use, one that is ready, one that is being gathered. How many
     // really are depends on the threads' turns.
     std::vector<Batch> alive;
+    std::vector<Tensor> rows;
     for (int i = 0; i < 3; ++i)
       for (const int64_t size : {batch_size, digits().train.size() % batch_size}) {
         std::vector<int64_t> samples(static_cast<size_t>(size));
         std::iota(samples.begin(), samples.end(), int64_t{0});
         alive.push_back(loader.dataset().batch(samples));
+        rows.push_back(Tensor::from(samples));
       }
   }
   const int64_t before = memory_statistics().system_allocations;
-  for (int64_t epoch = 0; epoch < 6; ++epoch) batches_of(loader, epoch);
+  for (int64_t epoch = 0; epoch < 6; ++epoch)
+    for (auto [x, y] : loader.epoch(epoch)) REQUIRE(x.size(0) == y.size(0));
   CHECK(memory_statistics().system_allocations == before);
 }
 
