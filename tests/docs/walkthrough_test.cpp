@@ -76,6 +76,7 @@ std::string anchor_of(const std::string& heading) {
     const auto letter = static_cast<unsigned char>(c);
     if (std::isalnum(letter)) anchor += static_cast<char>(std::tolower(letter));
     if (c == ' ' || c == '-') anchor += '-';
+    if (c == '_') anchor += c;
   }
   return anchor;
 }
@@ -314,7 +315,7 @@ TEST_CASE("every link and image in README.md and docs leads somewhere within the
     for (const std::string& link : links_of(page)) {
       ++links;
       const size_t hash = link.find('#');
-      const fs::path target = page.parent_path() / link.substr(0, hash);
+      const fs::path target = hash == 0 ? page : page.parent_path() / link.substr(0, hash);
       CHECK_MESSAGE(fs::exists(target), page.string() << ": " << link);
       if (hash != std::string::npos)
         CHECK_MESSAGE(anchors_in(target).count(link.substr(hash + 1)), page.string() << ": " << link);
