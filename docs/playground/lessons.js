@@ -139,7 +139,7 @@ const networkLessons = [
     figures: [
       ["share of the training labels that momentum fits", 0.97, 1, (runs) => runs.momentum.trainAccuracy],
       ["share of them that SAM fits", 0.91, 0.96, (runs) => runs.sam.trainAccuracy],
-      ["sharpness, momentum", 20, 40, (runs) => runs.momentum.curvature],
+      ["sharpness, momentum", 10, 40, (runs) => runs.momentum.curvature],
       ["sharpness, SAM", 2, 8, (runs) => runs.sam.curvature],
       ["test loss of SAM over that of momentum", 0.3, 0.7, (runs) => runs.sam.testLoss / runs.momentum.testLoss],
     ],
