@@ -2,9 +2,11 @@
 // gemm by OpenBLAS, kept on the calling thread: minima's own pool cuts the work (parallel.h).
 #include <cblas.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 #include <vector>
@@ -41,26 +43,39 @@ void choose_kernels() {
 #endif
 }
 
+constexpr size_t buffer_bytes = size_t{128} << 20;  // of address space; little of it is ever used
+
+/// How many of OpenBLAS's buffers the system would give now, up to `wanted`.
+int room_for_buffers(int wanted) {
+  std::vector<void*> probes;
+  while (std::ssize(probes) < wanted) {
+    void* memory =
+        mmap(nullptr, buffer_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, /*fd=*/-1, /*offset=*/0);
+    if (memory == MAP_FAILED) break;
+    probes.push_back(memory);
+  }
+  for (void* memory : probes) munmap(memory, buffer_bytes);
+  return static_cast<int>(probes.size());
+}
+
+#ifdef __GLIBC__
+/// OpenBLAS's own threads start with the program, and each asks for its buffer for ever where there is none. The end of
+/// the program would wait for them. So a program with too little memory leaves without that wait.
+[[maybe_unused]] const bool leaves_by_itself = openblas_get_num_threads() > 1 && room_for_buffers(1) == 0 &&
+                                               on_exit([](int status, void*) { std::fflush(nullptr), _exit(status); },
+                                                       nullptr) == 0;
+#endif
+
 /// OpenBLAS asks the system for a buffer for each thread that calls it, and where it gets none it asks again for ever.
 /// So the buffers are asked for here first; and if they are to be had, OpenBLAS takes them now: later there may be
 /// less.
 /// OpenBLAS's own threads, which are there though they get no work, have buffers as well.
 void take_buffers(int own_threads) {
-  constexpr size_t bytes = size_t{128} << 20;  // of address space; little of it is ever used
   static std::atomic<int> taken{0};
   const int threads = num_threads() + own_threads;
   if (threads <= taken) return;
-  std::vector<void*> probes;
-  const auto probe = [] {
-    return mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, /*fd=*/-1, /*offset=*/0);
-  };
-  while (std::ssize(probes) < threads - taken && (probes.empty() || probes.back() != MAP_FAILED))
-    probes.push_back(probe());
-  const bool enough = probes.back() != MAP_FAILED;
-  for (void* memory : probes)
-    if (memory != MAP_FAILED) munmap(memory, bytes);
-  if (!enough)
-    fail("OpenBLAS", text("room for ", probes.size() - 1, " of its buffers of 128 MiB"),
+  if (const int room = room_for_buffers(threads - taken); room < threads - taken)
+    fail("OpenBLAS", text("room for ", room, " of its buffers of 128 MiB"),
          text(threads - taken, " more, one a thread"),
          "Give the process more memory (`ulimit -v`), or set MINIMA_THREADS and OPENBLAS_NUM_THREADS to smaller "
          "numbers.");
