@@ -83,7 +83,7 @@ class Training {
   optim::Optimizer& optimizer() { return *optimizer_; }
 
  private:
-  static constexpr int64_t batch_size = 32;
+  static constexpr int64_t batch_size = 16;
   nn::AnyModule model_;
   std::vector<datasets::Batch> batches_;
   std::unique_ptr<optim::Optimizer> optimizer_;
