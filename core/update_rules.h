@@ -124,8 +124,8 @@ constexpr int states_of() {
 }
 
 template <class T, class Rule, size_t... i>
-void run_rule(const Rule& by_reference, T* weight, const T* grad, T* const* states, int64_t begin, int64_t end,
-              std::index_sequence<i...>) {
+MINIMA_VECTOR_LOOP void run_rule(const Rule& by_reference, T* weight, const T* grad, T* const* states, int64_t begin,
+                                 int64_t end, std::index_sequence<i...>) {
   const Rule rule = by_reference;  // a copy of its own: its numbers are converted once, before the loop
   T* const memory[] = {states[i]..., nullptr};
   for (int64_t k = begin; k < end; ++k) rule(weight[k], grad[k], memory[i][k]...);

@@ -32,9 +32,15 @@ void walk_rows(const Broadcast& plan, int64_t begin, int64_t end, F&& body) {
   }
 }
 
+/// to[i] = f(from[i])
+template <class From, class To, class F>
+MINIMA_VECTOR_LOOP void map_row(F f, int64_t n, const From* from, To* to) {
+  for (int64_t i = 0; i < n; ++i) to[i] = f(from[i]);
+}
+
 /// out[i] = f(x[i * x_stride], y[i * y_stride])
 template <class T, class F>
-void binary_row(F f, int64_t n, const T* x, int64_t x_stride, const T* y, int64_t y_stride, T* out) {
+MINIMA_VECTOR_LOOP void binary_row(F f, int64_t n, const T* x, int64_t x_stride, const T* y, int64_t y_stride, T* out) {
   if (x_stride == 1 && y_stride == 1) {
     for (int64_t i = 0; i < n; ++i) out[i] = f(x[i], y[i]);
   } else if (x_stride == 1 && y_stride == 0) {
@@ -88,7 +94,7 @@ void CpuBackend::cast(const Tensor& x, Tensor& out) {
       const From* from = cpu::read<From>(x);
       To* to = cpu::write<To>(out);
       parallel_for(out.numel(), grain, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) to[i] = static_cast<To>(from[i]);
+        map_row([](From x) { return static_cast<To>(x); }, end - begin, from + begin, to + begin);
       });
     });
   });
@@ -100,9 +106,8 @@ void CpuBackend::unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& 
     const T* from = cpu::read<T>(x);
     T* to = cpu::write<T>(out);
     visit<T>(op, a, b, [&](auto f) {
-      parallel_for(out.numel(), grain, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) to[i] = f(from[i]);
-      });
+      parallel_for(out.numel(), grain,
+                   [&](int64_t begin, int64_t end) { map_row(f, end - begin, from + begin, to + begin); });
     });
   });
 }
@@ -122,7 +127,7 @@ void CpuBackend::add_scaled(double alpha, const Tensor& scale, const Tensor& x, 
     T* to = cpu::write<T>(out);
     const T factor = T(alpha);
     parallel_for(out.numel(), grain, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) to[i] += factor * from[i];
+      cpu::add_scaled_line(factor, from + begin, end - begin, to + begin);
     });
   });
 }

@@ -14,7 +14,8 @@ int64_t long_row(int64_t columns) { return columns * std::max<int64_t>(1, column
 /// Elements [begin, end) of y = relu(z + bias), with `columns` a row. `sums` [columns] gets the column sums, unless it
 /// is null.
 template <class T>
-void relu_backward_rows(int64_t begin, int64_t end, int64_t columns, const T* grad, const T* y, T* out, double* sums) {
+MINIMA_VECTOR_LOOP void relu_backward_rows(int64_t begin, int64_t end, int64_t columns, const T* grad, const T* y,
+                                           T* out, double* sums) {
   for (int64_t first = 0; first < columns; first += column_tile) {
     const int64_t width = std::min(column_tile, columns - first);
     double total[column_tile] = {};

@@ -52,6 +52,13 @@ Tensor per_column(const Rows& rows, F&& of_channel) {
   return table;
 }
 
+/// Adds to the sums of all columns what `count` long rows from `at` on contribute.
+template <class F>
+MINIMA_VECTOR_LOOP void add_rows(const F& add, int64_t at, int64_t count, int64_t columns, double* first,
+                                 double* second) {
+  for_each_strip(columns, [&](auto width, int64_t j) { add(width, at + j, count, j, first + j, second + j); });
+}
+
 /// Two sums for each channel: float64 [2, channels]. add(width, at, rows, column, first, second) adds those of a strip:
 /// the element `at` and width - 1 after it, in so many long rows.
 template <class F>
@@ -66,14 +73,11 @@ Tensor sum_rows(const Rows& rows, F&& add) {
       double *first = sums + group * 2 * columns, *second = first + columns;
       const int64_t last = std::min(whole, (group + 1) * size);
       for (int64_t row = group * size; row < last; row += row_block)
-        for_each_strip(columns, [&](auto width, int64_t j) {
-          add(width, row * columns + j, std::min(row_block, last - row), j, first + j, second + j);
-        });
+        add_rows(add, row * columns, std::min(row_block, last - row), columns, first, second);
     }
   });
   double *first = sums + groups * 2 * columns, *second = first + columns;
-  for_each_strip(rows.elements - whole * columns,
-                 [&](auto width, int64_t j) { add(width, whole * columns + j, int64_t{1}, j, first + j, second + j); });
+  add_rows(add, whole * columns, 1, rows.elements - whole * columns, first, second);
   Tensor total = Tensor::zeros({2, rows.channels}, DType::float64);
   for (int64_t i = 0; i < (groups + 1) * 2; ++i)
     for (int64_t j = 0; j < columns; ++j)
@@ -81,16 +85,21 @@ Tensor sum_rows(const Rows& rows, F&& add) {
   return total;
 }
 
-/// y[at] = formula(at, column) for every element.
+/// y[at] = formula(at, column) for the elements of rows [begin, end).
+template <class T, class F>
+MINIMA_VECTOR_LOOP void map_part(const Rows& rows, int64_t begin, int64_t end, T* y, F formula) {
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t at = row * rows.columns, n = std::min(rows.columns, rows.elements - at);
+#pragma GCC ivdep
+    for (int64_t j = 0; j < n; ++j) y[at + j] = formula(at + j, j);
+  }
+}
+
+/// The same for every element.
 template <class T, class F>
 void map_rows(const Rows& rows, T* y, F&& formula) {
-  parallel_for(rows.count(), cpu::grain_of(rows.columns), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t at = row * rows.columns, n = std::min(rows.columns, rows.elements - at);
-#pragma GCC ivdep
-      for (int64_t j = 0; j < n; ++j) y[at + j] = formula(at + j, j);
-    }
-  });
+  parallel_for(rows.count(), cpu::grain_of(rows.columns),
+               [&](int64_t begin, int64_t end) { map_part(rows, begin, end, y, formula); });
 }
 }  // namespace
 

@@ -42,7 +42,7 @@ void parallel_images(const Shape& images, F&& body) {
 /// Channels are taken `lanes` at a time, in registers while the window is walked. What lies beyond the last channel is
 /// the next pixel, where there is one: it is read and written with the others, and written again when its turn comes.
 template <int lanes, class T>
-void max_pool_image(const Pooling& s, const T* x, T* y, int32_t* positions) {
+MINIMA_VECTOR_LOOP void max_pool_image(const Pooling& s, const T* x, T* y, int32_t* positions) {
   using Position = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;  // as wide as T, to be chosen by the same mask
   typedef T Values __attribute__((vector_size(lanes * sizeof(T))));
   typedef Position Positions __attribute__((vector_size(lanes * sizeof(T))));

@@ -36,7 +36,7 @@ auto join(typename Op::Total a, T b) {
 
 /// All of x[0 .. n).
 template <class Op, class T>
-typename Op::Total fold_line(const T* x, int64_t n) {
+MINIMA_VECTOR_LOOP typename Op::Total fold_line(const T* x, int64_t n) {
   typename Op::Total total = Op::start;
   for (int64_t begin = 0; begin < n; begin += block) {
     const int64_t size = std::min(block, n - begin), whole = size / lanes * lanes;
@@ -71,7 +71,7 @@ T fold_long_line(const T* x, int64_t n) {
 
 /// Each of `width` columns over all rows; `stride` elements lie between rows.
 template <class Op, class T>
-void fold_columns(const T* x, int64_t rows, int64_t stride, int64_t width, T* out) {
+MINIMA_VECTOR_LOOP void fold_columns(const T* x, int64_t rows, int64_t stride, int64_t width, T* out) {
   typename Op::Total total[column_tile];
   for (int64_t j = 0; j < width; ++j) total[j] = Op::start;
   for (int64_t begin = 0; begin < rows; begin += row_block) {
@@ -109,7 +109,7 @@ void fold(const Fold& shape, const T* x, T* out) {
 
 /// The sum of product(i) over 0 .. n, in lanes.
 template <class F>
-double sum_products(int64_t n, F&& product) {
+MINIMA_VECTOR_LOOP double sum_products(int64_t n, F&& product) {
   constexpr int64_t width = 16;
   double lane[width] = {};
   const int64_t whole = n / width * width;

@@ -15,8 +15,7 @@ void CpuBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& 
     const int64_t n = weight.numel(), piece = cpu::piece_of(n);
     double partial[cpu::max_partials];
     parallel_for(n, piece, [&](int64_t begin, int64_t end) {
-      if (also.move != 0)
-        for (int64_t i = begin; i < end; ++i) weights[i] += move * memory[0][i];
+      if (also.move != 0) cpu::add_scaled_line(move, memory[0] + begin, end - begin, weights + begin);
       rule.run(weights, cpu::read<T>(grad), memory, begin, end);
       if (also.squares.defined())
         partial[begin / piece] = cpu::dot_line(memory[0] + begin, memory[0] + begin, end - begin);
