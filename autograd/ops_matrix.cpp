@@ -110,11 +110,4 @@ Variable cross_entropies(const Variable& logits, const Tensor& labels, double la
                 });
 }
 
-Variable cross_entropy(const Variable& logits, const Tensor& labels, double label_smoothing) {
-  const Variable losses = cross_entropies(logits, labels, label_smoothing);
-  if (losses.numel() == 0)
-    fail("cross_entropy", "an empty batch", "at least one row", "The mean over no rows is undefined.");
-  return mean(losses);
-}
-
 }  // namespace minima

@@ -12,8 +12,6 @@
 #include "core/tensor.h"
 #include "core/update_rules.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::core {
 
 enum class ReduceOp : uint8_t { sum, max };
@@ -160,5 +158,3 @@ namespace minima {
 std::string cuda_unavailable_reason();
 
 }  // namespace minima
-
-#pragma GCC visibility pop

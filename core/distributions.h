@@ -8,6 +8,7 @@
 
 #include "core/random.h"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core {
 
 /// Numbers of type T that one block gives.
@@ -63,3 +64,4 @@ MINIMA_HOST_DEVICE void draw(Distribution distribution, const PhiloxBlock& block
 }
 
 }  // namespace minima::core
+#pragma GCC visibility pop

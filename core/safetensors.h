@@ -9,8 +9,6 @@
 #include "core/file.h"
 #include "core/tensor.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 /// The contents of one file. Names are unique and ordered.
@@ -37,5 +35,3 @@ Archive load_safetensors(const std::string& path);
 Archive parse_safetensors(const char* bytes, size_t size, const std::string& name);
 
 }  // namespace minima
-
-#pragma GCC visibility pop

@@ -8,8 +8,6 @@
 
 #include "datasets/loaded.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::datasets {
 
 /// Handwritten digits, 1797 images (8, 8, 1) in 10 classes, part of the library: needs no file. The first 1437 in the
@@ -61,5 +59,3 @@ std::vector<std::string> names();
 bool is_named(const std::string& name);
 
 }  // namespace minima::datasets
-
-#pragma GCC visibility pop

@@ -9,8 +9,6 @@
 
 #include "autograd/variable.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 /// A flat vector has one element for each element of the parameters, in their order; frozen parameters included.
@@ -98,5 +96,3 @@ class FlatParameters {
 };
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 #include "core/backend.h"
 #include "core/parallel.h"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core {
 
 class CpuBackend final : public Backend {
@@ -102,3 +103,4 @@ T* write(Tensor& tensor) {
 
 }  // namespace cpu
 }  // namespace minima::core
+#pragma GCC visibility pop

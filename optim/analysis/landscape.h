@@ -15,8 +15,6 @@
 
 #include "optim/analysis/curvature.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 /// All parameters as one vector [numel], a copy, frozen ones included; and back.
@@ -66,5 +64,3 @@ std::vector<double> losses_on(const LossFunction& loss, const std::vector<Variab
                               const std::vector<double>& alphas, const std::vector<double>& betas);
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

@@ -95,7 +95,7 @@ TEST_CASE("slices along filter-normalised directions do not see a rescaling of r
     };
     const Variable w1 = weight(2, {6, 4}, factor), w2 = weight(3, {3, 6}, 1 / factor);
     const auto loss = [&] {
-      return cross_entropy(linear(relu(linear(Variable(x), w1, Variable())), w2, Variable()), labels);
+      return mean(cross_entropies(linear(relu(linear(Variable(x), w1, Variable())), w2, Variable()), labels));
     };
     const Tensor w = optim::flat_weights({w1, w2}), d = optim::filter_normalised_direction({w1, w2}, 5);
     filtered.push_back(optim::losses_along(loss, {w1, w2}, w, d, {-1, -0.5, 0, 0.5, 1}));
