@@ -25,7 +25,8 @@ void check_same(const char* where, const Shape& got, const Shape& target) {
 
 Variable cross_entropy(const Variable& logits, const Tensor& labels, const CrossEntropyOptions& options) {
   const Variable losses = cross_entropies(logits, labels, options.label_smoothing);
-  if (losses.numel() == 0) fail("cross_entropy", text("an empty batch, logits ", logits.shape()), "at least one sample");
+  if (losses.numel() == 0)
+    fail("cross_entropy", text("an empty batch, logits ", logits.shape()), "at least one sample");
   return mean(losses);
 }
 

@@ -75,7 +75,8 @@ TEST_CASE("cross entropy of extreme logits is finite, and so is its gradient") {
 TEST_CASE("cross entropy with full smoothing is the cross entropy with the uniform distribution") {
   const Variable logits = matrix({1, 2, 3}, {1, 3});
   const double log_sum = std::log(std::exp(1.0) + std::exp(2.0) + std::exp(3.0));
-  CHECK_CLOSE(Values{mean(cross_entropies(logits, Tensor::from<int64_t>({2}), 1)).item()}, Values{log_sum - 2}, {1e-14});
+  CHECK_CLOSE(Values{mean(cross_entropies(logits, Tensor::from<int64_t>({2}), 1)).item()}, Values{log_sum - 2},
+              {1e-14});
 }
 
 TEST_CASE("cross entropy refuses labels and shapes that do not fit, with the place and the number of classes") {
