@@ -3,8 +3,6 @@
 
 #include <cmath>
 
-#include "core/ops.h"
-
 namespace minima::nn {
 namespace {
 void check_extent(const char* layer, const char* what, int64_t value, int64_t least) {

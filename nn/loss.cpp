@@ -2,7 +2,6 @@
 #include "nn/loss.h"
 
 #include "autograd/ops.h"
-#include "core/error.h"
 #include "core/ops.h"
 
 namespace minima::nn {

@@ -3,9 +3,6 @@
 
 #include <charconv>
 
-#include "core/error.h"
-#include "nn/layers.h"
-
 namespace minima::nn {
 namespace {
 void check_image(const char* model, const Shape& input, int64_t least) {

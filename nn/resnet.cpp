@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "nn/resnet.h"
 
-#include "core/error.h"
-
 namespace minima::nn {
 namespace {
 Conv2d conv3x3(int64_t in, int64_t out, int64_t stride = 1) {

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "autograd/mode.h"
 #include "autograd/ops.h"
 
 namespace minima::optim {
