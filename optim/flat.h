@@ -48,8 +48,8 @@ class FlatParameters {
     int64_t steps;  ///< updates so far
   };
 
-  /// Gathers the groups one after the other. Errors as FlatLayout's.
-  FlatParameters(const char* where, const std::vector<std::vector<Variable>>& groups);
+  /// Gathers the parameters, each of which is in a group by number. Errors as FlatLayout's.
+  FlatParameters(const char* where, std::vector<Variable> all, std::vector<int> group_of);
 
   const std::vector<Variable>& parameters() const { return layout_.parameters(); }
   const FlatLayout& layout() const { return layout_; }
@@ -91,7 +91,7 @@ class FlatParameters {
   std::vector<int64_t> steps_;
   std::vector<bool> trainable_;
   std::vector<int64_t> weights_at_;  ///< where the weights of parameter i lie
-  Tensor weights_, gradients_;
+  Tensor gradients_, weights_;
   std::vector<Run> runs_;
 };
 

@@ -12,7 +12,7 @@
 
 namespace minima::optim {
 
-// ------------------------------------------------------------------------------------------- every optimizer
+// ---- every optimizer
 
 const Hyperparameters& Optimizer::group(int i) const {
   if (i < 0 || i >= groups())
@@ -58,14 +58,18 @@ StepStatistics Optimizer::last_step() const {
   return s;
 }
 
-// ------------------------------------------------------------------------------------- optimizers with a rule
+// ---- optimizers with a rule
 
 namespace {
 
-std::vector<std::vector<Variable>> parameters_of(const std::vector<Group>& groups) {
-  std::vector<std::vector<Variable>> parameters;
-  for (const Group& group : groups) parameters.push_back(group.parameters);
-  return parameters;
+FlatParameters gathered(const char* optimizer, const std::vector<Group>& groups) {
+  std::vector<Variable> all;
+  std::vector<int> group_of;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    all.insert(all.end(), groups[i].parameters.begin(), groups[i].parameters.end());
+    group_of.resize(all.size(), static_cast<int>(i));
+  }
+  return FlatParameters(optimizer, std::move(all), std::move(group_of));
 }
 
 }  // namespace
@@ -74,7 +78,7 @@ BaseOptimizer::BaseOptimizer(const char* name, const ParameterGroups& groups,
                              const std::vector<Hyperparameter>& hyperparameters,
                              const std::vector<const char*>& buffers, double max_gradient_norm)
     : state_{.rule = name,
-             .flat = FlatParameters(name, parameters_of(groups.groups)),
+             .flat = gathered(name, groups.groups),
              .groups = {},
              .buffers = {},
              .additional = {},
@@ -106,7 +110,7 @@ Variable BaseOptimizer::step(const Closure& closure) {
   return loss;
 }
 
-// ------------------------------------------------------------------------------------------ the parts of a step
+// ---- the parts of a step
 
 void begin_step(OptimizerState& state) {
   for (Hyperparameters& group : state.groups) group.sample(state.steps);
@@ -164,7 +168,7 @@ void observe(OptimizerState& state, const Variable& loss) {
   m.velocity_dot_gradient = flat.dot(v, g);
 }
 
-// ------------------------------------------------------------------------------------------------ the update
+// ---- the update
 
 void detail::refuse_moved_from(const char* optimizer) {
   fail(optimizer, "an optimizer that was moved from", "the one that it was moved into");
