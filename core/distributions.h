@@ -45,7 +45,8 @@ MINIMA_HOST_DEVICE void normal_pair(const PhiloxBlock& block, int pair, T& first
 
 /// All numbers of one block into values[0 .. per_block).
 template <class T>
-MINIMA_HOST_DEVICE void draw(Distribution distribution, const PhiloxBlock& block, T a, T b, T* values) {
+[[gnu::visibility("hidden")]] MINIMA_HOST_DEVICE void draw(Distribution distribution, const PhiloxBlock& block, T a,
+                                                           T b, T* values) {
   switch (distribution) {
     case Distribution::uniform:
       for (int lane = 0; lane < per_block<T>; ++lane) values[lane] = uniform(block, lane, a, b);

@@ -14,13 +14,14 @@ namespace minima::core {
 /// lda, ldb, ldc are the distances between stored rows. With beta = 0, c is not read. Any extent may be 0.
 /// T is float or double.
 template <class T>
-void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* b,
-          int64_t ldb, T beta, T* c, int64_t ldc);
+[[gnu::visibility("hidden")]] void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a,
+                                        int64_t lda, const T* b, int64_t ldb, T beta, T* c, int64_t ldc);
 
 /// The same in plain loops: the tests' oracle, and float64 in a build without a matrix library.
 template <class T>
-void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda,
-                    const T* b, int64_t ldb, T beta, T* c, int64_t ldc);
+[[gnu::visibility("hidden")]] void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
+                                                  const T* a, int64_t lda, const T* b, int64_t ldb, T beta, T* c,
+                                                  int64_t ldc);
 
 /// The same for float32 by minima's own kernels (cpu/gemm_tiles.cpp), c = op(a) op(b) (+ c when `accumulate`). Faster
 /// than OpenBLAS where b has few columns and a many rows, and not much slower elsewhere from about 8 rows on.

@@ -89,7 +89,7 @@ inline constexpr int64_t max_partials = 256;
 inline int64_t piece_of(int64_t n) { return std::max(grain, (n + max_partials - 1) / max_partials); }
 /// One piece of a dot product (reductions.cpp).
 template <class T>
-double dot_line(const T* x, const T* y, int64_t n);
+[[gnu::visibility("hidden")]] double dot_line(const T* x, const T* y, int64_t n);
 
 /// The elements of a tensor as T.
 template <class T>
