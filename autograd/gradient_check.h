@@ -14,8 +14,6 @@
 #include "autograd/variable.h"
 #include "core/difference.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::testing {
 
 /// A function of some variables. It must be the same function at every call: no new random numbers, no state.
@@ -36,5 +34,3 @@ std::string gradcheck(const Function& f, const std::vector<Variable>& inputs, co
 std::string gradgradcheck(const Function& f, const std::vector<Variable>& inputs, const GradCheck& options = {});
 
 }  // namespace minima::testing
-
-#pragma GCC visibility pop

@@ -9,8 +9,6 @@
 
 #include "autograd/variable.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 /// The matrix H of second derivatives of `loss` in `parameters`, at the values they had when the loss was computed.
@@ -34,5 +32,3 @@ std::vector<Tensor> hvp(const Variable& loss, const std::vector<Variable>& param
                         const std::vector<Tensor>& vector);
 
 }  // namespace minima
-
-#pragma GCC visibility pop

@@ -2,8 +2,6 @@
 // Scopes that change how the calling thread records and trains. Each lasts until its closing brace and nests.
 #pragma once
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 namespace detail {
@@ -44,5 +42,3 @@ struct BatchStatisticsFrozen : private detail::ScopedFlag {
 };
 
 }  // namespace minima
-
-#pragma GCC visibility pop

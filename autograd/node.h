@@ -11,8 +11,6 @@
 #include "core/small_vector.h"
 #include "core/tensor.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 class Variable;
@@ -90,5 +88,3 @@ struct Op : Node {
 
 }  // namespace autograd
 }  // namespace minima
-
-#pragma GCC visibility pop

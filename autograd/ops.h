@@ -8,8 +8,6 @@
 #include "autograd/variable.h"
 #include "core/ops.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 using core::Activation;
@@ -100,8 +98,6 @@ Variable log_softmax(const Variable& x);
 /// masked by the logit -infinity: the loss and the gradient are those of the other classes. Where a masked class has a
 /// share in the target, the loss is infinite.
 Variable cross_entropies(const Variable& logits, const Tensor& labels, double label_smoothing = 0);
-/// Their mean.
-Variable cross_entropy(const Variable& logits, const Tensor& labels, double label_smoothing = 0);
 /// Elementwise -t log s(z) - (1 - t) log(1 - s(z)), with s the sigmoid, z a logit and t a target in [0, 1]; a target
 /// beyond that, or NaN, is an error on the CPU.
 Variable binary_cross_entropies(const Variable& logits, const Variable& targets);
@@ -137,5 +133,3 @@ Variable normalise(const Variable& x, const core::Moments& moments, const Variab
 Variable dropout(const Variable& x, double probability);
 
 }  // namespace minima
-
-#pragma GCC visibility pop

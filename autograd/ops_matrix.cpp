@@ -19,21 +19,15 @@ Variable matmul(const Variable& a, const Variable& b, bool transpose_a, bool tra
   }
   return record("matmul", core::matmul(a.value(), b.value(), transpose_a, transpose_b),
                 {saved(a, b.requires_grad()), saved(b, a.requires_grad())},
-                [transpose_a, transpose_b](const Context& c) {
-                  Gradients gradients;
-                  if (!c.needs(0))
-                    gradients.push_back(Variable());
-                  else if (transpose_a)
-                    gradients.push_back(matmul(c.input(1), c.grad, transpose_b, true));
-                  else
-                    gradients.push_back(matmul(c.grad, c.input(1), false, !transpose_b));
-                  if (!c.needs(1))
-                    gradients.push_back(Variable());
-                  else if (transpose_b)
-                    gradients.push_back(matmul(c.grad, c.input(0), true, transpose_a));
-                  else
-                    gradients.push_back(matmul(c.input(0), c.grad, !transpose_a, false));
-                  return gradients;
+                [transpose_a, transpose_b](const Context& c) -> Gradients {
+                  Variable grad_a, grad_b;
+                  if (c.needs(0))
+                    grad_a = transpose_a ? matmul(c.input(1), c.grad, transpose_b, true)
+                                         : matmul(c.grad, c.input(1), false, !transpose_b);
+                  if (c.needs(1))
+                    grad_b = transpose_b ? matmul(c.grad, c.input(0), true, transpose_a)
+                                         : matmul(c.input(0), c.grad, !transpose_a, false);
+                  return {grad_a, grad_b};
                 });
 }
 
@@ -108,13 +102,6 @@ Variable cross_entropies(const Variable& logits, const Tensor& labels, double la
                 {saved(logits), saved(classes)}, [label_smoothing](const Context& c) -> Gradients {
                   return {cross_entropy_backward(c.input(0), c.input(1), label_smoothing, c.grad), Variable()};
                 });
-}
-
-Variable cross_entropy(const Variable& logits, const Tensor& labels, double label_smoothing) {
-  const Variable losses = cross_entropies(logits, labels, label_smoothing);
-  if (losses.numel() == 0)
-    fail("cross_entropy", "an empty batch", "at least one row", "The mean over no rows is undefined.");
-  return mean(losses);
 }
 
 }  // namespace minima

@@ -19,8 +19,6 @@
 #include "autograd/variable.h"
 #include "core/backend.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::autograd {
 
 class Traversal;
@@ -123,5 +121,3 @@ Gradients vjp(const std::function<Variable(const std::vector<Variable>&)>& formu
               const Variable& grad);
 
 }  // namespace minima::autograd
-
-#pragma GCC visibility pop

@@ -12,8 +12,6 @@
 #include "autograd/mode.h"
 #include "autograd/node.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 enum class RequiresGrad : bool { no, yes };
@@ -82,5 +80,3 @@ std::vector<Variable> grad(const Variable& output, const std::vector<Variable>& 
                            const GradOptions& options = {});
 
 }  // namespace minima
-
-#pragma GCC visibility pop

@@ -18,7 +18,7 @@ double now() { return std::chrono::duration<double>(std::chrono::system_clock::n
 
 void run(int argc, char** argv) {
   double started = now();
-  datasets::ImageOptions where;
+  std::string where;
   for (int i = 1; i < argc; i += 2) {
     std::string word = argv[i];
     if (i + 1 == argc) fail("bench_epoch", word, "a value after it");
@@ -27,7 +27,7 @@ void run(int argc, char** argv) {
     else if (word == "--threads")
       set_num_threads(std::stoi(argv[i + 1]));
     else if (word == "--data")
-      where.directory = argv[i + 1];
+      where = argv[i + 1];
     else
       fail("bench_epoch", word, "--started, --threads or --data");
   }

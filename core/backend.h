@@ -12,8 +12,6 @@
 #include "core/tensor.h"
 #include "core/update_rules.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::core {
 
 enum class ReduceOp : uint8_t { sum, max };
@@ -86,13 +84,13 @@ class Backend {
   virtual void gather_rows(const Tensor& x, const Tensor& indices, Tensor& out) = 0;
   /// out[indices[i]] += x[i], out zeroed first.
   virtual void scatter_rows(const Tensor& x, const Tensor& indices, Tensor& out) = 0;
-  /// x [rows, columns] -> (log-)softmax of each row.
-  /// losses[i] = -sum of target * log(softmax(row i)), where the target is 1 - smoothing at the label plus
-  /// smoothing / classes everywhere. Labels are int64 [batch]; one that is no class of the logits is an error.
+  /// The loss of each row, as core::cross_entropy says. Labels are int64; one that is no class of the logits is an
+  /// error.
   virtual void cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Tensor& losses) = 0;
   /// out = the derivatives of losses . grad in the logits: grad[i] * (softmax(row i) - target)
   virtual void cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad,
                                       Tensor& out) = 0;
+  /// x [rows, columns] -> (log-)softmax of each row.
   virtual void softmax(bool log, const Tensor& x, Tensor& out) = 0;
 
   // ---- linear algebra
@@ -160,5 +158,3 @@ namespace minima {
 std::string cuda_unavailable_reason();
 
 }  // namespace minima
-
-#pragma GCC visibility pop

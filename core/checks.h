@@ -4,6 +4,7 @@
 
 #include "core/tensor.h"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core {
 
 inline void require_defined(const char* op, const Tensor& x) {
@@ -30,6 +31,20 @@ inline void require_same_type(const char* op, const Tensor& x, const Tensor& y) 
   require_same_device(op, x, y);
 }
 
+/// y has x's dtype, device and shape; `what` is its name in messages.
+inline void require_like(const char* op, const char* what, const Tensor& y, const Tensor& x) {
+  require_defined(op, y);
+  require_same_type(op, x, y);
+  if (y.shape() != x.shape()) fail(op, text(what, " ", y.shape()), text(x.shape()));
+}
+
+/// A bias of n numbers of x's type, or none.
+inline void require_bias(const char* op, const Tensor& bias, int64_t n, const Tensor& x) {
+  if (!bias.defined()) return;
+  require_same_type(op, x, bias);
+  if (bias.shape() != Shape{n}) fail(op, text("bias ", bias.shape()), text(Shape{n}));
+}
+
 /// Where an op writes its result: `into` if the caller gave one, else new memory.
 inline Tensor result_memory(const char* op, Tensor into, const Shape& shape, const Tensor& like) {
   if (!into.defined()) return Tensor::empty(shape, like.dtype(), like.device());
@@ -40,3 +55,4 @@ inline Tensor result_memory(const char* op, Tensor into, const Shape& shape, con
 }
 
 }  // namespace minima::core
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core {
 
 /// The smallest limit among the control groups that this process is in, in processors (1.5 is one and a half); infinity
@@ -11,3 +12,4 @@ namespace minima::core {
 double cpu_quota(const std::string& root = "/sys/fs/cgroup", const std::string& membership = "/proc/self/cgroup");
 
 }  // namespace minima::core
+#pragma GCC visibility pop

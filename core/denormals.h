@@ -12,6 +12,7 @@
 #include <immintrin.h>
 #endif
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core {
 
 /// How the calling thread computes with floating-point numbers, as the processor's control register says.
@@ -53,3 +54,4 @@ class DenormalsAreZero {
 };
 
 }  // namespace minima::core
+#pragma GCC visibility pop

@@ -10,8 +10,6 @@
 
 #include "core/tensor.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::testing {
 
 struct Tolerance {
@@ -49,5 +47,3 @@ inline std::string difference(const Tensor& got, const Tensor& expected, Toleran
 }
 
 }  // namespace minima::testing
-
-#pragma GCC visibility pop

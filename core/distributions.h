@@ -8,6 +8,7 @@
 
 #include "core/random.h"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core {
 
 /// Numbers of type T that one block gives.
@@ -44,7 +45,8 @@ MINIMA_HOST_DEVICE void normal_pair(const PhiloxBlock& block, int pair, T& first
 
 /// All numbers of one block into values[0 .. per_block).
 template <class T>
-MINIMA_HOST_DEVICE void draw(Distribution distribution, const PhiloxBlock& block, T a, T b, T* values) {
+[[gnu::visibility("hidden")]] MINIMA_HOST_DEVICE void draw(Distribution distribution, const PhiloxBlock& block, T a,
+                                                           T b, T* values) {
   switch (distribution) {
     case Distribution::uniform:
       for (int lane = 0; lane < per_block<T>; ++lane) values[lane] = uniform(block, lane, a, b);
@@ -63,3 +65,4 @@ MINIMA_HOST_DEVICE void draw(Distribution distribution, const PhiloxBlock& block
 }
 
 }  // namespace minima::core
+#pragma GCC visibility pop

@@ -8,8 +8,6 @@
 
 #include "core/error.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 /// float32 and float64 compute; int32 and int64 hold labels and indices; uint8 holds images.
@@ -67,5 +65,3 @@ decltype(auto) dispatch_any(DType dtype, F&& f) {
 
 }  // namespace core
 }  // namespace minima
-
-#pragma GCC visibility pop

@@ -9,8 +9,6 @@
 
 #include "core/host_device.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::core {
 
 // clang-format off
@@ -124,5 +122,3 @@ void visit(BinaryOp op, F&& f) {
 #undef MINIMA_BINARY_FUNCTIONS
 
 }  // namespace minima::core
-
-#pragma GCC visibility pop

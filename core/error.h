@@ -9,8 +9,6 @@
 #include <string>
 #include <utility>
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 struct Error : std::runtime_error {
@@ -41,5 +39,3 @@ std::string joined(const Parts& parts, const char* separator = ", ") {
 }
 
 }  // namespace minima
-
-#pragma GCC visibility pop

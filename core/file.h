@@ -7,8 +7,6 @@
 #include <string>
 #include <vector>
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 /// Writes a whole file beside the one that `path` leads to, under a name that no other process uses, flushes it to disk
@@ -27,5 +25,3 @@ std::vector<uint8_t> read_file(const std::string& path, size_t limit);
 
 }  // namespace core
 }  // namespace minima
-
-#pragma GCC visibility pop

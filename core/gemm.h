@@ -7,19 +7,21 @@
 #include <cstdint>
 #include <string>
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core {
 
 /// c [m, n] = op(a) [m, k] op(b) [k, n] + beta * c. a is stored [m, k] or, transposed, [k, m]; b as [k, n] or [n, k];
 /// lda, ldb, ldc are the distances between stored rows. With beta = 0, c is not read. Any extent may be 0.
 /// T is float or double.
 template <class T>
-void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda, const T* b,
-          int64_t ldb, T beta, T* c, int64_t ldc);
+[[gnu::visibility("hidden")]] void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a,
+                                        int64_t lda, const T* b, int64_t ldb, T beta, T* c, int64_t ldc);
 
 /// The same in plain loops: the tests' oracle, and float64 in a build without a matrix library.
 template <class T>
-void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const T* a, int64_t lda,
-                    const T* b, int64_t ldb, T beta, T* c, int64_t ldc);
+[[gnu::visibility("hidden")]] void gemm_reference(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k,
+                                                  const T* a, int64_t lda, const T* b, int64_t ldb, T beta, T* c,
+                                                  int64_t ldc);
 
 /// The same for float32 by minima's own kernels (cpu/gemm_tiles.cpp), c = op(a) op(b) (+ c when `accumulate`). Faster
 /// than OpenBLAS where b has few columns and a many rows, and not much slower elsewhere from about 8 rows on.
@@ -30,3 +32,4 @@ void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_
 std::string gemm_description();
 
 }  // namespace minima::core
+#pragma GCC visibility pop

@@ -29,16 +29,7 @@ Fold fold_axis(const Shape& shape, int axis) {
   for (int i = axis + 1; i < shape.rank(); ++i) fold.inner *= shape[i];
   return fold;
 }
-}  // namespace
 
-Tensor unary(UnaryOp op, const Tensor& x, double a, double b) {
-  require_floating(name_of(op), x);
-  Tensor out = x.empty_like();
-  backend(x.device()).unary(op, a, b, x, out);
-  return out;
-}
-
-namespace {
 // Where a target is no probability, the binary cross entropy can fall without bound. On a GPU nobody looks: a step
 // would have to wait for it.
 void require_probabilities(const char* op, const Tensor& targets) {
@@ -49,7 +40,32 @@ void require_probabilities(const char* op, const Tensor& targets) {
       if (!(t[i] >= 0 && t[i] <= 1)) fail(op, text("target ", t[i], " at position ", i), "a number from 0 to 1");
   });
 }
+
+// Indices as int64 where x is. On the CPU each is checked to lie in [0, rows); on the GPU the kernel looks, so that
+// nobody waits, and the next read from the device throws.
+Tensor checked_indices(const char* op, const Tensor& x, const Tensor& indices, int64_t rows) {
+  require_defined(op, indices);
+  if (indices.dtype() != DType::int64 && indices.dtype() != DType::int32)
+    fail(op, text("indices of dtype ", name_of(indices.dtype())), "int32 or int64");
+  const Tensor wide = indices.to(DType::int64);
+  if (wide.device() != Device::cpu) {
+    require_same_device(op, x, wide);
+    return wide;
+  }
+  const int64_t* values = wide.data<int64_t>();
+  for (int64_t i = 0; i < wide.numel(); ++i)
+    if (values[i] < 0 || values[i] >= rows)
+      fail(op, text("index ", values[i], " at position ", i), text("an index in [0, ", rows, ")"));
+  return wide.to(x.device());
+}
 }  // namespace
+
+Tensor unary(UnaryOp op, const Tensor& x, double a, double b) {
+  require_floating(name_of(op), x);
+  Tensor out = x.empty_like();
+  backend(x.device()).unary(op, a, b, x, out);
+  return out;
+}
 
 Tensor binary(BinaryOp op, const Tensor& x, const Tensor& y) {
   require_alike(name_of(op), x, y);
@@ -244,26 +260,6 @@ Tensor concatenate(const std::vector<Tensor>& parts, int axis) {
   }
   return out;
 }
-
-namespace {
-// Indices as int64 where x is. On the CPU each is checked to lie in [0, rows); on the GPU the kernel looks, so that
-// nobody waits, and the next read from the device throws.
-Tensor checked_indices(const char* op, const Tensor& x, const Tensor& indices, int64_t rows) {
-  require_defined(op, indices);
-  if (indices.dtype() != DType::int64 && indices.dtype() != DType::int32)
-    fail(op, text("indices of dtype ", name_of(indices.dtype())), "int32 or int64");
-  const Tensor wide = indices.to(DType::int64);
-  if (wide.device() != Device::cpu) {
-    require_same_device(op, x, wide);
-    return wide;
-  }
-  const int64_t* values = wide.data<int64_t>();
-  for (int64_t i = 0; i < wide.numel(); ++i)
-    if (values[i] < 0 || values[i] >= rows)
-      fail(op, text("index ", values[i], " at position ", i), text("an index in [0, ", rows, ")"));
-  return wide.to(x.device());
-}
-}  // namespace
 
 Tensor gather_rows(const Tensor& x, const Tensor& indices) {
   require_defined("gather_rows", x);

@@ -9,8 +9,6 @@
 
 #include "core/backend.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::core {
 
 // ---- elementwise, with broadcasting
@@ -124,5 +122,3 @@ NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const
                                       const NormaliseGradients& into = {});
 
 }  // namespace minima::core
-
-#pragma GCC visibility pop

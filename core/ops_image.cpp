@@ -39,6 +39,54 @@ Window weight_window(const char* op, const Shape& weight, int64_t stride, int64_
   if (weight.rank() != 4) fail(op, text("weight of shape ", weight), "[out, kernel height, kernel width, in]");
   return {weight[1], weight[2], stride, padding};
 }
+
+std::atomic<ConvAlgorithm> chosen_algorithm{ConvAlgorithm::automatic};
+
+// Positions as max_pool2d gives them. Those of one's own could point anywhere in memory; on a GPU nobody looks, as a
+// step would have to wait for it.
+void check_positions(const char* op, const Tensor& positions, const Shape& x) {
+  require_defined(op, positions);
+  if (x.rank() != 4 || positions.rank() != 4 || positions.dtype() != DType::int32 || positions.size(0) != x[0])
+    fail(op, text(name_of(positions.dtype()), " positions ", positions.shape(), " for x ", x),
+         "int32 positions for the same batch");
+  if (positions.device() != Device::cpu) return;
+  const auto* at = reinterpret_cast<const uint32_t*>(positions.raw());
+  const auto elements = static_cast<uint32_t>(x[1] * x[2] * x[3]);
+  uint32_t outside = 0;  // the highest bit tells: one test for all keeps the loop short
+  for (int64_t i = 0; i < positions.numel(); ++i) outside |= at[i] | (elements - 1 - at[i]);
+  if (outside >> 31 == 0) return;
+  for (int64_t i = 0; i < positions.numel(); ++i)
+    if (at[i] >= elements)
+      fail(op, text("position ", static_cast<int32_t>(at[i]), " at index ", i), text("0 to ", elements - 1));
+}
+
+Shape channels_of(const char* op, const Tensor& x) {
+  require_floating(op, x);
+  if (x.rank() < 2) fail(op, text("x of shape ", x.shape()), "[batch, ..., channels]");
+  return {x.size(-1)};
+}
+
+void require_per_channel(const char* op, const char* what, const Tensor& coefficient, const Tensor& x) {
+  require_defined(op, coefficient);
+  if (coefficient.shape() != Shape{x.size(-1)})
+    fail(op, text(what, " ", coefficient.shape(), " for x ", x.shape()),
+         text("(", x.size(-1), "), a number for each channel of x"));
+  require_same_device(op, x, coefficient);
+}
+
+void require_affine(const char* op, const Tensor& weight, const Tensor& bias, const Tensor& x) {
+  channels_of(op, x);
+  require_per_channel(op, "weight", weight, x);
+  require_per_channel(op, "bias", bias, x);
+  require_same_type(op, x, weight);
+  require_same_type(op, x, bias);
+}
+
+Moments checked_moments(const char* op, const Moments& moments, const Tensor& x) {
+  require_per_channel(op, "mean", moments.mean, x);
+  require_per_channel(op, "variance", moments.variance, x);
+  return {moments.mean.to(DType::float64), moments.variance.to(DType::float64)};
+}
 }  // namespace
 
 std::string layout_hint(const Shape& images, int64_t channels) {
@@ -56,10 +104,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t
   require_same_type("conv2d", x, weight);
   const Window window = weight_window("conv2d", weight.shape(), stride, padding);
   const Shape shape = conv2d_output("conv2d", x.shape(), weight.shape(), window);
-  if (bias.defined()) {
-    require_same_type("conv2d", x, bias);
-    if (bias.shape() != Shape{shape[3]}) fail("conv2d", text("bias ", bias.shape()), text("(", shape[3], ")"));
-  }
+  require_bias("conv2d", bias, shape[3], x);
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   backend(x.device()).conv2d(window, x, weight, bias, activation, y);
   return y;
@@ -90,9 +135,6 @@ Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_sh
   return weight;
 }
 
-namespace {
-std::atomic<ConvAlgorithm> chosen_algorithm{ConvAlgorithm::automatic};
-}
 void set_conv_algorithm(ConvAlgorithm algorithm) { chosen_algorithm = algorithm; }
 ConvAlgorithm conv_algorithm() { return chosen_algorithm; }
 
@@ -110,26 +152,6 @@ std::pair<Tensor, Tensor> max_pool2d(const Tensor& x, const Window& window) {
   backend(x.device()).max_pool2d(window, x, y, positions);
   return {y, positions};
 }
-
-namespace {
-// Positions as max_pool2d gives them. Those of one's own could point anywhere in memory; on a GPU nobody looks, as a
-// step would have to wait for it.
-void check_positions(const char* op, const Tensor& positions, const Shape& x) {
-  require_defined(op, positions);
-  if (x.rank() != 4 || positions.rank() != 4 || positions.dtype() != DType::int32 || positions.size(0) != x[0])
-    fail(op, text(name_of(positions.dtype()), " positions ", positions.shape(), " for x ", x),
-         "int32 positions for the same batch");
-  if (positions.device() != Device::cpu) return;
-  const auto* at = reinterpret_cast<const uint32_t*>(positions.raw());
-  const auto elements = static_cast<uint32_t>(x[1] * x[2] * x[3]);
-  uint32_t outside = 0;  // the highest bit tells: one test for all keeps the loop short
-  for (int64_t i = 0; i < positions.numel(); ++i) outside |= at[i] | (elements - 1 - at[i]);
-  if (outside >> 31 == 0) return;
-  for (int64_t i = 0; i < positions.numel(); ++i)
-    if (at[i] >= elements)
-      fail(op, text("position ", static_cast<int32_t>(at[i]), " at index ", i), text("0 to ", elements - 1));
-}
-}  // namespace
 
 Tensor gather_positions(const Tensor& x, const Tensor& positions) {
   require_floating_image("gather_positions", "x", x);
@@ -167,36 +189,6 @@ Tensor avg_pool2d_transpose(const Tensor& y, const Shape& x_shape, const Window&
   return x;
 }
 
-namespace {
-Shape channels_of(const char* op, const Tensor& x) {
-  require_floating(op, x);
-  if (x.rank() < 2) fail(op, text("x of shape ", x.shape()), "[batch, ..., channels]");
-  return {x.size(-1)};
-}
-
-void require_per_channel(const char* op, const char* what, const Tensor& coefficient, const Tensor& x) {
-  require_defined(op, coefficient);
-  if (coefficient.shape() != Shape{x.size(-1)})
-    fail(op, text(what, " ", coefficient.shape(), " for x ", x.shape()),
-         text("(", x.size(-1), "), a number for each channel of x"));
-  require_same_device(op, x, coefficient);
-}
-
-void require_affine(const char* op, const Tensor& weight, const Tensor& bias, const Tensor& x) {
-  channels_of(op, x);
-  require_per_channel(op, "weight", weight, x);
-  require_per_channel(op, "bias", bias, x);
-  require_same_type(op, x, weight);
-  require_same_type(op, x, bias);
-}
-
-Moments checked_moments(const char* op, const Moments& moments, const Tensor& x) {
-  require_per_channel(op, "mean", moments.mean, x);
-  require_per_channel(op, "variance", moments.variance, x);
-  return {moments.mean.to(DType::float64), moments.variance.to(DType::float64)};
-}
-}  // namespace
-
 Moments channel_moments(const Tensor& x) {
   const Shape channels = channels_of("channel_moments", x);
   if (x.numel() == 0) fail("channel_moments", text("shape ", x.shape()), "at least one element a channel");
@@ -209,10 +201,7 @@ Moments channel_moments(const Tensor& x) {
 Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, const Tensor& bias, double epsilon,
                  const Tensor& residual, Activation activation) {
   require_affine("normalise", weight, bias, x);
-  if (residual.defined()) {
-    require_same_type("normalise", x, residual);
-    if (residual.shape() != x.shape()) fail("normalise", text("a residual ", residual.shape()), text(x.shape()));
-  }
+  if (residual.defined()) require_like("normalise", "a residual", residual, x);
   const auto [mean, variance] = checked_moments("normalise", moments, x);
   Tensor y = x.empty_like();
   backend(x.device()).normalise(x, mean, variance, weight, bias, epsilon, residual, activation, y);
@@ -224,14 +213,9 @@ NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const
                                       const NormaliseGradients& into) {
   const char* op = "normalise_backward";
   require_affine(op, weight, bias, x);
-  require_same_type(op, x, grad);
-  if (grad.shape() != x.shape()) fail(op, text("a gradient ", grad.shape()), text(x.shape()));
+  require_like(op, "a gradient", grad, x);
   const bool is_active = epilogue.activation != Activation::none;
-  if (is_active) {
-    require_defined(op, epilogue.y);
-    require_same_type(op, x, epilogue.y);
-    if (epilogue.y.shape() != x.shape()) fail(op, text("y of shape ", epilogue.y.shape()), text(x.shape()));
-  }
+  if (is_active) require_like(op, "y of shape", epilogue.y, x);
   const auto [mean, variance] = checked_moments(op, moments, x);
   NormaliseGradients gradients{x.empty_like(),
                                result_memory(op, into.weight, weight.shape(), x),

@@ -16,6 +16,33 @@ Shape leading(const Shape& shape) {
   for (int i = 0; i + 2 < shape.rank(); ++i) result.push_back(shape[i]);
   return result;
 }
+
+Tensor softmax_rows(const char* op, bool log, const Tensor& x) {
+  require_floating(op, x);
+  if (x.rank() == 0) fail(op, "a scalar", "at least one axis");
+  Tensor out = x.empty_like();
+  if (x.numel() == 0) return out;
+  const Shape rows{x.numel() / x.size(-1), x.size(-1)};
+  Tensor flat = out.reshape(rows);
+  backend(x.device()).softmax(log, x.reshape(rows), flat);
+  return out;
+}
+
+// What the kernels may rely on, but for the range of the labels: a kernel looks at those on its own device.
+Tensor checked_labels(const Tensor& logits, const Tensor& labels, double smoothing) {
+  const char* op = "cross_entropy";
+  require_floating(op, logits);
+  if (logits.rank() != 2) fail(op, text("logits of shape ", logits.shape()), "[batch, classes]");
+  require_defined(op, labels);
+  if (labels.shape() != Shape{logits.size(0)})
+    fail(op, text("labels of shape ", labels.shape()), text(Shape{logits.size(0)}, ", one a row of logits"));
+  if (labels.dtype() != DType::int32 && labels.dtype() != DType::int64)
+    fail(op, text(name_of(labels.dtype()), " labels"), "int32 or int64 class numbers");
+  if (labels.device() != logits.device())
+    fail(op, text("labels on ", name_of(labels.device())), text("the logits' device ", name_of(logits.device())));
+  if (!(smoothing >= 0 && smoothing <= 1)) fail(op, text("label_smoothing ", smoothing), "0 to 1");
+  return labels.to(DType::int64);
+}
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, Tensor into) {
@@ -56,10 +83,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, Activat
     fail("linear", text("x ", x.shape(), " and weight ", weight.shape()), "x [batch, in] and weight [out, in]",
          "The layer was made for another number of input features.");
   const Gemm gemm{x.size(0), weight.size(0), x.size(1), false, true};
-  if (bias.defined()) {
-    require_same_type("linear", x, bias);
-    if (bias.shape() != Shape{gemm.n}) fail("linear", text("bias ", bias.shape()), text("(", gemm.n, ",)"));
-  }
+  require_bias("linear", bias, gemm.n, x);
   Tensor out = Tensor::empty({gemm.m, gemm.n}, x.dtype(), x.device());
   backend(x.device()).gemm(gemm, x, weight, bias, activation, out);
   return out;
@@ -76,47 +100,14 @@ Tensor epilogue_backward(Activation activation, const Tensor& grad, const Tensor
                     grad_bias);
     return grad;
   }
-  require_defined(op, y);
-  require_same_type(op, grad, y);
-  if (y.shape() != grad.shape()) fail(op, text("a gradient ", grad.shape()), text(y.shape()));
+  require_like(op, "y of shape", y, grad);
   Tensor out = grad.empty_like();
   device.relu_backward(grad, y, out, grad_bias);
   return out;
 }
 
-namespace {
-Tensor softmax_rows(const char* op, bool log, const Tensor& x) {
-  require_floating(op, x);
-  if (x.rank() == 0) fail(op, "a scalar", "at least one axis");
-  Tensor out = x.empty_like();
-  if (x.numel() == 0) return out;
-  const Shape rows{x.numel() / x.size(-1), x.size(-1)};
-  Tensor flat = out.reshape(rows);
-  backend(x.device()).softmax(log, x.reshape(rows), flat);
-  return out;
-}
-}  // namespace
-
 Tensor softmax(const Tensor& x) { return softmax_rows("softmax", false, x); }
 Tensor log_softmax(const Tensor& x) { return softmax_rows("log_softmax", true, x); }
-
-namespace {
-// What the kernels may rely on, but for the range of the labels: a kernel looks at those on its own device.
-Tensor checked_labels(const Tensor& logits, const Tensor& labels, double smoothing) {
-  const char* op = "cross_entropy";
-  require_floating(op, logits);
-  if (logits.rank() != 2) fail(op, text("logits of shape ", logits.shape()), "[batch, classes]");
-  require_defined(op, labels);
-  if (labels.shape() != Shape{logits.size(0)})
-    fail(op, text("labels of shape ", labels.shape()), text(Shape{logits.size(0)}, ", one a row of logits"));
-  if (labels.dtype() != DType::int32 && labels.dtype() != DType::int64)
-    fail(op, text(name_of(labels.dtype()), " labels"), "int32 or int64 class numbers");
-  if (labels.device() != logits.device())
-    fail(op, text("labels on ", name_of(labels.device())), text("the logits' device ", name_of(logits.device())));
-  if (!(smoothing >= 0 && smoothing <= 1)) fail(op, text("label_smoothing ", smoothing), "0 to 1");
-  return labels.to(DType::int64);
-}
-}  // namespace
 
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing) {
   const Tensor classes = checked_labels(logits, labels, smoothing);

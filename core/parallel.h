@@ -8,8 +8,6 @@
 #include <cstdint>
 #include <type_traits>
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 /// Whether this build has threads.
@@ -49,5 +47,3 @@ void parallel_for(int64_t n, int64_t grain, F&& body) {
 
 }  // namespace core
 }  // namespace minima
-
-#pragma GCC visibility pop

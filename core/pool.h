@@ -9,8 +9,6 @@
 #include <utility>
 #include <vector>
 
-#pragma GCC visibility push(default)
-
 namespace minima::core {
 
 template <class T>
@@ -73,5 +71,3 @@ class Shared {
 };
 
 }  // namespace minima::core
-
-#pragma GCC visibility pop

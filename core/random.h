@@ -8,8 +8,6 @@
 #include "core/host_device.h"
 #include "core/tensor.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 namespace core {
@@ -66,5 +64,3 @@ Generator& default_generator();
 void manual_seed(uint64_t seed);
 
 }  // namespace minima
-
-#pragma GCC visibility pop

@@ -9,8 +9,6 @@
 #include "core/file.h"
 #include "core/tensor.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 /// The contents of one file. Names are unique and ordered.
@@ -30,12 +28,9 @@ void save_safetensors(const Archive& archive, const std::string& path);
 /// False in a build without nlohmann-json, where loading is an error (safetensors_off.cpp).
 bool can_load_safetensors();
 /// Types that minima does not compute with are converted, without loss: F16, BF16 and F8 to float32; I8, I16 and U16 to
-/// int32; U32 and U64 to int64; BOOL to uint8. In a build without nlohmann-json loading is an error
-/// (safetensors_off.cpp).
+/// int32; U32 and U64 to int64; BOOL to uint8.
 Archive load_safetensors(const std::string& path);
 /// Parses bytes; `name` stands for the file in errors.
 Archive parse_safetensors(const char* bytes, size_t size, const std::string& name);
 
 }  // namespace minima
-
-#pragma GCC visibility pop

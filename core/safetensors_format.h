@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core {
 
 inline constexpr size_t length_bytes = 8;
@@ -14,3 +15,4 @@ inline constexpr const char* metadata_key = "__metadata__";
 inline constexpr const char* dtype_codes[] = {"F32", "F64", "I32", "I64", "U8"};  // in the order of DType
 
 }  // namespace minima::core
+#pragma GCC visibility pop

@@ -9,8 +9,6 @@
 #include <string>
 #include <vector>
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 namespace core {
@@ -76,5 +74,3 @@ struct Fold {
 
 }  // namespace core
 }  // namespace minima
-
-#pragma GCC visibility pop

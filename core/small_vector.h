@@ -8,8 +8,6 @@
 #include <utility>
 #include <vector>
 
-#pragma GCC visibility push(default)
-
 namespace minima::core {
 
 template <class T, int N>
@@ -53,5 +51,3 @@ class SmallVector {
 };
 
 }  // namespace minima::core
-
-#pragma GCC visibility pop

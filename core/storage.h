@@ -11,8 +11,6 @@
 #include "core/dtype.h"
 #include "core/pool.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 /// What the caching allocators of one device have done so far.
@@ -60,5 +58,3 @@ class Storage : public Pooled<Storage> {
 
 }  // namespace core
 }  // namespace minima
-
-#pragma GCC visibility pop

@@ -11,8 +11,6 @@
 #include "core/shape.h"
 #include "core/storage.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 class Tensor {
@@ -105,5 +103,3 @@ class Tensor {
 int64_t host_reads();
 
 }  // namespace minima
-
-#pragma GCC visibility pop

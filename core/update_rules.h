@@ -12,8 +12,6 @@
 
 #include "core/host_device.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::core {
 
 /// Stochastic gradient descent with momentum. The learning rate stays outside the velocity, as in PyTorch.
@@ -123,28 +121,24 @@ constexpr int states_of() {
     return states_of<Rule, n + 1>();
 }
 
-template <class T, class Rule, size_t... i>
-MINIMA_VECTOR_LOOP void run_rule(const Rule& by_reference, T* weight, const T* grad, T* const* states, int64_t begin,
-                                 int64_t end, std::index_sequence<i...>) {
-  const Rule rule = by_reference;  // a copy of its own: its numbers are converted once, before the loop
+template <class Rule, class T, size_t... i>
+MINIMA_VECTOR_LOOP void run_rule(const void* given, T* weight, const T* grad, T* const* states, int64_t begin,
+                                 int64_t end) {
+  const Rule rule = *static_cast<const Rule*>(given);  // a copy: its numbers are converted once, before the loop
   T* const memory[] = {states[i]..., nullptr};
   for (int64_t k = begin; k < end; ++k) rule(weight[k], grad[k], memory[i][k]...);
+}
+
+template <class Rule, size_t... i>
+UpdateKernel kernel_of(const Rule& rule, std::index_sequence<i...>) {
+  return {&rule, &typeid(Rule), sizeof...(i), run_rule<Rule, float, i...>, run_rule<Rule, double, i...>};
 }
 
 }  // namespace detail
 
 template <class Rule>
 UpdateKernel kernel_of(const Rule& rule) {
-  using States = std::make_index_sequence<detail::states_of<Rule>()>;
-  return {&rule, &typeid(Rule), detail::states_of<Rule>(),
-          [](const void* rule, float* weight, const float* grad, float* const* states, int64_t begin, int64_t end) {
-            detail::run_rule(*static_cast<const Rule*>(rule), weight, grad, states, begin, end, States{});
-          },
-          [](const void* rule, double* weight, const double* grad, double* const* states, int64_t begin, int64_t end) {
-            detail::run_rule(*static_cast<const Rule*>(rule), weight, grad, states, begin, end, States{});
-          }};
+  return detail::kernel_of(rule, std::make_index_sequence<detail::states_of<Rule>()>());
 }
 
 }  // namespace minima::core
-
-#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core {
 
 /// The bytes of the UTF-8 character that the text begins with; 0 where there is none (RFC 3629: no overlong form, no
@@ -15,3 +16,4 @@ bool is_utf8(std::string_view text);
 std::string as_utf8(std::string_view text);
 
 }  // namespace minima::core
+#pragma GCC visibility pop

@@ -2,13 +2,9 @@
 // The version of minima. It is written once, in CMakeLists.txt.
 #pragma once
 
-#pragma GCC visibility push(default)
-
 namespace minima {
 
 /// The version of the library that runs, such as "0.1.0".
 const char* version();
 
 }  // namespace minima
-
-#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::datasets::detail {
 
 /// Whether a cell stands for a missing value: empty, NA, N/A, NaN, NULL in any case, or ?.
@@ -34,3 +35,4 @@ bool day_first(const std::vector<std::string_view>& cells);
 std::optional<double> days_in(std::string_view cell, bool day_first);
 
 }  // namespace minima::datasets::detail
+#pragma GCC visibility pop

@@ -33,7 +33,7 @@ struct Images {
 };
 
 Split split_of(const std::vector<std::string>& train_files, const std::string& test_file, size_t label_bytes,
-               const std::vector<std::string>& class_names, const ImageOptions& options) {
+               const std::vector<std::string>& class_names) {
   Images images;
   for (const std::string& path : train_files) images.append(path, label_bytes, class_names.size());
   const auto in_train = static_cast<int64_t>(images.labels.size());
@@ -41,7 +41,7 @@ Split split_of(const std::vector<std::string>& train_files, const std::string& t
   images.append(test_file, label_bytes, class_names.size());
   Dataset all =
       Dataset::from_pixels(std::move(images.pixels), {32, 32, channels}, 255, std::move(images.labels), class_names);
-  if (options.normalise && deviation > 0) all = all.normalise(mean, deviation);
+  if (deviation > 0) all = all.normalise(mean, deviation);
   return all.split_at(in_train);
 }
 
@@ -52,20 +52,20 @@ std::string hint(const std::string& archive, const std::string& folder) {
 }
 }  // namespace
 
-Split cifar10(const ImageOptions& options) {
+Split cifar10(const std::string& directory) {
   std::vector<std::string> files;
   for (int i = 1; i <= 5; ++i) files.push_back(text("data_batch_", i, ".bin"));
   files.push_back("test_batch.bin");
-  auto paths = detail::find_files("CIFAR-10", options.directory, {"cifar-10-batches-bin", "cifar-10"}, files,
+  auto paths = detail::find_files("CIFAR-10", directory, {"cifar-10-batches-bin", "cifar-10"}, files,
                                   hint("cifar-10-binary.tar.gz", "cifar-10-batches-bin"));
   const std::string test = paths.back();
   paths.pop_back();
   return split_of(paths, test, 1,
-                  {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}, options);
+                  {"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"});
 }
 
-Split cifar100(const ImageOptions& options) {
-  const auto paths = detail::find_files("CIFAR-100", options.directory, {"cifar-100-binary", "cifar-100"},
+Split cifar100(const std::string& directory) {
+  const auto paths = detail::find_files("CIFAR-100", directory, {"cifar-100-binary", "cifar-100"},
                                         {"train.bin", "test.bin", "fine_label_names.txt"},
                                         hint("cifar-100-binary.tar.gz", "cifar-100-binary"));
   const std::vector<uint8_t> lines = detail::read_file(paths[2], 1 << 16);
@@ -73,7 +73,7 @@ Split cifar100(const ImageOptions& options) {
   std::vector<std::string> class_names;
   for (std::string name; names >> name;) class_names.push_back(name);
   if (class_names.size() != 100) fail(paths[2], text(class_names.size(), " names"), "100");
-  return split_of({paths[0]}, paths[1], 2, class_names, options);
+  return split_of({paths[0]}, paths[1], 2, class_names);
 }
 
 }  // namespace minima::datasets

@@ -14,8 +14,6 @@
 
 #include "core/error.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::datasets {
 
 /// What is wrong with one file or folder, so that one error names all of it.
@@ -75,5 +73,3 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
 std::string shown(std::string_view text);
 
 }  // namespace minima::datasets
-
-#pragma GCC visibility pop

@@ -11,8 +11,6 @@
 
 #include "core/tensor.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::datasets {
 
 /// x float32 [batch, input_shape...], y int64 [batch] (float32 where quantities are predicted).
@@ -110,5 +108,3 @@ void note_classes(const Split& split, std::vector<std::string>& notes);
 }  // namespace detail
 
 }  // namespace minima::datasets
-
-#pragma GCC visibility pop

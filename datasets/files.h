@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::datasets::detail {
 
 /// A file's bytes, decompressed if it is gz. A file that is damaged, or larger than `limit` bytes, is an error.
@@ -38,3 +39,4 @@ std::vector<std::string> find_files(const std::string& what, const std::string& 
                                     const std::string& hint);
 
 }  // namespace minima::datasets::detail
+#pragma GCC visibility pop

@@ -32,8 +32,7 @@ const std::vector<std::string> files = {"train-images-idx3-ubyte", "train-labels
 constexpr size_t largest_file = size_t{1} << 30;  // far above any of the family
 
 /// Images and labels of one part, from two files that must agree.
-Dataset read_part(const Published& published, const std::string& image_path, const std::string& label_path,
-                  bool normalise) {
+Dataset read_part(const Published& published, const std::string& image_path, const std::string& label_path) {
   std::vector<uint8_t> images = detail::read_file(image_path, largest_file);
   const std::vector<uint8_t> label_bytes = detail::read_file(label_path, largest_file);
   const IdxHeader image_header = parse_idx(images, 3, image_path);
@@ -51,15 +50,15 @@ Dataset read_part(const Published& published, const std::string& image_path, con
   }
   const Shape image{image_header.shape[1], image_header.shape[2], 1};
   images.erase(images.begin(), images.begin() + static_cast<std::ptrdiff_t>(image_header.size));
-  Dataset part = Dataset::from_pixels(std::move(images), image, 255, std::move(labels), published.class_names);
-  return normalise ? part.normalise(published.mean, published.deviation) : part;
+  return Dataset::from_pixels(std::move(images), image, 255, std::move(labels), published.class_names)
+      .normalise(published.mean, published.deviation);
 }
 
-Split read_split(const Published& published, const ImageOptions& options) {
-  const auto paths = detail::find_files(published.name, options.directory, published.folders, files, published.hint);
+Split read_split(const Published& published, const std::string& directory) {
+  const auto paths = detail::find_files(published.name, directory, published.folders, files, published.hint);
   // The test part is inflated meanwhile.
-  auto test = std::async([&] { return read_part(published, paths[2], paths[3], options.normalise); });
-  Dataset train = read_part(published, paths[0], paths[1], options.normalise);
+  auto test = std::async([&] { return read_part(published, paths[2], paths[3]); });
+  Dataset train = read_part(published, paths[0], paths[1]);
   Split split{std::move(train), test.get()};
   if (split.train.input_shape() != split.test.input_shape())
     fail(paths[2], text("images of shape ", split.test.input_shape()),
@@ -101,7 +100,7 @@ IdxHeader parse_idx(std::span<const uint8_t> bytes, int dimensions, const std::s
   return header;
 }
 
-Split fashion_mnist(const ImageOptions& options) {
+Split fashion_mnist(const std::string& directory) {
   return read_split(
       {"Fashion-MNIST",
        {"fashion-mnist", "FashionMNIST/raw"},
@@ -110,10 +109,10 @@ Split fashion_mnist(const ImageOptions& options) {
        0.3530,
        "Debian and Ubuntu have them in the package dataset-fashion-mnist; else get the four .gz files from "
        "https://github.com/zalandoresearch/fashion-mnist and put them into ./data/fashion-mnist."},
-      options);
+      directory);
 }
 
-Split mnist(const ImageOptions& options) {
+Split mnist(const std::string& directory) {
   return read_split({"MNIST",
                      {"mnist", "MNIST/raw"},
                      {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"},
@@ -121,7 +120,7 @@ Split mnist(const ImageOptions& options) {
                      0.3081,
                      "Get the four .gz files from https://ossci-datasets.s3.amazonaws.com/mnist/ and put them into "
                      "./data/mnist."},
-                    options);
+                    directory);
 }
 
 }  // namespace minima::datasets

@@ -10,6 +10,7 @@
 
 #include "core/shape.h"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::datasets {
 
 struct IdxHeader {
@@ -22,3 +23,4 @@ struct IdxHeader {
 IdxHeader parse_idx(std::span<const uint8_t> bytes, int dimensions, const std::string& name);
 
 }  // namespace minima::datasets
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::datasets::detail {
 
 struct ImageFormat {
@@ -40,3 +41,4 @@ std::pair<double, double> mean_and_deviation(const std::vector<uint8_t>& pixels,
                                              int64_t image_size);
 
 }  // namespace minima::datasets::detail
+#pragma GCC visibility pop

@@ -6,7 +6,6 @@
 #include <tuple>
 
 #include "core/utf8.h"
-#include "datasets/csv.h"
 #include "datasets/files.h"
 #include "datasets/image_file.h"
 

@@ -6,8 +6,6 @@
 
 #include "datasets/loaded.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::datasets {
 
 /// Images (height, width, channels), normalised by the training part's mean and deviation over all pixels. Classes are
@@ -28,5 +26,3 @@ std::vector<float> read_image(const std::string& path, const ImagePreparation& p
 bool is_image_name(const std::string& path);
 
 }  // namespace minima::datasets
-
-#pragma GCC visibility pop

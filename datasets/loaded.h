@@ -8,8 +8,6 @@
 #include "datasets/dataset.h"
 #include "datasets/preparation.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::datasets {
 
 struct LoadOptions {
@@ -38,5 +36,3 @@ struct Loaded {
 };
 
 }  // namespace minima::datasets
-
-#pragma GCC visibility pop

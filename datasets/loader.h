@@ -10,8 +10,6 @@
 
 #include "datasets/dataset.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::datasets {
 
 struct LoaderOptions {
@@ -76,5 +74,3 @@ class Loader {
 };
 
 }  // namespace minima::datasets
-
-#pragma GCC visibility pop

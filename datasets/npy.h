@@ -8,8 +8,6 @@
 
 #include "core/tensor.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::datasets {
 
 using Arrays = std::map<std::string, Tensor>;
@@ -27,5 +25,3 @@ Arrays load_npz(const std::string& path);
 void save_npz(const Arrays& arrays, const std::string& path);
 
 }  // namespace minima::datasets
-
-#pragma GCC visibility pop

@@ -10,8 +10,6 @@
 
 #include "datasets/csv.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::datasets {
 
 using Words = std::vector<std::string>;
@@ -73,5 +71,3 @@ Preparation learn(const TextTable& table, const std::string& label, const std::m
                   const std::vector<int64_t>& train, const std::vector<double>& target, bool regression, Words& notes);
 
 }  // namespace minima::datasets
-
-#pragma GCC visibility pop

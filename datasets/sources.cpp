@@ -51,10 +51,10 @@ using Source = std::pair<const char*, std::function<Split(const LoadOptions&)>>;
 const std::vector<Source>& named_sources() {
   static const std::vector<Source> sources = {
       {"digits", [](const LoadOptions&) { return digits(); }},
-      {"fashion-mnist", [](const LoadOptions& o) { return fashion_mnist({.directory = o.directory}); }},
-      {"mnist", [](const LoadOptions& o) { return mnist({.directory = o.directory}); }},
-      {"cifar-10", [](const LoadOptions& o) { return cifar10({.directory = o.directory}); }},
-      {"cifar-100", [](const LoadOptions& o) { return cifar100({.directory = o.directory}); }},
+      {"fashion-mnist", [](const LoadOptions& o) { return fashion_mnist(o.directory); }},
+      {"mnist", [](const LoadOptions& o) { return mnist(o.directory); }},
+      {"cifar-10", [](const LoadOptions& o) { return cifar10(o.directory); }},
+      {"cifar-100", [](const LoadOptions& o) { return cifar100(o.directory); }},
       {"two-moons", [](const LoadOptions& o) { return two_moons({.seed = o.seed}); }},
       {"spirals", [](const LoadOptions& o) { return spirals({.seed = o.seed}); }},
       {"blobs", [](const LoadOptions& o) { return blobs({.seed = o.seed}); }},

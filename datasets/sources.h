@@ -8,8 +8,6 @@
 
 #include "datasets/loaded.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::datasets {
 
 /// Handwritten digits, 1797 images (8, 8, 1) in 10 classes, part of the library: needs no file. The first 1437 in the
@@ -17,24 +15,20 @@ namespace minima::datasets {
 /// Source: Optical Recognition of Handwritten Digits, E. Alpaydin and C. Kaynak, UCI Machine Learning Repository.
 Split digits();
 
-struct ImageOptions {
-  std::string directory;  ///< where the files are; empty: the usual places
-  bool normalise = true;  ///< by the training images' published mean and deviation; false: pixels in [0, 1]
-};
-
-/// 60,000 + 10,000 images (28, 28, 1) in 10 classes, from the four published IDX files, gz or not.
-/// Looked for in `directory`, else in MINIMA_DATA, ./data, $XDG_DATA_HOME/minima (~/.local/share/minima) and
-/// /usr/share/datasets; in each both directly, in fashion-mnist/ or mnist/, and in torchvision's FashionMNIST/raw/ or
-/// MNIST/raw/. A missing, damaged or surprising file is an error that says where and what.
-/// Sources: Xiao, Rasul, Vollgraf, 2017 (Fashion-MNIST); LeCun, Cortes, Burges (MNIST).
-Split fashion_mnist(const ImageOptions& options = {});
-Split mnist(const ImageOptions& options = {});
+/// 60,000 + 10,000 images (28, 28, 1) in 10 classes, from the four published IDX files, gz or not, normalised by the
+/// training images' published mean and deviation.
+/// Looked for in `directory`, if it is named, else in MINIMA_DATA, ./data, $XDG_DATA_HOME/minima
+/// (~/.local/share/minima) and /usr/share/datasets; in each both directly, in fashion-mnist/ or mnist/, and in
+/// torchvision's FashionMNIST/raw/ or MNIST/raw/. A missing, damaged or surprising file is an error that says where and
+/// what. Sources: Xiao, Rasul, Vollgraf, 2017 (Fashion-MNIST); LeCun, Cortes, Burges (MNIST).
+Split fashion_mnist(const std::string& directory = "");
+Split mnist(const std::string& directory = "");
 
 /// 50,000 + 10,000 images (32, 32, 3) in 10 or 100 classes, from the files of the published binary version, normalised
 /// by the training images' mean and deviation over all pixels. Looked for in the same places, each with
 /// cifar-10-batches-bin or cifar-100-binary first. CIFAR-100 has the fine labels. Source: Krizhevsky, 2009.
-Split cifar10(const ImageOptions& options = {});
-Split cifar100(const ImageOptions& options = {});
+Split cifar10(const std::string& directory = "");
+Split cifar100(const std::string& directory = "");
 
 struct SyntheticOptions {
   int64_t train = 1000, test = 1000;  ///< samples, classes taking turns
@@ -61,5 +55,3 @@ std::vector<std::string> names();
 bool is_named(const std::string& name);
 
 }  // namespace minima::datasets
-
-#pragma GCC visibility pop

@@ -5,8 +5,6 @@
 
 #include "datasets/loaded.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::datasets {
 
 /// A table in a text file, gz or not (csv.h). Everything about its columns is learnt from the training part alone. The
@@ -24,5 +22,3 @@ TextTable read_table(const std::string& path);
 std::vector<double> labels_of(const TextTable& table, const Preparation& preparation);
 
 }  // namespace minima::datasets
-
-#pragma GCC visibility pop

@@ -84,38 +84,31 @@ std::vector<BatchNorm*> batch_norm_layers(Module& model) {
 // unless they were kept.
 class Restore {
  public:
-  Restore(Module& model, const std::vector<BatchNorm*>& layers) : layers_(layers), generator_(default_generator()) {
+  Restore(Module& model, const std::vector<BatchNorm*>& layers) : generator_(default_generator()) {
     for_each_module(model, [&](const std::string&, Module& module) { modes_.emplace_back(&module, module.training); });
-    for (const BatchNorm* layer : layers)
-      saved_.push_back({layer->momentum, layer->running_mean.clone(), layer->running_var.clone(),
-                        layer->num_batches_tracked.clone()});
+    for (BatchNorm* layer : layers) {
+      momenta_.emplace_back(layer, layer->momentum);
+      for (const Tensor& kept : {layer->running_mean, layer->running_var, layer->num_batches_tracked})
+        statistics_.emplace_back(kept, kept.clone());
+    }
   }
   Restore(const Restore&) = delete;
   Restore& operator=(const Restore&) = delete;
   ~Restore() {
     for (auto& [module, training] : modes_) module->training = training;
-    for (size_t i = 0; i < layers_.size(); ++i) {
-      layers_[i]->momentum = saved_[i].momentum;
-      if (kept_) continue;
-      layers_[i]->running_mean.copy_from(saved_[i].mean);
-      layers_[i]->running_var.copy_from(saved_[i].variance);
-      layers_[i]->num_batches_tracked.copy_from(saved_[i].tracked);
-    }
+    for (auto& [layer, momentum] : momenta_) layer->momentum = momentum;
+    for (auto& [memory, before] : statistics_) memory.copy_from(before);
     default_generator() = generator_;
   }
-  void keep_statistics() { kept_ = true; }
+  void keep_statistics() { statistics_.clear(); }
 
  private:
-  struct Saved {
-    double momentum;
-    Tensor mean, variance, tracked;
-  };
-  const std::vector<BatchNorm*>& layers_;
   std::vector<std::pair<Module*, bool>> modes_;
-  std::vector<Saved> saved_;
+  std::vector<std::pair<BatchNorm*, double>> momenta_;
+  std::vector<std::pair<Tensor, Tensor>> statistics_;  // the layers' own memory, and a copy of what was there
   Generator generator_;
-  bool kept_ = false;
 };
+
 }  // namespace
 
 bool has_batch_norm(Module& model) { return !batch_norm_layers(model).empty(); }

@@ -8,8 +8,6 @@
 #include "autograd/ops.h"
 #include "nn/module.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::nn {
 
 struct BatchNormOptions {
@@ -73,5 +71,3 @@ bool has_batch_norm(Module& model);
 void recalibrate_batch_norm(Module& model, const std::vector<Tensor>& batches);
 
 }  // namespace minima::nn
-
-#pragma GCC visibility pop

@@ -12,8 +12,6 @@
 #include "core/safetensors.h"
 #include "nn/module.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::nn {
 
 /// A snapshot in CPU memory: later training does not change it.
@@ -28,5 +26,3 @@ void save(Module& model, const std::string& path);
 void load(Module& model, const std::string& path);
 
 }  // namespace minima::nn
-
-#pragma GCC visibility pop

@@ -3,7 +3,6 @@
 
 #include <typeinfo>
 
-#include "core/error.h"
 #include "nn/layers.h"
 
 namespace minima::nn {

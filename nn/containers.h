@@ -4,8 +4,6 @@
 
 #include "nn/module.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::nn {
 
 /// A list of modules without a forward of its own: the module that holds it says what happens to its items. They are
@@ -68,5 +66,3 @@ struct Residual : Module {
 };
 
 }  // namespace minima::nn
-
-#pragma GCC visibility pop

@@ -3,7 +3,6 @@
 
 #include <cmath>
 
-#include "core/error.h"
 #include "core/random.h"
 
 namespace minima::nn {

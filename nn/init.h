@@ -10,8 +10,6 @@
 
 #include "core/tensor.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::nn {
 
 /// Shape -> float32 tensor. The fan-based ones need at least two axes.
@@ -34,5 +32,3 @@ Init zeros();
 Init ones();
 
 }  // namespace minima::nn
-
-#pragma GCC visibility pop

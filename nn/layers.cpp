@@ -3,8 +3,6 @@
 
 #include <cmath>
 
-#include "core/ops.h"
-
 namespace minima::nn {
 namespace {
 void check_extent(const char* layer, const char* what, int64_t value, int64_t least) {
@@ -31,6 +29,23 @@ Tensor draw(const char* layer, const Init& init, const Shape& shape) {
 Variable default_bias(int64_t out, int64_t fan_in) {
   const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
   return Variable(uniform(-bound, bound)({out}), requires_grad);
+}
+
+core::Window pool_window(const char* layer, int64_t kernel, const PoolOptions& options) {
+  check_extent(layer, "kernel", kernel, 1);
+  check_extent(layer, "stride", options.stride, 0);
+  check_extent(layer, "padding", options.padding, 0);
+  if (2 * options.padding > kernel)
+    fail(layer, text("padding ", options.padding), text("at most half the kernel, which is ", kernel),
+         "A window would lie in the padding altogether.");
+  return {kernel, kernel, options.stride ? options.stride : kernel, options.padding};
+}
+
+std::string describe_pool(const char* layer, const core::Window& window) {
+  std::string out = text(layer, "(", window.kernel_h);
+  if (window.stride != window.kernel_h) out += text(", stride ", window.stride);
+  if (window.padding != 0) out += text(", padding ", window.padding);
+  return out + ")";
 }
 }  // namespace
 
@@ -112,25 +127,6 @@ Variable Flatten::forward(const Variable& x) {
   const bool is_image = x.shape().rank() == 4, in_order = !is_image || x.size(3) == 1 || x.size(1) * x.size(2) == 1;
   return reshape(in_order ? x : permute(x, {0, 3, 1, 2}), {x.size(0), features});
 }
-
-namespace {
-core::Window pool_window(const char* layer, int64_t kernel, const PoolOptions& options) {
-  check_extent(layer, "kernel", kernel, 1);
-  check_extent(layer, "stride", options.stride, 0);
-  check_extent(layer, "padding", options.padding, 0);
-  if (2 * options.padding > kernel)
-    fail(layer, text("padding ", options.padding), text("at most half the kernel, which is ", kernel),
-         "A window would lie in the padding altogether.");
-  return {kernel, kernel, options.stride ? options.stride : kernel, options.padding};
-}
-
-std::string describe_pool(const char* layer, const core::Window& window) {
-  std::string out = text(layer, "(", window.kernel_h);
-  if (window.stride != window.kernel_h) out += text(", stride ", window.stride);
-  if (window.padding != 0) out += text(", padding ", window.padding);
-  return out + ")";
-}
-}  // namespace
 
 MaxPool2d::MaxPool2d(int64_t kernel, const PoolOptions& options) : window(pool_window("MaxPool2d", kernel, options)) {}
 std::string MaxPool2d::describe() const { return describe_pool("MaxPool2d", window); }

@@ -9,8 +9,6 @@
 #include "nn/init.h"
 #include "nn/module.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::nn {
 
 struct LinearOptions {
@@ -135,5 +133,3 @@ struct GlobalAvgPool : Module {
 };
 
 }  // namespace minima::nn
-
-#pragma GCC visibility pop

@@ -2,7 +2,6 @@
 #include "nn/loss.h"
 
 #include "autograd/ops.h"
-#include "core/error.h"
 #include "core/ops.h"
 
 namespace minima::nn {
@@ -24,11 +23,10 @@ void check_same(const char* where, const Shape& got, const Shape& target) {
 }  // namespace
 
 Variable cross_entropy(const Variable& logits, const Tensor& labels, const CrossEntropyOptions& options) {
-  return minima::cross_entropy(logits, labels, options.label_smoothing);
-}
-
-Variable cross_entropies(const Variable& logits, const Tensor& labels, const CrossEntropyOptions& options) {
-  return minima::cross_entropies(logits, labels, options.label_smoothing);
+  const Variable losses = cross_entropies(logits, labels, options.label_smoothing);
+  if (losses.numel() == 0)
+    fail("cross_entropy", text("an empty batch, logits ", logits.shape()), "at least one sample");
+  return mean(losses);
 }
 
 Variable mse(const Variable& prediction, const Variable& target) {

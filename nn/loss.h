@@ -5,22 +5,16 @@
 
 #include "autograd/variable.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::nn {
 
 struct CrossEntropyOptions {
-  double label_smoothing =
-      0;  ///< in [0, 1]: the share of the target spread evenly over all classes (Szegedy et al., 2016)
+  /// In [0, 1]: the share of the target spread evenly over all classes (Szegedy et al., 2016).
+  double label_smoothing = 0;
 };
 
-/// Cross entropy of softmax(logits) against class labels. logits [batch, classes], labels int32 or int64 [batch]. A
-/// class that a sample cannot have is masked by the logit -infinity: it takes no part in that sample's loss and
-/// gradient. With the mask at the label, or with label smoothing, the loss is infinite.
+/// Cross entropy of softmax(logits) against class labels: the mean of cross_entropies() (autograd/ops.h), which has the
+/// loss of each sample. logits [batch, classes], labels int32 or int64 [batch].
 Variable cross_entropy(const Variable& logits, const Tensor& labels, const CrossEntropyOptions& options = {});
-
-/// The same for each sample of the batch instead of their mean: [batch].
-Variable cross_entropies(const Variable& logits, const Tensor& labels, const CrossEntropyOptions& options = {});
 
 /// Mean of (prediction - target)^2 over all elements; equal shapes.
 Variable mse(const Variable& prediction, const Variable& target);
@@ -34,5 +28,3 @@ Variable binary_cross_entropy(const Variable& logits, const Tensor& targets);
 double accuracy(const Variable& logits, const Tensor& labels);
 
 }  // namespace minima::nn
-
-#pragma GCC visibility pop

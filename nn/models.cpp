@@ -3,9 +3,6 @@
 
 #include <charconv>
 
-#include "core/error.h"
-#include "nn/layers.h"
-
 namespace minima::nn {
 namespace {
 void check_image(const char* model, const Shape& input, int64_t least) {
@@ -17,6 +14,29 @@ void check_image(const char* model, const Shape& input, int64_t least) {
          text("at least ", least, " x ", least),
          input[0] < input[2] ? "If the shape was meant as (channels, height, width), put the channels last."
                              : "resnet20 and mlp take images of any size.");
+}
+
+constexpr int64_t widest = 1 << 20;  // no layer that anyone means has more outputs
+
+// "256,128" -> {256, 128}; empty when the text is anything but positive numbers with this separator between them.
+std::vector<int64_t> numbers(const std::string& text, char separator) {
+  std::vector<int64_t> found;
+  const char *at = text.data(), *end = at + text.size();
+  while (true) {
+    int64_t number = 0;
+    const auto [next, error] = std::from_chars(at, end, number);
+    if (error != std::errc() || number < 1 || number > widest) return {};
+    found.push_back(number);
+    if (next == end) return found;
+    if (*next != separator) return {};
+    at = next + 1;
+  }
+}
+
+Sequential mlp_with_hidden(const Shape& input, std::vector<int64_t> hidden, int64_t classes) {
+  hidden.insert(hidden.begin(), input.numel());
+  hidden.push_back(classes);
+  return mlp(hidden);
 }
 }  // namespace
 
@@ -62,32 +82,6 @@ Sequential cnn(const Shape& input, int64_t classes) {
   model.add(Flatten{}).add(Linear{64 * (input[0] / 4) * (input[1] / 4), classes});
   return model;
 }
-
-namespace {
-constexpr int64_t widest = 1 << 20;  // no layer that anyone means has more outputs
-
-// "256,128" -> {256, 128}; empty when the text is anything but positive numbers with this separator between them.
-std::vector<int64_t> numbers(const std::string& text, char separator) {
-  std::vector<int64_t> found;
-  const char *at = text.data(), *end = at + text.size();
-  while (true) {
-    int64_t number = 0;
-    const auto [next, error] = std::from_chars(at, end, number);
-    if (error != std::errc() || number < 1 || number > widest) return {};
-    found.push_back(number);
-    if (next == end) return found;
-    if (*next != separator) return {};
-    at = next + 1;
-  }
-}
-
-Sequential mlp_with_hidden(const Shape& input, std::vector<int64_t> hidden, int64_t classes) {
-  hidden.insert(hidden.begin(), input.numel());
-  hidden.push_back(classes);
-  return mlp(hidden);
-}
-
-}  // namespace
 
 std::vector<std::string> model_names() {
   return {"mlp", "mlp_big", "mlp:256,256", "lenet", "cnn", "resnet20", "wrn16-4"};

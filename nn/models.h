@@ -9,8 +9,6 @@
 #include "nn/containers.h"
 #include "nn/resnet.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::nn {
 
 /// Fully connected: flattens its input, then linear layers of these sizes with ReLU between them.
@@ -37,5 +35,3 @@ std::vector<std::string> model_names();
 AnyModule make_model(const std::string& name, const Shape& input, int64_t classes);
 
 }  // namespace minima::nn
-
-#pragma GCC visibility pop

@@ -4,7 +4,6 @@
 #include <map>
 
 #include "autograd/ops.h"
-#include "core/error.h"
 
 namespace minima::nn {
 

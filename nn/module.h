@@ -22,8 +22,6 @@
 #include "autograd/variable.h"
 #include "core/backend.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::nn {
 
 using core::Activation;
@@ -156,5 +154,3 @@ M clone(const M& model) {
 AnyModule clone(const AnyModule& model);
 
 }  // namespace minima::nn
-
-#pragma GCC visibility pop

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "nn/resnet.h"
 
-#include "core/error.h"
-
 namespace minima::nn {
 namespace {
 Conv2d conv3x3(int64_t in, int64_t out, int64_t stride = 1) {
@@ -15,6 +13,12 @@ Sequential stage(int64_t in, int64_t out, int64_t stride, int64_t blocks) {
   Sequential stage;
   for (int64_t i = 0; i < blocks; ++i) stage.add(Block(i == 0 ? in : out, out, i == 0 ? stride : 1));
   return stage;
+}
+
+int64_t blocks_for_depth(int64_t depth) {
+  if (depth < 10 || (depth - 4) % 6 != 0)
+    fail("WideResNet", text("depth ", depth), "6 n + 4 with n >= 1: 10, 16, 22, 28, ...");
+  return (depth - 4) / 6;
 }
 }  // namespace
 
@@ -74,14 +78,6 @@ void WideBlock::visit(Visitor& visitor) {
   visitor("bn2", bn2), visitor("conv2", conv2);
   if (shortcut) visitor("shortcut", *shortcut);
 }
-
-namespace {
-int64_t blocks_for_depth(int64_t depth) {
-  if (depth < 10 || (depth - 4) % 6 != 0)
-    fail("WideResNet", text("depth ", depth), "6 n + 4 with n >= 1: 10, 16, 22, 28, ...");
-  return (depth - 4) / 6;
-}
-}  // namespace
 
 WideResNet::WideResNet(int64_t depth, int64_t width, int64_t channels, int64_t classes)
     : conv1(conv3x3(channels, 16)),

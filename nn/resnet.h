@@ -7,8 +7,6 @@
 #include "nn/containers.h"
 #include "nn/layers.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::nn {
 
 /// relu(bn2(conv2(relu(bn1(conv1 x)))) + shortcut x). The shortcut has no parameters (the paper's option A): where the
@@ -71,5 +69,3 @@ struct WideResNet : Module {
 };
 
 }  // namespace minima::nn
-
-#pragma GCC visibility pop

@@ -8,8 +8,6 @@
 
 #include "optim/optimizer.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 /// lr > 0; beta1 (of the mean of gradients, the momentum) and beta2 (of the mean of squares) in [0, 1) and constant;
@@ -37,5 +35,3 @@ class AdamW : public BaseOptimizer {
 };
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

@@ -7,8 +7,6 @@
 
 namespace minima::optim {
 
-// ------------------------------------------------------------------------------------------------------- layout
-
 FlatLayout::FlatLayout(const char* where, std::vector<Variable> parameters) : parameters_(std::move(parameters)) {
   if (parameters_.empty()) fail(where, "no parameters", "at least one", "Does the model have any?");
   std::unordered_set<const minima::autograd::Node*> seen;
@@ -30,15 +28,7 @@ Tensor FlatLayout::part(const Tensor& flat, size_t i) const {
   return flat.slice(offsets_[i], offsets_[i] + parameters_[i].numel()).reshape(parameters_[i].shape());
 }
 
-// --------------------------------------------------------------------------------------------------- parameters
-
 namespace {
-
-std::vector<Variable> joined_groups(const std::vector<std::vector<Variable>>& groups) {
-  std::vector<Variable> all;
-  for (const auto& group : groups) all.insert(all.end(), group.begin(), group.end());
-  return all;
-}
 
 int64_t bytes_of(const Tensor& tensor) { return tensor.numel() * static_cast<int64_t>(size_of(tensor.dtype())); }
 
@@ -52,15 +42,14 @@ bool overlap(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-FlatParameters::FlatParameters(const char* where, const std::vector<std::vector<Variable>>& groups)
+FlatParameters::FlatParameters(const char* where, std::vector<Variable> all, std::vector<int> group_of)
     : where_(where),
-      layout_(where, joined_groups(groups)),
+      layout_(where, std::move(all)),
+      group_of_(std::move(group_of)),
       steps_(parameters().size(), 0),
-      trainable_(parameters().size()) {
-  for (size_t group = 0; group < groups.size(); ++group)
-    group_of_.insert(group_of_.end(), groups[group].size(), static_cast<int>(group));
-  gradients_ = layout_.zeros();
-  weights_at_.resize(parameters().size());
+      trainable_(parameters().size()),
+      weights_at_(parameters().size()),
+      gradients_(layout_.zeros()) {
   gather();
   refresh();
 }

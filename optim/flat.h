@@ -9,8 +9,6 @@
 
 #include "autograd/variable.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 /// A flat vector has one element for each element of the parameters, in their order; frozen parameters included.
@@ -50,8 +48,8 @@ class FlatParameters {
     int64_t steps;  ///< updates so far
   };
 
-  /// Gathers the groups one after the other. Errors as FlatLayout's.
-  FlatParameters(const char* where, const std::vector<std::vector<Variable>>& groups);
+  /// Gathers the parameters, each of which is in a group by number. Errors as FlatLayout's.
+  FlatParameters(const char* where, std::vector<Variable> all, std::vector<int> group_of);
 
   const std::vector<Variable>& parameters() const { return layout_.parameters(); }
   const FlatLayout& layout() const { return layout_; }
@@ -93,10 +91,8 @@ class FlatParameters {
   std::vector<int64_t> steps_;
   std::vector<bool> trainable_;
   std::vector<int64_t> weights_at_;  ///< where the weights of parameter i lie
-  Tensor weights_, gradients_;
+  Tensor gradients_, weights_;
   std::vector<Run> runs_;
 };
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
-
 namespace minima::optim {
 
 namespace {

@@ -13,8 +13,6 @@
 
 #include "optim/schedule.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 /// The values that a hyperparameter may take.
@@ -71,5 +69,3 @@ class Hyperparameters {
 };
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

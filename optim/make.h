@@ -10,8 +10,6 @@
 
 #include "optim/optimizer.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 /// Values by name: {"lr", 0.05}, {"momentum", 0.9}, {"rho", 0.3}, {"beta2", 0.99} ... Where an optimizer reads beta1
@@ -63,5 +61,3 @@ void register_optimizer(const std::string& name, std::map<std::string, double> d
 }
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

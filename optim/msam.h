@@ -5,8 +5,6 @@
 
 #include "optim/wrapper.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 struct MsamOptions {
@@ -38,5 +36,3 @@ class MSAM : public Wrapper {
 };
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

@@ -12,7 +12,7 @@
 
 namespace minima::optim {
 
-// ------------------------------------------------------------------------------------------- every optimizer
+// ---- every optimizer
 
 const Hyperparameters& Optimizer::group(int i) const {
   if (i < 0 || i >= groups())
@@ -58,23 +58,18 @@ StepStatistics Optimizer::last_step() const {
   return s;
 }
 
-// ------------------------------------------------------------------------------------- optimizers with a rule
+// ---- optimizers with a rule
 
 namespace {
 
-std::vector<std::vector<Variable>> parameters_of(const std::vector<Group>& groups) {
-  std::vector<std::vector<Variable>> parameters;
-  for (const Group& group : groups) parameters.push_back(group.parameters);
-  return parameters;
-}
-
-// A group's own values instead of the inherited ones.
-Hyperparameters hyperparameters_of(const char* optimizer, const std::vector<Group>& groups, size_t i,
-                                   const std::vector<Hyperparameter>& inherited) {
-  Hyperparameters all(optimizer, static_cast<int>(i), inherited);
-  for (const auto& [name, schedule] : groups[i].own) all[name] = schedule;
-  all.check_constants();
-  return all;
+FlatParameters gathered(const char* optimizer, const std::vector<Group>& groups) {
+  std::vector<Variable> all;
+  std::vector<int> group_of;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    all.insert(all.end(), groups[i].parameters.begin(), groups[i].parameters.end());
+    group_of.resize(all.size(), static_cast<int>(i));
+  }
+  return FlatParameters(optimizer, std::move(all), std::move(group_of));
 }
 
 }  // namespace
@@ -83,14 +78,17 @@ BaseOptimizer::BaseOptimizer(const char* name, const ParameterGroups& groups,
                              const std::vector<Hyperparameter>& hyperparameters,
                              const std::vector<const char*>& buffers, double max_gradient_norm)
     : state_{.rule = name,
-             .flat = FlatParameters(name, parameters_of(groups.groups)),
+             .flat = gathered(name, groups.groups),
              .groups = {},
              .buffers = {},
              .additional = {},
              .max_gradient_norm = max_gradient_norm} {
   if (!(max_gradient_norm > 0)) fail(name, text("max_gradient_norm = ", max_gradient_norm), "a number above 0");
-  for (size_t i = 0; i < groups.groups.size(); ++i)
-    state_.groups.push_back(hyperparameters_of(name, groups.groups, i, hyperparameters));
+  for (const Group& group : groups.groups) {
+    Hyperparameters& all = state_.groups.emplace_back(name, static_cast<int>(state_.groups.size()), hyperparameters);
+    for (const auto& [own, schedule] : group.own) all[own] = schedule;
+    all.check_constants();
+  }
   for (const char* buffer : buffers) state_.buffers.emplace_back(buffer, state_.flat.layout().zeros());
 }
 
@@ -112,7 +110,7 @@ Variable BaseOptimizer::step(const Closure& closure) {
   return loss;
 }
 
-// ------------------------------------------------------------------------------------------ the parts of a step
+// ---- the parts of a step
 
 void begin_step(OptimizerState& state) {
   for (Hyperparameters& group : state.groups) group.sample(state.steps);
@@ -170,15 +168,13 @@ void observe(OptimizerState& state, const Variable& loss) {
   m.velocity_dot_gradient = flat.dot(v, g);
 }
 
-// ------------------------------------------------------------------------------------------------ the update
+// ---- the update
 
-namespace detail {
-
-void refuse_moved_from(const char* optimizer) {
+void detail::refuse_moved_from(const char* optimizer) {
   fail(optimizer, "an optimizer that was moved from", "the one that it was moved into");
 }
 
-Tensor clipped(const OptimizerState& state, const Tensor& gradient) {
+Tensor detail::clipped(const OptimizerState& state, const Tensor& gradient) {
   if (std::isinf(state.max_gradient_norm)) return gradient;
   const Tensor norm = state.flat.norm(gradient);
   const auto number = [&](double value) { return Tensor::full({}, value, DType::float64, gradient.device()); };
@@ -188,8 +184,8 @@ Tensor clipped(const OptimizerState& state, const Tensor& gradient) {
   return scaled;
 }
 
-void run(OptimizerState& state, const FlatParameters::Run& run, const core::UpdateKernel& rule,
-         const Tensor& gradient) {
+void detail::run(OptimizerState& state, const FlatParameters::Run& run, const core::UpdateKernel& rule,
+                 const Tensor& gradient) {
   if (rule.states != static_cast<int>(state.buffers.size()))
     fail(state.rule, text("a rule with ", rule.states, " state elements"),
          text(state.buffers.size(), ", one for each buffer that this optimizer keeps"));
@@ -212,7 +208,7 @@ void run(OptimizerState& state, const FlatParameters::Run& run, const core::Upda
   }
 }
 
-void complete_step(OptimizerState& state) {
+void detail::complete_step(OptimizerState& state) {
   state.carried.reset();
   if (state.keep_momentum_norm) {
     state.momentum_squares.runs = state.flat.runs();
@@ -224,7 +220,5 @@ void complete_step(OptimizerState& state) {
   state.last = std::exchange(state.now, {});
   core::backend(state.flat.gradients().device()).end_step();
 }
-
-}  // namespace detail
 
 }  // namespace minima::optim

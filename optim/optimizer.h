@@ -25,8 +25,6 @@
 #include "optim/flat.h"
 #include "optim/hyperparameters.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 /// Runs forward and backward on the current batch and returns the loss (one element). Called once a step by SGD,
@@ -229,5 +227,3 @@ void apply(OptimizerState& state, const Tensor& gradient, RuleOf rule_of) {
 }
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

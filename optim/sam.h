@@ -6,8 +6,6 @@
 
 #include "optim/wrapper.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 struct SamOptions {
@@ -47,5 +45,3 @@ class ASAM : public Wrapper {
 };
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

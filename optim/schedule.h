@@ -12,8 +12,6 @@
 
 #include "core/error.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 /// A constant, or a function of the step.
@@ -51,5 +49,3 @@ Schedule linear_warmup(double target, int64_t steps, double start_factor = 1.0 /
 Schedule join(std::vector<Schedule> schedules, std::vector<int64_t> milestones);
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

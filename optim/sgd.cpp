@@ -24,8 +24,6 @@ std::vector<const char*> velocity(bool present) {
 
 }  // namespace
 
-// ----------------------------------------------------------------------------------------------------- SGD
-
 SGD::SGD(const ParameterGroups& groups, const SgdOptions& options)
     : BaseOptimizer("sgd", groups,
                     {{"lr", options.lr, Range::learning_rate},
@@ -52,8 +50,6 @@ void SGD::update(const Tensor& gradient) {
                          .weight_decay = now["weight_decay"]};
   });
 }
-
-// ------------------------------------------------------------------------------------------------ Nesterov
 
 Nesterov::Nesterov(const ParameterGroups& groups, const SgdOptions& options)
     : BaseOptimizer("nesterov", groups,

@@ -8,8 +8,6 @@
 
 #include "optim/optimizer.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 /// lr > 0; momentum and dampening in [0, 1); weight_decay >= 0 is added to the gradient as weight_decay * weight.
@@ -37,5 +35,3 @@ class Nesterov : public BaseOptimizer {
 };
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

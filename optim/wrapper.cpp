@@ -8,8 +8,6 @@
 
 namespace minima::optim {
 
-// ------------------------------------------------------------------------------------------------ perturbation
-
 Perturbation::Perturbation(const OptimizerState& state, Tensor direction, double sign, Tensor scale)
     : state_(&state), direction_(std::move(direction)), sign_(sign), scale_(std::move(scale)) {}
 
@@ -82,8 +80,6 @@ Displaced::~Displaced() {
   state_.carried.reset();
   if (is_moved_) put_back();
 }
-
-// ----------------------------------------------------------------------------------------------------- wrapper
 
 Wrapper::Wrapper(std::string name, Wrapped base, const Schedule& rho, Range radius)
     : name_(std::move(name)), base_(std::move(base)) {

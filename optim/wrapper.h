@@ -10,8 +10,6 @@
 #include "core/random.h"
 #include "optim/optimizer.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 /// What a wrapper wraps: an optimizer with a rule of its own, by value or by pointer. A wrapper is none, and a null
@@ -122,5 +120,3 @@ class Wrapper : public Optimizer {
 };
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

@@ -11,6 +11,7 @@
 #include "core/cpu/cpu_backend.h"
 #include "core/cpu/microkernels.h"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core::cpu {
 
 /// y [batch, out_h, out_w, out] = x [batch, height, width, in] * weight [out, kernel_h, kernel_w, in]
@@ -93,3 +94,4 @@ void winograd_correlate(const WinogradKernels& kernels, const Convolution& c, co
 void unpack_sum(const float* packed, int64_t count, int64_t out, int64_t depth, float* weight);
 
 }  // namespace minima::core::cpu
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include "core/host_device.h"
 #include "core/parallel.h"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core {
 
 class CpuBackend final : public Backend {
@@ -94,7 +95,7 @@ MINIMA_VECTOR_LOOP void add_scaled_line(T factor, const T* from, int64_t n, T* t
 }
 /// One piece of a dot product (reductions.cpp).
 template <class T>
-double dot_line(const T* x, const T* y, int64_t n);
+[[gnu::visibility("hidden")]] double dot_line(const T* x, const T* y, int64_t n);
 
 /// The elements of a tensor as T.
 template <class T>
@@ -108,3 +109,4 @@ T* write(Tensor& tensor) {
 
 }  // namespace cpu
 }  // namespace minima::core
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core::cpu {
 
 /// c = bias + sum over segments s and terms k of a(t, k) b(k): a small matrix product whose result, T rows t of a few
@@ -97,3 +98,4 @@ extern const Kernels table;
 }
 
 }  // namespace minima::core::cpu
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 
 #include <cublas_v2.h>
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core::cuda {
 
 struct Blas {
@@ -23,3 +24,4 @@ struct Blas {
 const Blas* find_blas();
 
 }  // namespace minima::core::cuda
+#pragma GCC visibility pop

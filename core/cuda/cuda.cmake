@@ -49,7 +49,7 @@ endif()
 # are errors where MINIMA_WERROR says so.
 function(minima_cuda_objects name)
   add_library(${name} OBJECT ${ARGN})
-  minima_hide(${name})
+  minima_position_independent(${name})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   set_target_properties(${name} PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
     CUDA_ARCHITECTURES "${CMAKE_CUDA_ARCHITECTURES}")

@@ -7,6 +7,7 @@
 
 #include "core/backend.h"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core {
 
 class CudaBackend final : public Backend {
@@ -75,3 +76,4 @@ class CudaBackend final : public Backend {
 };
 
 }  // namespace minima::core
+#pragma GCC visibility pop

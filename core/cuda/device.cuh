@@ -8,6 +8,7 @@
 #include "core/cuda/blas.cuh"
 #include "core/tensor.h"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core::cuda {
 
 /// What a kernel could not say by an exception: an index that is out of range. It is written by the first kernel that
@@ -47,3 +48,4 @@ struct FaultReport {
 };
 
 }  // namespace minima::core::cuda
+#pragma GCC visibility pop

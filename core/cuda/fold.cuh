@@ -14,6 +14,7 @@
 
 #include "core/cuda/launch.cuh"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core::cuda {
 
 /// Two sums at once.
@@ -152,3 +153,4 @@ void fold(const Op& op, int64_t outer, int64_t rows, int64_t columns) {
 }
 
 }  // namespace minima::core::cuda
+#pragma GCC visibility pop

@@ -15,6 +15,7 @@
 #define MINIMA_SHARED(T, name, n) __shared__ __align__(16) T name[n]
 #endif
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core::cuda {
 
 inline constexpr int threads = 256;  ///< of a block, unless a kernel needs another number
@@ -155,3 +156,4 @@ T* write(Tensor& tensor) {
 }
 
 }  // namespace minima::core::cuda
+#pragma GCC visibility pop

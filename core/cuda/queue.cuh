@@ -14,6 +14,7 @@
 #include <type_traits>
 #include <vector>
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core::cuda {
 
 class Queue {
@@ -64,3 +65,4 @@ class Queue {
 Queue& queue();
 
 }  // namespace minima::core::cuda
+#pragma GCC visibility pop

@@ -10,6 +10,7 @@
 #include "core/cuda/launch.cuh"
 #include "core/update_rules.h"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core::cuda {
 
 /// A rule over n elements, compiled for the device: one function for each type of weights.
@@ -51,3 +52,4 @@ struct OnCuda {
 };
 
 }  // namespace minima::core::cuda
+#pragma GCC visibility pop

@@ -12,7 +12,7 @@ Variable loss_of(const Variable& outputs, const Tensor& y) {
 }
 
 Variable losses_of(const Variable& outputs, const Tensor& y) {
-  if (!is_floating(y.dtype())) return nn::cross_entropies(outputs, y);
+  if (!is_floating(y.dtype())) return cross_entropies(outputs, y);
   const Variable miss = reshape(outputs, y.shape()) - y;
   return miss * miss;
 }

@@ -18,8 +18,6 @@
 
 #include "autograd/variable.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 using LossFunction = std::function<Variable()>;
@@ -81,5 +79,3 @@ TraceEstimate hessian_trace(const LossFunction& loss, const std::vector<Variable
                             const TraceOptions& options = {});
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

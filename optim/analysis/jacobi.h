@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::optim::detail {
 
 using Matrix = std::vector<std::vector<double>>;
@@ -17,3 +18,4 @@ struct Eigensystem {
 Eigensystem symmetric_eigensystem(Matrix a);
 
 }  // namespace minima::optim::detail
+#pragma GCC visibility pop

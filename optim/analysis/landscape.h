@@ -6,16 +6,12 @@
 //   const Tensor w = optim::flat_weights(model.parameters());
 //   const Tensor d = optim::filter_normalised_direction(model.parameters(), seed);
 //   auto losses = optim::losses_along(loss, model.parameters(), w, d, {-1, -0.5, 0, 0.5, 1});
-// The loss must be a function of the parameters alone, on a fixed sample with the model in eval mode: in training mode
-// batch norm and dropout make it another function at every call, and what is drawn is noise. Any number will do, an
-// error rate as well. It is called without recording. The weights are put back exactly, also when the loss throws; a
-// loss that is not finite is an error that says where. Flat vectors are as in curvature.h; frozen parameters stand
-// still.
+// The loss and flat vectors are as in curvature.h; in training mode, what is drawn is noise. Any number will do as a
+// loss, an error rate as well. It is called without recording. The weights are put back exactly, also when the loss
+// throws; a loss that is not finite is an error that says where.
 #pragma once
 
 #include "optim/analysis/curvature.h"
-
-#pragma GCC visibility push(default)
 
 namespace minima::optim {
 
@@ -30,17 +26,14 @@ void set_weights(const std::vector<Variable>& parameters, const Tensor& flat);
 Tensor filter_normalised_direction(const std::vector<Variable>& parameters, uint64_t seed);
 
 /// Losses at distance rho on both sides along a direction d: at w, w + rho d/|d| and w - rho d/|d|.
+/// One side alone, ahead - loss, is mostly the slope while rho is small, and of either sign: "negative average
+/// sharpness" tells of a gradient that is not yet zero. In the mean of both sides, (ahead + behind) / 2 - loss, the
+/// slope cancels: it is about rho^2 / 2 times the curvature along d. Kinks of relu between the two sides add to it, and
+/// no Hessian has them. A rise near the rounding of the loss tells nothing.
 struct Sharpness {
   double loss = 0, ahead = 0, behind = 0;
   /// max over |e| = rho along the direction of loss(w + e) - loss(w)
   double rise() const { return (ahead > behind ? ahead : behind) - loss; }
-  /// The mean of both sides: the slope cancels, about rho^2 / 2 times the curvature along d remains. Its average over
-  /// random directions is about rho^2 / 2 times the mean eigenvalue, and negative only where curvature is.
-  /// One side alone, loss(w + e) - loss(w), is the slope rho g . d/|d| while rho is small: of either sign, also when it
-  /// is averaged over a few random directions. So "negative average sharpness" mostly tells of a small radius and a
-  /// gradient that is not yet zero. And a rise near the rounding of the loss tells nothing. With relu, the kinks that
-  /// lie between the two sides add to it, and no Hessian has them: the two can differ by a few percent at small radii.
-  double mean_rise() const { return (ahead - loss + (behind - loss)) / 2; }
 };
 
 /// rho > 0; the direction is flat (flat_gradient(), optimizer.momentum(), filter_normalised_direction()), not zero.
@@ -66,5 +59,3 @@ std::vector<double> losses_on(const LossFunction& loss, const std::vector<Variab
                               const std::vector<double>& alphas, const std::vector<double>& betas);
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

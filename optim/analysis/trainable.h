@@ -9,6 +9,7 @@
 
 #include "optim/flat.h"
 
+#pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::optim::detail {
 
 class Trainable : public FlatLayout {
@@ -45,3 +46,4 @@ Variable finite_loss(const char* where, const std::function<Variable()>& loss, c
 Tensor scaled(const Tensor& x, double factor);
 
 }  // namespace minima::optim::detail
+#pragma GCC visibility pop

@@ -8,8 +8,6 @@
 #include "optim/directions/direction.h"
 #include "optim/wrapper.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 struct AlongOptions {
@@ -38,5 +36,3 @@ class Along : public Wrapper {
 };
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

@@ -11,8 +11,6 @@
 
 #include "optim/optimizer.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 /// What a direction may be made of: the state at the beginning of a step. Tensors are flat, one element for each of the
@@ -75,5 +73,3 @@ Direction lr_momentum();
 }  // namespace directions
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "autograd/mode.h"
 #include "autograd/ops.h"
 
 namespace minima::optim {
@@ -21,7 +20,7 @@ Variable losses_of(const SampleLosses& losses, const Tensor& rows) {
     fail("esam", each.defined() ? text("losses of shape ", each.shape()) : "no losses",
          rows.defined() ? text("one for each of ", rows.size(0), " samples")
                         : "one for each sample of the batch, (batch,)",
-         "nn::cross_entropies gives them.");
+         "cross_entropies() gives them.");
   return each;
 }
 

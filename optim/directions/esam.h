@@ -5,8 +5,6 @@
 
 #include "optim/wrapper.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 struct EsamOptions {
@@ -20,7 +18,7 @@ struct EsamOptions {
 /// undefined. The mean and backward() are the optimizer's.
 ///   optimizer.step([&](const Tensor& rows) {
 ///     const auto of = [&](const Tensor& all) { return rows.defined() ? core::gather_rows(all, rows) : all; };
-///     return nn::cross_entropies(model(of(images)), of(labels));
+///     return cross_entropies(model(of(images)), of(labels));
 ///   });
 using SampleLosses = std::function<Variable(const Tensor& rows)>;
 
@@ -51,5 +49,3 @@ class ESAM : public Wrapper {
 };
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

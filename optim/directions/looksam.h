@@ -5,8 +5,6 @@
 
 #include "optim/wrapper.h"
 
-#pragma GCC visibility push(default)
-
 namespace minima::optim {
 
 struct LookSamOptions {
@@ -39,5 +37,3 @@ class LookSAM : public Wrapper {
 };
 
 }  // namespace minima::optim
-
-#pragma GCC visibility pop

@@ -25,7 +25,7 @@ struct SmallNet {
 
   Variable loss() const {
     const Variable hidden = tanh(linear(Variable(x), parameters[0], parameters[1]));
-    return cross_entropy(linear(hidden, parameters[2], parameters[3]), labels, 0.1);
+    return mean(cross_entropies(linear(hidden, parameters[2], parameters[3]), labels, 0.1));
   }
   std::vector<std::pair<size_t, int64_t>> coordinates() const {
     std::vector<std::pair<size_t, int64_t>> all;
@@ -134,7 +134,7 @@ TEST_CASE("hvp through convolution, batch norm, pooling and relu equals differen
   auto loss = [&](const std::vector<Variable>& w) {
     const Variable convolved = conv2d(Variable(images), w[0], w[2], 2, 1);
     const Variable h = max_pool2d(relu(batch_norm(convolved, w[1] + 1, w[2], 1e-5).first), {2, 2, 2, 0});
-    return cross_entropy(linear(reshape(h, {3, -1}), w[3], Variable()), labels);
+    return mean(cross_entropies(linear(reshape(h, {3, -1}), w[3], Variable()), labels));
   };
   const auto v = random_like(parameters, 40);
   const auto exact = hvp(loss(parameters), parameters, v);

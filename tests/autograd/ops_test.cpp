@@ -65,7 +65,7 @@ TEST_CASE("softplus, sigmoid and log_softmax do not overflow") {
 TEST_CASE("cross entropy of extreme logits is finite, and so is its gradient") {
   for (DType dtype : {DType::float32, DType::float64}) {
     Variable logits(Tensor::from<double>({1e4, -1e4, 0, -1e4, 1e4, 0}, {2, 3}).to(dtype), requires_grad);
-    const Variable loss = cross_entropy(logits, Tensor::from<int32_t>({0, 0}));
+    const Variable loss = mean(cross_entropies(logits, Tensor::from<int32_t>({0, 0})));
     CHECK_CLOSE(Values{loss.item()}, Values{1e4});
     loss.backward();
     CHECK_CLOSE(logits.grad().to_vector<double>(), (Values{0, 0, 0, -0.5, 0.5, 0}));
@@ -75,20 +75,20 @@ TEST_CASE("cross entropy of extreme logits is finite, and so is its gradient") {
 TEST_CASE("cross entropy with full smoothing is the cross entropy with the uniform distribution") {
   const Variable logits = matrix({1, 2, 3}, {1, 3});
   const double log_sum = std::log(std::exp(1.0) + std::exp(2.0) + std::exp(3.0));
-  CHECK_CLOSE(Values{cross_entropy(logits, Tensor::from<int64_t>({2}), 1).item()}, Values{log_sum - 2}, {1e-14});
+  CHECK_CLOSE(Values{mean(cross_entropies(logits, Tensor::from<int64_t>({2}), 1)).item()}, Values{log_sum - 2},
+              {1e-14});
 }
 
 TEST_CASE("cross entropy refuses labels and shapes that do not fit, with the place and the number of classes") {
   const Variable logits = matrix({1, 2, 3, 4, 5, 6}, {2, 3});
-  CHECK_ERROR(cross_entropy(logits, Tensor::from<int64_t>({0, 3})),
+  CHECK_ERROR(cross_entropies(logits, Tensor::from<int64_t>({0, 3})),
               "[cross_entropy] got label 3 at position 1, expected 0 to 2. The logits have 3 classes.");
-  CHECK_ERROR(cross_entropy(logits, Tensor::from<int32_t>({-1, 0})), "label -1 at position 0");
-  CHECK_ERROR(cross_entropy(logits, Tensor::from<int64_t>({0})), "labels of shape (1,), expected (2,)");
-  CHECK_ERROR(cross_entropy(logits, Tensor::from<float>({0, 1})), "float32 labels, expected int32 or int64");
-  CHECK_ERROR(cross_entropy(leaf({1, 2}), Tensor::from<int64_t>({0, 1})), "logits of shape (2,)");
-  CHECK_ERROR(cross_entropy(matrix({}, {0, 3}), Tensor::from<int64_t>({})), "an empty batch");
-  CHECK_ERROR(cross_entropy(logits, Tensor::from<int64_t>({0, 1}), 1.5), "label_smoothing 1.5, expected 0 to 1");
-  CHECK_ERROR(cross_entropy(logits, Tensor::from<int64_t>({0, 1}), NAN), "label_smoothing");
+  CHECK_ERROR(cross_entropies(logits, Tensor::from<int32_t>({-1, 0})), "label -1 at position 0");
+  CHECK_ERROR(cross_entropies(logits, Tensor::from<int64_t>({0})), "labels of shape (1,), expected (2,)");
+  CHECK_ERROR(cross_entropies(logits, Tensor::from<float>({0, 1})), "float32 labels, expected int32 or int64");
+  CHECK_ERROR(cross_entropies(leaf({1, 2}), Tensor::from<int64_t>({0, 1})), "logits of shape (2,)");
+  CHECK_ERROR(cross_entropies(logits, Tensor::from<int64_t>({0, 1}), 1.5), "label_smoothing 1.5, expected 0 to 1");
+  CHECK_ERROR(cross_entropies(logits, Tensor::from<int64_t>({0, 1}), NAN), "label_smoothing");
 }
 
 TEST_CASE("dropout zeroes about its share, scales the rest, and lets the gradient through the same places") {
@@ -236,7 +236,7 @@ TEST_CASE("no op takes operands of two dtypes, integers or an undefined tensor i
       [](const Variable& a, const Variable& b) { return linear(a, b, Variable()); },
       [](const Variable& a, const Variable& b) { return linear(a, a, slice(reshape(b, {4}), 0, 0, 2)); },
       [](const Variable& a, const Variable& b) { return concatenate({a, b}, 0); },
-      [](const Variable& a, const Variable& b) { return cross_entropy(a, b.value()); }};
+      [](const Variable& a, const Variable& b) { return cross_entropies(a, b.value()); }};
   for (const Pair f : pairs)
     for (const Variable& y : {narrow, integers, nothing}) CHECK(error_of([&] { f(x, y); }) != "(no error)");
   using Single = Variable (*)(const Variable&);
@@ -247,7 +247,7 @@ TEST_CASE("no op takes operands of two dtypes, integers or an undefined tensor i
 TEST_CASE("labels that change between forward and backward are noticed") {
   const Variable logits = matrix({1, 2, 3, 4}, {2, 2});
   Tensor labels = Tensor::from<int64_t>({1, 1});
-  const Variable loss = cross_entropy(logits, labels);
+  const Variable loss = mean(cross_entropies(logits, labels));
   labels.fill(0);
   CHECK_ERROR(gradient(loss, logits), "[cross_entropy] got input 1 changed in place");
 }

@@ -241,7 +241,7 @@ TEST_CASE("a convolution's bias is added to each of its channels") {
                 rounding(dtype, 16));
   }
   CHECK_ERROR(core::conv2d(numbers({1, 3, 3, 2}), numbers({5, 3, 3, 2}), numbers({2})),
-              "[conv2d] got bias (2,), expected (5)");
+              "[conv2d] got bias (2,), expected (5,)");
 }
 
 TEST_CASE("images that a convolution cannot take are refused") {

@@ -109,11 +109,11 @@ TEST_CASE("what minima.h and testing.h include is public, and nothing else: it i
       const auto count = [&](const std::string& start) {
         return std::count_if(lines.begin(), lines.end(), [&](const auto& line) { return line.rfind(start, 0) == 0; });
       };
-      const bool expected = reached.count(path) && count("namespace ");
-      CHECK_MESSAGE(count("#pragma GCC visibility push(default)") == expected,
-                    path << (expected ? " is public: put what it declares" : " is not public: do not put it")
-                         << " between #pragma GCC visibility push(default) and pop");
-      CHECK_MESSAGE(count("#pragma GCC visibility pop") == expected, path);
+      const bool hidden = !reached.count(path) && count("namespace ");
+      CHECK_MESSAGE(count("#pragma GCC visibility push(hidden)") == hidden,
+                    path << (hidden ? " is not public: put what it declares" : " is public: do not put it")
+                         << " between #pragma GCC visibility push(hidden) and pop");
+      CHECK_MESSAGE(count("#pragma GCC visibility pop") == hidden, path);
     });
 }
 

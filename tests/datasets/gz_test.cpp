@@ -91,8 +91,7 @@ TEST_CASE("a table and the MNIST family are read from gz files as from plain one
     write(part + "-images-idx3-ubyte", test::idx({3, 2, 3}, "abcdefghijklmnopqr"));
     write(part + "-labels-idx1-ubyte", test::idx({3}, std::string("\0\1\2", 3)));
   }
-  CHECK_SAME_BITS(mnist({.directory = folder.file("packed")}).train.all().x,
-                  mnist({.directory = folder.file("plain")}).train.all().x);
+  CHECK_SAME_BITS(mnist(folder.file("packed")).train.all().x, mnist(folder.file("plain")).train.all().x);
 }
 
 TEST_CASE("arrays that NumPy packed (savez_compressed) are read, and a damaged archive is refused") {

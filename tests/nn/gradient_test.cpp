@@ -101,7 +101,7 @@ TEST_CASE("losses have right first and second derivatives") {
   };
   check([&](const auto& at) { return nn::cross_entropy(at[0], labels); }, {logits});
   check([&](const auto& at) { return nn::cross_entropy(at[0], labels, {.label_smoothing = 0.2}); }, {logits});
-  check([&](const auto& at) { return sum(square(nn::cross_entropies(at[0], labels))); }, {logits});
+  check([&](const auto& at) { return sum(square(cross_entropies(at[0], labels))); }, {logits});
   check([&](const auto& at) { return nn::mse(at[0], at[1]); }, {logits, other});
   check([&](const auto& at) { return nn::binary_cross_entropy(at[0], targets); }, {logits});
 }

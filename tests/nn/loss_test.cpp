@@ -23,15 +23,15 @@ TEST_CASE("cross entropy is the mean of log sum exp minus the logit of the label
 }
 
 TEST_CASE("cross entropies are those of the single samples, and their mean is the cross entropy") {
-  const std::vector<double> each = nn::cross_entropies(logits, labels).value().to_vector<double>();
+  const std::vector<double> each = cross_entropies(logits, labels).value().to_vector<double>();
   CHECK_CLOSE(each, (std::vector{log_sum_exp(1, 2, 3) - 3, log_sum_exp(0.5, -1, 0) - 0.5}), {1e-14});
   CHECK_CLOSE(one((each[0] + each[1]) / 2), one(nn::cross_entropy(logits, labels).item()), {1e-14});
   Variable huge(Tensor::from<float>({1e4F, -1e4F}, {1, 2}), requires_grad);
-  sum(nn::cross_entropies(huge, Tensor::from<int64_t>({1}))).backward();
+  sum(cross_entropies(huge, Tensor::from<int64_t>({1}))).backward();
   CHECK_CLOSE(huge.grad().to_vector<double>(), (std::vector<double>{1, -1}));
-  CHECK_ERROR(nn::cross_entropies(logits, Tensor::from<int64_t>({1, 1, 1})),
+  CHECK_ERROR(cross_entropies(logits, Tensor::from<int64_t>({1, 1, 1})),
               "[cross_entropy] got labels of shape (3,), expected (2,)");
-  CHECK_ERROR(nn::cross_entropies(logits, Tensor::from<int64_t>({1, 3})), "3");
+  CHECK_ERROR(cross_entropies(logits, Tensor::from<int64_t>({1, 3})), "3");
 }
 
 TEST_CASE("cross entropy and its gradient stay finite at huge logits") {
@@ -133,9 +133,9 @@ TEST_CASE("masked classes take no part in the cross entropy") {
   const Tensor masked = Tensor::from<float>({2, -INFINITY, 1, 0.5, 0, -INFINITY}, {2, 3});
   const Tensor zero_one = Tensor::from<int64_t>({0, 1});
   CHECK_CLOSE(nn::cross_entropy(masked, zero_one).item(), 0.6436693, {1e-7});
-  CHECK_CLOSE(nn::cross_entropies(masked, zero_one).value().to_vector<double>(), (std::vector{0.3132617, 0.9740770}),
+  CHECK_CLOSE(cross_entropies(masked, zero_one).value().to_vector<double>(), (std::vector{0.3132617, 0.9740770}),
               {1e-7});
   CHECK(nn::cross_entropy(masked, zero_one, {.label_smoothing = 0.1}).item() == INFINITY);
-  CHECK_CLOSE(nn::cross_entropies(logits, labels, {.label_smoothing = 0.1}).value().to_vector<double>()[0],
+  CHECK_CLOSE(cross_entropies(logits, labels, 0.1).value().to_vector<double>()[0],
               log_sum_exp(1, 2, 3) - (0.9 * 3 + 0.1 * 2), {1e-14});
 }

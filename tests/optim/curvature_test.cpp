@@ -43,7 +43,7 @@ struct Network {
   }
   Parameters parameters() const { return {w1, b1, w2}; }
   optim::LossFunction loss() const {
-    return [*this] { return cross_entropy(linear(tanh(linear(x, w1, b1)), w2, Variable()), labels); };
+    return [*this] { return mean(cross_entropies(linear(tanh(linear(x, w1, b1)), w2, Variable()), labels)); };
   }
 };
 
