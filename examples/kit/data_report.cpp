@@ -68,7 +68,7 @@ void report_quality(Report& report, const std::vector<Runs>& all, const datasets
       "Balanced accuracy is the mean over the classes of the share that is right. The calibration error (ECE) is how "
       "far "
       "the probability that a model gives its answer is from the share of such answers that are right. In a confusion "
-      "matrix, a row is a label and a column what it was predicted as, summed over the seeds.");
+      "matrix, a row is a label and a column what it was predicted as, summed over the runs.");
   report.table(table);
   for (const Runs& runs : all)
     if (const std::vector<int64_t> confusion = confusion_of(runs); !confusion.empty()) {
