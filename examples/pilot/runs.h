@@ -58,6 +58,8 @@ class PilotSession {
     bool resume = false;
   };
   PilotSession(PilotClock& clock, const Options& options);
+  PilotSession(const PilotSession&) = delete;  // the session that it holds asks it what to save
+  PilotSession& operator=(const PilotSession&) = delete;
 
   /// A plan, and the words that it was told with.
   struct Planned {

@@ -75,7 +75,8 @@ TEST_CASE("with any amount of memory a training ends well, or with an error that
   // OpenBLAS's own thread asks for memory for ever where there is none.
   for (const std::string blas_threads : {"1", "2"})
     for (const int megabytes : {80, 150, 250, 350, 1000}) {
-      CAPTURE(blas_threads), CAPTURE(megabytes);
+      CAPTURE(blas_threads);
+      CAPTURE(megabytes);
       const std::string limit = text("ulimit -v ", megabytes * 1000);
       const std::map<std::string, std::string> threads{{"MINIMA_THREADS", "1"}, {"OPENBLAS_NUM_THREADS", blas_threads}};
       const Outcome outcome = run(folder, after(limit, training(folder.file("m"), {"--epochs", "2"})), threads);
