@@ -53,9 +53,10 @@ bool Options::parse(int argc, const char* const* argv) {
   line.option("--label", label, "column of a table that is to be predicted");
   line.option("--minutes", minutes, "time for all of it; that which an interrupted pilot has used counts");
   line.option("--model", model, joined(nn::model_names()));
-  line.option("--measure", measure, "what decides: accuracy or loss, on the test part; trials are chosen by the same");
+  line.option("--measure", measure,
+              "what decides: accuracy (of quantities R2) or loss, on the test part; trials are chosen by the same");
   line.option("--margin", margin,
-              "smallest gain that matters: points of accuracy (default: 0.5), or percent of SGD's "
+              "smallest gain that matters: points of accuracy or R2 (default: 0.5), or percent of SGD's "
               "loss (default: 5)");
   line.option("--batch", batch, "samples in a step (0: 64, fewer for few data)");
   line.option("--epochs", epochs, "length of every run (0: what the minutes allow)");
@@ -126,8 +127,6 @@ Problem load(const Options& options, uint64_t study) {
   how.seed += study - 1;
   const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(options.data, how));
   const auto& [train, test] = loaded->split;
-  if (train.has_targets())
-    fail("--task", "regression", "classes to compare optimizers on", "`train` predicts quantities.");
   std::vector<int64_t> counts(static_cast<size_t>(train.classes())), all = counts;
   for (const int64_t label : train.labels()) ++counts[static_cast<size_t>(label)], ++all[static_cast<size_t>(label)];
   for (const int64_t label : test.labels()) ++all[static_cast<size_t>(label)];
@@ -205,16 +204,20 @@ std::string plan_text(const Options& options, const Problem& problem, const Pilo
   for (const std::string& name : pilot_optimizers())
     steps += (steps.empty() ? "" : ", ") + name + " " + fixed(1000 * costs.step.at(name), 2) + " ms";
   const PilotGrid& g = plan.grid;
+  const std::string kinds =
+      problem.train.has_targets()
+          ? std::string("a quantity")
+          : text(problem.train.classes(), " classes (guessing: ", fixed(100 * largest_share(problem.test), 1), "%)");
   return text(options.data, ": ", problem.train.size(), " training and ", problem.test.size(), " test samples",
-              !problem.loaded->own_test_part ? ", split anew in each study, " : ", ", problem.train.classes(),
-              " classes (guessing: ", fixed(100 * largest_share(problem.test), 1), "%); ", problem.model,
+              !problem.loaded->own_test_part ? ", split anew in each study, " : ", ", kinds, "; ", problem.model,
               ", batches of ", problem.batch, ". A step takes: ", steps, ". Plan for ",
               clock_time(60 * options.minutes), ": about ", plan.studies,
               " studies, more while there is time, at most ", most_pilot_studies, ". Each study: ", g.trials(),
               " trials for each of sgd, sam and msam (", g.momenta, " momenta; ", g.lrs, " learning rates by ", g.rhos,
               " radii for sam and msam, ", g.lrs * g.rhos, " learning rates for sgd), halved from seed to seed, by ",
-              options.measure, " on validation splits; then ", plan.seeds, plan.seeds == 1 ? " seed" : " seeds",
-              " of the best of each on the test part. Every run has ", plan.epochs, " epochs.");
+              problem.train.has_targets() ? "loss" : options.measure, " on validation splits; then ", plan.seeds,
+              plan.seeds == 1 ? " seed" : " seeds", " of the best of each on the test part. Every run has ",
+              plan.epochs, " epochs.");
 }
 
 /// The plan of this pilot, from what is measured now, and its words.
@@ -234,7 +237,9 @@ int pilot_on_data(const Options& options) {
   make_output_directory(options.out);
   print_machine(problem.device);
   print_data(problem.data, *problem.loaded);
-  print_paragraph(rule_text(options.rule));
+  PilotRule rule = options.rule;
+  rule.quantities = problem.train.has_targets();
+  print_paragraph(rule_text(rule));
 
   PilotSession session(
       clock, {.directory = options.out, .configuration = options.configuration(problem), .resume = options.resume});
@@ -248,7 +253,7 @@ int pilot_on_data(const Options& options) {
     std::printf("Goes on after %s of %s.\n", clock_time(clock.elapsed()).c_str(), clock_time(clock.budget()).c_str());
 
   Pilot pilot{.comparison = comparison_of(problem, curvature_samples),
-              .rule = options.rule,
+              .rule = rule,
               .plan = planned.plan,
               .prices = options.prices,
               .budget = clock.budget()};
@@ -259,7 +264,7 @@ int pilot_on_data(const Options& options) {
   pilot.comparison.options = data_configuration(options.how);
   pilot.comparison.options["--data"] = options.data, pilot.comparison.options["--label"] = options.label;
   pilot.comparison.test_per_train = !problem.loaded->own_test_part ? test_per_train(problem) : 0;
-  pilot.studies = session.studies(problems, planned, options.rule.tuned_by(), curvature_samples);
+  pilot.studies = session.studies(problems, planned, rule.tuned_by(), curvature_samples);
   pilot.comparison.runs = runs_of(pilot.studies);
   session.clear_progress();
   pilot.stopped = session.stopped_early();

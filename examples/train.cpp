@@ -95,14 +95,15 @@ int repeat(const SummaryRun& asked, const std::string& save_as, const std::vecto
   observer.before_step = [](Run&) {
     if (interrupted()) fail("--from", "an interrupt", "to go on to the end", "Nothing was saved.");
   };
-  observer.after_measurement = [](Run& run) {
+  const char* merit = problem.test.has_targets() ? "R2" : "accuracy";
+  observer.after_measurement = [merit](Run& run) {
     const Measurement& m = run.result().last();
-    std::printf("epoch %3.0f  test loss %.4f  test accuracy %.2f%%\n", m.epoch, m.test_loss, 100 * m.test_accuracy);
+    std::printf("epoch %3.0f  test loss %.4f  test %s %.2f%%\n", m.epoch, m.test_loss, merit, 100 * m.test_accuracy);
   };
   const RunResult result = train_to_end(run, observer);
   if (result.diverged()) throw Error(result.divergence);
   const double now = result.last().test_accuracy;
-  std::printf("The summary has test accuracy %s; now it is %s.\n", number_text(asked.test_accuracy).c_str(),
+  std::printf("The summary has test %s %s; now it is %s.\n", merit, number_text(asked.test_accuracy).c_str(),
               number_text(now).c_str());
   save(save_as, problem.model, run.model(), *problem.loaded, problem.data, command);
   return 0;

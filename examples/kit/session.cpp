@@ -9,6 +9,7 @@
 #include "core/gemm.h"
 #include "core/utf8.h"
 #include "examples/kit/checkpoint.h"
+#include "examples/kit/difference.h"
 #include "examples/kit/program.h"
 #include "examples/kit/table.h"
 #include "examples/kit/workers.h"
@@ -102,10 +103,13 @@ int64_t gradients_in(const Json& state) {
   return total;
 }
 
-std::string measured(const Measurement& m, const Measures& measures) {
+/// "accuracy", or "R2" of quantities.
+std::string accuracy_of(const Problem& problem) { return judged_name(problem.train.has_targets()); }
+
+std::string measured(const Problem& problem, const Measurement& m, const Measures& measures) {
   const char* set = measures.every_epoch ? "test" : "validation";
-  return text("train loss ", fixed(m.train_loss, 4), "  ", set, " loss ", fixed(m.test_loss, 4), "  ", set,
-              " accuracy ", fixed(100 * m.test_accuracy, 2), "%");
+  return text("train loss ", fixed(m.train_loss, 4), "  ", set, " loss ", fixed(m.test_loss, 4), "  ", set, " ",
+              accuracy_of(problem), " ", fixed(100 * m.test_accuracy, 2), "%");
 }
 
 /// Calls `more` after what is called already.
@@ -245,14 +249,15 @@ Observer Session::watched(Observer observer, const Task& task) {
   also(observer.after_step, [&](Run& run) {
     std::string note = task.name() + "  loss " + fixed(run.last_loss(), 4);
     if (task.measures.every_epoch && !run.result().curve.empty())
-      note += "  test accuracy " + fixed(100 * run.result().last().test_accuracy, 1) + "%";
+      note += "  test " + accuracy_of(task.problem) + " " + fixed(100 * run.result().last().test_accuracy, 1) + "%";
     if (progress_) progress_->update(gradients_done_ + run.gradient_evaluations(), note);
   });
   also(observer.after_measurement, [&](Run& run) {
     const Measurement& m = run.result().last();
     if (task.measures.every_epoch) write_row(task, m);
     if (progress_)
-      progress_->plain_line(text(task.name(), "  epoch ", fixed(m.epoch, 0), "  ", measured(m, task.measures)));
+      progress_->plain_line(
+          text(task.name(), "  epoch ", fixed(m.epoch, 0), "  ", measured(task.problem, m, task.measures)));
   });
   return observer;
 }
@@ -310,8 +315,8 @@ void Session::tell(const Task& task, const RunResult& result) {
   if (!progress_) return;
   if (result.diverged()) return progress_->line(result.divergence);
   if (task.measures.every_epoch)
-    progress_->plain_line(
-        text(task.name(), "  ", measured(result.last(), task.measures), "  ", fixed(result.last().seconds, 2), " s"));
+    progress_->plain_line(text(task.name(), "  ", measured(task.problem, result.last(), task.measures), "  ",
+                               fixed(result.last().seconds, 2), " s"));
 }
 
 void Session::write_row(const Task& task, const Measurement& m) {
