@@ -11,6 +11,7 @@ import sys
 import torch
 from torch import nn
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "examples" / "export"))
 import pytorch_checkpoint  # noqa: E402
 
@@ -29,7 +30,7 @@ OPTIMIZERS = {
 def go_on(folder, name):
     start, back = f"{folder}/{name}_start.safetensors", f"{folder}/{name}_back.safetensors"
     data, _ = pytorch_checkpoint.load(f"{folder}/data.safetensors")
-    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(18, 4))
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(18, 4))
     tensors, _ = pytorch_checkpoint.load(start)
     optimizer = OPTIMIZERS[name](model.parameters(), lambda h: tensors[f"optimizer.groups.{h}"].item())
     pytorch_checkpoint.to_pytorch(start, model, optimizer)

@@ -1,7 +1,7 @@
 // Going on in PyTorch with a training of minima, momentum and moments included, and back again
 // (examples/export/pytorch_checkpoint.py): on files that PyTorch made, and anew where a Python with PyTorch is found.
 //   MINIMA_PEER_PYTHON=venv/bin/python build/bin/examples_tests -tc='*in PyTorch*'
-//   MINIMA_WRITE_GOLDEN=1 ... -tc='*in PyTorch, where*'      makes the committed files again
+//   MINIMA_WRITE_GOLDEN=1 ... -tc='*where it is installed*'      makes the committed files again
 #include "core/ops.h"
 #include "examples/kit/checkpoint.h"
 #include "tests/check.h"
@@ -16,9 +16,10 @@ namespace {
 constexpr int64_t steps = 5;  // in minima, then in PyTorch, then in minima again
 const std::string committed = std::string(MINIMA_TEST_DATA) + "/nn/going_on";
 
-/// A small network with a convolution, whose weights PyTorch stores in another order, and batch norm.
+/// A small network with a convolution, whose weights PyTorch stores in another order, and batch norm. (With the ReLU
+/// behind it, the bias before it would have a gradient of rounding errors alone, and AdamW would follow those.)
 struct Training {
-  nn::Sequential model{nn::Conv2d{2, 3, 3}, nn::BatchNorm2d{3}, nn::ReLU{}, nn::Flatten{}, nn::Linear{18, 4}};
+  nn::Sequential model{nn::Conv2d{2, 3, 3}, nn::ReLU{}, nn::BatchNorm2d{3}, nn::Flatten{}, nn::Linear{18, 4}};
   std::unique_ptr<optim::Optimizer> optimizer;
   Tensor x, y;
 
