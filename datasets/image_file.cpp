@@ -4,6 +4,7 @@
 #include <png.h>
 #include <turbojpeg.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "core/error.h"
@@ -13,6 +14,17 @@ namespace {
 [[noreturn]] void fail_image(const std::string& path, const std::string& reason) {
   fail(path, "what cannot be read as an image (" + reason + ")", "a png or jpg image",
        "It is damaged or of another format; get it again, convert it, or remove it.");
+}
+
+/// The name of another usual format that begins so, or "".
+std::string other_format(const std::vector<uint8_t>& bytes) {
+  const std::string start(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(std::min<size_t>(bytes.size(), 12)));
+  if (start.starts_with("GIF8")) return "GIF";
+  if (start.starts_with("RIFF") && start.substr(std::min<size_t>(start.size(), 8)) == "WEBP") return "WebP";
+  if (start.starts_with("BM")) return "BMP";
+  if (start.starts_with(std::string("II*\0", 4)) || start.starts_with(std::string("MM\0*", 4))) return "TIFF";
+  if (start.size() == 12 && start.substr(4, 4) == "ftyp") return "HEIC or AVIF";
+  return "";
 }
 
 bool is_png(const std::vector<uint8_t>& bytes) { return bytes.size() >= 8 && png_sig_cmp(bytes.data(), 0, 8) == 0; }
@@ -106,6 +118,8 @@ class Jpeg {
 ImageFormat image_format(const std::string& path, const std::vector<uint8_t>& bytes) {
   if (is_png(bytes)) return Png(path, bytes).format();
   if (is_jpeg(bytes)) return Jpeg(path, bytes).format();
+  if (const std::string other = other_format(bytes); !other.empty())
+    fail(path, "an image in the format " + other, "PNG or JPEG", how_to_convert);
   fail_image(path, bytes.empty() ? "it is empty" : "its first bytes are of neither kind");
 }
 

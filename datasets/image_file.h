@@ -11,6 +11,10 @@
 #pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::datasets::detail {
 
+/// What to do with an image of another format.
+inline constexpr const char* how_to_convert =
+    "Convert it: `mogrify -format png FILE` (ImageMagick) writes a PNG beside it.";
+
 struct ImageFormat {
   int width = 0, height = 0;  ///< as it is looked at, turned by its EXIF orientation
   bool colour = false, transparent = false;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <tuple>
 
 #include "core/utf8.h"
@@ -47,6 +48,15 @@ bool is_folder(const fs::path& path) {
   return folder;
 }
 
+/// The usual image format that a name tells and that is not read here, or "".
+std::string other_format(const fs::path& path) {
+  static const std::map<std::string, std::string> formats{{".gif", "GIF"},   {".webp", "WebP"}, {".bmp", "BMP"},
+                                                          {".tif", "TIFF"},  {".tiff", "TIFF"}, {".heic", "HEIC"},
+                                                          {".heif", "HEIC"}, {".avif", "AVIF"}};
+  const auto found = formats.find(lower(path.extension().string()));
+  return found == formats.end() ? "" : found->second;
+}
+
 std::vector<std::string> images_of_class(const std::string& folder, Problems& problems) {
   std::vector<std::string> images;
   for (const fs::path& entry : entries_of(folder))
@@ -54,9 +64,11 @@ std::vector<std::string> images_of_class(const std::string& folder, Problems& pr
       if (is_folder(entry))
         fail(entry.string(), "a folder inside the class folder " + folder, "images only",
              "Each class is one folder of images, inside the folder given or inside its folders train and test.");
+      if (const std::string format = other_format(entry); !format.empty())
+        fail(entry.string(), "an image in the format " + format, "PNG or JPEG", detail::how_to_convert);
       if (!is_image_name(entry.string()))
         fail(entry.string(), "a file that is no image by its name", "names ending in .png, .jpg or .jpeg",
-             "Convert it (`mogrify -format png` of ImageMagick), or move it elsewhere.");
+             "Move it elsewhere.");
       images.push_back(entry.string());
     });
   if (images.empty() && problems.empty())

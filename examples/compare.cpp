@@ -62,8 +62,8 @@ void write_report(const Comparison& comparison, const CompareOptions& options, c
   report.heading("Differences, paired by seed");
   report.paragraph(
       "Each difference compares runs with the same split, initial weights and batch order. \"Better in\" is the share "
-      "of "
-      "the seeds in which the test accuracy is higher, equal ones counted half.");
+      "of the seeds in which the test " +
+      judged_name(comparison.quantities) + " is higher, equal ones counted half.");
   report.table(difference_table(comparison));
   report.paragraph(uncertainty_text(comparison));
   report.heading("Curves");
@@ -115,6 +115,7 @@ int compare(int argc, char** argv) {
 
   Comparison comparison = comparison_of(problem, options.curvature_samples(problem));
   comparison.options = options.configuration();
+  comparison.tuning.quantities = comparison.quantities;
   std::printf("%s\n\n", options.headline(comparison).c_str());
   if (!options.resume && std::filesystem::exists(options.out + "/report.html"))
     std::printf("This replaces the results of an earlier run in %s; --out FOLDER would keep both.\n\n",

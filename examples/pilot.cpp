@@ -27,14 +27,19 @@ struct Options {
   double minutes = 5, margin = -1;
   int64_t batch = 0, epochs = 0, threads = 0;
   datasets::LoadOptions how;  ///< the other options of the data
-  bool warnings = false;
+  bool warnings = false, resume = false;
   PilotRule rule;
   Prices prices{.per_month = 40};
 
   bool parse(int argc, const char* const* argv);
+  /// What changes runs, and the rule: the same in a pilot that is resumed.
+  Notes configuration(const Problem& problem) const;
+  /// The command line with --resume.
+  std::string resume_command() const;
 
  private:
   void check() const;
+  std::vector<std::string> command_;
 };
 
 bool Options::parse(int argc, const char* const* argv) {
@@ -46,11 +51,12 @@ bool Options::parse(int argc, const char* const* argv) {
   line.option("data", data,
               "a table (.csv, ...), a folder with a folder of images for each class, or " + joined(datasets::names()));
   line.option("--label", label, "column of a table that is to be predicted");
-  line.option("--minutes", minutes, "time for all of it");
+  line.option("--minutes", minutes, "time for all of it; that which an interrupted pilot has used counts");
   line.option("--model", model, joined(nn::model_names()));
-  line.option("--measure", measure, "what decides: accuracy or loss, on the test part; trials are chosen by the same");
+  line.option("--measure", measure,
+              "what decides: accuracy (of quantities R2) or loss, on the test part; trials are chosen by the same");
   line.option("--margin", margin,
-              "smallest gain that matters: points of accuracy (default: 0.5), or percent of SGD's "
+              "smallest gain that matters: points of accuracy or R2 (default: 0.5), or percent of SGD's "
               "loss (default: 5)");
   line.option("--batch", batch, "samples in a step (0: 64, fewer for few data)");
   line.option("--epochs", epochs, "length of every run (0: what the minutes allow)");
@@ -60,9 +66,11 @@ bool Options::parse(int argc, const char* const* argv) {
   line.option("--threads", threads, "0: all CPUs");
   line.option("--device", device, "cpu or cuda");
   line.option("--out", out, "directory for results (default: runs/pilot-DATA)");
+  line.flag("--resume", resume, "go on with an interrupted pilot in --out, by its plan; --minutes may be more now");
   line.flag("--warnings", warnings, "two synthetic examples where MSAM's advantage goes away, instead of your data");
   add_data_options(line, how);
   if (!line.parse(argc, argv)) return false;
+  command_.assign(argv, argv + argc);
   how.label = label;
   rule = {measure == "loss", margin >= 0 ? margin : measure == "loss" ? 5 : 0.5};
   if (out.empty()) {
@@ -86,11 +94,31 @@ void Options::check() const {
        {std::pair{"--hourly-cost", prices.per_hour}, {"--runs-per-month", prices.per_month}})
     if (!(value >= 0 && value < 1e9)) fail(name, number_text(value), "a number from 0 to below 1e9");
   check_language(language);
+  if (warnings && resume) fail("--resume", "--warnings beside it", "a pilot on data to go on with");
   if (warnings && !data.empty()) fail("--warnings", "\"" + data + "\" beside it", "no data: it makes its own");
   if (!warnings && data.empty())
     fail("pilot", "no data", "FILE.csv --label COLUMN, or a folder of images by class",
          "`" + called_as("pilot") + " --help` says more.");
   check_label(data, label);
+}
+
+Notes Options::configuration(const Problem& problem) const {
+  Notes notes = data_configuration(how);
+  notes.merge(Notes{{"data", data},
+                    {"--label", label},
+                    {"--model", model},
+                    {"--measure", measure},
+                    {"--margin", number_text(rule.margin)},
+                    {"--batch", std::to_string(batch)},
+                    {"--epochs", std::to_string(epochs)},
+                    {"--device", device},
+                    {"fingerprint of the data", fingerprint({problem.train, problem.test})}});
+  return notes;
+}
+
+std::string Options::resume_command() const {
+  const std::string command = shell_command(command_);
+  return resume ? command : command + " --resume";
 }
 
 /// `study` draws the split, where the data are split here.
@@ -99,7 +127,6 @@ Problem load(const Options& options, uint64_t study) {
   how.seed += study - 1;
   const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(options.data, how));
   const auto& [train, test] = loaded->split;
-  if (train.has_targets()) fail("--task", "regression", "classes to compare optimizers on", "`train` predicts quantities.");
   std::vector<int64_t> counts(static_cast<size_t>(train.classes())), all = counts;
   for (const int64_t label : train.labels()) ++counts[static_cast<size_t>(label)], ++all[static_cast<size_t>(label)];
   for (const int64_t label : test.labels()) ++all[static_cast<size_t>(label)];
@@ -161,6 +188,7 @@ void conclude(const Pilot& pilot, const Options& options, const datasets::Loaded
     show(section, report);
   }
   report_data(report, options.data, data);
+  report_quality(report, pilot.comparison.runs, data.split.test);
   report.paragraph(pilot.comparison.machine);
   report.save(options.out + "/report.html");
   std::printf("\n-- %s\n", words.title.c_str());
@@ -176,40 +204,57 @@ std::string plan_text(const Options& options, const Problem& problem, const Pilo
   for (const std::string& name : pilot_optimizers())
     steps += (steps.empty() ? "" : ", ") + name + " " + fixed(1000 * costs.step.at(name), 2) + " ms";
   const PilotGrid& g = plan.grid;
+  const std::string kinds =
+      problem.train.has_targets()
+          ? std::string("a quantity")
+          : text(problem.train.classes(), " classes (guessing: ", fixed(100 * largest_share(problem.test), 1), "%)");
   return text(options.data, ": ", problem.train.size(), " training and ", problem.test.size(), " test samples",
-              !problem.loaded->own_test_part ? ", split anew in each study, " : ", ", problem.train.classes(),
-              " classes (guessing: ", fixed(100 * largest_share(problem.test), 1), "%); ", problem.model,
+              !problem.loaded->own_test_part ? ", split anew in each study, " : ", ", kinds, "; ", problem.model,
               ", batches of ", problem.batch, ". A step takes: ", steps, ". Plan for ",
               clock_time(60 * options.minutes), ": about ", plan.studies,
               " studies, more while there is time, at most ", most_pilot_studies, ". Each study: ", g.trials(),
               " trials for each of sgd, sam and msam (", g.momenta, " momenta; ", g.lrs, " learning rates by ", g.rhos,
               " radii for sam and msam, ", g.lrs * g.rhos, " learning rates for sgd), halved from seed to seed, by ",
-              options.measure, " on validation splits; then ", plan.seeds, plan.seeds == 1 ? " seed" : " seeds",
-              " of the best of each on the test part. Every run has ", plan.epochs, " epochs.");
+              problem.train.has_targets() ? "loss" : options.measure, " on validation splits; then ", plan.seeds,
+              plan.seeds == 1 ? " seed" : " seeds", " of the best of each on the test part. Every run has ",
+              plan.epochs, " epochs.");
+}
+
+/// The plan of this pilot, from what is measured now, and its words.
+PilotSession::Planned new_plan(PilotSession& session, const PilotClock& clock, const Options& options,
+                               const Problem& problem, int64_t curvature_samples) {
+  const PilotCosts costs = session.measure_costs(problem, curvature_samples);
+  const PilotPlan plan = plan_pilot(costs, problem.steps_per_epoch(), clock.budget(), options.epochs, clock.elapsed(),
+                                    report_seconds + costs.measurement);
+  return {plan, plan_text(options, problem, costs, plan)};
 }
 
 int pilot_on_data(const Options& options) {
-  const PilotClock clock(60 * options.minutes);
+  PilotClock clock(60 * options.minutes);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
-  const Problem problem = load(options, 1), tuning = validation_problem(problem);
+  const Problem problem = load(options, 1);
+  if (options.resume) check_resumable(options.out);  // what is not there is an error, and makes no directory
   make_output_directory(options.out);
   print_machine(problem.device);
   print_data(problem.data, *problem.loaded);
-  print_paragraph(rule_text(options.rule));
+  PilotRule rule = options.rule;
+  rule.quantities = problem.train.has_targets();
+  print_paragraph(rule_text(rule));
 
-  PilotSession session(clock, options.out);
+  PilotSession session(
+      clock, {.directory = options.out, .configuration = options.configuration(problem), .resume = options.resume});
   const bool convolutional = options.model.rfind("mlp", 0) != 0;
   const int64_t curvature_samples = std::min<int64_t>(convolutional ? 128 : 1000, problem.train.size());
-  const PilotCosts costs = session.measure_costs(problem, curvature_samples);
-  const double reserve = report_seconds + costs.measurement;
-  const double spent = clock.elapsed();
-  const PilotPlan plan = plan_pilot(costs, problem.steps_per_epoch(), clock.budget(), options.epochs, spent, reserve);
-  const std::string plan_words = plan_text(options, problem, costs, plan);
-  print_paragraph(plan_words);
+  const auto earlier = session.resumed();
+  const PilotSession::Planned planned =
+      earlier ? *earlier : new_plan(session, clock, options, problem, curvature_samples);
+  print_paragraph(planned.words);
+  if (earlier)
+    std::printf("Goes on after %s of %s.\n", clock_time(clock.elapsed()).c_str(), clock_time(clock.budget()).c_str());
 
   Pilot pilot{.comparison = comparison_of(problem, curvature_samples),
-              .rule = options.rule,
-              .plan = plan,
+              .rule = rule,
+              .plan = planned.plan,
               .prices = options.prices,
               .budget = clock.budget()};
   const Problems problems = !problem.loaded->own_test_part
@@ -219,18 +264,25 @@ int pilot_on_data(const Options& options) {
   pilot.comparison.options = data_configuration(options.how);
   pilot.comparison.options["--data"] = options.data, pilot.comparison.options["--label"] = options.label;
   pilot.comparison.test_per_train = !problem.loaded->own_test_part ? test_per_train(problem) : 0;
-  pilot.studies = session.studies(problems, plan, options.rule.tuned_by(), curvature_samples, clock.budget() - reserve);
+  pilot.studies = session.studies(problems, planned, rule.tuned_by(), curvature_samples);
   pilot.comparison.runs = runs_of(pilot.studies);
   session.clear_progress();
   pilot.stopped = session.stopped_early();
+  const auto tell_how_to_go_on = [&](const char* words) {
+    std::printf("%s To go on%s:\n  %s\n", words, pilot.stopped ? "" : " with more --minutes",
+                options.resume_command().c_str());
+  };
   if (pilot.studies.empty()) {
     std::printf("Stopped before the first study was finished. Its trials are in %s/trials.csv.\n", options.out.c_str());
+    tell_how_to_go_on("The state is saved.");
     return pilot.stopped ? exit_interrupted : 1;
   }
   pilot.seconds = clock.elapsed();
-  conclude(pilot, options, *problem.loaded, plan_words);
+  conclude(pilot, options, *problem.loaded, planned.words);
   std::printf("It took %s of %s.\n", clock_time(clock.elapsed()).c_str(), clock_time(clock.budget()).c_str());
-  return pilot.stopped ? exit_interrupted : 0;
+  if (!pilot.stopped) return session.complete(), 0;  // after all is written: where the disk is full, nothing is lost
+  tell_how_to_go_on("It was interrupted, and the state is saved.");
+  return exit_interrupted;
 }
 
 int show_warnings(const Options& options) {

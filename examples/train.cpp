@@ -1,9 +1,11 @@
 // train: one model with one optimizer, the loop to copy into a program of your own.
-// Ctrl-C saves, --resume goes on, and the result is, bit for bit, that of a run that was never interrupted.
+// Ctrl-C saves, and so does every tenth minute; --resume goes on, and the result is, bit for bit, that of a run that
+// was never interrupted.
 //   train --data fashion-mnist --model cnn --optimizer msam --rho 1 --epochs 5
 //   train --from runs/compare-digits-mlp/summary.json --optimizer sam --seed 3      a run of compare or pilot again
 //   train --data flowers.csv --label species --save flowers.safetensors      then: predict flowers.safetensors new.csv
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -44,11 +46,14 @@ Notes judge(nn::Module& model, const datasets::Loaded& data) {
           {"test calibration error", fixed(q.calibration_error, 4)}};
 }
 
-/// The command without what says where the model is saved, and whether it was interrupted on the way there.
+/// The command without what says where and when it is saved, and whether it was interrupted on the way there.
 std::vector<std::string> training_command(std::vector<std::string> command) {
   std::erase(command, "--resume");
-  if (const auto at = std::find(command.begin(), command.end(), "--save"); at != command.end())
-    command.erase(at, std::min(at + 2, command.end()));
+  for (const std::string option : {"--save", "--save-every"}) {
+    std::erase_if(command, [&](const std::string& word) { return word.starts_with(option + "="); });
+    for (auto at = command.begin(); (at = std::find(at, command.end(), option)) != command.end();)
+      at = command.erase(at, std::min(at + 2, command.end()));
+  }
   return command;
 }
 
@@ -90,14 +95,15 @@ int repeat(const SummaryRun& asked, const std::string& save_as, const std::vecto
   observer.before_step = [](Run&) {
     if (interrupted()) fail("--from", "an interrupt", "to go on to the end", "Nothing was saved.");
   };
-  observer.after_measurement = [](Run& run) {
+  const char* merit = problem.test.has_targets() ? "R2" : "accuracy";
+  observer.after_measurement = [merit](Run& run) {
     const Measurement& m = run.result().last();
-    std::printf("epoch %3.0f  test loss %.4f  test accuracy %.2f%%\n", m.epoch, m.test_loss, 100 * m.test_accuracy);
+    std::printf("epoch %3.0f  test loss %.4f  test %s %.2f%%\n", m.epoch, m.test_loss, merit, 100 * m.test_accuracy);
   };
   const RunResult result = train_to_end(run, observer);
   if (result.diverged()) throw Error(result.divergence);
   const double now = result.last().test_accuracy;
-  std::printf("The summary has test accuracy %s; now it is %s.\n", number_text(asked.test_accuracy).c_str(),
+  std::printf("The summary has test %s %s; now it is %s.\n", merit, number_text(asked.test_accuracy).c_str(),
               number_text(now).c_str());
   save(save_as, problem.model, run.model(), *problem.loaded, problem.data, command);
   return 0;
@@ -105,7 +111,7 @@ int repeat(const SummaryRun& asked, const std::string& save_as, const std::vecto
 
 int train(int argc, char** argv) {
   std::string from, data = "digits", name = "mlp", method = "msam", save_as = "model.safetensors", device_name = "cpu";
-  double lr = 0.05, rho = 0.5;
+  double lr = 0.05, rho = 0.5, save_every = 10;
   int64_t epochs = 0, batch_size = 0, seed = 1;
   bool resume = false;
   datasets::LoadOptions how;
@@ -122,6 +128,8 @@ int train(int argc, char** argv) {
   line.option("--seed", seed, "of the initial weights and of the order of the batches");
   line.option("--device", device_name, "cpu or cuda");
   line.option("--save", save_as, "file for the trained model; its checkpoint lies beside it");
+  line.option("--save-every", save_every,
+              "minutes between two checkpoints, of which each replaces the one before (0: Ctrl-C alone makes one)");
   line.flag("--resume", resume, "go on from the checkpoint");
   line.option(
       "--from", from,
@@ -129,6 +137,7 @@ int train(int argc, char** argv) {
   add_data_options(line, how);
   if (!line.parse(argc, argv)) return 0;
   if (!(lr > 0 && std::isfinite(lr))) fail("--lr", number_text(lr), "a number above 0");
+  if (!(save_every >= 0)) fail("--save-every", number_text(save_every), "a number of minutes, or 0");
   if (epochs < 0) fail("--epochs", text(epochs), "at least 1, or 0");
   if (batch_size < 0) fail("--batch", text(batch_size), "at least 1, or 0");
   if (seed < 0) fail("--seed", text(seed), "a whole number of at least 0");
@@ -158,11 +167,13 @@ int train(int argc, char** argv) {
   if (optim::is_wrapper(method)) settings.hyperparameters.emplace("rho", rho);
   auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
   const std::string checkpoint = save_as + ".checkpoint";
-  Notes options = line.values({"--save", "--resume"});  // those that change results
+  Notes options = line.values({"--save", "--save-every", "--resume"});  // those that change results
   options["fingerprint of the data"] = fingerprint(loaded.split);
   if (!resume && std::filesystem::exists(checkpoint))
-    std::printf("note: %s is of an interrupted run. --resume goes on with it; an interrupt of this run replaces it.\n",
-                checkpoint.c_str());
+    std::printf(
+        "note: %s is of an interrupted run. --resume goes on with it; the first checkpoint of this run replaces "
+        "it.\n",
+        checkpoint.c_str());
   int64_t step = resume ? load_training(checkpoint, *model, *optimizer, options).step : 0;
   const auto require_finite = [&](const char* what, double value) {
     if (!std::isfinite(value))
@@ -172,16 +183,28 @@ int train(int argc, char** argv) {
            "a finite loss", "Try a smaller --lr.");
   };
 
+  const auto save_checkpoint = [&] { save_training(checkpoint, *model, *optimizer, {.step = step, .notes = options}); };
+  using Clock = std::chrono::steady_clock;
+  auto last_save = Clock::now();
+  bool checkpoint_is_ours = resume;
   while (step < steps) {
     int64_t seen = step % per_epoch;  // batches of this epoch that a resumed run has had
     model->train();
     for (const auto& [images, labels] : batches.epoch(step / per_epoch)) {
       if (seen-- > 0) continue;
       if (interrupted()) {
-        save_training(checkpoint, *model, *optimizer, {.step = step, .notes = options});
+        save_checkpoint();
         std::printf("Saved at step %lld; the same command with --resume goes on%s.\n", static_cast<long long>(step),
                     can_load_safetensors() ? "" : " in a build with nlohmann-json, which this one is not");
         return exit_interrupted;
+      }
+      if (save_every > 0 && Clock::now() - last_save >= std::chrono::duration<double, std::ratio<60>>(save_every)) {
+        try {
+          save_checkpoint(), checkpoint_is_ours = true;
+        } catch (const Error& error) {  // a full disk, say: the training goes on
+          std::printf("note: no checkpoint at step %lld: %s\n", static_cast<long long>(step), error.what());
+        }
+        last_save = Clock::now();
       }
       const Variable loss = optimizer->step([&, &x = images, &y = labels] {
         Variable loss = loss_of((*model)(x), y);  // cross entropy, or the squared error of a quantity
@@ -208,7 +231,7 @@ int train(int argc, char** argv) {
     throw Error(text(error.what(), " The trained weights are in ", kept, kept == checkpoint ? "" : ": move it to ",
                      kept == checkpoint ? "" : checkpoint, "; the same command with --resume makes the model of it."));
   }
-  if (resume) std::filesystem::remove(checkpoint);  // one of an earlier run, not resumed, stays
+  if (checkpoint_is_ours) std::filesystem::remove(checkpoint);  // one of an earlier run, not resumed, stays
   return 0;
 }
 

@@ -106,8 +106,8 @@ Verdict compare_once(const Kind& kind, const Data& data, const TrialOptions& opt
 }
 
 Verdict pilot_once(const Kind& kind, const Data& data, const TrialOptions& options) {
-  const PilotClock endless(std::numeric_limits<double>::infinity());
-  PilotSession session(endless, "");
+  PilotClock endless(std::numeric_limits<double>::infinity());
+  PilotSession session(endless, {});
   Pilot pilot{.comparison = comparison_of(data.first(1), 0)};
   pilot.comparison.compared_with = "sgd";
   pilot.comparison.test_per_train = data.test_per_train();

@@ -49,6 +49,9 @@ std::string cost_text(const std::vector<double>& ratios) {
   return low == high ? middle : middle + " (" + low + " to " + high + ")";
 }
 
+/// In the heads of tables.
+std::string short_name(const Comparison& comparison) { return comparison.quantities ? "R2" : "acc"; }
+
 /// In percent. One seed alone cannot rank optimizers, and gets a decimal fewer than a table of means would show.
 std::string accuracy_text(const Interval& accuracy) {
   return accuracy.count == 1 ? fixed(100 * accuracy.mean, 1) : interval_text(accuracy, 100);
@@ -99,7 +102,8 @@ Comparison comparison_of(const Problem& problem, int64_t curvature_samples) {
           .runs = {},
           .tuning = {},
           .compared_with = "",
-          .guessing = largest_share(problem.test)};
+          .guessing = largest_share(problem.test),
+          .quantities = problem.train.has_targets()};
 }
 
 std::vector<double> cost_ratios(const Runs& runs, const Runs& reference) {
@@ -132,8 +136,9 @@ Difference difference_to_reference(const Comparison& comparison, const Runs& run
 }
 
 Table result_table(const Comparison& comparison) {
-  Table table{{"optimizer", "lr", "rho", "test acc %", "test loss", "train loss", "lambda max", "gradients", "seconds",
-               "peak MiB", "cost", "to " + comparison.reference().name() + "'s acc"}};
+  const std::string acc = short_name(comparison);
+  Table table{{"optimizer", "lr", "rho", "test " + acc + " %", "test loss", "train loss", "lambda max", "gradients",
+               "seconds", "peak MiB", "cost", "to " + comparison.reference().name() + "'s " + acc}};
   for (const Runs& runs : comparison.runs) {
     const Setting& s = runs.setting;
     const std::string label = optim::is_wrapper(s.optimizer) ? s.name() + "(" + s.base + ")" : s.name();
@@ -161,8 +166,9 @@ Table result_table(const Comparison& comparison) {
 
 Table difference_table(const Comparison& comparison) {
   const Runs& reference = comparison.reference();
-  Table table{
-      {"minus " + reference.name(), "test acc, points", "better in", "test loss", "acc separated", "loss separated"}};
+  const std::string acc = short_name(comparison);
+  Table table{{"minus " + reference.name(), "test " + acc + ", points", "better in", "test loss", acc + " separated",
+               "loss separated"}};
   const auto judged = [](const Difference& d) -> std::string {
     if (d.interval.count == 0) return "not comparable";
     if (d.interval.count == 1 || std::isnan(d.p)) return d.no_spread() ? "-" : "no";
@@ -254,8 +260,8 @@ std::string verdict(const Comparison& comparison) {
   const std::string reference = comparison.reference().name(), intended = comparison.intended_reference();
   const auto edges = comparison.tuning.chosen_at_edge();
   return text(reference == intended ? "" : intended + " diverged, so that the reference is " + reference + ": ",
-              reference == intended ? "Test" : "test", " accuracy in points, paired over ", comparison.seeds(),
-              " seeds: ", separated(comparison, Judged::accuracy, 100),
+              reference == intended ? "Test" : "test", " ", judged_name(comparison.quantities),
+              " in points, paired over ", comparison.seeds(), " seeds: ", separated(comparison, Judged::accuracy, 100),
               ". Test loss: ", separated(comparison, Judged::loss, 1), cost_clause(comparison),
               edges.empty() ? "" : "; at the edge of what tuning tried: " + listed(edges) + ": widen", ".");
 }
@@ -284,9 +290,12 @@ std::string uncertainty_text(const Comparison& c) {
       seen > 0 ? text(" A true difference of ", short_text(100 * seen), " points would be separated from ",
                       c.reference().name(), " by itself in four of five such comparisons.")
                : "";
-  return text(holds, "One test row is ", short_text(100.0 / static_cast<double>(c.test_samples)), " points.", power,
-              " The p-values are adjusted for ", c.runs.size() - 1, c.runs.size() == 2 ? " comparison" : " comparisons",
-              " (Holm); separated means below 5%. ", change, disagreeing_medians(c));
+  const std::string point =
+      c.quantities ? std::string("A point is a percent of the variance of the label that is explained (R2).")
+                   : text("One test row is ", short_text(100.0 / static_cast<double>(c.test_samples)), " points.");
+  return text(holds, point, power, " The p-values are adjusted for ", c.runs.size() - 1,
+              c.runs.size() == 2 ? " comparison" : " comparisons", " (Holm); separated means below 5%. ", change,
+              disagreeing_medians(c));
 }
 
 std::string tuning_text(const Tuning& tuning) {

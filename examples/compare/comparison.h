@@ -21,6 +21,7 @@ struct Comparison {
   std::map<std::string, std::string> options{};  ///< what else it takes to repeat a run
   double test_per_train = 0;  ///< where each seed splits the data anew: test rows over training rows; else 0
   double guessing = 0;        ///< the share of the most frequent class in the test part: what guessing reaches
+  bool quantities = false;    ///< of a regression: what is called accuracy in names and files is R2
 
   std::vector<std::string> optimizers() const;
   /// What the others are to be compared with: what compared_with says, else sgd, or else the first.
@@ -64,7 +65,7 @@ std::string tuning_text(const Tuning& tuning);
 /// "options": {"--data", "--label", ...}, "runs": [{"optimizer", "base", "seed", "split_seed",
 /// "lr", "momentum", "rho", "weight_decay", "epochs", "steps", "gradient_evaluations", "seconds", "peak_memory_bytes",
 /// "train_loss", "train_accuracy", "test_loss", "test_accuracy", "lambda_max", "lambda_residual"}]}
-/// Accuracies are in [0, 1]; what a diverged run never reached is null.
+/// Accuracies are in [0, 1] (R2 of quantities at most 1); what a diverged run never reached is null.
 std::string summary_json(const Comparison& comparison);
 
 struct Figure {

@@ -20,7 +20,8 @@ std::optional<Span> loss_range(const Panel& panel) {
 Span percent_range(const Panel& panel) {
   const Span range = range_of_later_means(panel);
   const double margin = std::max(0.2, 0.08 * (range.high - range.low));
-  return {std::max(0.0, range.low - margin), std::min(100.0, range.high + margin)};
+  const double least = range.low < 0 ? range.low - margin : 0;  // R2 may be below 0
+  return {std::max(least, range.low - margin), std::min(100.0, range.high + margin)};
 }
 
 Panel panel_of(const Comparison& comparison, const std::string& title, const Axis& x, const OfMeasurement& y) {
@@ -44,7 +45,8 @@ std::string script(const Comparison& comparison, const std::string& name, const 
   std::vector<Panel> panels{
       panel_of(comparison, "training loss (log scale)", x, [](const Measurement& m) { return m.train_loss; }),
       panel_of(comparison, "test loss (log scale)", x, [](const Measurement& m) { return m.test_loss; }),
-      panel_of(comparison, "test accuracy, %", x, [](const Measurement& m) { return 100 * m.test_accuracy; })};
+      panel_of(comparison, "test " + judged_name(comparison.quantities) + ", %", x,
+               [](const Measurement& m) { return 100 * m.test_accuracy; })};
   for (Panel* losses : {&panels[0], &panels[1]}) losses->log_y = true, losses->y_range = loss_range(*losses);
   panels[2].y_range = percent_range(panels[2]);
   return line_figure(name, comparison.data + ", " + comparison.model + ": " + band_text(comparison), panels, 3);

@@ -146,8 +146,6 @@ Problem CompareOptions::load() {
   if (threads > 0) set_num_threads(static_cast<int>(threads));
   how.label = label, how.train_limit = train_limit;
   Problem problem = problem_of(0);
-  if (problem.train.has_targets())
-    fail("--task", "regression", "classes to compare optimizers on", "`train` predicts quantities.");
   const int64_t samples = problem.train.size();
   const bool named = datasets::is_named(data);
   if (batch == 0) batch = named ? std::min(usual_batch, samples) : default_batch(samples);
@@ -167,6 +165,8 @@ Problem CompareOptions::problem_of(uint64_t split) const {
   options.seed += split;
   const auto loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(data, options));
   const auto& [train, test] = loaded->split;
+  if (label_noise > 0 && train.has_targets())
+    fail("--label-noise", number_text(label_noise) + " for quantities", "0", "Wrong labels are those of classes.");
   return {.data = data,
           .model = model,
           .train = label_noise > 0 ? train.label_noise(label_noise, 1) : train,

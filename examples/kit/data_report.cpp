@@ -1,6 +1,7 @@
 #include "examples/kit/data_report.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "examples/kit/evaluation.h"
 
@@ -16,7 +17,12 @@ void report_data(Report& report, const std::string& name, const datasets::Loaded
 
 void note_quality(Run& run) {
   const datasets::Dataset& test = run.problem().test;
-  if (test.has_targets()) return;
+  if (test.has_targets()) {
+    const auto& loaded = run.problem().loaded;
+    const double deviation = loaded && loaded->table ? loaded->table->target_deviation : 1;
+    run.note("root_mean_squared_error", deviation * std::sqrt(run.result().last().test_loss));
+    return;
+  }
   const Quality q = quality_of(outputs_of(run.model(), test, run.problem().device), test.labels(), test.classes());
   run.note("balanced_accuracy", q.balanced_accuracy);
   run.note("calibration_error", q.calibration_error);
@@ -53,6 +59,11 @@ std::vector<int64_t> confusion_of(const Runs& runs) {
 }  // namespace
 
 Table quality_table(const std::vector<Runs>& all) {
+  Table errors{{"optimizer", "root mean squared error, in the label's units"}};
+  for (const Runs& runs : all)
+    if (const Interval error = mean_of(runs, "root_mean_squared_error"); error.count > 0)
+      errors.push_back({runs.name(), interval_text(error)});
+  if (errors.size() > 1) return errors;
   Table table{{"optimizer", "balanced acc %", "calibration error"}};
   for (const Runs& runs : all)
     if (const Interval balanced = mean_of(runs, "balanced_accuracy"); balanced.count > 0)
@@ -64,11 +75,12 @@ void report_quality(Report& report, const std::vector<Runs>& all, const datasets
   const Table table = quality_table(all);
   if (table.empty()) return;
   report.heading("Quality on the test part");
+  if (test.has_targets()) return report.table(table);
   report.paragraph(
       "Balanced accuracy is the mean over the classes of the share that is right. The calibration error (ECE) is how "
       "far "
       "the probability that a model gives its answer is from the share of such answers that are right. In a confusion "
-      "matrix, a row is a label and a column what it was predicted as, summed over the seeds.");
+      "matrix, a row is a label and a column what it was predicted as, summed over the runs.");
   report.table(table);
   for (const Runs& runs : all)
     if (const std::vector<int64_t> confusion = confusion_of(runs); !confusion.empty()) {

@@ -12,11 +12,11 @@ namespace minima::examples {
 void report_data(Report& report, const std::string& name, const datasets::Loaded& data);
 
 /// For an observer: at the end of a run, balanced accuracy, calibration error and the confusion matrix on the test
-/// part. Nothing for quantities.
+/// part. Of quantities: the root mean squared error, in the label's own units.
 void note_quality(Run& run);
 
-/// What note_quality noted: a row a setting with means over the seeds, and, where the classes are few, a confusion
-/// matrix each, summed over the seeds. Nothing if nothing was noted.
+/// What note_quality noted: a row a setting with means over the runs, and, where the classes are few, a confusion
+/// matrix each, summed over the runs. Nothing if nothing was noted.
 void report_quality(Report& report, const std::vector<Runs>& all, const datasets::Dataset& test);
 /// The first of these tables, for the terminal; empty if nothing was noted.
 Table quality_table(const std::vector<Runs>& all);

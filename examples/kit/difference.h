@@ -46,10 +46,13 @@ double detectable(const Difference& spread);
 /// What two settings are compared by: the end of training, on the test part.
 enum class Judged { accuracy, loss };
 
+/// What Measurement::test_accuracy is called: "accuracy"; of quantities "R2", which counts in percent of the variance.
+inline std::string judged_name(bool quantities) { return quantities ? "R2" : "accuracy"; }
+
 /// Names under which `note_rows` notes.
 inline constexpr const char *row_correct = "row_correct", *row_loss = "row_loss";
-/// Notes for each test row whether it is right (1 or 0) and its cross entropy, in eval mode at the present weights.
-/// Nothing for quantities.
+/// Notes for each test row whether it is right (1 or 0) and its cross entropy, in eval mode at the present weights. Of
+/// quantities: what it adds to R2, 1 - squared error / variance, and its squared error.
 void note_rows(Run& run);
 
 /// The replicate that a run's seed belongs to; the seed itself is the usual case.

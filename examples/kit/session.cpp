@@ -1,5 +1,6 @@
 #include "examples/kit/session.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -8,6 +9,7 @@
 #include "core/gemm.h"
 #include "core/utf8.h"
 #include "examples/kit/checkpoint.h"
+#include "examples/kit/difference.h"
 #include "examples/kit/program.h"
 #include "examples/kit/table.h"
 #include "examples/kit/workers.h"
@@ -64,6 +66,10 @@ RunResult result_of(const Json& json) {
   return run;
 }
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 /// A result, and the identity of its task.
 Json entry_of(const Json& task, const RunResult& result) { return {{"task", task}, {"result", json_of(result)}}; }
 
@@ -73,7 +79,7 @@ std::string checkpoint_path(const std::string& directory) { return directory + "
 /// What save_state wrote. A file that is missing, damaged or of another schema is an error.
 Json load_state(const std::string& path) {
   std::ifstream file(path);
-  if (!file) fail(path, "no such file", "the state of an interrupted comparison", "Run without --resume to start one.");
+  if (!file) fail(path, "no such file", "the state of an interrupted run", "Run without --resume to start one.");
   try {
     Json state = Json::parse(file);
     if (state.at("schema") != schema_version)
@@ -81,12 +87,12 @@ Json load_state(const std::string& path) {
     for (const Json& run : state.at("finished"))
       if (const RunResult result = result_of(run.at("result"));
           run.at("task").is_null() || (result.curve.empty() && !result.diverged()))
-        fail(path, "a finished run without measurements", "the state of an interrupted comparison",
+        fail(path, "a finished run without measurements", "the state of an interrupted run",
              "Run without --resume to start anew.");
-    state.at("configuration").get<Notes>(), state.at("kernels").get<std::string>();
+    state.at("configuration").get<Notes>(), state.value("program", Notes{}), state.at("kernels").get<std::string>();
     return state;
   } catch (const Json::exception& error) {
-    fail(path, std::string("a damaged file (") + error.what() + ")", "the state of an interrupted comparison",
+    fail(path, std::string("a damaged file (") + error.what() + ")", "the state of an interrupted run",
          "Run without --resume to start anew.");
   }
 }
@@ -97,10 +103,13 @@ int64_t gradients_in(const Json& state) {
   return total;
 }
 
-std::string measured(const Measurement& m, const Measures& measures) {
+/// "accuracy", or "R2" of quantities.
+std::string accuracy_of(const Problem& problem) { return judged_name(problem.train.has_targets()); }
+
+std::string measured(const Problem& problem, const Measurement& m, const Measures& measures) {
   const char* set = measures.every_epoch ? "test" : "validation";
-  return text("train loss ", fixed(m.train_loss, 4), "  ", set, " loss ", fixed(m.test_loss, 4), "  ", set,
-              " accuracy ", fixed(100 * m.test_accuracy, 2), "%");
+  return text("train loss ", fixed(m.train_loss, 4), "  ", set, " loss ", fixed(m.test_loss, 4), "  ", set, " ",
+              accuracy_of(problem), " ", fixed(100 * m.test_accuracy, 2), "%");
 }
 
 /// Calls `more` after what is called already.
@@ -154,6 +163,7 @@ Session::Session(const Options& options) : options_(options), state_(std::make_s
   state_->now = {{"schema", schema_version},
                  {"kernels", core::gemm_description()},
                  {"configuration", configuration},
+                 {"program", Notes{}},
                  {"finished", Json::array()}};
   int64_t done = 0;
   if (options.resume) {
@@ -164,7 +174,7 @@ Session::Session(const Options& options) : options_(options), state_(std::make_s
     if (std::filesystem::exists(checkpoint)) state_->under_way = saved_notes(checkpoint);
     done = gradients_in(state_->earlier);
   }
-  if (options.gradient_evaluations > 0) progress_.emplace(options.gradient_evaluations, done);
+  if (options.gradient_evaluations > 0 && options.shows_progress) progress_.emplace(options.gradient_evaluations, done);
   catch_interrupts();
 }
 
@@ -177,9 +187,10 @@ std::vector<Runs> Session::run(const Experiment& experiment) {
     for (const Setting& setting : experiment.settings)
       tasks.push_back({problem, setting, seed, experiment.measures, experiment.observe});
   }
-  if (options_.gradient_evaluations == 0) progress_.emplace(expected_gradients(experiment)), gradients_done_ = 0;
+  if (options_.gradient_evaluations == 0 && options_.shows_progress)
+    progress_.emplace(expected_gradients(experiment)), gradients_done_ = 0;
 
-  bool at_once = !options_.resumable && num_threads() > 1;
+  bool at_once = !options_.resumable && num_threads() > 1 && tasks.size() > 1;
   for (const Task& task : tasks) at_once = at_once && task.problem.device == Device::cpu;
   std::vector<RunResult> results;
   if (at_once)
@@ -195,7 +206,8 @@ RunResult Session::run_here(const Task& task) {
   Json& earlier = state_->earlier;
   if (!earlier.is_null() && index < earlier.at("finished").size())
     if (const Json& entry = earlier.at("finished").at(index); entry.at("task") == task.identity()) {
-      const RunResult result = result_of(entry.at("result"));
+      RunResult result = result_of(entry.at("result"));
+      result.hyperparameters = task.setting.hyperparameters;
       write_rows(task, result);
       finish(task, result);
       return result;
@@ -208,8 +220,25 @@ RunResult Session::run_here(const Task& task) {
   const RunResult result = train_to_end(run, watched(observer_of(task.observe, run), task), task.measures);
   tell(task, result);
   finish(task, result);
-  if (options_.resumable) write_text(state_path(options_.directory), state_->now.dump() + "\n");
+  if (save_due()) save();
   return result;
+}
+
+bool Session::save_due() const {
+  const double least = options_.seconds_between_saves;
+  return options_.resumable && (least == 0 || seconds_since(saved_at_) >= std::max(least, 50 * save_seconds_));
+}
+
+void Session::save() {
+  const auto start = std::chrono::steady_clock::now();
+  if (options_.program) state_->now["program"] = options_.program();
+  write_text(state_path(options_.directory), state_->now.dump() + "\n");
+  saved_at_ = std::chrono::steady_clock::now();
+  save_seconds_ = seconds_since(start);
+}
+
+Notes Session::saved_by_program() const {
+  return state_->earlier.is_null() ? Notes{} : state_->earlier.value("program", Notes{});
 }
 
 /// The observer, and what the session does at the same moments.
@@ -220,13 +249,15 @@ Observer Session::watched(Observer observer, const Task& task) {
   also(observer.after_step, [&](Run& run) {
     std::string note = task.name() + "  loss " + fixed(run.last_loss(), 4);
     if (task.measures.every_epoch && !run.result().curve.empty())
-      note += "  test accuracy " + fixed(100 * run.result().last().test_accuracy, 1) + "%";
-    progress_->update(gradients_done_ + run.gradient_evaluations(), note);
+      note += "  test " + accuracy_of(task.problem) + " " + fixed(100 * run.result().last().test_accuracy, 1) + "%";
+    if (progress_) progress_->update(gradients_done_ + run.gradient_evaluations(), note);
   });
   also(observer.after_measurement, [&](Run& run) {
     const Measurement& m = run.result().last();
     if (task.measures.every_epoch) write_row(task, m);
-    progress_->plain_line(text(task.name(), "  epoch ", fixed(m.epoch, 0), "  ", measured(m, task.measures)));
+    if (progress_)
+      progress_->plain_line(
+          text(task.name(), "  epoch ", fixed(m.epoch, 0), "  ", measured(task.problem, m, task.measures)));
   });
   return observer;
 }
@@ -235,7 +266,7 @@ void Session::interrupt(Run& run, const Task& task) {
   clear_progress();
   if (options_.resumable) {
     const InterruptsWait until_saved;
-    write_text(state_path(options_.directory), state_->now.dump() + "\n");
+    save();
     Notes notes = state_->notes_of(task.identity());
     notes["result"] = json_of(run.result()).dump();
     run.save(checkpoint_path(options_.directory), notes);
@@ -281,13 +312,15 @@ void Session::finish(const Task& task, const RunResult& result) {
 }
 
 void Session::tell(const Task& task, const RunResult& result) {
+  if (!progress_) return;
   if (result.diverged()) return progress_->line(result.divergence);
   if (task.measures.every_epoch)
-    progress_->plain_line(
-        text(task.name(), "  ", measured(result.last(), task.measures), "  ", fixed(result.last().seconds, 2), " s"));
+    progress_->plain_line(text(task.name(), "  ", measured(task.problem, result.last(), task.measures), "  ",
+                               fixed(result.last().seconds, 2), " s"));
 }
 
 void Session::write_row(const Task& task, const Measurement& m) {
+  if (options_.directory.empty()) return;
   Row row = options_.columns;
   for (const auto& column : metrics_row(task.problem, task.setting, task.seed, m)) row.push_back(column);
   if (!metrics_) metrics_.emplace(options_.directory);

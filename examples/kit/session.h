@@ -4,6 +4,8 @@
 // Not here: one run (run.h), what the results say (runs.h, comparison.h).
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,12 +46,17 @@ int64_t expected_gradients(const Experiment& experiment);
 class Session {
  public:
   struct Options {
-    std::string directory;  ///< for metrics.csv, metrics.jsonl, and what resuming needs
+    std::string directory;  ///< for metrics.csv, metrics.jsonl, and what resuming needs; empty: nothing is written
     Notes configuration;    ///< what must be the same when resumed
     bool resume = false;
     bool resumable = true;  ///< false: an interrupt keeps the metrics alone, and runs may be done several at once
     int64_t gradient_evaluations = 0;  ///< of all experiments, for the time left; 0: of each experiment for itself
     Row columns{};                     ///< before the others, in each row of the metrics
+    bool shows_progress = true;        ///< false: the program does
+    /// A state is written after every run; with a number above 0 at the end of the first run after so many seconds, or
+    /// later where writing takes more than a fiftieth of the time.
+    double seconds_between_saves = 0;
+    std::function<Notes()> program{};  ///< what the program wants to find again, asked for at every save
   };
   explicit Session(const Options& options);
 
@@ -61,6 +68,10 @@ class Session {
   /// memory; seconds are those of a processor that does something else as well.
   std::vector<Runs> run(const Experiment& experiment);
 
+  /// What Options::program said when the session that is resumed was saved; else empty.
+  Notes saved_by_program() const;
+  /// Writes what resuming needs now, without the run under way.
+  void save();
   /// Forgets what resuming would need: all is done.
   void complete();
   /// Takes the progress bar off the screen, before other output.
@@ -77,12 +88,15 @@ class Session {
   void write_rows(const Task& task, const RunResult& result);
   void finish(const Task& task, const RunResult& result);
   void tell(const Task& task, const RunResult& result);
+  bool save_due() const;
 
   Options options_;
   std::shared_ptr<State> state_;  ///< what has been finished by this session, and by the one that is resumed
   std::optional<MetricsWriter> metrics_;
   std::optional<Progress> progress_;
   int64_t gradients_done_ = 0;
+  std::chrono::steady_clock::time_point saved_at_ = std::chrono::steady_clock::now();
+  double save_seconds_ = 0;  ///< of the last save
 };
 
 /// Fails unless `directory` holds the state of an interrupted session; for a check before long work.

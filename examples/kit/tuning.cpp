@@ -134,14 +134,15 @@ int64_t Tuning::trials_each() const {
 }
 
 Table trial_table(const Tuning& tuning) {
-  Table table{{"optimizer", "lr", "rho", "validation loss", "validation acc %", ""}};
+  Table table{
+      {"optimizer", "lr", "rho", "validation loss", tuning.quantities ? "validation R2 %" : "validation acc %", ""}};
   for (const Runs& trial : tuning.trials) {
     const Setting& s = trial.setting;
     std::string note;
     if (&trial == tuning.best(s.optimizer, tuning.judged_by))
       note = tuning.at_edge(trial) ? "chosen, at the edge of the grid" : "chosen";
     else if (&trial == tuning.best(s.optimizer, JudgedBy::accuracy))
-      note = "most accurate";
+      note = tuning.quantities ? "highest R2" : "most accurate";
     else if (&trial == tuning.best(s.optimizer, JudgedBy::loss))
       note = "lowest loss";
     table.push_back({s.optimizer, s.value_text("lr"), s.value_text("rho"),

@@ -42,6 +42,7 @@ struct Tuning {
   std::vector<Runs> trials{};
   JudgedBy judged_by = JudgedBy::loss;
   int64_t validation_rows = 0;  ///< 0: not known
+  bool quantities = false;      ///< what is called accuracy is R2
 
   /// The chosen trial of an optimizer; an error if all of them diverged.
   const Runs& chosen(const std::string& optimizer) const;

@@ -17,8 +17,9 @@ std::string style_of(const std::string& optimizer, size_t i) {
 
 /// Differences of one kind, a point a study, in the order of studies, with their mean and its interval at the right.
 Panel difference_panel(const Pilot& pilot, bool by_loss) {
-  Panel panel{by_loss ? "test loss: SGD minus MSAM, % of SGD's mean" : "test accuracy: MSAM minus SGD, points", "study",
-              ""};
+  Panel panel{by_loss ? "test loss: SGD minus MSAM, % of SGD's mean"
+                      : "test " + judged_name(pilot.rule.quantities) + ": MSAM minus SGD, points",
+              "study", ""};
   Pilot judged = pilot;
   judged.rule.by_loss = by_loss;
   const PilotEvidence evidence = evidence_of(judged);
@@ -41,7 +42,7 @@ Panel difference_panel(const Pilot& pilot, bool by_loss) {
 /// each momentum: at each rho the best of the learning rates.
 Panel grid_panel(const Pilot& pilot, const std::string& optimizer) {
   const bool with_rho = optimizer != "sgd";
-  const bool by_loss = pilot.rule.by_loss;
+  const bool by_loss = pilot.rule.tuned_by() == JudgedBy::loss;
   Panel panel{optimizer, with_rho ? "rho" : "lr / (1 - momentum)", by_loss ? "validation loss" : "validation acc %"};
   panel.log_x = true;
   std::map<Hyperparameters, std::vector<double>> of_setting;  // one number a study
@@ -133,7 +134,8 @@ std::vector<Figure> draw_pilot(const Pilot& pilot, const std::string& directory,
   add(figures, directory, "grid",
       line_figure("grid", data + ": tuning", grids, 3,
                   "means over the studies; at each point the best of the other settings tried"),
-      pilot.rule.by_loss ? "Validation loss over the grid." : "Validation accuracy over the grid.", problem);
+      pilot.rule.tuned_by() == JudgedBy::loss ? "Validation loss over the grid." : "Validation accuracy over the grid.",
+      problem);
   return figures;
 }
 

@@ -78,7 +78,8 @@ PilotSection money_section(const Pilot& pilot) {
   const Prices& prices = pilot.prices;
   const Money money = money_of(pilot, prices);
   const Interval gain = judge(evidence_of(pilot), pilot.rule).difference.interval;
-  const std::string unit = pilot.rule.by_loss ? "percent of SGD's loss" : "point of accuracy";
+  const std::string unit =
+      pilot.rule.by_loss ? "percent of SGD's loss" : "point of " + judged_name(pilot.rule.quantities);
   const Table table{
       {"", "amount"},
       {"a run of SGD", amount_text(money.sgd_run)},

@@ -17,12 +17,12 @@ struct Facts {
   const Pilot& pilot;
   PilotVerdict verdict;
   Interval gain;             ///< of MSAM, in the units of the rule
-  double sgd, msam;          ///< test accuracy in percent, or test loss
+  double sgd, msam;          ///< test accuracy (of quantities R2) in percent, or test loss
   int64_t rows_gained;       ///< a difference in accuracy as test rows, without its sign
   std::vector<double> time;  ///< of an MSAM run beside SGD's, in rising order
   Money money;
   int64_t failed_sgd, failed_msam, runs;  ///< diverged or collapsed, of so many
-  bool anew, by_loss;
+  bool anew, by_loss, quantities;
 
   bool busy() const { return !time.empty() && time.back() > busy_range * time.front(); }
   bool same_memory() const { return std::abs(money.memory_mib) < 0.05; }
@@ -58,7 +58,8 @@ Facts facts_of(const Pilot& pilot) {
       .failed_msam = failed(msam),
       .runs = std::ssize(sgd.results),
       .anew = c.test_per_train > 0,
-      .by_loss = by_loss};
+      .by_loss = by_loss,
+      .quantities = pilot.rule.quantities};
 }
 
 std::string signed_number(double value, const Interval& like) {
@@ -91,6 +92,10 @@ std::string gained(const Facts& f) {
   if (f.by_loss)
     return text("The test loss with MSAM is ", size, "% ", f.gain.mean >= 0 ? "lower" : "higher", " than with SGD (",
                 short_text(f.msam, 3), " and ", short_text(f.sgd, 3), "). A lower loss is better.");
+  if (f.quantities)
+    return text("SGD explains ", fixed(f.sgd, 1), "% of how the quantity varies (R2), and MSAM ", fixed(f.msam, 1),
+                "%. In the pairs that were compared MSAM explains ", size, " points ",
+                f.gain.mean >= 0 ? "more." : "less.");
   const std::string both =
       text("Of 100 test rows, SGD gets ", fixed(f.sgd, 1), " right and MSAM ", fixed(f.msam, 1), ".");
   if (f.rows_gained == 0)
@@ -116,7 +121,8 @@ std::string costs(const Facts& f) {
                amount_text(f.money.tuning), " once for tuning.");
   const Money::BreakEven even = f.money.break_even(f.gain, true);
   if (std::isfinite(even.middle))
-    said += text(" In the first month the switch pays if ", f.by_loss ? "a percent of the loss" : "a point of accuracy",
+    said += text(" In the first month the switch pays if ",
+                 f.by_loss ? "a percent of the loss" : "a point of " + judged_name(f.quantities),
                  " is worth more than ", amount_text(even.middle), " (",
                  std::isfinite(even.high)
                      ? text("between ", amount_text(even.low), " and ", amount_text(even.high))
@@ -196,6 +202,10 @@ std::string gained(const Facts& f) {
   if (f.by_loss)
     return text("MSAMのテスト損失は、SGDより", size, "%", f.gain.mean >= 0 ? "低く" : "高く", "なりました（MSAM ",
                 short_text(f.msam, 3), "、SGD ", short_text(f.sgd, 3), "）。損失は低いほどよい値です。");
+  if (f.quantities)
+    return text("予測する量のばらつき（分散）のうち、SGDは", fixed(f.sgd, 1), "%、MSAMは", fixed(f.msam, 1),
+                "%を説明しました（決定係数R2）。同じ条件どうしで比べると、MSAMはSGDより", size, "ポイント",
+                f.gain.mean >= 0 ? "高く" : "低く", "なりました。");
   const std::string both =
       text("テスト100行のうち、SGDは", fixed(f.sgd, 1), "行、MSAMは", fixed(f.msam, 1), "行で正解しました。");
   if (f.rows_gained == 0)
@@ -219,8 +229,11 @@ std::string costs(const Facts& f) {
                "、最初の一度だけかかる設定探しの費用は", amount_text(f.money.tuning), "です。");
   const Money::BreakEven even = f.money.break_even(f.gain, true);
   if (std::isfinite(even.middle))
-    said += text("最初の月に元が取れるのは、", f.by_loss ? "損失1%" : "正解率1ポイント", "の価値が",
-                 amount_text(even.middle), "を超えるときです（",
+    said += text("最初の月に元が取れるのは、",
+                 f.by_loss      ? "損失1%"
+                 : f.quantities ? "R2の1ポイント"
+                                : "正解率1ポイント",
+                 "の価値が", amount_text(even.middle), "を超えるときです（",
                  std::isfinite(even.high)
                      ? text(amount_text(even.low), "から", amount_text(even.high), "の間）。")
                      : text("少なくとも", amount_text(even.low), "。効果が0かもしれないので、上限はありません）。"));

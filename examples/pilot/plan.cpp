@@ -106,7 +106,7 @@ PilotPlan plan_pilot(const PilotCosts& costs, int64_t steps_per_epoch, double se
   std::optional<PilotPlan> best;
   for (const Extent& extent : ladder) {
     const PilotPlan plan = plan_of(extent, costs, steps_per_epoch, seconds, epochs);
-    if (needed(plan) <= available) best = plan;
+    if (needed(plan) <= available) best = plan, best->reserve = reserve;
   }
   if (best) return *best;
   const PilotPlan least = plan_of(ladder[0], costs, steps_per_epoch, seconds, epochs);

@@ -50,6 +50,7 @@ struct PilotPlan {
   int64_t studies = 0;         ///< as expected; more are made if there is time
   int64_t curvature_runs = 0;  ///< in how many seeds curvature is measured
   double study_seconds = 0;    ///< as expected
+  double reserve = 0;          ///< seconds of the budget that are kept for the report
   double seconds() const { return static_cast<double>(studies) * study_seconds; }
 };
 

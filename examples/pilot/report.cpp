@@ -68,9 +68,13 @@ std::string chosen_text(const Pilot& pilot, const std::string& optimizer, const 
   return *low == *high ? number_text(*low) : number_text(*low) + " to " + number_text(*high);
 }
 
+/// In the heads of tables.
+std::string short_name(const Pilot& pilot) { return pilot.rule.quantities ? "R2" : "acc"; }
+
 PilotSection generalisation(const Pilot& pilot) {
-  Table table{{"optimizer", "lr", "momentum", "rho", "test acc %", "median", "test loss", "train loss",
-               "minus sgd: acc, points", "better in", "minus sgd: loss", "runs"}};
+  const std::string acc = short_name(pilot);
+  Table table{{"optimizer", "lr", "momentum", "rho", "test " + acc + " %", "median", "test loss", "train loss",
+               "minus sgd: " + acc + ", points", "better in", "minus sgd: loss", "runs"}};
   const Comparison& c = pilot.comparison;
   const Runs& sgd = pilot.of("sgd");
   for (const Runs& runs : c.runs) {
@@ -103,18 +107,20 @@ PilotSection generalisation(const Pilot& pilot) {
                 "seeds, ",
                 size_text(d.replicates), unit, " to either side, and that of the ", c.test_samples, " test rows, ",
                 size_text(d.rows), unit, ".");
+  const std::string point =
+      c.quantities
+          ? std::string(" A point is a percent of the variance of the label that is explained (R2).")
+          : text(" One test row is ", short_text(100.0 / static_cast<double>(c.test_samples)), " points of accuracy.");
   return {
       "Generalisation",
       text("Means over the runs of all studies, at the end of training, on held-out test rows. Differences are "
            "paired: same split, same initial weights, same batch order. \"Better in\" is the share of the studies."),
-      table,
-      text(luck, " One test row is ", short_text(100.0 / static_cast<double>(c.test_samples)),
-           " points of accuracy. Collapsed runs ended far below the others.")};
+      table, luck + point + " Collapsed runs ended far below the others."};
 }
 
 PilotSection costs(const Pilot& pilot) {
-  Table table{{"optimizer", "gradients per step", "seconds per run", "time per epoch", "peak MiB", "time to equal acc",
-               "time to equal loss"}};
+  Table table{{"optimizer", "gradients per step", "seconds per run", "time per epoch", "peak MiB",
+               "time to equal " + short_name(pilot), "time to equal loss"}};
   const auto mebibytes = [](const RunResult& run) { return double(run.last().peak_memory_bytes) / (1 << 20); };
   bool busy = false;
   for (const Runs& runs : pilot.comparison.runs) {
@@ -133,8 +139,9 @@ PilotSection costs(const Pilot& pilot) {
                      reference ? "1" : ratio_text(to_loss)});
   }
   return {"Time and memory paid", "", table,
-          "Training alone, relative to sgd of the same seed: median (and range over seeds). Time to equal accuracy or "
-          "loss is the time until a run first reaches, on the test part, what the worse of the two ends with." +
+          "Training alone, relative to sgd of the same seed: median (and range over seeds). Time to equal " +
+              judged_name(pilot.rule.quantities) +
+              " or loss is the time until a run first reaches, on the test part, what the worse of the two ends with." +
               std::string(busy ? " The ranges are wide because the machine did other work as well." : "")};
 }
 
@@ -162,7 +169,7 @@ PilotSection sharpness(const Pilot& pilot) {
 
 PilotSection stability(const Pilot& pilot) {
   Table table{{"optimizer", "test loss: sd over the last third of epochs", "test loss: sd over seeds",
-               "test acc: sd over seeds, points"}};
+               "test " + short_name(pilot) + ": sd over seeds, points"}};
   for (const Runs& runs : pilot.comparison.runs) {
     std::vector<double> wobbles = runs.values(wobble);
     wobbles.erase(std::remove_if(wobbles.begin(), wobbles.end(), [](double w) { return !std::isfinite(w); }),
@@ -230,6 +237,7 @@ PilotSection momentum(const Pilot& pilot) {
 /// What is to be said where SGD does otherwise on the test part than on the validation split by more than luck (three
 /// standard deviations of the difference between two samples of these sizes).
 std::string difference_of_parts(const Pilot& pilot) {
+  if (pilot.rule.quantities) return "";  // R2 is no share of rows
   const double test = pilot.of("sgd").mean(test_accuracy).mean;
   std::vector<double> validations;
   for (const Study& study : pilot.studies) validations.push_back(validation_accuracy(study.tuning.chosen("sgd")).mean);
@@ -257,9 +265,9 @@ PilotSection warnings(const Pilot& pilot) {
 }
 
 PilotSection tuning(const Pilot& pilot) {
-  Table chosen{
-      {"study", "chosen", "lr", "momentum", "rho", "validation acc %", "validation loss", "trials", "runs", ""}};
-  Table all{{"study", "optimizer", "lr", "momentum", "rho", "seeds", "validation acc %", "validation loss", ""}};
+  const std::string acc = "validation " + short_name(pilot) + " %";
+  Table chosen{{"study", "chosen", "lr", "momentum", "rho", acc, "validation loss", "trials", "runs", ""}};
+  Table all{{"study", "optimizer", "lr", "momentum", "rho", "seeds", acc, "validation loss", ""}};
   int64_t number = 0, edges = 0;
   for (const Study& study : pilot.studies) {
     ++number;
@@ -291,7 +299,7 @@ PilotSection tuning(const Pilot& pilot) {
            "which "
            "the best lay. Each seed trains on 80% of the training part, drawn anew, and is judged on the rest, by the "
            "mean ",
-           pilot.rule.by_loss
+           pilot.rule.tuned_by() == JudgedBy::loss
                ? "loss."
                : "accuracy; of trials that the accuracy does not tell apart, that with the lowest loss is "
                  "chosen.",
@@ -401,39 +409,38 @@ std::string pilot_json(const Pilot& pilot) {
   const PilotVerdict v = judge(evidence_of(pilot), pilot.rule);
   const Interval cosine = momentum_of(pilot, "sgd").cosine, slope = momentum_of(pilot, "sgd").slope;
   const Money::BreakEven even = money.break_even(v.difference.interval, /*with_tuning=*/true);
-  return json_text(json_of(
-             {{"schema", schema_version},
-              {"advice", advice_text(v.advice)},
-              {"measure", std::string(pilot.rule.by_loss ? "percent of SGD's test loss" : "points of accuracy")},
-              {"margin", pilot.rule.margin},
-              {"msam_advantage", v.difference.interval.mean},
-              {"low", v.difference.interval.low()},
-              {"high", v.difference.interval.high()},
-              {"p", v.difference.p},
-              {"better_in", v.difference.improved},
-              {"studies", static_cast<int64_t>(v.difference.interval.count)},
-              {"studies_half_width", v.difference.replicates},
-              {"test_rows_half_width", v.difference.rows},
-              {"more_studies", static_cast<int64_t>(v.more_studies)},
-              {"test_rows_needed", v.rows_needed},
-              {"hourly_cost", pilot.prices.per_hour},
-              {"runs_per_month", pilot.prices.per_month},
-              {"msam_costs_more_a_month", money.more_a_month.mean},
-              {"msam_costs_more_a_month_half_width", money.more_a_month.half_width},
-              {"tuning_cost", money.tuning},
-              {"break_even_per_unit", even.middle},
-              {"break_even_low", even.low},
-              {"break_even_high", even.high},
-              {"cosine_v_g", cosine.mean},
-              {"cosine_v_g_half_width", cosine.half_width},
-              {"slope_along_v", slope.mean},
-              {"slope_along_v_half_width", slope.half_width},
-              {"trials_per_optimizer", static_cast<int64_t>(pilot.plan.grid.trials())},
-              {"seeds_per_study", pilot.plan.seeds},
-              {"epochs", pilot.plan.epochs},
-              {"budget_seconds", pilot.budget},
-              {"seconds", pilot.seconds},
-              {"reason", v.reason}})) +
+  return json_text(json_of({{"schema", schema_version},
+                            {"advice", advice_text(v.advice)},
+                            {"measure", pilot.rule.unit()},
+                            {"margin", pilot.rule.margin},
+                            {"msam_advantage", v.difference.interval.mean},
+                            {"low", v.difference.interval.low()},
+                            {"high", v.difference.interval.high()},
+                            {"p", v.difference.p},
+                            {"better_in", v.difference.improved},
+                            {"studies", static_cast<int64_t>(v.difference.interval.count)},
+                            {"studies_half_width", v.difference.replicates},
+                            {"test_rows_half_width", v.difference.rows},
+                            {"more_studies", static_cast<int64_t>(v.more_studies)},
+                            {"test_rows_needed", v.rows_needed},
+                            {"hourly_cost", pilot.prices.per_hour},
+                            {"runs_per_month", pilot.prices.per_month},
+                            {"msam_costs_more_a_month", money.more_a_month.mean},
+                            {"msam_costs_more_a_month_half_width", money.more_a_month.half_width},
+                            {"tuning_cost", money.tuning},
+                            {"break_even_per_unit", even.middle},
+                            {"break_even_low", even.low},
+                            {"break_even_high", even.high},
+                            {"cosine_v_g", cosine.mean},
+                            {"cosine_v_g_half_width", cosine.half_width},
+                            {"slope_along_v", slope.mean},
+                            {"slope_along_v_half_width", slope.half_width},
+                            {"trials_per_optimizer", static_cast<int64_t>(pilot.plan.grid.trials())},
+                            {"seeds_per_study", pilot.plan.seeds},
+                            {"epochs", pilot.plan.epochs},
+                            {"budget_seconds", pilot.budget},
+                            {"seconds", pilot.seconds},
+                            {"reason", v.reason}})) +
          "\n";
 }
 

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 
+#include "examples/kit/data_report.h"
 #include "examples/kit/program.h"
 #include "examples/kit/table.h"
 #include "examples/pilot/verdict.h"
@@ -15,13 +17,14 @@ namespace {
 
 constexpr double too_late = 1.1;  // of the budget: no run goes on beyond
 constexpr int64_t probes_per_run = 120;
-constexpr int most_extensions = 2;                    // of a grid, beyond the edge at which the best trial lies
-constexpr double usual_lr = 0.1, smallest_lr = 1e-9;  // at which costs are measured
+constexpr int most_extensions = 2;                     // of a grid, beyond the edge at which the best trial lies
+constexpr double save_seconds = 5, save_share = 0.01;  // between saves: seconds, or a share of the budget if less
+constexpr double usual_lr = 0.1, smallest_lr = 1e-9;   // at which costs are measured
 
 int64_t milliseconds(double seconds) { return static_cast<int64_t>(1000 * seconds); }
 
-/// What a final run notes.
-Observer final_observer(int64_t steps) {
+/// What a final run notes; of each row where all studies share the test part.
+Observer final_observer(int64_t steps, bool rows) {
   const int64_t every = std::max<int64_t>(1, steps / probes_per_run);
   const auto probed = [every](int64_t step) { return step % every == 0; };  // counted from 1
   Observer observer;
@@ -34,7 +37,10 @@ Observer final_observer(int64_t steps) {
     run.note("epoch", static_cast<double>(run.steps_done()) / static_cast<double>(run.problem().steps_per_epoch()));
     run.note("cosine", step.cosine), run.note("slope", step.cosine * step.gradient_norm);
   };
-  observer.at_end = note_rows;
+  observer.at_end = [rows](Run& run) {
+    note_quality(run);
+    if (rows) note_rows(run);
+  };
   return observer;
 }
 
@@ -53,19 +59,59 @@ Row trial_row(const Problem& problem, const Setting& setting, const RunResult& r
 
 }  // namespace
 
-PilotSession::PilotSession(const PilotClock& clock, const std::string& directory) : clock_(clock) {
-  catch_interrupts();
-  if (directory.empty()) return;
-  trials_.emplace(directory, "trials"), metrics_.emplace(directory);
-  progress_.emplace(milliseconds(clock.budget()));
+PilotSession::PilotSession(PilotClock& clock, const Options& options)
+    : clock_(clock),
+      session_({.directory = options.directory,
+                .configuration = options.configuration,
+                .resume = options.resume,
+                .resumable = !options.directory.empty(),
+                .shows_progress = false,
+                .seconds_between_saves = std::min(save_seconds, save_share * clock.budget()),
+                .program = [this] { return program_notes(); }}) {
+  if (options.directory.empty()) return;
+  if (options.resume) restore(session_.saved_by_program());
+  trials_.emplace(options.directory, "trials");
+  progress_.emplace(milliseconds(clock.budget()), milliseconds(clock.elapsed()));
+}
+
+Notes PilotSession::program_notes() const {
+  const PilotPlan& p = under_way_.plan;
+  const nlohmann::json plan{p.grid.momenta, p.grid.lrs,       p.grid.rhos,     p.epochs, p.seeds,
+                            p.studies,      p.curvature_runs, p.study_seconds, p.reserve};
+  return {{"plan", plan.dump()},
+          {"plan in words", under_way_.words},
+          {"marks", nlohmann::json(marks_).dump()},
+          {"seconds", number_text(clock_.elapsed())}};
+}
+
+void PilotSession::restore(const Notes& notes) {
+  try {
+    const auto plan = nlohmann::json::parse(notes.at("plan")).get<std::vector<double>>();
+    const double seconds = std::stod(notes.at("seconds"));
+    const auto count = [&](size_t i, int least = 1) {
+      if (!(plan.at(i) >= least && plan.at(i) < 1e9)) throw std::out_of_range(text(plan.at(i)));
+      return static_cast<int64_t>(plan.at(i));
+    };
+    const auto few = [&](size_t i) { return static_cast<int>(count(i)); };
+    if (!(seconds >= 0)) throw std::out_of_range(text(seconds, " seconds"));
+    resumed_ = {{.grid = {few(0), few(1), few(2)},
+                 .epochs = count(3),
+                 .seeds = count(4),
+                 .studies = count(5),
+                 .curvature_runs = count(6, 0),
+                 .study_seconds = plan.at(7),
+                 .reserve = plan.at(8)},
+                notes.at("plan in words")};
+    marks_ = nlohmann::json::parse(notes.at("marks")).get<std::vector<double>>();
+    clock_.count_earlier(seconds);
+  } catch (const std::exception& error) {
+    fail("--resume", text("a state without a plan (", error.what(), ")"), "the state of an interrupted pilot",
+         "Run without --resume to start anew.");
+  }
 }
 
 void PilotSession::tell(const std::string& note) {
   if (progress_) progress_->update(milliseconds(clock_.elapsed()), note);
-}
-
-void PilotSession::check_time() const {
-  if (interrupted() || clock_.elapsed() > too_late * clock_.budget()) throw Out{};
 }
 
 PilotCosts PilotSession::measure_costs(const Problem& problem, int64_t curvature_samples) {
@@ -111,17 +157,16 @@ PilotCosts PilotSession::measure_costs(const Problem& problem, int64_t curvature
 
 RunResult PilotSession::run(const Problem& problem, const Setting& setting, uint64_t seed, Observer observer,
                             const Measures& measures, const std::string& note) {
-  Run run(problem, setting, seed);
   observer.after_step = [&, look = observer.after_step](Run& run) {
     if (look) look(run);
-    check_time();
+    if (clock_.elapsed() > too_late * clock_.budget()) throw Late{};
     tell(note);
   };
-  if (measures.every_epoch && metrics_)
-    observer.after_measurement = [&](Run& run) {
-      metrics_->write(metrics_row(problem, setting, seed, run.result().last()));
-    };
-  return train_to_end(run, observer, measures);
+  const Experiment one{
+      .problems = problem, .settings = {setting}, .seeds = {seed}, .measures = measures, .observe = [&](Run&) {
+        return observer;
+      }};
+  return session_.run(one).front().results.front();
 }
 
 uint64_t study_seed(int64_t study, int64_t run) { return static_cast<uint64_t>(1000 * study + run); }
@@ -169,6 +214,7 @@ void PilotSession::tune(Tuning& tuning, const std::string& optimizer, const Prob
 
 Study PilotSession::study(const Problem& problem, const PilotPlan& plan, JudgedBy judged_by, int64_t curvature_samples,
                           int64_t number, const std::vector<std::string>& optimizers) {
+  const bool splits_shared = !problem.loaded || problem.loaded->own_test_part;
   Study study;
   study.tuning.judged_by = judged_by;
   study.tuning.validation_rows = validation_problem(problem).test.size();
@@ -181,7 +227,8 @@ Study PilotSession::study(const Problem& problem, const PilotPlan& plan, JudgedB
   for (int64_t i = 1; i <= plan.seeds; ++i)  // seeds outermost: what else the machine does meets all alike
     for (Runs& runs : study.runs) {
       const bool curvature = (number - 1) * plan.seeds + i <= plan.curvature_runs;
-      runs.results.push_back(run(problem, runs.setting, study_seed(number, i), final_observer(runs.setting.steps),
+      runs.results.push_back(run(problem, runs.setting, study_seed(number, i),
+                                 final_observer(runs.setting.steps, splits_shared),
                                  {.curvature_samples = curvature ? curvature_samples : 0},
                                  text("study ", number, ", ", runs.name(), ", seed ", i)));
       if (runs.results.back().diverged() && progress_) progress_->line(runs.results.back().divergence);
@@ -189,20 +236,25 @@ Study PilotSession::study(const Problem& problem, const PilotPlan& plan, JudgedB
   return study;
 }
 
-std::vector<Study> PilotSession::studies(const Problems& problems, const PilotPlan& plan, JudgedBy judged_by,
-                                         int64_t curvature_samples, double until) {
+std::vector<Study> PilotSession::studies(const Problems& problems, const Planned& planned, JudgedBy judged_by,
+                                         int64_t curvature_samples) {
+  under_way_ = planned;
+  const double until = clock_.budget() - planned.plan.reserve;
+  if (marks_.empty()) marks_.push_back(clock_.elapsed());
   std::vector<Study> all;
-  double last = 0;
-  for (int64_t number = 1; number <= most_pilot_studies && !interrupted(); ++number) {
-    const double start = clock_.elapsed();
-    if (number > fewest_replicates && start + last > until) break;
-    try {
-      all.push_back(study(problems.of_seed(static_cast<uint64_t>(number)), plan, judged_by, curvature_samples, number));
-    } catch (const Out&) { break; }
-    last = clock_.elapsed() - start;
-    progress_->plain_line(text("study ", number, " done"));
-  }
-  stopped_ = interrupted();
+  try {
+    if (!resumed_) session_.save();  // the plan: from now on it can be resumed
+    for (int64_t number = 1; number <= most_pilot_studies; ++number) {
+      const auto n = static_cast<size_t>(number);
+      const double start = marks_[n - 1], last = n > 1 ? start - marks_[n - 2] : 0;
+      const bool was_finished = marks_.size() > n;
+      if (number > fewest_replicates && !was_finished && start + last > until) break;
+      all.push_back(study(problems.of_seed(n), planned.plan, judged_by, curvature_samples, number));
+      if (!was_finished) marks_.push_back(clock_.elapsed());
+      progress_->plain_line(text("study ", number, " done"));
+    }
+  } catch (const Late&) {
+  } catch (const Interrupted&) { stopped_ = true; }
   return all;
 }
 

@@ -1,5 +1,6 @@
 // The runs of a pilot, kept to a time budget: what a step costs here, then study after study while there is time. A
-// machine that slows down makes fewer studies. Ctrl-C ends it early, with the studies that are finished.
+// machine that slows down makes fewer studies. Ctrl-C ends it early, with the studies that are finished; a resumed
+// pilot goes on with the same plan, from the runs that are finished and the time that they took.
 // Not here: what is planned (plan.h), what the results mean (verdict.h, report.h).
 #pragma once
 
@@ -20,7 +21,8 @@ namespace minima::examples {
 //   epoch
 //   cosine       cos(v, g)
 //   slope        <v, g> / |v|: what the loss of that batch falls by along the coming update, per length
-// and at the end what note_rows notes of each row of the test part (difference.h).
+// and at the end what note_quality (data_report.h) notes and, where all studies share the test part, what note_rows
+// notes of each row of it (difference.h).
 
 /// One study: the settings that tuning chose, on a split of its own, and their runs with new seeds.
 struct Study {
@@ -32,38 +34,58 @@ struct Study {
 uint64_t study_seed(int64_t study, int64_t run);
 inline uint64_t study_of(uint64_t seed) { return seed / 1000; }
 
-/// Wall time since the program began, against its budget.
+/// Wall time since the program began, and before that until it was interrupted, against its budget.
 class PilotClock {
  public:
   explicit PilotClock(double budget_seconds) : budget_(budget_seconds) {}
-  double elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  double elapsed() const {
+    return earlier_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
   double budget() const { return budget_; }
+  void count_earlier(double seconds) { earlier_ += seconds; }
 
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  double budget_;
+  double budget_, earlier_ = 0;
 };
 
 class PilotSession {
  public:
-  /// Writes trials.csv and metrics.csv (and .jsonl) in `directory`, and shows progress; with an empty one does neither.
-  PilotSession(const PilotClock& clock, const std::string& directory);
+  struct Options {
+    std::string directory{};  ///< for trials.csv, metrics.csv (and .jsonl), and what resuming needs; empty: nothing is
+                              ///< written and no progress shown
+    Notes configuration{};    ///< what must be the same when resumed
+    bool resume = false;
+  };
+  PilotSession(PilotClock& clock, const Options& options);
+  PilotSession(const PilotSession&) = delete;  // the session that it holds asks it what to save
+  PilotSession& operator=(const PilotSession&) = delete;
+
+  /// A plan, and the words that it was told with.
+  struct Planned {
+    PilotPlan plan;
+    std::string words;
+  };
+  /// That of the pilot that is resumed.
+  std::optional<Planned> resumed() const { return resumed_; }
 
   /// Times some steps of each optimizer in turn, a measurement and the curvature: medians, so that a moment in which
   /// the machine does something else does not count. Where the usual lr diverges, a tenth of it is taken, and so on.
   PilotCosts measure_costs(const Problem& problem, int64_t curvature_samples);
 
-  /// Studies 1, 2, ... as long as another one is expected to end before `until`, at most most_pilot_studies. The fewest
-  /// studies that a verdict needs are tried for a tenth of the budget longer. Each study has the problem of its number:
-  /// another split of the data, where they are split here.
-  std::vector<Study> studies(const Problems& problems, const PilotPlan& plan, JudgedBy judged_by,
-                             int64_t curvature_samples, double until);
+  /// Studies 1, 2, ... as long as another one is expected to end before the plan's reserve begins, at most
+  /// most_pilot_studies. The fewest studies that a verdict needs are tried for a tenth of the budget longer. Each study
+  /// has the problem of its number: another split of the data, where they are split here.
+  std::vector<Study> studies(const Problems& problems, const Planned& planned, JudgedBy judged_by,
+                             int64_t curvature_samples);
 
   /// One of them: tunes the optimizers, and runs what was chosen.
   Study study(const Problem& problem, const PilotPlan& plan, JudgedBy judged_by, int64_t curvature_samples,
               int64_t number, const std::vector<std::string>& optimizers = pilot_optimizers());
 
-  bool stopped_early() const { return stopped_; }  ///< by Ctrl-C
+  bool stopped_early() const { return stopped_; }  ///< by Ctrl-C, with the state saved
+  /// Forgets what resuming would need: all is done.
+  void complete() { session_.complete(); }
   void clear_progress() {
     if (progress_) progress_->clear();
   }
@@ -75,16 +97,21 @@ class PilotSession {
   void tune(Tuning& tuning, const std::string& optimizer, const Problem& problem, const PilotPlan& plan, int64_t study);
   /// Adds the result of one more seed to the trial.
   void try_once(Runs& trial, const Problem& problem, int64_t study, const std::string& note);
-  struct Out {};  ///< thrown where a run is given up: Ctrl-C, or far past the budget
+  struct Late {};  ///< thrown where a run is given up, far past the budget
   PilotCosts measure_costs(const Problem& problem, int64_t curvature_samples, double lr);
   void tell(const std::string& note);
-  void check_time() const;
-  /// One run, given up where the time is up.
+  Notes program_notes() const;
+  void restore(const Notes& notes);
+  /// One run, or its result from the pilot that is resumed; given up where the time is up.
   RunResult run(const Problem& problem, const Setting& setting, uint64_t seed, Observer observer,
                 const Measures& measures, const std::string& note);
 
-  const PilotClock& clock_;
-  std::optional<MetricsWriter> trials_, metrics_;
+  PilotClock& clock_;
+  Planned under_way_;            ///< the plan that is carried out
+  std::vector<double> marks_{};  ///< on the clock: the beginning of the first study, and the end of each
+  std::optional<Planned> resumed_;
+  Session session_;
+  std::optional<MetricsWriter> trials_;
   std::optional<Progress> progress_;
   bool stopped_ = false;
 };

@@ -16,15 +16,17 @@ constexpr double wanted_probability = 0.8;
 
 /// "0.5 points of accuracy", "5% of SGD's test loss"
 std::string margin_text(const PilotRule& rule) {
-  return number_text(rule.margin) + (rule.by_loss ? "% of SGD's test loss" : " points of accuracy");
+  return number_text(rule.margin) + (rule.by_loss ? "% of SGD's test loss" : " " + rule.unit());
 }
 
 /// The difference, as test rows too, and what its interval holds.
 std::string measured(const PilotVerdict& v, const PilotEvidence& e, const PilotRule& rule) {
   const double rows = std::abs(v.difference.interval.mean) / 100 * static_cast<double>(e.test_rows);
   return text("Over ", v.difference.interval.count, " studies MSAM's advantage over SGD in test ",
-              rule.by_loss ? "loss" : "accuracy", " is ", difference_text(v.difference.interval),
-              rule.by_loss ? " percent" : text(" points (", fixed(rows, 1), " of ", e.test_rows, " test rows)"),
+              rule.by_loss ? "loss" : judged_name(rule.quantities), " is ", difference_text(v.difference.interval),
+              rule.by_loss      ? " percent"
+              : rule.quantities ? " points (percent of the variance)"
+                                : text(" points (", fixed(rows, 1), " of ", e.test_rows, " test rows)"),
               ", an interval that holds the luck of tuning, seeds and ",
               e.replicates.test_per_train > 0 ? "splits" : "test rows");
 }
@@ -121,6 +123,10 @@ std::string collapse_text(const PilotEvidence& e) {
 
 }  // namespace
 
+std::string PilotRule::unit() const {
+  return by_loss ? "percent of SGD's test loss" : "points of " + judged_name(quantities);
+}
+
 std::string advice_text(Advice advice) {
   return advice == Advice::adopt ? "adopt MSAM" : advice == Advice::undecided ? "undecided" : "do not adopt MSAM";
 }
@@ -166,7 +172,7 @@ std::string rule_text(const PilotRule& rule) {
       "training "
       "part, and tests what was chosen with new seeds, the same initial weights and batch order for both. Studies are "
       "repeated; data without a test part of their own are split anew in each. The difference in test ",
-      rule.by_loss ? "loss" : "accuracy",
+      rule.by_loss ? "loss" : judged_name(rule.quantities),
       " at the end of training, MSAM against SGD, has a 95% interval that holds the luck of tuning, seeds, splits and "
       "test rows. If it lies within ",
       margin_text(rule),

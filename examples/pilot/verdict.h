@@ -13,11 +13,14 @@ namespace minima::examples {
 
 /// What counts as better, and how much of it matters.
 struct PilotRule {
-  bool by_loss = false;  ///< judged by test loss instead of test accuracy
-  double margin = 0.5;   ///< the smallest gain that matters: points of accuracy, or percent of SGD's test loss
+  bool by_loss = false;     ///< judged by test loss instead of test accuracy
+  double margin = 0.5;      ///< the smallest gain that matters: points of accuracy, or percent of SGD's test loss
+  bool quantities = false;  ///< of a regression: what is called accuracy is R2
 
-  /// What chooses among trials: the same measure, on the validation split.
-  JudgedBy tuned_by() const { return by_loss ? JudgedBy::loss : JudgedBy::accuracy; }
+  /// What chooses among trials: the same measure, on the validation split. R2 and loss say the same of quantities.
+  JudgedBy tuned_by() const { return by_loss || quantities ? JudgedBy::loss : JudgedBy::accuracy; }
+  /// "points of accuracy", "points of R2", "percent of SGD's test loss"
+  std::string unit() const;
 };
 
 /// What the rule is applied to. A difference is MSAM's advantage over SGD: positive means that MSAM is better; in

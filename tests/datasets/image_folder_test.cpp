@@ -323,9 +323,29 @@ TEST_CASE("one image can be read as the model that was trained on a folder takes
   CHECK(found == 1);
 }
 
+TEST_CASE("an image of another format is refused with its format and how to convert it, by its ending or its bytes") {
+  for (const auto& [ending, format] : std::map<std::string, std::string>{
+           {"gif", "GIF"}, {"webp", "WebP"}, {"BMP", "BMP"}, {"tif", "TIFF"}, {"heic", "HEIC"}, {"avif", "AVIF"}})
+    check_refused([&](const Folder& f) { f.write("data/dog/a." + ending, "x"); },
+                  {"data/dog/a." + ending + "]", "got an image in the format " + format + ", expected PNG or JPEG",
+                   "mogrify -format png FILE"});
+  using namespace std::string_literals;
+  for (const auto& [bytes, format] : std::map<std::string, std::string>{{"GIF89a..", "GIF"},
+                                                                        {"RIFF\x10\0\0\0WEBPVP8 "s, "WebP"},
+                                                                        {"BM\x46\0"s, "BMP"},
+                                                                        {"II*\0\x08"s, "TIFF"},
+                                                                        {"MM\0*\0"s, "TIFF"},
+                                                                        {"\0\0\0\x18"
+                                                                         "ftypheic"s,
+                                                                         "HEIC or AVIF"}})
+    check_refused([&](const Folder& f) { f.write("data/dog/a.jpg", bytes); },  // as they come from the web
+                  {"data/dog/a.jpg]", "got an image in the format " + format + ",", "mogrify -format png FILE"});
+  check_refused([](const Folder& f) { f.write("data/dog/a.png", "RIFF"); }, {"of neither kind"});
+}
+
 TEST_CASE("files that are no image are refused by name, by their ending or by their bytes") {
   check_refused([](const Folder& f) { f.write("data/dog/notes.txt", "x"); },
-                {"data/dog/notes.txt]", "no image by its name", "move it elsewhere"});
+                {"data/dog/notes.txt]", "no image by its name", "Move it elsewhere"});
   check_refused([](const Folder& f) { f.write("data/dog/a.png", "not a picture"); },
                 {"data/dog/a.png]", "cannot be read as an image", "of neither kind"});
   check_refused([](const Folder& f) { f.write("data/dog/empty.png", ""); },

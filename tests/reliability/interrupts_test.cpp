@@ -155,6 +155,40 @@ TEST_CASE("a checkpoint of other runs than those in state.json is not taken for 
   CHECK(findings(folder.file("a")) == findings(folder.file("whole")));
 }
 
+TEST_CASE("a training that is killed by SIGKILL goes on from its last periodic checkpoint, to the same bytes") {
+  const TemporaryFolder folder;
+  REQUIRE(run(folder, training(folder.file("whole"), {"--epochs", "400"})).status == 0);
+  const std::string model = folder.file("parts"), checkpoint = model + ".checkpoint";
+  const Words often = training(model, {"--epochs", "400", "--save-every", "0.001"});  // minutes: 60 ms
+  Words rest = often;
+  rest.push_back("--resume");
+  for (const bool resumed : {false, true}) {
+    const auto before = resumed ? fs::last_write_time(checkpoint) : fs::file_time_type();
+    Process process(folder, resumed ? rest : often);
+    for (int i = 0; i < 12000 && (!fs::exists(checkpoint) || fs::last_write_time(checkpoint) == before); ++i)
+      sleep_ms(5);
+    process.send(SIGKILL);
+    REQUIRE(process.wait() == 128 + SIGKILL);
+    REQUIRE(fs::exists(checkpoint));
+  }
+  const Outcome last = run(folder, rest);
+  REQUIRE_MESSAGE(last.status == 0, last.output);
+  CHECK_FALSE(contains(last.output, "epoch   1 "));  // it did not begin anew
+  CHECK(read_bytes(model) == read_bytes(folder.file("whole")));
+  CHECK_FALSE(fs::exists(checkpoint));
+}
+
+TEST_CASE("a training goes on where a periodic checkpoint cannot be written, and says so") {
+  const TemporaryFolder folder;
+  const std::string model = folder.file("m");
+  fs::create_directory(model + ".checkpoint");
+  const Outcome outcome = run(folder, training(model, {"--epochs", "200", "--save-every", "0.0005"}));
+  CHECK_MESSAGE(outcome.status == 0, outcome.output);
+  CHECK(contains(outcome.output, "note: no checkpoint at step "));
+  CHECK(fs::exists(model));
+  CHECK(fs::is_directory(model + ".checkpoint"));
+}
+
 TEST_CASE("a finished training leaves the checkpoint of an earlier, interrupted one where it is") {
   const TemporaryFolder folder;
   const std::string model = folder.file("m"), checkpoint = model + ".checkpoint";

@@ -272,8 +272,45 @@ TEST_CASE("a table without its label column, with one class, or with missing lab
   check_refused({"--data", folder.write("one.csv", "a,b\n1,x\n2,x\n3,x\n"), "--label", "b"}, "one.csv");
   check_refused({"--data", folder.write("none.csv", "a,b\n1,x\n5,\n3,x\n4,y\n"), "--label", "b"}, "none in line 3");
   check_refused({"--data", good, "--label", "b", "--time", "when"}, "no column \"when\" for --time");
-  check_refused({"--data", good, "--label", "a", "--task", "regression", "--train-limit", "0"}, "`train` predicts quantities");
   check_refused({"--data", good, "--label", "b", "--task", "guessing"}, "[--task] got guessing");
+}
+
+TEST_CASE("quantities are compared by R2: in points of the variance, with the error in the label's units") {
+  TemporaryFolder folder;
+  Generator random{3, 0};
+  const auto noise = random.normal({240}).to_vector<double>();
+  std::string rows = "a,b,price\n";
+  for (int i = 0; i < 120; ++i)
+    rows += text(noise[2 * i], ",", noise[2 * i + 1], ",", 1000 + 100 * noise[2 * i] * noise[2 * i + 1], "\n");
+  const std::string data = folder.write("t.csv", rows), out = folder.file("out");
+  const Words words{MINIMA_COMPARE, "--data",      data,           "--label",  "price",   "--task", "regression",
+                    "--model",      "mlp:16",      "--optimizers", "sgd,msam", "--seeds", "3",      "--epochs",
+                    "30",           "--curvature", "20",           "--out",    out};
+  const auto with = [&](const Words& more) {
+    Words all = words;
+    all.insert(all.end(), more.begin(), more.end());
+    return run(folder, all);
+  };
+  const Outcome outcome = with({});
+  CAPTURE(outcome.output);
+  REQUIRE(outcome.status == 0);
+  for (const char* part : {"test R2 %", "test R2, points", "to sgd's R2", "Test R2 in points, paired over 3 seeds: ",
+                           "A point is a percent of the variance of the label that is explained (R2)."})
+    CHECK_MESSAGE(contains(outcome.output, part), part);
+  for (const char* part : {"test acc", "Test accuracy", "One test row is"})
+    CHECK_MESSAGE(!contains(outcome.output, part), part);
+  const std::string report = read_bytes(out + "/report.html");
+  CHECK(contains(report, "root mean squared error, in the label"));
+  CHECK(contains(report, "the test R2 is higher"));
+  for (const json& run : json::parse(read_bytes(out + "/summary.json")).at("runs")) {
+    const double r2 = run.at("test_accuracy").get<double>(), loss = run.at("test_loss").get<double>();
+    CHECK(r2 < 1);
+    CHECK(loss > 0);
+  }
+  const Outcome tuned = with({"--tune"});
+  CHECK_MESSAGE(tuned.status == 0, tuned.output);
+  CHECK(contains(tuned.output, "validation R2 %"));
+  CHECK(contains(with({"--label-noise", "0.2"}).output, "[--label-noise] got 0.2 for quantities, expected 0"));
 }
 
 TEST_CASE("an output directory that cannot be written is refused before any training") {

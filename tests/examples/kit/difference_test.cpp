@@ -112,6 +112,21 @@ TEST_CASE("each test row is noted once, right or wrong, and as its share of the 
   CHECK_CLOSE(interval_95(result.seen.at(row_loss)).mean, result.last().test_loss, {.rtol = 1e-5});
 }
 
+TEST_CASE("each test row of a quantity is noted as what it adds to R2, and as its squared error") {
+  std::vector<float> values, targets;
+  for (int i = 0; i < 60; ++i) {
+    values.push_back(static_cast<float>(i % 7) / 3 - 1);
+    targets.push_back(values.back() + static_cast<float>(i % 4) / 4);
+  }
+  const auto [train, test] = datasets::Dataset::from_targets(values, {1}, targets).split(0.25, 1);
+  const Problem problem{.data = "quantities", .model = "mlp:4", .train = train, .test = test, .batch = 9};
+  Run run(problem, {.hyperparameters = {{"lr", 0.1}}, .steps = 20}, /*seed=*/1);
+  const RunResult result = train_to_end(run, {.at_end = note_rows}, {.every_epoch = false});
+  REQUIRE(result.seen.at(row_correct).size() == 15);
+  CHECK_CLOSE(interval_95(result.seen.at(row_correct)).mean, result.last().test_accuracy, {.rtol = 1e-9});
+  CHECK_CLOSE(interval_95(result.seen.at(row_loss)).mean, result.last().test_loss, {.rtol = 1e-9});
+}
+
 TEST_CASE("guessing reaches the share of the most frequent class") {
   const auto data = datasets::Dataset::from_values({1, 2, 3, 4}, {1}, {0, 1, 1, 1}, {"a", "b"});
   CHECK(largest_share(data) == 0.75);

@@ -96,7 +96,11 @@ TEST_CASE("the half page follows the verdict: stay with SGD, or what would decid
 }
 
 TEST_CASE("in Japanese the half page has the same numbers") {
-  for (const Pilot& pilot : {better(), pilot_of({360, 362, 361, 360}, {360, 374, 360, 373})}) {
+  Pilot quantities = better();
+  quantities.rule.quantities = true;
+  CHECK(contains(answer(quantities, gained), "SGD explains 90.2% of how the quantity varies (R2), and MSAM 93.2%."));
+  CHECK(contains(answer(quantities, gained, "ja"), "決定係数R2"));
+  for (const Pilot& pilot : {better(), pilot_of({360, 362, 361, 360}, {360, 374, 360, 373}), quantities}) {
     const PlainWords words = plain_words(pilot, "ja");
     CHECK(words.language == "ja");
     CHECK(words.answers.size() == 6);

@@ -69,8 +69,8 @@ TEST_CASE("data on which the usual learning rate diverges do not end a pilot bef
   Run usual(problem, {.hyperparameters = {{"lr", 0.1}}, .steps = 1000}, /*seed=*/1);
   CHECK(train_to_end(usual).diverged());
   test::TemporaryFolder folder;
-  const PilotClock clock(20);
-  const PilotCosts costs = PilotSession(clock, folder.file("out")).measure_costs(problem, 20);
+  PilotClock clock(20);
+  const PilotCosts costs = PilotSession(clock, {.directory = folder.file("out")}).measure_costs(problem, 20);
   CHECK(costs.step.size() == 3);
   CHECK(costs.all_steps() > 0);
   CHECK(costs.curvature > 0);
@@ -105,8 +105,8 @@ TEST_CASE("a study halves its trials from seed to seed, and goes on beyond an ed
   auto [train, test] = datasets::digits();
   const Problem problem{
       .data = "digits", .model = "mlp:8", .train = train.take(150), .test = test.take(100), .batch = 32};
-  const PilotClock clock(1e6);
-  PilotSession session(clock, "");
+  PilotClock clock(1e6);
+  PilotSession session(clock, {});
   const PilotPlan plan{.grid = {2, 2, 2}, .epochs = 2, .seeds = 2, .studies = 1};
   const Study study = session.study(problem, plan, JudgedBy::accuracy, 0, 7, {"sgd", "msam"});
   REQUIRE(study.runs.size() == 2);

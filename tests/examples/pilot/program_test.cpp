@@ -29,6 +29,20 @@ std::string image(int width, int height, uint8_t level) {
   return png(width, height, PNG_FORMAT_GRAY, Pixels(static_cast<size_t>(width) * height, level));
 }
 
+/// What a pilot found, without times and prices.
+json findings(const std::string& out) {
+  json pilot = json::parse(read_bytes(out + "/pilot.json"));
+  json kept = {{"trials", repeatable_cells(out + "/trials.csv")}, {"metrics", repeatable_cells(out + "/metrics.csv")}};
+  for (const char* name : {"advice", "msam_advantage", "low", "high", "p", "better_in", "studies", "more_studies",
+                           "cosine_v_g", "slope_along_v", "reason"})
+    kept[name] = pilot.at(name);
+  return kept;
+}
+
+size_t finished_runs(const std::string& out) {
+  return json::parse(read_bytes(out + "/state.json")).at("finished").size();
+}
+
 void check_refused(const TemporaryFolder& folder, Words words, const std::vector<std::string>& parts) {
   words.insert(words.begin(), MINIMA_PILOT);
   words.insert(words.end(), {"--out", folder.file("out"), "--model", "mlp:8"});
@@ -122,6 +136,9 @@ TEST_CASE("pilot keeps its time, tries equally often, and writes metrics, verdic
   const size_t half_page = report.find("<section class=\"answers\" lang=\"ja\">");
   CHECK(half_page < report.find("class=\"statement\""));  // the report opens with it
   CHECK(pilot.at("tuning_cost").get<double>() > 0);
+  for (const char* part :
+       {"Quality on the test part", "balanced acc %", "calibration error", "label, then predicted as"})
+    CHECK_MESSAGE(contains(report, part), part);
 }
 
 TEST_CASE("Ctrl-C ends the comparison with what is finished, and a pilot still tuning without a verdict") {
@@ -135,6 +152,7 @@ TEST_CASE("Ctrl-C ends the comparison with what is finished, and a pilot still t
     process.interrupt();
     CHECK(process.wait() == 130);
     CHECK_MESSAGE(contains(process.output(), "Stopped before the first study"), process.output());
+    CHECK(contains(process.output(), "The state is saved. To go on:\n"));
     CHECK_FALSE(std::filesystem::exists(folder.file("out/pilot.json")));
   }
   Process process(folder, words);
@@ -143,6 +161,100 @@ TEST_CASE("Ctrl-C ends the comparison with what is finished, and a pilot still t
   CHECK(process.wait() == 130);
   CHECK_MESSAGE(contains(read_bytes(folder.file("out/report.html")), "The pilot was stopped early; this is what was "),
                 process.output());
+}
+
+TEST_CASE("a pilot that is interrupted, killed and resumed ends with the verdict of one that was not, bit for bit") {
+  TemporaryFolder folder;
+  const std::string csv = folder.write("t.csv", table(60)), whole = folder.file("whole"), parts = folder.file("parts");
+  const auto pilot = [&](const std::string& out, const Words& more) {
+    Words words{MINIMA_PILOT, csv,        "--label", "kind",      "--minutes", "2",     "--model",
+                "mlp:4",      "--epochs", "10",      "--threads", "1",         "--out", out};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  {
+    Process process(folder, pilot(whole, {}));
+    REQUIRE(wait_for_lines(whole + "/trials.csv", 3));
+    process.send(SIGKILL);
+    REQUIRE(process.wait() == 128 + SIGKILL);
+  }
+  // The plan depends on the speed of the machine: here it is the smallest one, and nothing is finished yet.
+  json state = json::parse(read_bytes(whole + "/state.json"));
+  state["program"]["plan"] = "[2, 2, 2, 10, 1, 5, 1, 1.0, 1.0]";
+  state["finished"] = json::array();
+  folder.write("whole/state.json", state.dump());
+  std::filesystem::copy(whole, parts);
+  const Outcome without_a_break = run(folder, pilot(whole, {"--resume"}));
+  REQUIRE_MESSAGE(without_a_break.status == 0, without_a_break.output);
+  CHECK_FALSE(std::filesystem::exists(whole + "/state.json"));
+  CHECK(findings(whole).at("studies") == examples::most_pilot_studies);  // all that it may do, so in less than its time
+
+  {
+    Process process(folder, pilot(parts, {"--resume"}));
+    REQUIRE(wait_for_lines(parts + "/metrics.csv", 100));
+    process.interrupt();
+    CHECK(process.wait() == 130);
+    CHECK_MESSAGE(contains(process.output(), "and the state is saved. To go on:\n"), process.output());
+  }
+  const size_t interrupted_at = finished_runs(parts);
+  CHECK(interrupted_at > 50);
+  {
+    Process process(folder, pilot(parts, {"--resume"}));
+    for (int i = 0; i < 12000 && finished_runs(parts) == interrupted_at; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    process.send(SIGKILL);
+    REQUIRE(process.wait() == 128 + SIGKILL);
+  }
+  CHECK(finished_runs(parts) > interrupted_at);  // it saves from time to time
+  const Outcome rest = run(folder, pilot(parts, {"--resume", "--minutes", "3", "--language", "ja"}));
+  REQUIRE_MESSAGE(rest.status == 0, rest.output);
+  CHECK(contains(rest.output, "Goes on after "));
+  CHECK(findings(parts) == findings(whole));
+  CHECK_FALSE(std::filesystem::exists(parts + "/state.json"));
+}
+
+TEST_CASE("a pilot is resumed with the same options and data alone, and the minutes that it has used count") {
+  TemporaryFolder folder;
+  const std::string csv = folder.write("t.csv", table(60)), out = folder.file("out");
+  const auto pilot = [&](const Words& more) {
+    Words words{MINIMA_PILOT, csv,     "--label",  "kind", "--minutes", "2",
+                "--model",    "mlp:4", "--epochs", "10",   "--out",     out};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  const auto refused = [&](const Words& more, const std::string& part) {
+    const Outcome outcome = run(folder, pilot(more));
+    CHECK(outcome.status == 2);
+    CHECK_MESSAGE(contains(outcome.output, part), outcome.output);
+  };
+  refused({"--resume"}, "state.json] got no such file");
+  CHECK_FALSE(std::filesystem::exists(out));
+  {
+    Process process(folder, pilot({}));
+    REQUIRE(wait_for_lines(out + "/trials.csv", 3));
+    process.interrupt();
+    REQUIRE(process.wait() == 130);
+  }
+  refused({"--resume", "--epochs", "11"}, "got --epochs 11, expected --epochs 10, as when it was interrupted");
+  refused({"--resume", "--margin", "0.1"}, "got --margin 0.1, expected --margin 0.5");
+  json state = json::parse(read_bytes(out + "/state.json"));
+  state["program"]["plan"] = "[2, 2, 2, 10, 1, 5, 1, 1.0, 1.0]";  // the smallest one
+  state["program"]["seconds"] = "119.9";
+  state["finished"] = json::array();
+  folder.write("out/state.json", state.dump());
+  const Outcome late = run(folder, pilot({"--resume"}));  // a tenth longer than its time it may work, then it ends
+  CHECK_MESSAGE(late.status == 0, late.output);
+  state["program"]["seconds"] = "133";
+  folder.write("out/state.json", state.dump());
+  const Outcome too_late = run(folder, pilot({"--resume"}));
+  CHECK(too_late.status == 1);
+  CHECK_MESSAGE(contains(too_late.output, "The state is saved. To go on with more --minutes:\n"), too_late.output);
+  CHECK(std::filesystem::exists(out + "/state.json"));
+  state["program"].erase("plan");
+  folder.write("out/state.json", state.dump());
+  refused({"--resume"}, "[--resume] got a state without a plan");
+  folder.write("t.csv", table(60, 2));
+  refused({"--resume"}, "got fingerprint of the data ");
 }
 
 TEST_CASE("pilot --help states the rule") {

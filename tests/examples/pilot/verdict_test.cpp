@@ -83,6 +83,22 @@ TEST_CASE("a difference that is small for certain is no reason to adopt MSAM, ev
   }
 }
 
+TEST_CASE("of quantities the verdict is in points of R2, and not in test rows") {
+  Pilot pilot = pilot_of({9000, 9020, 9010, 9005}, {9200, 9215, 9204, 9208});
+  pilot.rule.quantities = pilot.comparison.quantities = true;
+  CHECK(pilot.rule.tuned_by() == JudgedBy::loss);
+  CHECK(pilot.rule.unit() == "points of R2");
+  const std::string words = recommendation(pilot);
+  CHECK_MESSAGE(contains(words, "advantage over SGD in test R2 is +1.9"), words);
+  CHECK_MESSAGE(contains(words, " points (percent of the variance)"), words);
+  for (const PilotSection& section : pilot_sections(pilot)) {
+    for (const auto& row : section.table)
+      for (const std::string& cell : row) CHECK_MESSAGE(!contains(cell, "acc"), cell);
+    CHECK_MESSAGE(!contains(section.remark, "accuracy"), section.remark);
+  }
+  CHECK(contains(rule_text(pilot.rule), "0.5 points of R2"));
+}
+
 TEST_CASE("a difference lost in the spread is undecided, with the number of studies that would decide") {
   const Pilot pilot = pilot_of({9000, 9100, 9050, 8950}, {9200, 9080, 9230, 9080});
   const PilotVerdict v = verdict_of(pilot);

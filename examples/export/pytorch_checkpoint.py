@@ -1,0 +1,115 @@
+"""Goes on in PyTorch with a training that minima began, and back: weights, momentum and step counts.
+
+    import pytorch_checkpoint
+    pytorch_checkpoint.to_pytorch("digits.checkpoint", model, optimizer)
+    ...                                            # train for `steps` steps
+    pytorch_checkpoint.to_minima("digits.checkpoint", model, optimizer, steps, "digits.checkpoint")
+
+A checkpoint is what `train` leaves at Ctrl-C, or what save_training writes. `model` has the same layers under the same
+names as in minima, in the same order; `optimizer` is torch.optim.SGD (nesterov=True for Nesterov), Adam or AdamW over
+model.parameters(), made with the same hyperparameters. docs/from-pytorch.md says more. Needs PyTorch and NumPy.
+"""
+import json
+import struct
+
+import torch
+
+TYPES = {"F32": torch.float32, "F64": torch.float64, "I32": torch.int32, "I64": torch.int64, "U8": torch.uint8}
+# What minima calls the buffers of a rule, and what PyTorch does.
+BUFFERS = {"sgd": {"velocity": "momentum_buffer"}, "nesterov": {"velocity": "momentum_buffer"},
+           "adam": {"m": "exp_avg", "s": "exp_avg_sq"}, "adamw": {"m": "exp_avg", "s": "exp_avg_sq"}}
+
+
+def load(path):
+    """The tensors and the metadata of a safetensors file."""
+    with open(path, "rb") as file:
+        size, = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(size))
+        body = bytearray(file.read())
+    metadata = header.pop("__metadata__", {})
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        dtype, data = TYPES[entry["dtype"]], body[begin:end]
+        flat = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
+        tensors[name] = flat.reshape(entry["shape"])
+    return tensors, metadata
+
+
+def save(path, tensors, metadata):
+    """Writes a safetensors file."""
+    names = {dtype: name for name, dtype in TYPES.items()}
+    header, body = {"__metadata__": metadata}, b""
+    for name, tensor in tensors.items():
+        data = tensor.detach().cpu().contiguous().numpy().tobytes()
+        header[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape),
+                        "data_offsets": [len(body), len(body) + len(data)]}
+        body += data
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + body)
+
+
+def parameters_of(optimizer):
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def from_flat(flat, optimizer):
+    """One flat vector of minima as a tensor for each parameter. A convolution's weight is [out, height, width, in] in
+    minima's memory."""
+    sizes = [parameter.numel() for parameter in parameters_of(optimizer)]
+    for part, parameter in zip(torch.split(flat, sizes), parameters_of(optimizer)):
+        if parameter.dim() == 4:
+            out, inputs, height, width = parameter.shape
+            yield part.reshape(out, height, width, inputs).permute(0, 3, 1, 2).contiguous()
+        else:
+            yield part.reshape(parameter.shape).clone()
+
+
+def to_flat(tensors):
+    return torch.cat([(t.permute(0, 2, 3, 1) if t.dim() == 4 else t).reshape(-1) for t in tensors])
+
+
+def check_sizes(path, tensors, optimizer):
+    there, here = tensors["optimizer.parameter_sizes"].tolist(), [p.numel() for p in parameters_of(optimizer)]
+    if there != here:
+        raise ValueError(f"[{path}] got parameters of {there} elements, expected {here}, those of the optimizer. "
+                         "Make the model of the same layers in the same order.")
+
+
+def to_pytorch(path, model, optimizer):
+    """Puts weights, buffers and the optimizer's state from a checkpoint of minima into a model and its optimizer.
+    Hyperparameters stay those of the optimizer. Returns how many steps were done."""
+    tensors, metadata = load(path)
+    check_sizes(path, tensors, optimizer)
+    model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in tensors.items()
+                           if name.startswith("model.")})
+    steps = tensors["optimizer.parameter_steps"].tolist()
+    base = metadata["optimizer.base"]
+    state = [{"step": torch.tensor(float(n))} if base.startswith("adam") else {} for n in steps]
+    for ours, theirs in BUFFERS[base].items():
+        if f"optimizer.{ours}" in tensors:  # without momentum SGD has none
+            for of_parameter, part in zip(state, from_flat(tensors[f"optimizer.{ours}"], optimizer)):
+                of_parameter[theirs] = part
+    for parameter, of_parameter, n in zip(parameters_of(optimizer), state, steps):
+        if n > 0:
+            optimizer.state[parameter] = {name: value if name == "step" else value.to(parameter.device)
+                                          for name, value in of_parameter.items()}
+    return int(metadata["step"])
+
+
+def to_minima(path, model, optimizer, steps, template):
+    """Writes a checkpoint for minima. `template` is the one that the training in PyTorch began with, and `steps` is how
+    many steps were done since: what PyTorch does not know (options, random numbers) is taken from there."""
+    tensors, metadata = load(template)
+    check_sizes(template, tensors, optimizer)
+    for name, tensor in model.state_dict().items():
+        tensors[f"model.{name}"] = tensor
+    for ours, theirs in BUFFERS[metadata["optimizer.base"]].items():
+        if f"optimizer.{ours}" in tensors:
+            tensors[f"optimizer.{ours}"] = to_flat([optimizer.state[p][theirs] for p in parameters_of(optimizer)])
+    for name in ("steps", "gradient_evaluations", "parameter_steps"):
+        tensors[f"optimizer.{name}"] = tensors[f"optimizer.{name}"] + steps
+    metadata["step"] = str(int(metadata["step"]) + steps)
+    save(path, tensors, metadata)
