@@ -21,9 +21,11 @@ std::string other_format(const std::vector<uint8_t>& bytes) {
   const std::string start(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(std::min<size_t>(bytes.size(), 12)));
   if (start.starts_with("GIF8")) return "GIF";
   if (start.starts_with("RIFF") && start.substr(std::min<size_t>(start.size(), 8)) == "WEBP") return "WebP";
-  if (start.starts_with("BM")) return "BMP";
+  if (start.starts_with("BM") && start.size() == 12 && start.substr(6, 4) == std::string(4, '\0')) return "BMP";
   if (start.starts_with(std::string("II*\0", 4)) || start.starts_with(std::string("MM\0*", 4))) return "TIFF";
-  if (start.size() == 12 && start.substr(4, 4) == "ftyp") return "HEIC or AVIF";
+  if (start.size() == 12 && start.substr(4, 4) == "ftyp")
+    for (const char* brand : {"heic", "heix", "mif1", "msf1", "avif"})
+      if (start.ends_with(brand)) return "HEIC or AVIF";
   return "";
 }
 

@@ -13,7 +13,7 @@ namespace minima::datasets::detail {
 
 /// What to do with an image of another format.
 inline constexpr const char* how_to_convert =
-    "Convert it: `mogrify -format png FILE` (ImageMagick) writes a PNG beside it.";
+    "`mogrify -format png FILE` (ImageMagick) writes a PNG beside it; then move the original elsewhere.";
 
 struct ImageFormat {
   int width = 0, height = 0;  ///< as it is looked at, turned by its EXIF orientation

@@ -68,7 +68,7 @@ std::vector<std::string> images_of_class(const std::string& folder, Problems& pr
         fail(entry.string(), "an image in the format " + format, "PNG or JPEG", detail::how_to_convert);
       if (!is_image_name(entry.string()))
         fail(entry.string(), "a file that is no image by its name", "names ending in .png, .jpg or .jpeg",
-             "Move it elsewhere.");
+             "Convert it to PNG if it is an image, or move it elsewhere.");
       images.push_back(entry.string());
     });
   if (images.empty() && problems.empty())

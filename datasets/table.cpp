@@ -230,6 +230,10 @@ Loaded load_table(const std::string& path, const LoadOptions& options) {
     all = Dataset::from_values(std::move(values), input, std::move(labels.classes), std::move(labels.class_names));
   }
   out.split = {all.subset(positions.train), all.subset(positions.test)};
+  if (const std::vector<float>& tested = out.split.test.targets();
+      !tested.empty() && std::ranges::count(tested, tested[0]) == std::ssize(tested))
+    fail(text(path, ", label ", shown(options.label)), text("the same number in all ", tested.size(), " test rows"),
+         "others, with whose spread R2 compares the errors", "Choose another test part, or give more rows.");
   detail::note_classes(out.split, out.notes);
   return out;
 }

@@ -54,7 +54,8 @@ bool Options::parse(int argc, const char* const* argv) {
   line.option("--minutes", minutes, "time for all of it; that which an interrupted pilot has used counts");
   line.option("--model", model, joined(nn::model_names()));
   line.option("--measure", measure,
-              "what decides: accuracy (of quantities R2) or loss, on the test part; trials are chosen by the same");
+              "what decides: accuracy (of quantities R2) or loss, on the test part; trials are chosen by the same (of "
+              "quantities by loss)");
   line.option("--margin", margin,
               "smallest gain that matters: points of accuracy or R2 (default: 0.5), or percent of SGD's "
               "loss (default: 5)");
@@ -210,7 +211,7 @@ std::string plan_text(const Options& options, const Problem& problem, const Pilo
           : text(problem.train.classes(), " classes (guessing: ", fixed(100 * largest_share(problem.test), 1), "%)");
   return text(options.data, ": ", problem.train.size(), " training and ", problem.test.size(), " test samples",
               !problem.loaded->own_test_part ? ", split anew in each study, " : ", ", kinds, "; ", problem.model,
-              ", batches of ", problem.batch, ". A step takes: ", steps, ". Plan for ",
+              ", batches of ", problem.batch, ". A step takes: ", steps, ". The plan, made for ",
               clock_time(60 * options.minutes), ": about ", plan.studies,
               " studies, more while there is time, at most ", most_pilot_studies, ". Each study: ", g.trials(),
               " trials for each of sgd, sam and msam (", g.momenta, " momenta; ", g.lrs, " learning rates by ", g.rhos,
@@ -280,9 +281,10 @@ int pilot_on_data(const Options& options) {
   pilot.seconds = clock.elapsed();
   conclude(pilot, options, *problem.loaded, planned.words);
   std::printf("It took %s of %s.\n", clock_time(clock.elapsed()).c_str(), clock_time(clock.budget()).c_str());
-  if (!pilot.stopped) return session.complete(), 0;  // after all is written: where the disk is full, nothing is lost
-  tell_how_to_go_on("It was interrupted, and the state is saved.");
-  return exit_interrupted;
+  const bool too_few = std::ssize(pilot.studies) < fewest_replicates;
+  if (!pilot.stopped && !too_few) return session.complete(), 0;  // after all is written: a full disk loses nothing
+  tell_how_to_go_on(pilot.stopped ? "It was interrupted, and the state is saved." : "The state is saved.");
+  return pilot.stopped ? exit_interrupted : 0;
 }
 
 int show_warnings(const Options& options) {

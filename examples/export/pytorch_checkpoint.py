@@ -10,6 +10,7 @@ names as in minima, in the same order; `optimizer` is torch.optim.SGD (nesterov=
 model.parameters(), made with the same hyperparameters. docs/from-pytorch.md says more. Needs PyTorch and NumPy.
 """
 import json
+import os
 import struct
 
 import torch
@@ -47,8 +48,16 @@ def save(path, tensors, metadata):
         body += data
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + body)
+    part = f"{path}.{os.getpid()}.part"
+    try:
+        with open(part, "wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text + body)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)  # the old file is there until the new one is whole
+    finally:
+        if os.path.exists(part):
+            os.remove(part)
 
 
 def parameters_of(optimizer):
@@ -78,6 +87,13 @@ def check_sizes(path, tensors, optimizer):
                          "Make the model of the same layers in the same order.")
 
 
+def base_of(path, metadata):
+    base = metadata["optimizer.base"]
+    if base not in BUFFERS:
+        raise ValueError(f"[{path}] got the optimizer {base}, expected one of {', '.join(BUFFERS)}. PyTorch has no other.")
+    return base
+
+
 def to_pytorch(path, model, optimizer):
     """Puts weights, buffers and the optimizer's state from a checkpoint of minima into a model and its optimizer.
     Hyperparameters stay those of the optimizer. Returns how many steps were done."""
@@ -86,7 +102,7 @@ def to_pytorch(path, model, optimizer):
     model.load_state_dict({name.removeprefix("model."): tensor for name, tensor in tensors.items()
                            if name.startswith("model.")})
     steps = tensors["optimizer.parameter_steps"].tolist()
-    base = metadata["optimizer.base"]
+    base = base_of(path, metadata)
     state = [{"step": torch.tensor(float(n))} if base.startswith("adam") else {} for n in steps]
     for ours, theirs in BUFFERS[base].items():
         if f"optimizer.{ours}" in tensors:  # without momentum SGD has none
@@ -106,8 +122,11 @@ def to_minima(path, model, optimizer, steps, template):
     check_sizes(template, tensors, optimizer)
     for name, tensor in model.state_dict().items():
         tensors[f"model.{name}"] = tensor
-    for ours, theirs in BUFFERS[metadata["optimizer.base"]].items():
+    for ours, theirs in BUFFERS[base_of(template, metadata)].items():
         if f"optimizer.{ours}" in tensors:
+            if any(optimizer.state[p].get(theirs) is None for p in parameters_of(optimizer)):
+                raise ValueError(f"[{template}] got no {theirs} from PyTorch's optimizer for some parameters, expected "
+                                 "one for each. Make it with the same momentum, and do a step first.")
             tensors[f"optimizer.{ours}"] = to_flat([optimizer.state[p][theirs] for p in parameters_of(optimizer)])
     for name in ("steps", "gradient_evaluations", "parameter_steps"):
         tensors[f"optimizer.{name}"] = tensors[f"optimizer.{name}"] + steps

@@ -79,16 +79,20 @@ double detectable(const Difference& spread) {
 
 namespace {
 
-/// The means over the rows are R2 and the mean squared error.
+/// The means over the rows are R2 and the mean squared error. A row's part in R2 has a second term, whose mean is 0:
+/// the spread of the targets, to which R2 compares the error, comes from the same rows.
 void note_rows_of_quantities(Run& run) {
   const std::vector<float>& targets = run.problem().test.targets();
   const std::vector<float> outputs = outputs_of(run.model(), run.problem().test, run.problem().device);
   double mean = 0, variance = 0;
   for (const double target : targets) mean += target / static_cast<double>(targets.size());
   for (const double target : targets) variance += std::pow(target - mean, 2) / static_cast<double>(targets.size());
+  const double all_errors = fit_of(outputs, targets).mean_squared_error;
   for (size_t i = 0; i < targets.size(); ++i) {
     const double error = std::pow(double{outputs[i]} - targets[i], 2);
-    run.note(row_correct, 1 - error / variance), run.note(row_loss, error);
+    const double spread = std::pow(targets[i] - mean, 2) / variance;
+    run.note(row_correct, 1 - error / variance + all_errors / variance * (spread - 1));
+    run.note(row_loss, error);
   }
 }
 
@@ -151,7 +155,8 @@ int64_t collapsed(const Runs& runs, const std::vector<Runs>& all, double guessin
   std::vector<double> accuracies;
   for (const Runs& one : all)
     for (const double value : one.values(accuracy)) accuracies.push_back(value);
-  const double usual = median(accuracies), far = 0.75 * std::max(0.0, usual - guessing);
+  constexpr double least_gap = 0.1;  // a smaller one is the usual scatter of runs
+  const double usual = median(accuracies), gap = usual - guessing, far = gap > least_gap ? 0.75 * gap : 0;
   const std::vector<double> ours = runs.values(accuracy);
   return far > 0 ? std::count_if(ours.begin(), ours.end(), [&](double a) { return a < usual - far; }) : 0;
 }

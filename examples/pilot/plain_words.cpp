@@ -30,8 +30,8 @@ struct Facts {
   bool with_interval() const { return std::isfinite(gain.half_width); }
   /// Minutes for the studies that are asked for and those that there were.
   double minutes() const {
-    const double each =
-        pilot.budget / seconds_a_minute / static_cast<double>(std::max<size_t>(1, pilot.studies.size()));
+    const double each = (pilot.stopped ? pilot.seconds : pilot.budget) / seconds_a_minute /
+                        static_cast<double>(std::max<size_t>(1, pilot.studies.size()));
     return std::ceil(each * static_cast<double>(std::ssize(pilot.studies) + verdict.more_studies));
   }
 };
@@ -92,6 +92,11 @@ std::string gained(const Facts& f) {
   if (f.by_loss)
     return text("The test loss with MSAM is ", size, "% ", f.gain.mean >= 0 ? "lower" : "higher", " than with SGD (",
                 short_text(f.msam, 3), " and ", short_text(f.sgd, 3), "). A lower loss is better.");
+  if (f.quantities && std::min(f.sgd, f.msam) < 0)
+    return text("R2 is ", fixed(f.sgd, 1), "% with SGD and ", fixed(f.msam, 1),
+                "% with MSAM. Below 0, the answers are worse than if each were the mean. In the pairs that were "
+                "compared MSAM is ",
+                size, " points ", f.gain.mean >= 0 ? "higher." : "lower.");
   if (f.quantities)
     return text("SGD explains ", fixed(f.sgd, 1), "% of how the quantity varies (R2), and MSAM ", fixed(f.msam, 1),
                 "%. In the pairs that were compared MSAM explains ", size, " points ",
@@ -202,6 +207,10 @@ std::string gained(const Facts& f) {
   if (f.by_loss)
     return text("MSAMのテスト損失は、SGDより", size, "%", f.gain.mean >= 0 ? "低く" : "高く", "なりました（MSAM ",
                 short_text(f.msam, 3), "、SGD ", short_text(f.sgd, 3), "）。損失は低いほどよい値です。");
+  if (f.quantities && std::min(f.sgd, f.msam) < 0)
+    return text("決定係数R2は、SGDが", fixed(f.sgd, 1), "%、MSAMが", fixed(f.msam, 1),
+                "%です。0未満は、常に平均値を答えるより悪いことを意味します。同じ条件どうしで比べると、MSAMはSGDより",
+                size, "ポイント", f.gain.mean >= 0 ? "高く" : "低く", "なりました。");
   if (f.quantities)
     return text("予測する量のばらつき（分散）のうち、SGDは", fixed(f.sgd, 1), "%、MSAMは", fixed(f.msam, 1),
                 "%を説明しました（決定係数R2）。同じ条件どうしで比べると、MSAMはSGDより", size, "ポイント",

@@ -87,23 +87,26 @@ Notes PilotSession::program_notes() const {
 void PilotSession::restore(const Notes& notes) {
   try {
     const auto plan = nlohmann::json::parse(notes.at("plan")).get<std::vector<double>>();
-    const double seconds = std::stod(notes.at("seconds"));
     const auto count = [&](size_t i, int least = 1) {
       if (!(plan.at(i) >= least && plan.at(i) < 1e9)) throw std::out_of_range(text(plan.at(i)));
       return static_cast<int64_t>(plan.at(i));
     };
     const auto few = [&](size_t i) { return static_cast<int>(count(i)); };
-    if (!(seconds >= 0)) throw std::out_of_range(text(seconds, " seconds"));
+    const auto time = [](double seconds) {
+      if (!(seconds >= 0 && seconds < 1e9)) throw std::out_of_range(text(seconds, " seconds"));
+      return seconds;
+    };
     resumed_ = {{.grid = {few(0), few(1), few(2)},
                  .epochs = count(3),
                  .seeds = count(4),
                  .studies = count(5),
                  .curvature_runs = count(6, 0),
-                 .study_seconds = plan.at(7),
-                 .reserve = plan.at(8)},
+                 .study_seconds = time(plan.at(7)),
+                 .reserve = time(plan.at(8))},
                 notes.at("plan in words")};
     marks_ = nlohmann::json::parse(notes.at("marks")).get<std::vector<double>>();
-    clock_.count_earlier(seconds);
+    for (const double mark : marks_) time(mark);
+    clock_.count_earlier(time(std::stod(notes.at("seconds"))));
   } catch (const std::exception& error) {
     fail("--resume", text("a state without a plan (", error.what(), ")"), "the state of an interrupted pilot",
          "Run without --resume to start anew.");
@@ -243,7 +246,7 @@ std::vector<Study> PilotSession::studies(const Problems& problems, const Planned
   if (marks_.empty()) marks_.push_back(clock_.elapsed());
   std::vector<Study> all;
   try {
-    if (!resumed_) session_.save();  // the plan: from now on it can be resumed
+    if (!resumed_ && trials_) session_.save();  // the plan: from now on it can be resumed
     for (int64_t number = 1; number <= most_pilot_studies; ++number) {
       const auto n = static_cast<size_t>(number);
       const double start = marks_[n - 1], last = n > 1 ? start - marks_[n - 2] : 0;
@@ -254,6 +257,7 @@ std::vector<Study> PilotSession::studies(const Problems& problems, const Planned
       progress_->plain_line(text("study ", number, " done"));
     }
   } catch (const Late&) {
+    if (trials_) session_.save();  // the time that was used counts
   } catch (const Interrupted&) { stopped_ = true; }
   return all;
 }

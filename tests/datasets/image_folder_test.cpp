@@ -332,7 +332,7 @@ TEST_CASE("an image of another format is refused with its format and how to conv
   using namespace std::string_literals;
   for (const auto& [bytes, format] : std::map<std::string, std::string>{{"GIF89a..", "GIF"},
                                                                         {"RIFF\x10\0\0\0WEBPVP8 "s, "WebP"},
-                                                                        {"BM\x46\0"s, "BMP"},
+                                                                        {"BM\x46\0\0\0\0\0\0\0\x36\0"s, "BMP"},
                                                                         {"II*\0\x08"s, "TIFF"},
                                                                         {"MM\0*\0"s, "TIFF"},
                                                                         {"\0\0\0\x18"
@@ -340,7 +340,10 @@ TEST_CASE("an image of another format is refused with its format and how to conv
                                                                          "HEIC or AVIF"}})
     check_refused([&](const Folder& f) { f.write("data/dog/a.jpg", bytes); },  // as they come from the web
                   {"data/dog/a.jpg]", "got an image in the format " + format + ",", "mogrify -format png FILE"});
-  check_refused([](const Folder& f) { f.write("data/dog/a.png", "RIFF"); }, {"of neither kind"});
+  for (const std::string& bytes : {"RIFF"s, "BM, a text"s,
+                                   "\0\0\0\x18"
+                                   "ftypmp42"s})
+    check_refused([&](const Folder& f) { f.write("data/dog/a.png", bytes); }, {"of neither kind"});
 }
 
 TEST_CASE("files that are no image are refused by name, by their ending or by their bytes") {

@@ -320,6 +320,10 @@ TEST_CASE("a label of many numbers or very many texts asks for the task") {
   CHECK_ERROR(loaded(texts), "60 different texts in 60 rows");
   CHECK_ERROR(loaded(texts, {.label = "y", .task = "regression"}), "text in line 2 \"word0\"");
   CHECK_ERROR(loaded(bytes, {.label = "y", .task = "guess"}), "[--task] got guess");
+  std::string late = "x,y,day\n";
+  for (int i = 0; i < 60; ++i) late += text(i % 7, ",", std::min(i, 40) * 1.25, ",", i, "\n");
+  CHECK_ERROR(loaded(late, {.label = "y", .time = "day", .task = "regression"}),
+              "got the same number in all 12 test rows");
 }
 
 TEST_CASE("a label that is not there is refused with the columns that are") {

@@ -100,6 +100,7 @@ TEST_CASE("a run that ends near guessing while the others do well has collapsed"
   CHECK(collapsed(msam, {sgd, msam}, 0.5) == 1);
   CHECK(collapsed(sgd, {sgd, msam}, 0.5) == 0);
   CHECK(collapsed(msam, {sgd, msam}, 0.98) == 0);  // where all guess, none has collapsed
+  CHECK(collapsed(msam, {sgd, msam}, 0.9) == 0);   // nor where guessing is nearly as good
 }
 
 TEST_CASE("each test row is noted once, right or wrong, and as its share of the loss") {

@@ -100,6 +100,12 @@ TEST_CASE("in Japanese the half page has the same numbers") {
   quantities.rule.quantities = true;
   CHECK(contains(answer(quantities, gained), "SGD explains 90.2% of how the quantity varies (R2), and MSAM 93.2%."));
   CHECK(contains(answer(quantities, gained, "ja"), "決定係数R2"));
+  Pilot worse = quantities;  // than the mean: nothing is explained
+  for (Runs& runs : worse.comparison.runs)
+    for (RunResult& result : runs.results) result.curve.back().test_accuracy -= 1;
+  CHECK_MESSAGE(contains(answer(worse, gained), "R2 is -9.8% with SGD and -6.8% with MSAM. Below 0,"),
+                answer(worse, gained));
+  CHECK(contains(answer(worse, gained, "ja"), "常に平均値を答えるより悪い"));
   for (const Pilot& pilot : {better(), pilot_of({360, 362, 361, 360}, {360, 374, 360, 373}), quantities}) {
     const PlainWords words = plain_words(pilot, "ja");
     CHECK(words.language == "ja");

@@ -112,7 +112,7 @@ TEST_CASE("pilot keeps its time, tries equally often, and writes metrics, verdic
   CAPTURE(outcome.output);
   REQUIRE(outcome.status == 0);
   CHECK_MESSAGE(seconds < 1.2 * 60 * minutes, "it took " << seconds << " s of " << 60 * minutes);
-  for (const char* part : {"The rule, fixed before any result is seen", "Plan for ", "Generalisation",
+  for (const char* part : {"The rule, fixed before any result is seen", "The plan, made for ", "Generalisation",
                            "Time and memory paid", "Money", "何を比べたか", "Sharpness", "Stability of the curves",
                            "Does the momentum carry", "Two warnings", "Tuning", "epoch of MSAM", "open report.html"})
     CHECK_MESSAGE(contains(outcome.output, part), part);
@@ -250,6 +250,9 @@ TEST_CASE("a pilot is resumed with the same options and data alone, and the minu
   CHECK(too_late.status == 1);
   CHECK_MESSAGE(contains(too_late.output, "The state is saved. To go on with more --minutes:\n"), too_late.output);
   CHECK(std::filesystem::exists(out + "/state.json"));
+  state["program"]["seconds"] = "inf";
+  folder.write("out/state.json", state.dump());
+  refused({"--resume"}, "[--resume] got a state without a plan (inf seconds)");
   state["program"].erase("plan");
   folder.write("out/state.json", state.dump());
   refused({"--resume"}, "[--resume] got a state without a plan");
