@@ -322,7 +322,7 @@ TEST_CASE("a label of many numbers or very many texts asks for the task") {
   CHECK_ERROR(loaded(bytes, {.label = "y", .task = "guess"}), "[--task] got guess");
   std::string late = "x,y,day\n";
   for (int i = 0; i < 60; ++i) late += text(i % 7, ",", std::min(i, 40) * 1.25, ",", i, "\n");
-  CHECK_ERROR(loaded(late, {.label = "y", .time = "day", .task = "regression"}),
+  CHECK_ERROR(loaded(late, {.label = "y", .task = "regression", .time = "day"}),
               "got the same number in all 12 test rows");
 }
 
