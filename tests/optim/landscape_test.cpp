@@ -113,7 +113,8 @@ TEST_CASE("sharpness is the rise of the loss at distance rho along a direction, 
   CHECK(at == 9);
   CHECK_CLOSE(ahead, 3.5 * 3.5, {.rtol = 1e-15});
   CHECK_CLOSE(behind, 2.5 * 2.5, {.rtol = 1e-15});
-  CHECK_CLOSE((found.ahead + found.behind) / 2 - found.loss, 0.5 * 0.5 / 2 * 2, {.rtol = 1e-13});  // the curvature is 2, the slope cancels
+  CHECK_CLOSE((found.ahead + found.behind) / 2 - found.loss, 0.5 * 0.5 / 2 * 2,
+              {.rtol = 1e-13});  // the curvature is 2, the slope cancels
   CHECK_CLOSE(optim::sharpness(loss, {w, b}, optim::flat_gradient(loss, {w, b}), 0.5).rise(), 3.5 * 3.5 - 9,
               {.rtol = 1e-14});
   CHECK_CLOSE(optim::sharpness(loss, {w, b}, vector_of({0, 0, -2}), 0.5).rise(), 2.5, {.rtol = 1e-14});
