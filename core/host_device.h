@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The macros that stand before functions of minima's headers.
+// The macros that stand before functions of minima's headers. They are public because the optimizers'
+// rules are: a program may have rules of its own.
 #pragma once
 
 /// Marks scalar functions that g++ compiles for the CPU and nvcc for both sides.

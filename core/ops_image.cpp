@@ -70,7 +70,7 @@ void require_per_channel(const char* op, const char* what, const Tensor& coeffic
   require_defined(op, coefficient);
   if (coefficient.shape() != Shape{x.size(-1)})
     fail(op, text(what, " ", coefficient.shape(), " for x ", x.shape()),
-         text("(", x.size(-1), "), a number for each channel of x"));
+         text(Shape{x.size(-1)}, ", a number for each channel of x"));
   require_same_device(op, x, coefficient);
 }
 

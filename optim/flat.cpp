@@ -50,6 +50,8 @@ FlatParameters::FlatParameters(const char* where, std::vector<Variable> all, std
       trainable_(parameters().size()),
       weights_at_(parameters().size()),
       gradients_(layout_.zeros()) {
+  if (group_of_.size() != parameters().size())
+    fail(where, text("groups of ", group_of_.size(), " parameters"), text(parameters().size(), ", one of each"));
   gather();
   refresh();
 }

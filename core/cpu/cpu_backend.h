@@ -88,11 +88,13 @@ inline int64_t grain_of(int64_t cost) { return std::max<int64_t>(1, grain / std:
 /// Long sums are cut into at most so many pieces, of so many elements: a function of their length alone.
 inline constexpr int64_t max_partials = 256;
 inline int64_t piece_of(int64_t n) { return std::max(grain, (n + max_partials - 1) / max_partials); }
+namespace {  // a function that is compiled for several processors would be exported
 /// to[i] += factor * from[i]
 template <class T>
 MINIMA_VECTOR_LOOP void add_scaled_line(T factor, const T* from, int64_t n, T* to) {
   for (int64_t i = 0; i < n; ++i) to[i] += factor * from[i];
 }
+}  // namespace
 /// One piece of a dot product (reductions.cpp).
 template <class T>
 [[gnu::visibility("hidden")]] double dot_line(const T* x, const T* y, int64_t n);
