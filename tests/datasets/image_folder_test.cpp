@@ -44,7 +44,7 @@ void check_refused(const std::function<void(const Folder&)>& change, const std::
   Folder folder;
   fill(folder);
   change(folder);
-  const std::string message = test::error_of([&] { load_image_folder(folder.file("data")).split; });
+  const std::string message = test::error_of([&] { load_image_folder(folder.file("data")); });
   for (const std::string& part : parts) CHECK_MESSAGE(test::contains(message, part), "message was: " << message);
 }
 
@@ -398,7 +398,7 @@ TEST_CASE("a folder that may not be read is refused with the system's reason") {
     std::filesystem::permissions(folder.path, std::filesystem::perms::all);
     std::filesystem::permissions(folder.path / "data/dog", std::filesystem::perms::none);
     if (geteuid() == 0 && setuid(65534) != 0) _exit(1);
-    const std::string message = test::error_of([&] { load_image_folder(folder.file("data")).split; });
+    const std::string message = test::error_of([&] { load_image_folder(folder.file("data")); });
     _exit(write(ends[1], message.data(), message.size()) == static_cast<ssize_t>(message.size()) ? 0 : 1);
   }
   close(ends[1]);
