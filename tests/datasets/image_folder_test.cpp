@@ -348,7 +348,7 @@ TEST_CASE("an image of another format is refused with its format and how to conv
 
 TEST_CASE("files that are no image are refused by name, by their ending or by their bytes") {
   check_refused([](const Folder& f) { f.write("data/dog/notes.txt", "x"); },
-                {"data/dog/notes.txt]", "no image by its name", "Move it elsewhere"});
+                {"data/dog/notes.txt]", "no image by its name", "move it elsewhere"});
   check_refused([](const Folder& f) { f.write("data/dog/a.png", "not a picture"); },
                 {"data/dog/a.png]", "cannot be read as an image", "of neither kind"});
   check_refused([](const Folder& f) { f.write("data/dog/empty.png", ""); },
