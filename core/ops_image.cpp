@@ -19,6 +19,7 @@ Shape window_output(const char* op, const Window& window, const Shape& x, int64_
          text("kernel ", window.kernel_h, "x", window.kernel_w, ", stride ", window.stride, ", padding ",
               window.padding),
          "kernel and stride of at least 1, padding of at least 0");
+  if (x[1] < 1 || x[2] < 1) fail(op, text("images of ", x[1], "x", x[2]), "at least one pixel");
   if (x[1] + 2 * window.padding < window.kernel_h || x[2] + 2 * window.padding < window.kernel_w)
     fail(op, text("images of ", x[1], "x", x[2], " with padding ", window.padding),
          text("at least the kernel's ", window.kernel_h, "x", window.kernel_w),
