@@ -61,28 +61,6 @@ void check_positions(const char* op, const Tensor& positions, const Shape& x) {
       fail(op, text("position ", static_cast<int32_t>(at[i]), " at index ", i), text("0 to ", elements - 1));
 }
 
-Shape channels_of(const char* op, const Tensor& x) {
-  require_floating(op, x);
-  if (x.rank() < 2) fail(op, text("x of shape ", x.shape()), "[batch, ..., channels]");
-  return {x.size(-1)};
-}
-
-void require_per_channel(const char* op, const char* what, const Tensor& coefficient, const Tensor& x) {
-  require_defined(op, coefficient);
-  if (coefficient.shape() != Shape{x.size(-1)})
-    fail(op, text(what, " ", coefficient.shape(), " for x ", x.shape()),
-         text(Shape{x.size(-1)}, ", a number for each channel of x"));
-  require_same_device(op, x, coefficient);
-}
-
-void require_affine(const char* op, const Tensor& weight, const Tensor& bias, const Tensor& x) {
-  channels_of(op, x);
-  require_per_channel(op, "weight", weight, x);
-  require_per_channel(op, "bias", bias, x);
-  require_same_type(op, x, weight);
-  require_same_type(op, x, bias);
-}
-
 Moments checked_moments(const char* op, const Moments& moments, const Tensor& x) {
   require_per_channel(op, "mean", moments.mean, x);
   require_per_channel(op, "variance", moments.variance, x);
@@ -201,7 +179,7 @@ Moments channel_moments(const Tensor& x) {
 
 Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, const Tensor& bias, double epsilon,
                  const Tensor& residual, Activation activation) {
-  require_affine("normalise", weight, bias, x);
+  require_affine("normalise", weight, bias, epsilon, x);
   if (residual.defined()) require_like("normalise", "a residual", residual, x);
   const auto [mean, variance] = checked_moments("normalise", moments, x);
   Tensor y = x.empty_like();
@@ -213,7 +191,7 @@ NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const
                                       const Tensor& bias, double epsilon, const NormaliseEpilogue& epilogue,
                                       const NormaliseGradients& into) {
   const char* op = "normalise_backward";
-  require_affine(op, weight, bias, x);
+  require_affine(op, weight, bias, epsilon, x);
   require_like(op, "a gradient", grad, x);
   const bool is_active = epilogue.activation != Activation::none;
   if (is_active) require_like(op, "y of shape", epilogue.y, x);

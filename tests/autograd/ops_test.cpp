@@ -186,8 +186,8 @@ TEST_CASE("normalising by given moments is right in float32 far from zero, and n
 
 TEST_CASE("batch norm refuses parameters that do not match the channels") {
   const Variable x = matrix(Values(12, 1), {2, 2, 3}), three = leaf({1, 1, 1}), two = leaf({1, 1});
-  CHECK_ERROR(batch_norm(x, two, three, 1e-5), "[normalise] got weight (2,) for x (2, 2, 3)");
-  CHECK_ERROR(batch_norm(x, three, two, 1e-5), "[normalise] got bias (2,) for x (2, 2, 3)");
+  CHECK_ERROR(batch_norm(x, two, three, 1e-5), "[batch_norm] got weight (2,) for x (2, 2, 3)");
+  CHECK_ERROR(batch_norm(x, three, two, 1e-5), "[batch_norm] got bias (2,) for x (2, 2, 3)");
   CHECK_ERROR(normalise(x, {three.value(), two.value()}, three, three, 1e-5), "[normalise] got variance (2,)");
   CHECK_ERROR(batch_norm(leaf({1, 2}), two, two, 1e-5), "x of shape (2,)");
 }
