@@ -211,6 +211,19 @@ TEST_CASE("ops refuse shapes and dtypes that do not fit, by name") {
   CHECK_ERROR(exp(Variable()), "undefined tensor");
 }
 
+TEST_CASE("products without an inner extent are zero, and so are their gradients") {
+  const Variable a(Tensor::zeros({2, 3, 0}), requires_grad), b(Tensor::zeros({0, 5}), requires_grad);
+  for (const bool transposed : {false, true}) {
+    const Variable y = transposed ? matmul(a, transpose(b), false, true) : matmul(a, b);
+    CHECK(y.shape() == Shape{2, 3, 5});
+    CHECK(y.value().to_vector<double>() == Values(30, 0.0));
+    const std::vector<Variable> gradients = grad(sum(y), {a, b});
+    CHECK(gradients[0].shape() == a.shape());
+    CHECK(gradients[1].shape() == b.shape());
+  }
+  CHECK(matmul(Variable(Tensor::zeros({2, 0, 4})), Variable(Tensor::zeros({4, 5}))).shape() == Shape{2, 0, 5});
+}
+
 TEST_CASE("a mean over nothing and a maximum over nothing are refused, and a sum over nothing is 0") {
   const Variable none = matrix({}, {2, 0});
   CHECK_ERROR(mean(none), "[mean] got no elements, of shape (2, 0), expected at least one element.");
