@@ -87,15 +87,23 @@ Variable affine(const Variable& x, double a, double b) {
                 [a](const Context& c) { return a == 1 ? c.grad : affine(c.grad, a, 0); });
 }
 
-Variable operator+(const Variable& x, double y) { return affine(x, 1, y); }
-Variable operator-(const Variable& x, double y) { return affine(x, 1, -y); }
-Variable operator*(const Variable& x, double y) { return affine(x, y, 0); }
+namespace {
+// Refuses x in the name of the op that was called.
+Variable affine_for(const char* op, const Variable& x, double a, double b) {
+  core::require_floating(op, x.value());
+  return affine(x, a, b);
+}
+}  // namespace
+
+Variable operator+(const Variable& x, double y) { return affine_for("add", x, 1, y); }
+Variable operator-(const Variable& x, double y) { return affine_for("subtract", x, 1, -y); }
+Variable operator*(const Variable& x, double y) { return affine_for("multiply", x, y, 0); }
 Variable operator/(const Variable& x, double y) { return x / constant(y, x); }
-Variable operator+(double x, const Variable& y) { return affine(y, 1, x); }
-Variable operator-(double x, const Variable& y) { return affine(y, -1, x); }
-Variable operator*(double x, const Variable& y) { return affine(y, x, 0); }
+Variable operator+(double x, const Variable& y) { return affine_for("add", y, 1, x); }
+Variable operator-(double x, const Variable& y) { return affine_for("subtract", y, -1, x); }
+Variable operator*(double x, const Variable& y) { return affine_for("multiply", y, x, 0); }
 Variable operator/(double x, const Variable& y) { return constant(x, y) / y; }
-Variable operator-(const Variable& x) { return affine(x, -1, 0); }
+Variable operator-(const Variable& x) { return affine_for("negate", x, -1, 0); }
 
 // The gradient is handed to one side by selection, not by a product with 0, which would turn infinity into NaN.
 Variable maximum(const Variable& x, const Variable& y) {
@@ -154,6 +162,7 @@ Variable sqrt(const Variable& x) {
 
 // The derivative of x^0 is 0 everywhere: written out, it would be 0 * x^-1, which is NaN at 0.
 Variable pow(const Variable& x, double exponent) {
+  core::require_floating("pow", x.value());
   return record("pow", core::unary(UnaryOp::power, x.value(), exponent), {saved(x)}, [exponent](const Context& c) {
     return exponent == 0 ? Variable() : chain_multiply(c.grad, exponent * pow(c.input(0), exponent - 1));
   });
@@ -224,6 +233,7 @@ Variable gelu(const Variable& x) {
 Variable dropout(const Variable& x, double probability) {
   if (!(probability >= 0 && probability < 1))
     fail("dropout", text("a probability of ", probability), "at least 0 and less than 1");
+  core::require_floating("dropout", x.value());
   if (probability == 0) return x;
   const double keep = 1 - probability;
   // Drawn as float32 whatever x is, so that a check in float64 sees the mask that training saw.

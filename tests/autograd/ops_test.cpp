@@ -211,6 +211,21 @@ TEST_CASE("ops refuse shapes and dtypes that do not fit, by name") {
   CHECK_ERROR(exp(Variable()), "undefined tensor");
 }
 
+TEST_CASE("errors name the op that was called, not one that it is made of") {
+  const Variable x(Tensor::zeros({2, 2}, DType::int64)), one(leaf({1}));
+  CHECK_ERROR(-x, "[negate] got dtype int64");
+  CHECK_ERROR(x + 2, "[add] got dtype int64");
+  CHECK_ERROR(2 - x, "[subtract] got dtype int64");
+  CHECK_ERROR(x * 2, "[multiply] got dtype int64");
+  CHECK_ERROR(pow(x, 2), "[pow] got dtype int64");
+  CHECK_ERROR(square(Variable()), "[square] got an undefined tensor");
+  CHECK_ERROR(dropout(x, 0.5), "[dropout] got dtype int64");
+  CHECK_ERROR(batch_norm(x, one, one, 1e-5), "[batch_norm] got dtype int64");
+  CHECK_ERROR(batch_norm(matrix({}, {0, 1}), one, one, 1e-5), "[batch_norm] got x of shape (0, 1)");
+  CHECK_ERROR(batch_norm(matrix({1, 2}, {2, 1}), Variable(), one, 1e-5), "[batch_norm] got an undefined tensor");
+  CHECK_ERROR(broadcast_to(one, {-1}), "[broadcast_to] got (1,) to (-1,), expected extents that are not negative");
+}
+
 TEST_CASE("products without an inner extent are zero, and so are their gradients") {
   const Variable a(Tensor::zeros({2, 3, 0}), requires_grad), b(Tensor::zeros({0, 5}), requires_grad);
   for (const bool transposed : {false, true}) {
