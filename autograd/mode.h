@@ -4,7 +4,7 @@
 
 namespace minima {
 
-namespace detail {
+namespace autograd::detail {
 inline thread_local bool recording = true;
 inline thread_local bool batch_statistics_frozen = false;
 
@@ -19,26 +19,26 @@ class ScopedFlag {
   bool& flag_;
   bool before_;
 };
-}  // namespace detail
+}  // namespace autograd::detail
 
 /// Whether ops are recorded for a later backward pass.
-inline bool grad_enabled() { return detail::recording; }
+inline bool grad_enabled() { return autograd::detail::recording; }
 
 /// Nothing is recorded inside: for evaluation and for changing weights.
-struct NoGrad : private detail::ScopedFlag {
-  NoGrad() : ScopedFlag(detail::recording, false) {}
+struct NoGrad : private autograd::detail::ScopedFlag {
+  NoGrad() : ScopedFlag(autograd::detail::recording, false) {}
 };
 
 /// Records again inside a NoGrad scope.
-struct EnableGrad : private detail::ScopedFlag {
-  explicit EnableGrad(bool enabled = true) : ScopedFlag(detail::recording, enabled) {}
+struct EnableGrad : private autograd::detail::ScopedFlag {
+  explicit EnableGrad(bool enabled = true) : ScopedFlag(autograd::detail::recording, enabled) {}
 };
 
 /// Batch-norm layers leave their running statistics alone inside: a second pass over the same batch (SAM) must not
 /// count twice. Normalisation itself still uses the batch.
-struct BatchStatisticsFrozen : private detail::ScopedFlag {
-  BatchStatisticsFrozen() : ScopedFlag(detail::batch_statistics_frozen, true) {}
-  static bool active() { return detail::batch_statistics_frozen; }
+struct BatchStatisticsFrozen : private autograd::detail::ScopedFlag {
+  BatchStatisticsFrozen() : ScopedFlag(autograd::detail::batch_statistics_frozen, true) {}
+  static bool active() { return autograd::detail::batch_statistics_frozen; }
 };
 
 }  // namespace minima

@@ -2,6 +2,7 @@
 // Ops that act element by element.
 #include "autograd/ops.h"
 #include "autograd/record.h"
+#include "core/checks.h"
 #include "core/ops.h"
 
 namespace minima {
@@ -21,17 +22,26 @@ Variable is_greater(const Variable& x, const Variable& y) {
   return Variable(core::binary(BinaryOp::greater, x.value(), y.value()));
 }
 
+// A product for derivatives of what follows, where 0 * infinity is 0 on either side: either may be the gradient of an
+// element that nothing depends on.
+Variable bilinear(const Variable& x, const Variable& y) {
+  return record("bilinear", core::binary(BinaryOp::bilinear, x.value(), y.value()),
+                {saved(x, y.requires_grad()), saved(y, x.requires_grad())}, [](const Context& c) -> Gradients {
+                  return {c.needs(0) ? bilinear(c.grad, c.input(1)) : Variable(),
+                          c.needs(1) ? bilinear(c.grad, c.input(0)) : Variable()};
+                });
+}
+
 // The chain rule where a slope may be infinite: gradient * slope and gradient / inverse slope, but 0 where the gradient
 // is 0. Nothing depends on that element then, and 0 * infinity would be NaN: sqrt at 0 behind a maximum that took its
 // other operand.
-Variable chain_divide(const Variable& grad, const Variable& inverse);
 
 Variable chain_multiply(const Variable& grad, const Variable& slope) {
   return record("chain_multiply", core::binary(BinaryOp::chain_multiply, grad.value(), slope.value()),
                 {saved(grad, slope.requires_grad()), saved(slope, grad.requires_grad())},
                 [](const Context& c) -> Gradients {
                   return {c.needs(0) ? chain_multiply(c.grad, c.input(1)) : Variable(),
-                          c.needs(1) ? chain_multiply(c.grad, c.input(0)) : Variable()};
+                          c.needs(1) ? bilinear(c.grad, c.input(0)) : Variable()};
                 });
 }
 
@@ -39,7 +49,7 @@ Variable chain_divide(const Variable& grad, const Variable& inverse) {
   return record("chain_divide", saved(core::binary(BinaryOp::chain_divide, grad.value(), inverse.value())),
                 {grad, saved(inverse)}, [](const Context& c) -> Gradients {
                   const Variable slope = chain_divide(c.grad, c.input(1));
-                  return {slope, c.needs(1) ? -chain_multiply(slope, c.output()) : Variable()};
+                  return {slope, c.needs(1) ? -bilinear(slope, c.output()) : Variable()};
                 });
 }
 }  // namespace
@@ -58,7 +68,8 @@ Variable operator*(const Variable& x, const Variable& y) {
   // BEGIN SOLUTION 1
   return record("multiply", core::binary(BinaryOp::multiply, x.value(), y.value()),
                 {saved(x, y.requires_grad()), saved(y, x.requires_grad())}, [](const Context& c) -> Gradients {
-                  return {c.needs(0) ? c.grad * c.input(1) : Variable(), c.needs(1) ? c.grad * c.input(0) : Variable()};
+                  return {c.needs(0) ? chain_multiply(c.grad, c.input(1)) : Variable(),
+                          c.needs(1) ? chain_multiply(c.grad, c.input(0)) : Variable()};
                 });
   // END SOLUTION
 }
@@ -76,15 +87,23 @@ Variable affine(const Variable& x, double a, double b) {
                 [a](const Context& c) { return a == 1 ? c.grad : affine(c.grad, a, 0); });
 }
 
-Variable operator+(const Variable& x, double y) { return affine(x, 1, y); }
-Variable operator-(const Variable& x, double y) { return affine(x, 1, -y); }
-Variable operator*(const Variable& x, double y) { return affine(x, y, 0); }
+namespace {
+// Refuses x in the name of the op that was called.
+Variable affine_for(const char* op, const Variable& x, double a, double b) {
+  core::require_floating(op, x.value());
+  return affine(x, a, b);
+}
+}  // namespace
+
+Variable operator+(const Variable& x, double y) { return affine_for("add", x, 1, y); }
+Variable operator-(const Variable& x, double y) { return affine_for("subtract", x, 1, -y); }
+Variable operator*(const Variable& x, double y) { return affine_for("multiply", x, y, 0); }
 Variable operator/(const Variable& x, double y) { return x / constant(y, x); }
-Variable operator+(double x, const Variable& y) { return affine(y, 1, x); }
-Variable operator-(double x, const Variable& y) { return affine(y, -1, x); }
-Variable operator*(double x, const Variable& y) { return affine(y, x, 0); }
+Variable operator+(double x, const Variable& y) { return affine_for("add", y, 1, x); }
+Variable operator-(double x, const Variable& y) { return affine_for("subtract", y, -1, x); }
+Variable operator*(double x, const Variable& y) { return affine_for("multiply", y, x, 0); }
 Variable operator/(double x, const Variable& y) { return constant(x, y) / y; }
-Variable operator-(const Variable& x) { return affine(x, -1, 0); }
+Variable operator-(const Variable& x) { return affine_for("negate", x, -1, 0); }
 
 // The gradient is handed to one side by selection, not by a product with 0, which would turn infinity into NaN.
 Variable maximum(const Variable& x, const Variable& y) {
@@ -117,7 +136,7 @@ Variable binary_cross_entropies(const Variable& logits, const Variable& targets)
                 {saved(logits), saved(targets)}, [](const Context& c) -> Gradients {
                   const Variable z = c.input(0), t = c.input(1);
                   return {c.needs(0) ? c.grad * ((1 - t) * sigmoid(z) - t * sigmoid(-z)) : Variable(),
-                          c.needs(1) ? c.grad * -z : Variable()};
+                          c.needs(1) ? chain_multiply(c.grad, -z) : Variable()};
                 });
 }
 
@@ -143,14 +162,16 @@ Variable sqrt(const Variable& x) {
 
 // The derivative of x^0 is 0 everywhere: written out, it would be 0 * x^-1, which is NaN at 0.
 Variable pow(const Variable& x, double exponent) {
+  core::require_floating("pow", x.value());
   return record("pow", core::unary(UnaryOp::power, x.value(), exponent), {saved(x)}, [exponent](const Context& c) {
     return exponent == 0 ? Variable() : chain_multiply(c.grad, exponent * pow(c.input(0), exponent - 1));
   });
 }
 
 Variable square(const Variable& x) {
+  core::require_floating("square", x.value());
   return record("square", core::unary(UnaryOp::power, x.value(), 2), {saved(x)},
-                [](const Context& c) { return c.grad * (2 * c.input(0)); });
+                [](const Context& c) { return chain_multiply(c.grad, 2 * c.input(0)); });
 }
 
 Variable abs(const Variable& x) {
@@ -201,21 +222,24 @@ Variable erf(const Variable& x) {
 
 Variable gelu(const Variable& x) {
   return record("gelu", core::unary(UnaryOp::gelu, x.value()), {saved(x)}, [](const Context& c) {
-    const Variable x = c.input(0);
+    // Beyond 40 the density and its derivatives are 0; at infinity they would come out as 0 * infinity.
+    const Variable x = maximum(minimum(c.input(0), constant(40, c.grad)), constant(-40, c.grad));
     const Variable distribution = 0.5 + 0.5 * erf(x / std::sqrt(2.0));
     const Variable density = exp(-0.5 * square(x)) / std::sqrt(2 * pi);
-    return c.grad * (distribution + chain_multiply(density, x));  // x may be infinite
+    return c.grad * (distribution + density * x);
   });
 }
 
 Variable dropout(const Variable& x, double probability) {
   if (!(probability >= 0 && probability < 1))
     fail("dropout", text("a probability of ", probability), "at least 0 and less than 1");
+  core::require_floating("dropout", x.value());
   if (probability == 0) return x;
   const double keep = 1 - probability;
   // Drawn as float32 whatever x is, so that a check in float64 sees the mask that training saw.
   const Tensor kept = default_generator().bernoulli(x.shape(), keep, DType::float32, x.device()).to(x.dtype());
-  return x * Variable(core::unary(UnaryOp::affine, kept, 1 / keep));
+  // A product that is 0 where nothing is kept, even of infinity: so is its gradient.
+  return chain_multiply(Variable(core::unary(UnaryOp::affine, kept, 1 / keep)), x);
 }
 
 }  // namespace minima

@@ -2,6 +2,7 @@
 // Ops on images [batch, height, width, channels], and normalisation of their channels.
 #include "autograd/ops.h"
 #include "autograd/record.h"
+#include "core/checks.h"
 #include "core/ops.h"
 
 namespace minima {
@@ -116,6 +117,8 @@ Variable before_activation(const Context& c, Activation activation) {
 std::pair<Variable, core::Moments> batch_norm(const Variable& x, const Variable& weight, const Variable& bias,
                                               double epsilon, const Epilogue& epilogue) {
   const auto& [residual, activation] = epilogue;
+  core::require_affine("batch_norm", weight.value(), bias.value(), epsilon, x.value());
+  if (x.numel() == 0) fail("batch_norm", text("x of shape ", x.shape()), "at least one element a channel");
   const core::Moments moments = core::channel_moments(x.value());
   Tensor value =
       core::normalise(x.value(), moments, weight.value(), bias.value(), epsilon, residual.value(), activation);

@@ -10,7 +10,7 @@ using autograd::Context, autograd::Gradients, autograd::record, autograd::saved,
 
 Variable matmul(const Variable& a, const Variable& b, bool transpose_a, bool transpose_b) {
   // A matrix shared by a whole batch: fold the batch into the rows, so that its gradient is one product, not a sum.
-  if (a.shape().rank() > 2 && b.shape().rank() == 2 && !transpose_a) {
+  if (a.shape().rank() > 2 && b.shape().rank() == 2 && !transpose_a && a.numel() > 0) {
     const Variable rows = reshape(a, {-1, a.size(-1)});
     Shape shape = a.shape();
     const Variable product = matmul(rows, b, false, transpose_b);

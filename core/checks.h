@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the operations of core/ops.h ask of their operands. Internal to ops*.cpp.
+// What the operations of core/ops.h ask of their operands. Internal to ops*.cpp, here and in autograd/.
 #pragma once
 
 #include "core/tensor.h"
@@ -43,6 +43,30 @@ inline void require_bias(const char* op, const Tensor& bias, int64_t n, const Te
   if (!bias.defined()) return;
   require_same_type(op, x, bias);
   if (bias.shape() != Shape{n}) fail(op, text("bias ", bias.shape()), text(Shape{n}));
+}
+
+inline Shape channels_of(const char* op, const Tensor& x) {
+  require_floating(op, x);
+  if (x.rank() < 2) fail(op, text("x of shape ", x.shape()), "[batch, ..., channels]");
+  return {x.size(-1)};
+}
+
+inline void require_per_channel(const char* op, const char* what, const Tensor& coefficient, const Tensor& x) {
+  require_defined(op, coefficient);
+  if (coefficient.shape() != Shape{x.size(-1)})
+    fail(op, text(what, " ", coefficient.shape(), " for x ", x.shape()),
+         text(Shape{x.size(-1)}, ", a number for each channel of x"));
+  require_same_device(op, x, coefficient);
+}
+
+/// What normalisation asks for: a weight and a bias for each channel of x, and an epsilon that is not negative.
+inline void require_affine(const char* op, const Tensor& weight, const Tensor& bias, double epsilon, const Tensor& x) {
+  if (!(epsilon >= 0)) fail(op, text("epsilon ", epsilon), "a number >= 0");
+  channels_of(op, x);
+  require_per_channel(op, "weight", weight, x);
+  require_per_channel(op, "bias", bias, x);
+  require_same_type(op, x, weight);
+  require_same_type(op, x, bias);
 }
 
 /// Where an op writes its result: `into` if the caller gave one, else new memory.

@@ -45,6 +45,7 @@ namespace minima::core {
   f(where_positive, y > 0 ? x : T(0))                                                                                  \
   f(chain_multiply, x == 0 ? T(0) : x * y)             /* a gradient x times a slope y, which may be infinite */       \
   f(chain_divide,   x == 0 ? T(0) : x / y)                                                                             \
+  f(bilinear,       x * y != x * y && x == x && y == y ? T(0) : x * y)        /* x y, where 0 times infinity is 0 */   \
   f(binary_cross_entropy, (y == 0 ? T(0) : y * softplus(-x)) + (y == 1 ? T(0) : (1 - y) * softplus(x)))
 
 // clang-format on

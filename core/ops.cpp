@@ -173,6 +173,8 @@ bool all_finite(const Tensor& x) {
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   require_defined("broadcast_to", x);
   if (x.shape() == shape) return x;
+  for (const int64_t extent : shape)
+    if (extent < 0) fail("broadcast_to", text(x.shape(), " to ", shape), "extents that are not negative");
   if (broadcast_shapes("broadcast_to", x.shape(), shape) != shape)
     fail("broadcast_to", text("shape ", x.shape()), text("one that broadcasts to ", shape));
   Tensor out = Tensor::empty(shape, x.dtype(), x.device());

@@ -19,6 +19,7 @@ Shape window_output(const char* op, const Window& window, const Shape& x, int64_
          text("kernel ", window.kernel_h, "x", window.kernel_w, ", stride ", window.stride, ", padding ",
               window.padding),
          "kernel and stride of at least 1, padding of at least 0");
+  if (x[1] < 1 || x[2] < 1) fail(op, text("images of ", x[1], "x", x[2]), "at least one pixel");
   if (x[1] + 2 * window.padding < window.kernel_h || x[2] + 2 * window.padding < window.kernel_w)
     fail(op, text("images of ", x[1], "x", x[2], " with padding ", window.padding),
          text("at least the kernel's ", window.kernel_h, "x", window.kernel_w),
@@ -58,28 +59,6 @@ void check_positions(const char* op, const Tensor& positions, const Shape& x) {
   for (int64_t i = 0; i < positions.numel(); ++i)
     if (at[i] >= elements)
       fail(op, text("position ", static_cast<int32_t>(at[i]), " at index ", i), text("0 to ", elements - 1));
-}
-
-Shape channels_of(const char* op, const Tensor& x) {
-  require_floating(op, x);
-  if (x.rank() < 2) fail(op, text("x of shape ", x.shape()), "[batch, ..., channels]");
-  return {x.size(-1)};
-}
-
-void require_per_channel(const char* op, const char* what, const Tensor& coefficient, const Tensor& x) {
-  require_defined(op, coefficient);
-  if (coefficient.shape() != Shape{x.size(-1)})
-    fail(op, text(what, " ", coefficient.shape(), " for x ", x.shape()),
-         text(Shape{x.size(-1)}, ", a number for each channel of x"));
-  require_same_device(op, x, coefficient);
-}
-
-void require_affine(const char* op, const Tensor& weight, const Tensor& bias, const Tensor& x) {
-  channels_of(op, x);
-  require_per_channel(op, "weight", weight, x);
-  require_per_channel(op, "bias", bias, x);
-  require_same_type(op, x, weight);
-  require_same_type(op, x, bias);
 }
 
 Moments checked_moments(const char* op, const Moments& moments, const Tensor& x) {
@@ -200,7 +179,7 @@ Moments channel_moments(const Tensor& x) {
 
 Tensor normalise(const Tensor& x, const Moments& moments, const Tensor& weight, const Tensor& bias, double epsilon,
                  const Tensor& residual, Activation activation) {
-  require_affine("normalise", weight, bias, x);
+  require_affine("normalise", weight, bias, epsilon, x);
   if (residual.defined()) require_like("normalise", "a residual", residual, x);
   const auto [mean, variance] = checked_moments("normalise", moments, x);
   Tensor y = x.empty_like();
@@ -212,7 +191,7 @@ NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const
                                       const Tensor& bias, double epsilon, const NormaliseEpilogue& epilogue,
                                       const NormaliseGradients& into) {
   const char* op = "normalise_backward";
-  require_affine(op, weight, bias, x);
+  require_affine(op, weight, bias, epsilon, x);
   require_like(op, "a gradient", grad, x);
   const bool is_active = epilogue.activation != Activation::none;
   if (is_active) require_like(op, "y of shape", epilogue.y, x);

@@ -5,6 +5,7 @@
 // Not here: arithmetic (ops.h), gradients (autograd/).
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "core/dtype.h"
@@ -17,6 +18,19 @@ class Tensor {
  public:
   /// An undefined tensor: no storage, defined() is false.
   Tensor() = default;
+  Tensor(const Tensor&) = default;
+  Tensor& operator=(const Tensor&) = default;
+  /// Moving from a tensor leaves it undefined.
+  Tensor(Tensor&& other) noexcept { *this = std::move(other); }
+  Tensor& operator=(Tensor&& other) noexcept {
+    storage_ = std::move(other.storage_);
+    offset_ = std::exchange(other.offset_, 0);
+    numel_ = std::exchange(other.numel_, 0);
+    shape_ = std::exchange(other.shape_, {});
+    dtype_ = other.dtype_;
+    return *this;
+  }
+  ~Tensor() = default;
 
   // ---- making tensors
   static Tensor empty(const Shape& shape, DType dtype = DType::float32, Device device = Device::cpu);

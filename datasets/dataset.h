@@ -27,6 +27,9 @@ class Dataset {
  public:
   /// No samples at all.
   Dataset();
+  /// A copy is so cheap that moving is copying: what was moved from stays as it was.
+  Dataset(const Dataset&) = default;
+  Dataset& operator=(const Dataset&) = default;
   /// Images of 8-bit pixels, sample after sample in row-major order; image is {height, width, channels}. A value p
   /// becomes p / white in a batch. One class name per class.
   static Dataset from_pixels(std::vector<uint8_t> pixels, const Shape& image, int white, std::vector<int32_t> labels,

@@ -142,6 +142,7 @@ Epoch& Epoch::operator=(Epoch&&) noexcept = default;
 Epoch::~Epoch() = default;
 
 Epoch::Iterator Epoch::begin() {
+  if (!state_) fail("Epoch", "an epoch that was moved from", "the one that it was moved to");
   if (!state_->current.x.defined()) state_->fetch();
   return Iterator(state_.get());
 }

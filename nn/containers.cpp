@@ -10,7 +10,12 @@ namespace minima::nn {
 ModuleList& ModuleList::add(AnyModule child) {
   if (!child) fail(describe(), "an empty AnyModule", "a module");
   children_.push_back(std::move(child));
+  moved_ = {};
   return *this;
+}
+
+void ModuleList::require_items() const {
+  if (moved_.from) fail(describe(), "one that was moved from", "the one that it was moved to");
 }
 
 Module& ModuleList::operator[](int64_t i) {
@@ -23,6 +28,7 @@ Variable ModuleList::forward(const Variable&) {
 }
 
 Variable Sequential::forward(const Variable& x) {
+  require_items();
   Variable y = x;
   for (int64_t i = 0; i < size(); ++i) {
     const bool then_relu = i + 1 < size() && typeid((*this)[i + 1]) == typeid(ReLU);

@@ -30,8 +30,25 @@ class ModuleList : public Module {
   void visit(Visitor& visitor) override;
   std::string describe() const override { return "ModuleList"; }
 
+ protected:
+  /// An error if the items have gone to another list by a move: without them, Sequential would do nothing and not say
+  /// so.
+  void require_items() const;
+
  private:
+  struct Moved {
+    bool from = false;
+    Moved() = default;
+    Moved(const Moved&) = default;
+    Moved& operator=(const Moved&) = default;
+    Moved(Moved&& other) noexcept : from(std::exchange(other.from, true)) {}
+    Moved& operator=(Moved&& other) noexcept {
+      from = std::exchange(other.from, true);
+      return *this;
+    }
+  };
   std::vector<AnyModule> children_;
+  Moved moved_;
 };
 
 /// Applies its children in order, a layer and the ReLU after it in one pass where the layer can: Sequential{Linear{64,

@@ -95,6 +95,7 @@ std::string Conv2d::describe() const {
 }
 
 LayerNorm::LayerNorm(int64_t features, double epsilon) : epsilon(epsilon) {
+  if (!(epsilon >= 0)) fail("LayerNorm", text("epsilon ", epsilon), "a number >= 0");
   check_extent("LayerNorm", "features", features, 1);
   weight = Variable(ones()({features}), requires_grad);
   bias = Variable(zeros()({features}), requires_grad);

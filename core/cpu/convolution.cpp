@@ -85,9 +85,7 @@ void run_pass(const Pass& p, const float* x, const Packed& packed, const float* 
   if (p.batch * p.rows * p.columns * p.out == 0) return;
   const bool is_3x3 = p.kernel_h == 3 && p.kernel_w == 3 && p.stride == 1;
   const WinogradKernels* winograd = is_3x3 ? winograd_for(p.batch, p.rows, p.columns, p.in, p.out) : nullptr;
-  if (winograd)
-    winograd_pass(*winograd, p, x, read<float>(packed), bias, relu, y);
-  else
+  if (!winograd || !winograd_pass(*winograd, p, x, read<float>(packed), bias, relu, y))
     direct_pass(p, x, read<float>(packed), bias, relu, y);
 }
 
@@ -132,10 +130,7 @@ void correlate(const Convolution& c, const float* x, const float* y, float* weig
   }
   const bool is_3x3 = c.window.kernel_h == 3 && c.window.kernel_w == 3 && c.window.stride == 1;
   const WinogradKernels* winograd = is_3x3 ? winograd_for(c.batch, c.out_h, c.out_w, c.in, c.out) : nullptr;
-  if (winograd)
-    winograd_correlate(*winograd, c, x, y, weight);
-  else
-    direct_correlate(c, x, y, weight);
+  if (!winograd || !winograd_correlate(*winograd, c, x, y, weight)) direct_correlate(c, x, y, weight);
 }
 }  // namespace
 }  // namespace cpu

@@ -84,11 +84,11 @@ using Packed = Tensor;
 void direct_pass(const Pass& p, const float* x, const float* packed, const float* bias, bool relu, float* y);
 void direct_correlate(const Convolution& c, const float* x, const float* y, float* weight);
 
-/// 3 x 3, stride 1, with tiles of m x m.
-void winograd_pass(const WinogradKernels& kernels, const Pass& p, const float* x, const float* packed,
-                   const float* bias, bool relu, float* y);
-void winograd_correlate(const WinogradKernels& kernels, const Convolution& c, const float* x, const float* y,
-                        float* weight);
+/// 3 x 3, stride 1, with tiles of m x m. False where a result is not finite: only direct_... tells which ones are not.
+[[nodiscard]] bool winograd_pass(const WinogradKernels& kernels, const Pass& p, const float* x, const float* packed,
+                                 const float* bias, bool relu, float* y);
+[[nodiscard]] bool winograd_correlate(const WinogradKernels& kernels, const Convolution& c, const float* x,
+                                      const float* y, float* weight);
 
 /// weight [out, depth] = the sum of `count` packed weights.
 void unpack_sum(const float* packed, int64_t count, int64_t out, int64_t depth, float* weight);

@@ -50,6 +50,7 @@ struct TileOutput {
   bool relu;
   float* to;
   int64_t row_step, pixel_step, rows, columns;
+  float* doubt;  ///< [channels]; NaN after a result, before relu, that is not finite
 };
 
 /// Winograd's algorithm F(m x m, 3 x 3), on tiles of n = m + 2 pixels a side (winograd.cpp has the algebra).

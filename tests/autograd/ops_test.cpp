@@ -186,8 +186,8 @@ TEST_CASE("normalising by given moments is right in float32 far from zero, and n
 
 TEST_CASE("batch norm refuses parameters that do not match the channels") {
   const Variable x = matrix(Values(12, 1), {2, 2, 3}), three = leaf({1, 1, 1}), two = leaf({1, 1});
-  CHECK_ERROR(batch_norm(x, two, three, 1e-5), "[normalise] got weight (2,) for x (2, 2, 3)");
-  CHECK_ERROR(batch_norm(x, three, two, 1e-5), "[normalise] got bias (2,) for x (2, 2, 3)");
+  CHECK_ERROR(batch_norm(x, two, three, 1e-5), "[batch_norm] got weight (2,) for x (2, 2, 3)");
+  CHECK_ERROR(batch_norm(x, three, two, 1e-5), "[batch_norm] got bias (2,) for x (2, 2, 3)");
   CHECK_ERROR(normalise(x, {three.value(), two.value()}, three, three, 1e-5), "[normalise] got variance (2,)");
   CHECK_ERROR(batch_norm(leaf({1, 2}), two, two, 1e-5), "x of shape (2,)");
 }
@@ -209,6 +209,34 @@ TEST_CASE("ops refuse shapes and dtypes that do not fit, by name") {
   CHECK_ERROR(sum_to(x, {2}), "[sum_to]");
   CHECK_ERROR(conv2d(x, x, Variable()), "[conv2d]");
   CHECK_ERROR(exp(Variable()), "undefined tensor");
+}
+
+TEST_CASE("errors name the op that was called, not one that it is made of") {
+  const Variable x(Tensor::zeros({2, 2}, DType::int64)), one(leaf({1}));
+  CHECK_ERROR(-x, "[negate] got dtype int64");
+  CHECK_ERROR(x + 2, "[add] got dtype int64");
+  CHECK_ERROR(2 - x, "[subtract] got dtype int64");
+  CHECK_ERROR(x * 2, "[multiply] got dtype int64");
+  CHECK_ERROR(pow(x, 2), "[pow] got dtype int64");
+  CHECK_ERROR(square(Variable()), "[square] got an undefined tensor");
+  CHECK_ERROR(dropout(x, 0.5), "[dropout] got dtype int64");
+  CHECK_ERROR(batch_norm(x, one, one, 1e-5), "[batch_norm] got dtype int64");
+  CHECK_ERROR(batch_norm(matrix({}, {0, 1}), one, one, 1e-5), "[batch_norm] got x of shape (0, 1)");
+  CHECK_ERROR(batch_norm(matrix({1, 2}, {2, 1}), Variable(), one, 1e-5), "[batch_norm] got an undefined tensor");
+  CHECK_ERROR(broadcast_to(one, {-1}), "[broadcast_to] got (1,) to (-1,), expected extents that are not negative");
+}
+
+TEST_CASE("products without an inner extent are zero, and so are their gradients") {
+  const Variable a(Tensor::zeros({2, 3, 0}), requires_grad), b(Tensor::zeros({0, 5}), requires_grad);
+  for (const bool transposed : {false, true}) {
+    const Variable y = transposed ? matmul(a, transpose(b), false, true) : matmul(a, b);
+    CHECK(y.shape() == Shape{2, 3, 5});
+    CHECK(y.value().to_vector<double>() == Values(30, 0.0));
+    const std::vector<Variable> gradients = grad(sum(y), {a, b});
+    CHECK(gradients[0].shape() == a.shape());
+    CHECK(gradients[1].shape() == b.shape());
+  }
+  CHECK(matmul(Variable(Tensor::zeros({2, 0, 4})), Variable(Tensor::zeros({4, 5}))).shape() == Shape{2, 0, 5});
 }
 
 TEST_CASE("a mean over nothing and a maximum over nothing are refused, and a sum over nothing is 0") {

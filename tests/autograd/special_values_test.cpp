@@ -1,7 +1,11 @@
 // Functions and their gradients at zero, at numbers too large or too small to compute with, and at infinity.
 // PyTorch's values there: golden_test.cpp.
+#include <algorithm>
+#include <functional>
+
 #include "autograd/ops.h"
 #include "core/ops.h"
+#include "core/random.h"
 #include "tests/check.h"
 
 using namespace minima;
@@ -15,6 +19,15 @@ Values gradient(const Variable& y, const Variable& x) {
   return grad(sum(y), {x}, {.retain_graph = true})[0].value().to_vector<double>();
 }
 Values item(const Variable& y) { return {y.item()}; }
+
+// The first and the second derivative of sum(f(x)), each summed over x.
+struct Derivatives {
+  Values first, second;
+};
+Derivatives derivatives(const std::function<Variable(const Variable&)>& f, const Variable& x) {
+  const Variable first = grad(sum(f(x)), {x}, {.create_graph = true})[0];
+  return {first.value().to_vector<double>(), first.requires_grad() ? gradient(first, x) : Values(x.numel(), 0.0)};
+}
 
 }  // namespace
 
@@ -46,6 +59,103 @@ TEST_CASE("an operand that is not taken gets the gradient 0, even where its slop
       if (!huge) CHECK_CLOSE(gradient(max(concatenate({y, one}, 0), 0), x), Values{0});
       if (!huge) CHECK_CLOSE(gradient(relu(y - 1), x), Values{0});
     }
+}
+
+TEST_CASE("an element that is not taken has the second derivative 0, too, even where its slope is infinite") {
+  const Variable one(Tensor::from(Values{1})), minus(Tensor::from(Values{-1})), five(Tensor::from(Values{5}));
+  struct Masked {
+    const char* name;
+    std::function<Variable(const Variable&)> f;
+    double at;
+  };
+  const Masked masked[] = {
+      {"maximum(sqrt)", [&](const Variable& x) { return maximum(sqrt(x), one); }, 0},
+      {"maximum(log)", [&](const Variable& x) { return maximum(log(x), minus); }, 0},
+      {"maximum(log1p)", [&](const Variable& x) { return maximum(log1p(x), minus); }, -1},
+      {"maximum(pow)", [&](const Variable& x) { return maximum(pow(x, 0.5), one); }, 0},
+      {"minimum(1 / x)", [&](const Variable& x) { return minimum(1 / x, five); }, 0},
+      {"minimum(exp(1 / x))", [&](const Variable& x) { return minimum(exp(1 / x), five); }, 0},
+      {"minimum(exp)", [&](const Variable& x) { return minimum(exp(x), five); }, INFINITY},
+      {"minimum(square)", [&](const Variable& x) { return minimum(square(x), five); }, -INFINITY},
+      {"minimum(x * x)", [&](const Variable& x) { return minimum(x * x, five); }, INFINITY},
+      {"where_positive(sqrt)", [&](const Variable& x) { return where_positive(sqrt(x), minus); }, 0},
+      {"relu(-sqrt)", [&](const Variable& x) { return relu(-sqrt(x)); }, 0},
+  };
+  for (const auto& [name, f, at] : masked) {
+    INFO(std::string(name));
+    const auto [first, second] = derivatives(f, Variable(Tensor::from(Values{at}), requires_grad));
+    CHECK_CLOSE(first, Values{0});
+    CHECK_CLOSE(second, Values{0});
+  }
+}
+
+TEST_CASE("moving elements leaves a first and a second derivative of 0 with those that go nowhere") {
+  const Tensor rows = Tensor::from<int64_t>({1, 2});
+  const std::function<Variable(const Variable&)> moves[] = {
+      [](const Variable& x) { return slice(sqrt(x), 0, 1, 3); },
+      [&](const Variable& x) { return gather_rows(sqrt(x), rows); },
+      [](const Variable& x) { return sum(max(reshape(sqrt(x), {1, 4}), 1)) + sum(slice(sqrt(x), 0, 1, 3)) - 2; },
+      [](const Variable& x) { return max_pool2d(reshape(sqrt(slice(x, 0, 0, 2)), {1, 1, 2, 1}), {1, 2, 2, 0}); },
+  };
+  for (const auto& f : moves) {
+    const auto [first, second] = derivatives(f, Variable(Tensor::from(Values{0, 1, 4, 9}), requires_grad));
+    CHECK(first[0] == 0);
+    CHECK(second[0] == 0);
+    CHECK_CLOSE(second[1], -0.25);
+  }
+}
+
+TEST_CASE("an infinite gradient and a slope that is no number stay visible where the element is taken") {
+  const Variable zero(Tensor::from(Values{0}), requires_grad), below(Tensor::from(Values{-1}), requires_grad);
+  CHECK_CLOSE(gradient(sqrt(zero), zero), Values{INFINITY});
+  CHECK_CLOSE(gradient(sqrt(square(zero)), zero), Values{NAN});  // infinity * 0
+  CHECK_CLOSE(gradient(sqrt(zero * zero), zero), Values{NAN});
+  CHECK_CLOSE(gradient(square(log(below)), below), Values{NAN});
+  CHECK_CLOSE(gradient(zero * Variable(Tensor::from(Values{NAN})), zero), Values{NAN});
+  CHECK_CLOSE(derivatives(Unary(sqrt), zero).second, Values{-INFINITY});
+}
+
+TEST_CASE("the entropy of a softmax with a masked class has the gradient of the others' entropy") {
+  const Variable logits(Tensor::from(Values{2, -INFINITY, 1}), requires_grad);
+  const Variable others(Tensor::from(Values{2, 1}), requires_grad);
+  const auto entropy = [](const Variable& z) {
+    const Variable p = softmax(z);
+    return where_positive(p * log(p), p);
+  };
+  const Values got = gradient(entropy(logits), logits), expected = gradient(entropy(others), others);
+  CHECK_CLOSE(got, (Values{expected[0], 0, expected[1]}), {1e-14});
+}
+
+TEST_CASE("erf and gelu are flat to second order at infinity, gelu with slope 1 on the right") {
+  const Variable x(Tensor::from(Values{-INFINITY, -1e300, -50, 50, 1e300, INFINITY}), requires_grad);
+  CHECK_CLOSE(derivatives(Unary(erf), x).first, Values(6, 0.0));
+  CHECK_CLOSE(derivatives(Unary(erf), x).second, Values(6, 0.0));
+  CHECK_CLOSE(derivatives(Unary(gelu), x).first, (Values{0, 0, 0, 1, 1, 1}));
+  CHECK_CLOSE(derivatives(Unary(gelu), x).second, Values(6, 0.0));
+  CHECK(std::isnan(derivatives(Unary(gelu), Variable(Tensor::from(Values{NAN}), requires_grad)).first[0]));
+}
+
+TEST_CASE("a dropped element is 0 and its derivatives are, whatever comes before and after it") {
+  const auto dropped = [](const Variable& x) { return manual_seed(3), dropout(x, 0.5); };
+  const auto number = [](double value) { return Variable(Tensor::full({8}, value, DType::float64), requires_grad); };
+  const Values kept = dropped(number(1)).value().to_vector<double>();
+  REQUIRE(std::count(kept.begin(), kept.end(), 0.0) > 0);
+  const Values of_infinity = dropped(number(INFINITY)).value().to_vector<double>();
+  const auto [first, second] = derivatives([&](const Variable& x) { return sqrt(dropped(x)); }, number(1));
+  for (size_t i = 0; i < kept.size(); ++i) {
+    CHECK(of_infinity[i] == (kept[i] == 0 ? 0 : INFINITY));
+    CHECK_CLOSE(first[i], kept[i] == 0 ? 0 : std::sqrt(0.5), {1e-14});
+    CHECK_CLOSE(second[i], kept[i] == 0 ? 0 : -std::sqrt(0.125), {1e-14});
+  }
+}
+
+TEST_CASE("functions that are flat at infinity have slope 0 there, also as functions of a square") {
+  const Unary flat[] = {
+      [](const Variable& x) { return exp(-square(x)); }, [](const Variable& x) { return exp(-(x * x)); },
+      [](const Variable& x) { return tanh(square(x)); }, [](const Variable& x) { return sigmoid(square(x)); },
+      [](const Variable& x) { return 1 / square(x); }};
+  const Variable x(Tensor::from(Values{-INFINITY, -1e200, 1e200, INFINITY}), requires_grad);
+  for (const Unary f : flat) CHECK_CLOSE(gradient(f(x), x), Values(4, 0.0));
 }
 
 TEST_CASE("an infinite gradient goes to the operand that was taken, and to it alone") {
@@ -128,6 +238,13 @@ TEST_CASE("a confident right answer keeps the digits of its loss and of its grad
     check(z, DType::float32, {1e-6, 1e-42});
     check(z, DType::float64, {1e-14, 0});
   }
+}
+
+TEST_CASE("targets of losses that are not used get the gradient 0 where the logits are infinite") {
+  const Variable z(Tensor::from(Values{INFINITY, -INFINITY, 3, INFINITY}), requires_grad);
+  const Variable t(Tensor::from(Values{1, 0, 0.5, 1}), requires_grad);
+  const Variable used = binary_cross_entropies(z, t) * Variable(Tensor::from(Values{0, 0, 1, 1}));
+  CHECK_CLOSE(gradient(used, t), (Values{0, 0, -3, -INFINITY}));
 }
 
 TEST_CASE("binary cross entropy at infinite logits is 0 where they are right and infinite where they are wrong") {

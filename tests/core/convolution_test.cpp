@@ -212,6 +212,34 @@ TEST_CASE("what is not a number stays with the pixels that see it") {
   }
 }
 
+TEST_CASE("infinite and huge pixels reach the pixels that see them, and no other, in every algorithm and direction") {
+  const Tensor weight = Tensor::full({16, 3, 3, 16}, 0.1), y = Tensor::full({2, 16, 16, 16}, 0.25);
+  const auto same = [](const Tensor& got, const Tensor& expected) {
+    CHECK_CLOSE(got, expected, {.rtol = 1e-5, .atol = 1e-5});
+  };
+  for_each_instruction_set([&] {
+    for (const float pixel : {INFINITY, -INFINITY, NAN, 1e38f, -3e38f}) {
+      CAPTURE(pixel);
+      Tensor x = Tensor::full({2, 16, 16, 16}, 1);
+      x.mutable_data<float>()[(8 * 16 + 8) * 16] = pixel;
+      const auto forward = [&](core::Activation activation) {
+        return core::conv2d(x, weight, Tensor(), 1, 1, activation);
+      };
+      core::set_conv_algorithm(core::ConvAlgorithm::direct);
+      const Tensor expected = forward(core::Activation::none), active = forward(core::Activation::relu);
+      const Tensor back = core::conv2d_transpose(x, weight, x.shape(), 1, 1);
+      const Tensor correlated = core::conv2d_correlate(x, y, weight.shape(), 1, 1);
+      for (const auto algorithm : {core::ConvAlgorithm::winograd, core::ConvAlgorithm::automatic}) {
+        const Algorithm use(algorithm);
+        same(forward(core::Activation::none), expected);
+        same(forward(core::Activation::relu), active);
+        same(core::conv2d_transpose(x, weight, x.shape(), 1, 1), back);
+        same(core::conv2d_correlate(x, y, weight.shape(), 1, 1), correlated);
+      }
+    }
+  });
+}
+
 TEST_CASE("<conv(x, w), y> = <x, conv_transpose(y, w)> = <w, correlate(x, y)>") {
   for (const Case& c : cases()) {
     const Tensor x = numbers(c.x, DType::float64, 1), w = numbers(c.weight, DType::float64, 2),

@@ -58,6 +58,7 @@ const BinaryRow binary_rows[] = {
     {core::BinaryOp::where_positive, [](double x, double y) { return y > 0 ? x : 0.0; }},
     {core::BinaryOp::chain_multiply, [](double x, double y) { return x * y; }},
     {core::BinaryOp::chain_divide, [](double x, double y) { return x / y; }},
+    {core::BinaryOp::bilinear, [](double x, double y) { return x * y; }},
     {core::BinaryOp::binary_cross_entropy,
      [](double x, double y) { return y * std::log1p(std::exp(-x)) + (1 - y) * std::log1p(std::exp(x)); }},
 };
@@ -114,6 +115,13 @@ TEST_CASE("chain_multiply and chain_divide are 0 where the gradient is 0, whatev
   const Tensor grad = Tensor::from<double>({0, -0.0, 0, 1}), slope = Tensor::from<double>({INFINITY, NAN, 0, INFINITY});
   CHECK(values(core::binary(core::BinaryOp::chain_multiply, grad, slope)) == std::vector<double>{0, 0, 0, INFINITY});
   CHECK(values(core::binary(core::BinaryOp::chain_divide, grad, slope)) == std::vector<double>{0, 0, 0, 0});
+}
+
+TEST_CASE("bilinear is 0 where 0 meets infinity on either side, and hides no NaN") {
+  const Tensor x = Tensor::from<double>({0, INFINITY, -INFINITY, 0, NAN, 2, 3});
+  const Tensor y = Tensor::from<double>({INFINITY, 0, -0.0, NAN, 0, INFINITY, 4});
+  CHECK_CLOSE(values(core::binary(core::BinaryOp::bilinear, x, y)),
+              (std::vector<double>{0, 0, 0, NAN, NAN, INFINITY, 12}));
 }
 
 TEST_CASE("elementwise ops and reductions refuse operands under their own names") {

@@ -93,7 +93,8 @@ TEST_CASE("a position that is no element of its image is refused with its index"
   }
   const Tensor positions = Tensor::zeros({2, 1, 1, 3}, DType::int32);
   CHECK_ERROR(core::scatter_positions(y, positions, {1, 2, 2, 3}, {2, 2, 2}), "int32 positions for the same batch");
-  CHECK_ERROR(core::scatter_positions(y, positions.to(DType::int64), x.shape(), {2, 2, 2}), "int64 positions (2, 1, 1, 3)");
+  CHECK_ERROR(core::scatter_positions(y, positions.to(DType::int64), x.shape(), {2, 2, 2}),
+              "int64 positions (2, 1, 1, 3)");
 }
 
 TEST_CASE("scatter_positions is the transpose of gather_positions, also where windows overlap") {
@@ -129,5 +130,17 @@ TEST_CASE("windows that do not fit are refused") {
   CHECK_ERROR(core::max_pool2d(x, {5, 5, 1, 0}), "The images are too small");
   CHECK_ERROR(core::max_pool2d(x, {2, 2, 2, 2}), "at most half the kernel");
   CHECK_ERROR(core::avg_pool2d(x, {2, 2, 0, 0}), "stride 0");
+  // Of images without pixels, padding alone would be left.
+  for (const Shape& shape : {Shape{1, 0, 4, 1}, Shape{1, 4, 0, 1}}) {
+    const Tensor nothing = Tensor::zeros(shape), weight = Tensor::zeros({1, 2, 2, 1});
+    const std::string complaint = text("got images of ", shape[1], "x", shape[2], ", expected at least one pixel");
+    const Tensor y = Tensor::zeros({1, shape[1] / 2 + 1, shape[2] / 2 + 1, 1});
+    CHECK_ERROR(core::max_pool2d(nothing, {2, 2, 2, 1}), "[max_pool2d] " + complaint);
+    CHECK_ERROR(core::avg_pool2d(nothing, {2, 2, 2, 1}), "[avg_pool2d] " + complaint);
+    CHECK_ERROR(core::avg_pool2d_transpose(y, shape, {2, 2, 2, 1}), "[avg_pool2d_transpose] " + complaint);
+    CHECK_ERROR(core::conv2d(nothing, weight, Tensor(), 2, 1), "[conv2d] " + complaint);
+    CHECK_ERROR(core::conv2d_transpose(y, weight, shape, 2, 1), "[conv2d_transpose] " + complaint);
+    CHECK_ERROR(core::conv2d_correlate(nothing, y, weight.shape(), 2, 1), "[conv2d_correlate] " + complaint);
+  }
   CHECK(core::max_pool2d(Tensor::zeros({0, 4, 4, 2}), {2, 2, 2, 0}).first.shape() == Shape{0, 2, 2, 2});
 }

@@ -97,6 +97,26 @@ TEST_CASE("an undefined tensor cannot be written to") {
   CHECK_ERROR(Tensor::zeros({}).copy_from(nothing), "[copy_from] got an undefined tensor");
 }
 
+TEST_CASE("a tensor that was moved from is undefined: no shape, no elements, usual errors") {
+  for (const bool assigned : {false, true}) {
+    Tensor from = Tensor::full({2, 3}, 1).slice(1, 2), to;
+    if (assigned)
+      to = std::move(from);
+    else
+      to = Tensor(std::move(from));
+    CHECK(values(to) == std::vector<double>{1, 1, 1});
+    CHECK(!from.defined());
+    CHECK(from.shape() == Shape{});
+    CHECK(from.numel() == 0);
+    CHECK_ERROR(from.at(0), "[at] got element 0 of 0");
+    CHECK_ERROR(from.slice(0, 1), "[Tensor::slice]");
+    CHECK_ERROR(from.fill(1), "an undefined tensor");
+    CHECK_ERROR(to.copy_from(from), "an undefined tensor");
+    from = to;
+    CHECK(values(from) == std::vector<double>{1, 1, 1});
+  }
+}
+
 TEST_CASE("every operation refuses an undefined tensor, as each of its operands") {
   const Tensor none, one = Tensor::zeros({}), pair = Tensor::zeros({2, 2}), image = Tensor::zeros({1, 2, 2, 2}),
                      channels = Tensor::zeros({2}), labels = Tensor::zeros({2}, DType::int64),

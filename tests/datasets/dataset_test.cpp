@@ -65,6 +65,13 @@ TEST_CASE("a batch holds the asked samples in the asked order, repeats included,
   CHECK_CLOSE(x.to_vector<double>(), expected, {.rtol = 1e-6});
 }
 
+TEST_CASE("a dataset that was moved from is the same data still") {
+  Dataset from = images(5);
+  const Dataset to = std::move(from);
+  CHECK(from.size() == 5);
+  CHECK_CLOSE(from.all().x, to.all().x);
+}
+
 TEST_CASE("an empty batch is an empty tensor of the right shape") {
   const auto [x, y] = images(2).batch(std::vector<int64_t>{});
   CHECK(x.shape() == Shape{0, 3, 4, 1});

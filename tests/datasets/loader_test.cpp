@@ -46,6 +46,15 @@ TEST_CASE("an epoch visits every sample once, in full batches but for the last")
   CHECK(batches[4].size() == 3);
 }
 
+TEST_CASE("a loader that was moved from goes on, and an epoch that was moved from says that it cannot") {
+  Loader from{rows(23), {.batch_size = 5}};
+  const Loader to = std::move(from);
+  CHECK(batches_of(from, 1) == batches_of(to, 1));
+  Epoch first = to.epoch(0);
+  const Epoch second = std::move(first);
+  CHECK_ERROR(first.begin(), "[Epoch] got an epoch that was moved from");
+}
+
 TEST_CASE("drop_last leaves out the batch that is not full") {
   const Loader loader{rows(23), {.batch_size = 5, .drop_last = true}};
   CHECK(loader.steps_per_epoch() == 4);

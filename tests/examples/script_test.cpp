@@ -1,4 +1,6 @@
 // ./minima, as far as it can be tested without installing or building anything.
+#include <unistd.h>
+
 #include "tests/check.h"
 #include "tests/examples/process.h"
 
@@ -35,7 +37,9 @@ struct FakeBuild {
       : build(folder.file(name)) {
     folder.write(name + "/CMakeCache.txt",
                  "CMAKE_CACHEFILE_DIR:INTERNAL=" + build + "\nCMAKE_HOME_DIRECTORY:INTERNAL=" + source + "\n");
-    for (const char* file : {"/.configured", "/.packages-checked"}) folder.write(name + file, "");
+    folder.write(name + "/.configured", "");
+    tool("dpkg-query", "echo installed");
+    tool("apt-get", "echo \"apt-get $*\" >>\"" + folder.file("calls") + "\"");
     tool("cmake", "echo \"cmake $*\" >>\"" + folder.file("calls") + "\"");
   }
   void script(const std::string& path, const std::string& body) const {
@@ -172,7 +176,6 @@ TEST_CASE("./minima says which folder it cannot write to, and how to name anothe
 
 TEST_CASE("./minima finishes an installation that was interrupted before it installs packages") {
   FakeBuild build;
-  std::filesystem::remove(build.build + "/.packages-checked");
   const std::string log = "echo \"${0##*/} $*\" >>\"" + build.folder.file("calls") + "\"";
   build.program("compare", "echo compared");
   build.tool("id", "echo 0");
@@ -185,6 +188,31 @@ TEST_CASE("./minima finishes an installation that was interrupted before it inst
   const size_t finish = calls.find("dpkg --configure -a"), install = calls.find("install -y");
   CHECK_MESSAGE((finish != std::string::npos && install != std::string::npos && finish < install), calls);
   CHECK(std::filesystem::exists(build.build + "/.packages-checked"));
+}
+
+TEST_CASE("./minima checks the packages once, and again for a copy of the build folder") {
+  FakeBuild build;
+  build.program("compare", "echo compared");
+  build.tool("dpkg-query", "echo query >>\"" + build.folder.file("queries") + "\"; echo installed");
+  const auto queries = [&] { return lines_of(build.folder.file("queries")).size(); };
+  CHECK(build.minima({"compare"}).status == 0);
+  const size_t once = queries();
+  CHECK(once > 0);
+  CHECK(build.minima({"compare"}).status == 0);
+  CHECK(queries() == once);
+  std::filesystem::copy(build.build, build.folder.file("copy"), std::filesystem::copy_options::recursive);
+  build.build = build.folder.file("copy");
+  CHECK(build.minima({"compare"}).status == 0);
+  CHECK(queries() == 2 * once);
+}
+
+TEST_CASE("./minima gpu-check builds in the folder that BUILD names where it was called, else in its own") {
+  FakeBuild build;
+  const std::string script = checkout_in(build.folder, "checkout");
+  build.script(build.folder.file("checkout/bench/gpu_check"), "echo \"BUILD is ${BUILD:-not set}\"");
+  CHECK(contains(build.minima({"gpu-check"}, script, {{"BUILD", "gpu"}}).output,
+                 "BUILD is " + build.folder.file("gpu") + "\n"));
+  CHECK(contains(build.minima({"gpu-check"}, script, {{"BUILD", ""}}).output, "BUILD is not set\n"));
 }
 
 TEST_CASE("of two calls of ./minima at once, one builds and the other waits for it") {
@@ -208,11 +236,13 @@ TEST_CASE("of two calls of ./minima at once, one builds and the other waits for 
   CHECK(!std::filesystem::is_symlink(build.build + "/.lock"));
 }
 
-TEST_CASE("./minima does not wait for a call that was killed") {
-  FakeBuild build;
-  build.program("compare", "echo compared");
-  std::filesystem::create_symlink("99999999", build.build + "/.lock");
-  const Outcome outcome = build.minima({"compare"});
-  CHECK_MESSAGE(outcome.status == 0, outcome.output);
-  CHECK_MESSAGE(!contains(outcome.output, "waiting"), outcome.output);
+TEST_CASE("./minima does not wait for a call that was killed, nor for another process that has its number now") {
+  for (const std::string& owner : {std::string("99999999 1"), std::to_string(getpid()) + " 1"}) {
+    FakeBuild build;
+    build.program("compare", "echo compared");
+    std::filesystem::create_symlink(owner, build.build + "/.lock");
+    const Outcome outcome = build.minima({"compare"});
+    CHECK_MESSAGE(outcome.status == 0, outcome.output);
+    CHECK_MESSAGE(!contains(outcome.output, "waiting"), outcome.output);
+  }
 }

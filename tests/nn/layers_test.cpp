@@ -83,6 +83,19 @@ TEST_CASE("layers refuse impossible extents") {
               "A window would lie in the padding altogether.");
 }
 
+TEST_CASE("a negative epsilon is refused by every normalisation, layers and functions") {
+  const Variable x(Tensor::zeros({2, 3})), weight(Tensor::full({3}, 1)), bias(Tensor::zeros({3}));
+  const core::Moments moments = core::channel_moments(x.value());
+  for (const double epsilon : {-1.0, -1e-12, double(NAN)}) {
+    const std::string complaint = text("got epsilon ", epsilon, ", expected a number >= 0");
+    CHECK_ERROR(nn::LayerNorm(3, epsilon), "[LayerNorm] " + complaint);
+    CHECK_ERROR(nn::BatchNorm1d(3, {.epsilon = epsilon}), "[BatchNorm1d] " + complaint);
+    CHECK_ERROR(batch_norm(x, weight, bias, epsilon), "[batch_norm] " + complaint);
+    CHECK_ERROR(normalise(x, moments, weight, bias, epsilon), "[normalise] " + complaint);
+  }
+  CHECK(nn::LayerNorm(3, 0).epsilon == 0);
+}
+
 TEST_CASE("layers describe themselves with what sets them apart") {
   CHECK(nn::Conv2d{1, 2, 3, {.stride = 2, .padding = 1}}.describe() == "Conv2d(1, 2, 3, stride 2, padding 1)");
   CHECK(nn::MaxPool2d{2}.describe() == "MaxPool2d(2)");

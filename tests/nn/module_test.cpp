@@ -270,6 +270,21 @@ TEST_CASE("an empty AnyModule says so") {
   CHECK(empty->parameter_count() == 2);
 }
 
+TEST_CASE("a Sequential that was moved from says so, instead of doing nothing as an empty one does") {
+  const Variable x(Tensor::full({1, 2}, 3));
+  nn::Sequential from{nn::Linear{2, 1}};
+  nn::Sequential to = std::move(from);
+  CHECK(to(x).shape() == Shape{1, 1});
+  CHECK_ERROR(from(x), "[Sequential] got one that was moved from, expected the one that it was moved to.");
+  from = to;
+  CHECK(from(x).shape() == Shape{1, 1});
+  to = std::move(from);
+  CHECK_ERROR(from(x), "[Sequential] got one that was moved from");
+  from.add(nn::Linear{2, 4});
+  CHECK(from(x).shape() == Shape{1, 4});
+  CHECK_CLOSE(nn::Sequential{}(x).value(), x.value());
+}
+
 TEST_CASE("copying an AnyModule copies the module: flags are its own, parameters shared") {
   nn::AnyModule model = nn::Dropout{0.25};
   nn::AnyModule copy = model;
