@@ -111,6 +111,43 @@ struct Multiplication {
     });
   }
 };
+/// One part, first .. first + count, and one piece; `index` tells them all apart.
+struct Region {
+  int64_t index, first, count;
+  Piece piece;
+};
+
+/// c as the sum of its pieces, all computed at once: where b has many terms and a few rows, each thread then reads some
+/// rows of b alone, the ones whose gradient it computes and which it updates. The sums are the same bits.
+template <class Compute>
+void share_terms(const Multiplication& x, const Cut& pieces, int64_t units, int64_t chunk, const Compute& compute) {
+  Tensor partial = Tensor::empty({(pieces.count - 1) * x.m * x.n});
+  const auto result_of = [&](int64_t piece) {
+    Multiplication result = x;
+    result.relu = false;
+    if (piece == 0) return result;
+    result.bias = nullptr, result.accumulate = false;
+    result.c = write<float>(partial) + (piece - 1) * x.m * x.n, result.ldc = x.n;
+    return result;
+  };
+  const int64_t chunks = (units + chunk - 1) / chunk;
+  parallel_for(pieces.count * chunks, 1, [&](int64_t i, int64_t) {
+    const int64_t p = i / chunks, begin = i % chunks * chunk;
+    const Region r{p, 0, x.m, {pieces.begin(p), pieces.size(p), true, true}};
+    compute(result_of(p), r, begin, std::min(units, begin + chunk));
+  });
+  parallel_for(x.m, grain_of(x.n * pieces.count), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      float* row = x.c + i * x.ldc;
+      for (int64_t p = 1; p < pieces.count; ++p) {
+        const float* more = read<float>(partial) + ((p - 1) * x.m + i) * x.n;
+        for (int64_t j = 0; j < x.n; ++j) row[j] += more[j];
+      }
+      if (x.relu)
+        for (int64_t j = 0; j < x.n; ++j) row[j] = row[j] < 0 ? 0 : row[j];
+    }
+  });
+}
 }  // namespace
 
 void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
@@ -144,37 +181,42 @@ void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_
   Tensor packed_by = Tensor::empty({num_threads() * cache_line}, DType::int64);  // the region that each packed for last
   for (int i = 0; i < num_threads(); ++i) write<int64_t>(packed_by)[i * cache_line] = -1;
 
-  for (int64_t region = 0; region < parts.count * pieces.count; ++region) {
-    const int64_t p = region % pieces.count, first = parts.begin(region / pieces.count);
-    const int64_t count = parts.size(region / pieces.count);
-    const Piece piece{pieces.begin(p), pieces.size(p), p == 0, p + 1 == pieces.count};
-    const Cut tiles(by_rows ? m : count, x.rows);
-    const int64_t cost = count * piece.count * x.lanes * (by_rows ? tiles.longest() : 1);
-    const int64_t chunk = std::max<int64_t>(1, worthwhile / std::max<int64_t>(1, cost));
-    parallel_for(by_rows ? tiles.count : panels, chunk, [&](int64_t begin, int64_t end) {
-      float* part = write<float>(scratch) + thread_index() * room;
-      float* unit = part + part_lines * piece.count;
-      const auto panel_of_part = [&](int64_t i) { return part + i * x.lanes * piece.count; };
-      const auto tile_of_part = [&](int64_t i) { return part + tiles.begin(i) * piece.count; };
-      if (std::exchange(write<int64_t>(packed_by)[thread_index() * cache_line], region) != region) {
-        if (by_rows)
-          for (int64_t i = 0; i < count; ++i) x.pack_panel(first + i, piece, panel_of_part(i));
-        else
-          for (int64_t i = 0; i < tiles.count; ++i)
-            x.pack_tile(first + tiles.begin(i), tiles.size(i), piece, tile_of_part(i));
+  const auto compute = [&](const Multiplication& of, const Region& r, int64_t begin, int64_t end) {
+    float* part = write<float>(scratch) + thread_index() * room;
+    float* unit = part + part_lines * r.piece.count;
+    const Cut tiles(by_rows ? m : r.count, x.rows);
+    const auto panel_of_part = [&](int64_t i) { return part + i * x.lanes * r.piece.count; };
+    const auto tile_of_part = [&](int64_t i) { return part + tiles.begin(i) * r.piece.count; };
+    if (std::exchange(write<int64_t>(packed_by)[thread_index() * cache_line], r.index) != r.index) {
+      if (by_rows)
+        for (int64_t i = 0; i < r.count; ++i) of.pack_panel(r.first + i, r.piece, panel_of_part(i));
+      else
+        for (int64_t i = 0; i < tiles.count; ++i)
+          of.pack_tile(r.first + tiles.begin(i), tiles.size(i), r.piece, tile_of_part(i));
+    }
+    for (int64_t u = begin; u < end; ++u) {
+      if (by_rows) {
+        of.pack_tile(tiles.begin(u), tiles.size(u), r.piece, unit);
+        for (int64_t i = 0; i < r.count; ++i)
+          of.multiply(tiles.begin(u), tiles.size(u), unit, r.first + i, panel_of_part(i), r.piece);
+      } else {
+        of.pack_panel(u, r.piece, unit);
+        for (int64_t i = 0; i < tiles.count; ++i)
+          of.multiply(r.first + tiles.begin(i), tiles.size(i), tile_of_part(i), u, unit, r.piece);
       }
-      for (int64_t u = begin; u < end; ++u) {
-        if (by_rows) {
-          x.pack_tile(tiles.begin(u), tiles.size(u), piece, unit);
-          for (int64_t i = 0; i < count; ++i)
-            x.multiply(tiles.begin(u), tiles.size(u), unit, first + i, panel_of_part(i), piece);
-        } else {
-          x.pack_panel(u, piece, unit);
-          for (int64_t i = 0; i < tiles.count; ++i)
-            x.multiply(first + tiles.begin(i), tiles.size(i), tile_of_part(i), u, unit, piece);
-        }
-      }
-    });
+    }
+  };
+  const int64_t units = by_rows ? (m + x.rows - 1) / x.rows : panels;
+  const int64_t cost = parts.longest() * pieces.longest() * x.lanes * (by_rows ? x.rows : 1);
+  const int64_t chunk = std::max<int64_t>(1, worthwhile / std::max<int64_t>(1, cost));
+
+  if (!by_rows && !transpose_b && parts.count == 1 && pieces.count > 1 && 4 * m <= k)
+    return share_terms(x, pieces, units, chunk, compute);
+  for (int64_t index = 0; index < parts.count * pieces.count; ++index) {
+    const int64_t part = index / pieces.count, p = index % pieces.count;
+    const Region r{
+        index, parts.begin(part), parts.size(part), {pieces.begin(p), pieces.size(p), p == 0, p + 1 == pieces.count}};
+    parallel_for(units, chunk, [&](int64_t begin, int64_t end) { compute(x, r, begin, end); });
   }
 }
 
