@@ -57,6 +57,16 @@ std::string other_format(const fs::path& path) {
   return found == formats.end() ? "" : found->second;
 }
 
+bool is_image_name(const std::string& path) {
+  const std::string extension = lower(fs::path(path).extension().string());
+  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
+}
+
+void refuse_other_format(const fs::path& path) {
+  if (const std::string format = other_format(path); !format.empty())
+    fail(path.string(), "an image in the format " + format, "PNG or JPEG", detail::how_to_convert);
+}
+
 std::vector<std::string> images_of_class(const std::string& folder, Problems& problems) {
   std::vector<std::string> images;
   for (const fs::path& entry : entries_of(folder))
@@ -64,8 +74,7 @@ std::vector<std::string> images_of_class(const std::string& folder, Problems& pr
       if (is_folder(entry))
         fail(entry.string(), "a folder inside the class folder " + folder, "images only",
              "Each class is one folder of images, inside the folder given or inside its folders train and test.");
-      if (const std::string format = other_format(entry); !format.empty())
-        fail(entry.string(), "an image in the format " + format, "PNG or JPEG", detail::how_to_convert);
+      refuse_other_format(entry);
       if (!is_image_name(entry.string()))
         fail(entry.string(), "a file that is no image by its name", "names ending in .png, .jpg or .jpeg",
              "Convert it to PNG if it is an image, or move it elsewhere.");
@@ -156,12 +165,16 @@ std::vector<uint8_t> read_pixels(const std::string& path, const ImagePreparation
   return detail::centre_square(pixels, format.width, format.height, to.channels, to.width);
 }
 
-}  // namespace
-
-bool is_image_name(const std::string& path) {
-  const std::string extension = lower(fs::path(path).extension().string());
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg";
+void add_images_below(const std::string& folder, std::vector<std::string>& images, Problems& problems) {
+  for (const fs::path& entry : entries_of(folder))
+    problems.collect([&] {
+      if (is_folder(entry)) return add_images_below(entry.string(), images, problems);
+      refuse_other_format(entry);
+      if (is_image_name(entry.string())) images.push_back(entry.string());
+    });
 }
+
+}  // namespace
 
 Loaded load_image_folder(const std::string& path, const LoadOptions& options) {
   if (options.image_size < 0 || options.image_size > 1024)
@@ -207,6 +220,16 @@ Loaded load_image_folder(const std::string& path, const LoadOptions& options) {
   out.split = {all.subset(positions.train), all.subset(positions.test)};
   detail::note_classes(out.split, out.notes);
   return out;
+}
+
+std::vector<std::string> images_at(const std::string& path) {
+  if (!is_folder(path)) return {path};
+  Problems problems(path);
+  std::vector<std::string> images;
+  add_images_below(path, images, problems);
+  problems.raise();
+  if (images.empty()) fail(path, "a folder without an image", "files ending in .png, .jpg or .jpeg");
+  return images;
 }
 
 std::vector<float> read_image(const std::string& path, const ImagePreparation& preparation) {

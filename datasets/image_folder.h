@@ -22,7 +22,9 @@ Loaded load_image_folder(const std::string& path, const LoadOptions& options = {
 /// One image as such numbers, for a model that was trained with them: [height * width * channels].
 std::vector<float> read_image(const std::string& path, const ImagePreparation& preparation);
 
-/// Whether a file is an image by its name.
-bool is_image_name(const std::string& path);
+/// The images of a folder and of the folders inside it, by name; or `path` itself, where it is a file. Hidden files and
+/// the like are passed over, and files that are no images. Errors: an image in another format (GIF, WebP, ...), all of
+/// them in one; no image at all.
+std::vector<std::string> images_at(const std::string& path);
 
 }  // namespace minima::datasets

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "core/utf8.h"
 #include "examples/kit/data.h"
 #include "examples/kit/evaluation.h"
 #include "examples/kit/metrics.h"
@@ -44,23 +45,16 @@ Samples rows_of(const ModelFile& model, const std::string& path) {
 }
 
 Samples images_of(const ModelFile& model, const std::string& path) {
-  namespace fs = std::filesystem;
   Samples samples;
-  std::vector<fs::path> files;
-  if (fs::is_directory(path))
-    for (const auto& entry : fs::recursive_directory_iterator(path))
-      if (entry.is_regular_file() && datasets::is_image_name(entry.path().string())) files.push_back(entry.path());
-  if (fs::is_regular_file(path)) files.push_back(path);
-  if (files.empty()) fail(path, "no image", "an image (.png, .jpg), or a folder of them");
-  std::sort(files.begin(), files.end());
   std::vector<float> values;
   bool labelled = false;
-  for (const fs::path& file : files) {
-    const std::vector<float> image = datasets::read_image(file.string(), *model.images);
+  for (const std::string& file : datasets::images_at(path)) {
+    const std::vector<float> image = datasets::read_image(file, *model.images);
     values.insert(values.end(), image.begin(), image.end());
-    samples.names.push_back(file.string());
+    samples.names.push_back(file);
     const auto& names = model.class_names;
-    const auto label = std::find(names.begin(), names.end(), file.parent_path().filename().string());
+    const std::string folder = std::filesystem::path(file).parent_path().filename().string();
+    const auto label = std::find(names.begin(), names.end(), core::as_utf8(folder));
     samples.labels.push_back(label == names.end() ? -1 : static_cast<double>(label - names.begin()));
     labelled = labelled || label != names.end();
   }

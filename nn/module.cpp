@@ -99,6 +99,10 @@ void replace_all(Module& module, Replace replace) {
 
     explicit ReplaceAll(Replace f) : replace(f) {}
     void on_parameter(const std::string&, Variable& parameter) override {
+      if (!parameter.node()) {  // a constant: nobody shares it
+        parameter = Variable(replace(parameter.value()));
+        return;
+      }
       const auto [found, is_new] = changes.try_emplace(parameter.node().get());
       Change& change = found->second;
       if (is_new) {

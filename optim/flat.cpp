@@ -48,6 +48,8 @@ FlatParameters::FlatParameters(const char* where, std::vector<Variable> all, std
       group_of_(std::move(group_of)),
       steps_(parameters().size(), 0),
       trainable_(parameters().size()),
+      reached_(parameters().size()),
+      gradient_is_zero_(parameters().size(), true),
       weights_at_(parameters().size()),
       gradients_(layout_.zeros()) {
   if (group_of_.size() != parameters().size())
@@ -56,12 +58,15 @@ FlatParameters::FlatParameters(const char* where, std::vector<Variable> all, std
   refresh();
 }
 
-// Whether each parameter's value is where the last gather() put it.
+// Whether each parameter's value and gradient are where the last gather() put them.
 bool FlatParameters::in_place() const {
   const auto size = static_cast<int64_t>(size_of(weights_.dtype()));
+  const auto is_at = [&](const Tensor& tensor, const Tensor& flat, int64_t offset) {
+    return tensor.shares_storage_with(flat) && tensor.raw() == flat.raw() + offset * size;
+  };
   for (size_t i = 0; i < parameters().size(); ++i) {
-    const Tensor& value = parameters()[i].value();
-    if (!value.shares_storage_with(weights_) || value.raw() != weights_.raw() + weights_at_[i] * size) return false;
+    const auto& leaf = static_cast<const autograd::Leaf&>(*parameters()[i].node());
+    if (!is_at(leaf.value, weights_, weights_at_[i]) || !is_at(leaf.grad, gradients_, layout_.offset(i))) return false;
   }
   return true;
 }
@@ -99,21 +104,26 @@ void FlatParameters::gather() {
 }
 
 void FlatParameters::refresh() {
+  if (!in_place()) gather();
+  for (size_t i = 0; i < parameters().size(); ++i) reached_[i] = trainable_[i] = parameters()[i].requires_grad();
+  find_runs();
+}
+
+void FlatParameters::find_runs() {
   // On the CPU, a large parameter is not joined with another: so a thread mostly updates the weights whose gradient it
   // has computed. It finds them in its own cache: the update of `mlp_big` takes a fifth less.
   constexpr int64_t large = 100000;
   const auto is_large = [&](const Run& run) { return layout_.device() == Device::cpu && run.end - run.begin >= large; };
-  if (!in_place()) gather();
   runs_.clear();
   for (size_t i = 0; i < parameters().size(); ++i) {
-    const Variable& parameter = parameters()[i];
-    trainable_[i] = parameter.requires_grad();
-    if (!trainable_[i] || parameter.numel() == 0) continue;
-    const Run run{layout_.offset(i), layout_.offset(i) + parameter.numel(), weights_at_[i], group_of_[i], steps_[i]};
+    const int64_t numel = parameters()[i].numel(), begin = layout_.offset(i);
+    if (!trainable_[i] || numel == 0) continue;
+    const Run run{begin, begin + numel, weights_at_[i], group_of_[i], steps_[i], reached_[i]};
     if (!runs_.empty()) {
       Run& last = runs_.back();
       if (last.end == run.begin && last.weights_begin + (last.end - last.begin) == run.weights_begin &&
-          last.group == run.group && last.steps == run.steps && !(is_large(last) && is_large(run))) {
+          last.group == run.group && last.steps == run.steps && last.reached == run.reached &&
+          !(is_large(last) && is_large(run))) {
         last.end = run.end;
         continue;
       }
@@ -123,7 +133,7 @@ void FlatParameters::refresh() {
 }
 
 void FlatParameters::count_step() {
-  for (size_t i = 0; i < steps_.size(); ++i) steps_[i] += trainable_[i];
+  for (size_t i = 0; i < steps_.size(); ++i) steps_[i] += reached_[i];
 }
 
 Tensor FlatParameters::weights() const {
@@ -145,14 +155,24 @@ void FlatParameters::zero_gradients() {
 }
 
 void FlatParameters::complete_gradients() {
-  bool reached = false;
-  for (const Variable& parameter : parameters())
-    reached = reached || (parameter.requires_grad() && parameter.has_grad());
-  if (!reached)
+  if (!in_place())
+    fail(where_, "a closure that gave a parameter another tensor for its value or its gradient",
+         "one that leaves them where they are", "Call set_value() and bind_grad() between steps.");
+  bool any = false, changed = false;
+  for (size_t i = 0; i < parameters().size(); ++i) {
+    const bool reached = trainable_[i] && parameters()[i].has_grad();
+    any = any || reached;
+    changed = changed || reached != reached_[i];
+    reached_[i] = reached;
+    if (reached || (!trainable_[i] && gradient_is_zero_[i] && !parameters()[i].has_grad())) continue;
+    layout_.part(gradients_, i).fill(0);
+    Variable(parameters()[i]).zero_grad();
+  }
+  for (size_t i = 0; i < parameters().size(); ++i) gradient_is_zero_[i] = !reached_[i];
+  if (changed) find_runs();
+  if (!any)
     fail(where_, "a closure that gave no parameter a gradient", "one that computes the loss and calls loss.backward()",
          "Was the loss computed from this optimizer's parameters?");
-  for (const Variable& parameter : parameters())
-    if (parameter.requires_grad()) parameter.grad();  // writes zeros where nothing was accumulated
 }
 
 Tensor FlatParameters::dot(const Tensor& a, const Tensor& b) const {

@@ -45,7 +45,8 @@ class FlatParameters {
     int64_t begin, end;     ///< in flat vectors
     int64_t weights_begin;  ///< where its weights lie: at `begin`, except where parameters share memory
     int group;
-    int64_t steps;  ///< updates so far
+    int64_t steps;        ///< updates so far
+    bool reached = true;  ///< by the loss of this step
   };
 
   /// Gathers the parameters, each of which is in a group by number. Errors as FlatLayout's.
@@ -64,9 +65,9 @@ class FlatParameters {
   /// To be called before each step. Takes back parameters that lie elsewhere now, with the values they have there:
   /// another optimizer has gathered them, or set_value() has replaced their value. Notes which are frozen.
   void refresh();
-  /// As of the last refresh().
+  /// The elements that were trainable at the last refresh().
   const std::vector<Run>& runs() const { return runs_; }
-  /// An update has been done: one more for each parameter that was trainable at the last refresh().
+  /// An update has been done: one more for each trainable parameter that was reached.
   void count_step();
   /// Updates of each parameter.
   std::vector<int64_t>& steps() { return steps_; }
@@ -74,7 +75,8 @@ class FlatParameters {
 
   /// Forgets the gradients of trainable parameters.
   void zero_gradients();
-  /// A trainable parameter that the loss did not reach has a gradient of zero. None reached is an error.
+  /// To be called after a backward pass: notes which parameters it reached. The gradient of all others is zero. Errors:
+  /// none was reached; a value or a gradient lies elsewhere now.
   void complete_gradients();
 
   /// Sums of products over trainable elements, accumulated in double: one float64 element, on the device.
@@ -84,13 +86,15 @@ class FlatParameters {
  private:
   bool in_place() const;
   void gather();
+  void find_runs();
 
   const char* where_;
   FlatLayout layout_;
   std::vector<int> group_of_;
   std::vector<int64_t> steps_;
-  std::vector<bool> trainable_;
-  std::vector<int64_t> weights_at_;  ///< where the weights of parameter i lie
+  std::vector<bool> trainable_, reached_;
+  std::vector<bool> gradient_is_zero_;  ///< of frozen parameters
+  std::vector<int64_t> weights_at_;     ///< where the weights of parameter i lie
   Tensor gradients_, weights_;
   std::vector<Run> runs_;
 };

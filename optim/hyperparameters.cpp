@@ -29,7 +29,9 @@ Bounds bounds_of(Range range) {
 }  // namespace
 
 Hyperparameters::Hyperparameters(std::string owner, int group, std::vector<Hyperparameter> all)
-    : owner_(std::move(owner)), group_(group), all_(std::move(all)) {}
+    : owner_(std::move(owner)), group_(group) {
+  for (const Hyperparameter& h : all) extend(owner_, h);
+}
 
 bool Hyperparameters::has(std::string_view name) const {
   return std::any_of(all_.begin(), all_.end(), [&](const Hyperparameter& h) { return h.name == name; });
@@ -48,6 +50,8 @@ size_t Hyperparameters::index_of(std::string_view name) const {
 }
 
 void Hyperparameters::extend(const std::string& owner, const Hyperparameter& more) {
+  if (has(more.name))
+    fail(owner, text("a second hyperparameter \"", more.name, "\", beside that of ", owner_), "names that differ");
   owner_ = owner;
   all_.push_back(more);
 }

@@ -103,7 +103,8 @@ Kinds kinds_of(const std::string& name, const std::string& base) {
   const BaseKind* rule = find(base_kinds(), wrapper ? base : name);
   if (!wrapper && !rule)
     fail("make_optimizer", "the unknown optimizer \"" + name + "\"", "one of " + joined(optimizer_names()));
-  if (!rule) fail("make_optimizer", "the base \"" + base + "\" for " + name, "one of " + joined(base_names()));
+  if (!find(base_kinds(), base))
+    fail("make_optimizer", "the base \"" + base + "\" for " + name, "one of " + joined(base_names()));
   return {wrapper, rule};
 }
 
@@ -122,7 +123,11 @@ void rename(Map& map, const char* from, const char* to) {
 
 std::unique_ptr<BaseOptimizer> make_base(const BaseKind& kind, std::vector<Variable> parameters,
                                          NamedSchedules hyperparameters) {
-  if (momentum_is_beta1(kind)) rename(hyperparameters, "momentum", "beta1");
+  if (momentum_is_beta1(kind)) {
+    if (hyperparameters.count("momentum") && hyperparameters.count("beta1"))
+      fail("make_optimizer", "momentum and beta1 for " + kind.name, "one of them: they are the same");
+    rename(hyperparameters, "momentum", "beta1");
+  }
   for (const auto& [name, value] : kind.defaults) hyperparameters.emplace(name, value);  // where nothing was given
   return kind.make(ParameterGroups{
       {Group{.parameters = std::move(parameters), .own = {hyperparameters.begin(), hyperparameters.end()}}}});

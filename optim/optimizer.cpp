@@ -89,7 +89,10 @@ BaseOptimizer::BaseOptimizer(const char* name, const ParameterGroups& groups,
     for (const auto& [own, schedule] : group.own) all[own] = schedule;
     all.check_constants();
   }
-  for (const char* buffer : buffers) state_.buffers.emplace_back(buffer, state_.flat.layout().zeros());
+  for (const char* buffer : buffers) {
+    state_.require_free(buffer);
+    state_.buffers.emplace_back(buffer, state_.flat.layout().zeros());
+  }
 }
 
 OptimizerState& BaseOptimizer::kept() {
@@ -184,6 +187,28 @@ Tensor detail::clipped(const OptimizerState& state, const Tensor& gradient) {
   return scaled;
 }
 
+namespace {
+
+double carried_by(const OptimizerState& state, const FlatParameters::Run& run) {
+  return state.carried->sign * state.groups[static_cast<size_t>(run.group)].now("rho");
+}
+
+void add_squares(OptimizerState& state, const FlatParameters::Run& run, const Tensor& squares) {
+  Tensor& sum = state.momentum_squares.sum;
+  sum = &run == &state.flat.runs().front() ? squares : core::binary(core::BinaryOp::add, sum, squares);
+}
+
+}  // namespace
+
+// What the weights carry is taken off all the same.
+void detail::pass_over(OptimizerState& state, const FlatParameters::Run& run) {
+  if (!state.carried && !state.keep_momentum_norm) return;
+  const Tensor momentum = state.buffers[0].second.slice(run.begin, run.end);
+  Tensor weights = state.flat.weights_of(run);
+  if (state.carried) core::add_scaled(weights, -carried_by(state, run), state.carried->scale, momentum);
+  if (state.keep_momentum_norm) add_squares(state, run, core::dot(momentum, momentum));
+}
+
 void detail::run(OptimizerState& state, const FlatParameters::Run& run, const core::UpdateKernel& rule,
                  const Tensor& gradient) {
   if (rule.states != static_cast<int>(state.buffers.size()))
@@ -195,17 +220,14 @@ void detail::run(OptimizerState& state, const FlatParameters::Run& run, const co
   const core::DenormalsAreZero scope;
   core::AlongWithUpdate also;
   if (state.carried) {
-    also.move = -state.carried->sign * state.groups[static_cast<size_t>(run.group)].now("rho");
+    also.move = -carried_by(state, run);
     also.scale = state.carried->scale;
   }
   if (state.keep_momentum_norm) also.squares = Tensor::empty({}, DType::float64, weight.device());
   core::backend(weight.device()).update(rule, weight, cut(gradient), states, also);
   weight.bump_version();
   for (int i = 0; i < rule.states; ++i) states[i].bump_version();
-  if (state.keep_momentum_norm) {
-    Tensor& sum = state.momentum_squares.sum;
-    sum = &run == &state.flat.runs().front() ? also.squares : core::binary(core::BinaryOp::add, sum, also.squares);
-  }
+  if (state.keep_momentum_norm) add_squares(state, run, also.squares);
 }
 
 void detail::complete_step(OptimizerState& state) {

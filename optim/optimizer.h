@@ -9,9 +9,9 @@
 //     return loss;
 //   });
 // Promises: the weights that can be seen between steps are the clean ones, also after a closure that threw; a step
-// never changes a gradient; a step never waits for the device (but ESAM, which chooses samples by their losses); only
-// parameters that require a gradient are touched, and a parameter that the loss does not reach has a gradient of zero
-// (it still decays and moves on with its momentum).
+// never changes a gradient; a step never waits for the device (but ESAM, which chooses samples by their losses); a step
+// moves only parameters that require a gradient and that the loss reached. All others keep their weights, their buffers
+// and their count of steps, as in PyTorch after zero_grad().
 #pragma once
 
 #include <functional>
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "core/safetensors.h"
+#include "core/small_vector.h"
 #include "core/update_rules.h"
 #include "optim/flat.h"
 #include "optim/hyperparameters.h"
@@ -110,6 +111,9 @@ struct OptimizerState {
     int64_t gradient_evaluations = 0;
   };
   Measured now{}, last{};  ///< of the step under way, and of the last one that was completed
+
+  /// An error unless `buffer` is a name that no other entry of the saved state has.
+  void require_free(const std::string& buffer) const;
 };
 
 class Optimizer {
@@ -120,10 +124,11 @@ class Optimizer {
   virtual ~Optimizer() = default;
 
   /// One step on the batch that the closure trains on. Returns the loss of the (first) call. Errors: a closure that
-  /// never calls backward(), an empty one, a schedule that yields NaN or a number out of range (naming the step),
-  /// parameters whose dtype or device changed, an optimizer that was moved from. What the closure throws passes
-  /// through: the step then has not happened, and weights, buffers and counts are those before it. What the closure
-  /// itself has changed until then stays so: batch-norm statistics of a pass that it completed, random numbers drawn.
+  /// never calls backward(), an empty one, one that moves parameters to other memory, a schedule that yields NaN or a
+  /// number out of range (naming the step), parameters whose dtype or device changed, an optimizer that was moved from.
+  /// What the closure throws passes through: the step then has not happened, and weights, buffers and counts are those
+  /// before it. What the closure itself has changed until then stays so: batch-norm statistics of a pass that it
+  /// completed, random numbers drawn.
   virtual Variable step(const Closure& closure) = 0;
   /// As make_optimizer() knows it: "sgd", "msam", "along-random" ...
   virtual std::string name() const = 0;
@@ -212,6 +217,7 @@ void apply(OptimizerState& state, const Tensor& gradient, RuleOf rule_of);
 namespace detail {
 Tensor clipped(const OptimizerState& state, const Tensor& gradient);
 void run(OptimizerState& state, const FlatParameters::Run& run, const core::UpdateKernel& rule, const Tensor& gradient);
+void pass_over(OptimizerState& state, const FlatParameters::Run& run);
 void complete_step(OptimizerState& state);
 [[noreturn]] void refuse_moved_from(const char* optimizer);
 }  // namespace detail
@@ -219,9 +225,16 @@ void complete_step(OptimizerState& state);
 template <class RuleOf>
 void apply(OptimizerState& state, const Tensor& gradient, RuleOf rule_of) {
   const Tensor g = detail::clipped(state, gradient);
-  for (const FlatParameters::Run& run : state.flat.runs()) {
-    const auto rule = rule_of(RuleContext{state.groups[static_cast<size_t>(run.group)], run.steps});
-    detail::run(state, run, core::kernel_of(rule), g);
+  core::SmallVector<std::optional<decltype(rule_of(std::declval<RuleContext>()))>, 4>
+      rules;  // all first: one may throw
+  for (const FlatParameters::Run& run : state.flat.runs())
+    rules.push_back(rule_of(RuleContext{state.groups[static_cast<size_t>(run.group)], run.steps}));
+  for (int i = 0; i < rules.size(); ++i) {
+    const FlatParameters::Run& run = state.flat.runs()[static_cast<size_t>(i)];
+    if (run.reached)
+      detail::run(state, run, core::kernel_of(*rules[i]), g);
+    else
+      detail::pass_over(state, run);
   }
   detail::complete_step(state);
 }

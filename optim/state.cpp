@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Saving and restoring what an optimizer remembers. Numbers are stored as tensors, hence exactly.
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -34,6 +35,16 @@ int64_t counter(const Archive& archive, const std::string& name) {
 }
 
 }  // namespace
+
+void OptimizerState::require_free(const std::string& buffer) const {
+  static const std::vector<std::string> others{"steps", "gradient_evaluations", "parameter_sizes", "parameter_steps"};
+  const auto has = [&](const std::vector<Buffer>& all) {
+    return std::any_of(all.begin(), all.end(), [&](const Buffer& one) { return one.first == buffer; });
+  };
+  if (has(buffers) || has(additional) || std::find(others.begin(), others.end(), buffer) != others.end() ||
+      buffer.rfind("groups.", 0) == 0)
+    fail(rule, "a second entry \"" + buffer + "\" of the saved state", "another name for this buffer");
+}
 
 Archive Optimizer::state() const {
   const OptimizerState& kept = this->kept();

@@ -94,6 +94,11 @@ BaseOptimizer& Wrapper::base() const {
   return *base_;
 }
 
+void Wrapper::remember(const char* name, const Tensor& buffer) {
+  kept().require_free(name);
+  kept().additional.emplace_back(name, buffer);
+}
+
 Variable Wrapper::gradient_at_weights(const Closure& closure) {
   random_numbers_ = default_generator();
   Variable loss = gradient(kept(), closure);

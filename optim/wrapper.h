@@ -106,6 +106,8 @@ class Wrapper : public Optimizer {
   /// Its parts: what last_step() tells of e, at clean weights; the gradient where the weights are.
   void measure_ahead(const Perturbation& e, const Closure& closure);
   Variable only_gradient(const Closure& closure);
+  /// `buffer` is a part of the saved state from now on.
+  void remember(const char* name, const Tensor& buffer);
   const Tensor& gradients() const { return kept().flat.gradients(); }
   Tensor norm(const Tensor& flat) const { return kept().flat.norm(flat); }
   /// e = sign * rho * direction / norm; none where the norm is zero, or so small that rho / norm would overflow.

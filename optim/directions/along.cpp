@@ -13,7 +13,7 @@ Along::Along(Wrapped base, Direction direction, const AlongOptions& options)
          "a Direction with .name and .at");
   if (!direction_.needs_last_gradient) return;
   last_gradient_ = kept().flat.layout().zeros();
-  kept().additional.emplace_back("last_gradient", last_gradient_);
+  remember("last_gradient", last_gradient_);
 }
 
 Variable Along::step(const Closure& closure) {

@@ -15,7 +15,7 @@ LookSAM::LookSAM(Wrapped base, const LookSamOptions& options)
   if (period_ < 1) fail("looksam", text("period = ", period_), "at least 1");
   if (!(alpha_ >= 0 && std::isfinite(alpha_)))
     fail("looksam", text("alpha = ", alpha_), "a finite number of at least 0");
-  kept().additional.emplace_back("u", u_);
+  remember("u", u_);
 }
 
 Variable LookSAM::step(const Closure& closure) {

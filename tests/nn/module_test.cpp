@@ -322,3 +322,16 @@ TEST_CASE("a training loop leaves no tensor behind") {
   }
   CHECK(memory_statistics().live_tensors == before);
 }
+
+TEST_CASE("constants of a module are cloned and converted each for itself") {
+  struct Constants : nn::Module {
+    Variable a{Tensor::full({}, 1)}, b{Tensor::full({}, 2)};
+    void visit(nn::Visitor& visitor) override { visitor("a", a), visitor("b", b); }
+    Variable forward(const Variable& x) override { return a * x + b; }
+  };
+  Constants model;
+  nn::AnyModule copy = nn::clone(nn::AnyModule(model));
+  CHECK((*copy)(Variable(Tensor::full({}, 10))).item() == 12);
+  model.to(DType::float64);
+  CHECK(model(Variable(Tensor::full({}, 10, DType::float64))).item() == 12);
+}

@@ -83,3 +83,13 @@ TEST_CASE("an unknown name is an error that lists the known ones") {
               "[adam] got a schedule for beta1 in group 0, expected a constant");
   CHECK_ERROR(make_optimizer("sgd", {leaf({1})}, {.hyperparameters = {{"lr", -0.5}}}), "lr = -0.5");
 }
+
+TEST_CASE("what would be passed over in silence is refused: beta1 beside momentum, a base that there is not") {
+  const Variable w = leaf({1});
+  const auto both = optim::NamedSchedules{{"momentum", 0.5}, {"beta1", 0.7}};
+  for (const std::string name : {"adam", "adamw"})
+    CHECK_ERROR(optim::make_optimizer(name, {w}, {.hyperparameters = both}), "momentum and beta1 for " + name);
+  CHECK_ERROR(optim::make_optimizer("msam", {w}, {.base = "adam", .hyperparameters = both}), "momentum and beta1");
+  for (const std::string name : {"sgd", "adam", "sam"})
+    CHECK_ERROR(optim::make_optimizer(name, {w}, {.base = "nonsense"}), "the base \"nonsense\" for " + name);
+}

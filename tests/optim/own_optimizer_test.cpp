@@ -254,3 +254,30 @@ TEST_CASE("an optimizer whose buffer is no momentum trains, saves it, and is ref
   optim::SAM sam{RmsProp{{w}}, {.rho = 0.1}};
   sam.step(training([&] { return sum(square(w)); }));
 }
+
+namespace {
+
+/// A rule that reads a hyperparameter "rho" and keeps the buffers that it is told to.
+struct Named : optim::BaseOptimizer {
+  Named(const Variable& w, const char* hyperparameter, const std::vector<const char*>& buffers)
+      : BaseOptimizer("named", {w}, {{"lr", 0.1}, {hyperparameter, 0.9}}, buffers) {}
+  void update(const Tensor& gradient) override {
+    apply(kept(), gradient, [](const optim::RuleContext& now) { return core::GradientDescentRule{now["lr"], 0}; });
+  }
+};
+
+}  // namespace
+
+TEST_CASE("names that an optimizer's hyperparameters or buffers would share are refused") {
+  const Variable w = leaf({1});
+  CHECK_ERROR(Named(w, "lr", {}), "[named] got a second hyperparameter \"lr\"");
+  for (const char* wrapper : {"sam", "asam", "msam", "looksam", "esam", "along-random"})
+    CHECK_ERROR(wrap(wrapper, std::make_unique<Named>(w, "rho", std::vector{"v"}), 0.05),
+                text("[", wrapper, "] got a second hyperparameter \"rho\", beside that of named"));
+  CHECK_ERROR(Named(w, "mu", {"m", "m"}), "[named] got a second entry \"m\" of the saved state");
+  for (const char* name : {"steps", "gradient_evaluations", "parameter_sizes", "parameter_steps", "groups.lr"})
+    CHECK_ERROR(Named(w, "mu", {name}), text("a second entry \"", name, "\" of the saved state"));
+  CHECK_ERROR(wrap("looksam", std::make_unique<Named>(w, "mu", std::vector{"u"}), 0.05), "a second entry \"u\"");
+  CHECK_ERROR(wrap("along-last-gradient", std::make_unique<Named>(w, "mu", std::vector{"last_gradient"}), 0.05),
+              "a second entry \"last_gradient\"");
+}

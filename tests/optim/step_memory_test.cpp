@@ -1,6 +1,9 @@
 // What a training step asks of the system once the first steps are over: nothing.
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "core/parallel.h"
 #include "core/storage.h"
 #include "nn/batch_norm.h"
@@ -48,10 +51,16 @@ TEST_CASE("after the first steps a training step takes no memory from the system
       });
     };
     for (int i = 0; i < 5; ++i) step();
-    const int64_t allocations = memory_statistics().system_allocations, faults = page_faults();
-    for (int i = 0; i < 20; ++i) step();
+    const int64_t allocations = memory_statistics().system_allocations;
+    // Less than one fault a step. A busy system itself moves pages now and then, but not in each of five rounds.
+    int64_t fewest = std::numeric_limits<int64_t>::max();
+    for (int round = 0; round < 5 && fewest >= 20; ++round) {
+      const int64_t faults = page_faults();
+      for (int i = 0; i < 20; ++i) step();
+      fewest = std::min(fewest, page_faults() - faults);
+    }
     CHECK(memory_statistics().system_allocations == allocations);
-    CHECK(page_faults() - faults < 20);  // not one a step; the system itself may cause a few
+    CHECK(fewest < 20);
   }
   set_num_threads(before);
 }

@@ -141,6 +141,54 @@ TEST_CASE("pilot keeps its time, tries equally often, and writes metrics, verdic
     CHECK_MESSAGE(contains(report, part), part);
 }
 
+TEST_CASE("pilot judges a quantity by R2, in its table, its verdict and its report") {
+  TemporaryFolder folder;
+  Generator random{3, 0};
+  const auto noise = random.normal({300}).to_vector<double>();
+  std::string csv = "x,y,price\n";
+  for (int i = 0; i < 150; ++i) {
+    const double x = noise[2 * i], y = noise[2 * i + 1];
+    csv += text(x, ",", y, ",", 1000 + 20 * x - 10 * x * y, "\n");
+  }
+  folder.write("t.csv", csv);
+  const auto attempt = [&](double minutes) {
+    return run(folder, {MINIMA_PILOT,
+                        folder.file("t.csv"),
+                        "--label",
+                        "price",
+                        "--task",
+                        "regression",
+                        "--minutes",
+                        text(minutes),
+                        "--model",
+                        "mlp:8",
+                        "--threads",
+                        "1",
+                        "--hourly-cost",
+                        "2.5",
+                        "--runs-per-month",
+                        "40",
+                        "--language",
+                        "ja",
+                        "--out",
+                        folder.file("out")});
+  };
+  Outcome outcome = attempt(0.3);
+  if (const size_t least = outcome.output.find("expected at least "); outcome.status == 2 && least != std::string::npos)
+    outcome = attempt(std::strtod(outcome.output.c_str() + least + 18, nullptr));
+  CAPTURE(outcome.output);
+  REQUIRE(outcome.status == 0);
+  const json pilot = json::parse(read_bytes(folder.file("out/pilot.json")));
+  const std::string report = read_bytes(folder.file("out/report.html"));
+  CHECK(contains(pilot.at("reason").get<std::string>(), "R2"));
+  for (const std::string& shown : {outcome.output, report}) {
+    CHECK(contains(shown, "R2"));
+    CHECK_FALSE(contains(shown, "accuracy"));
+  }
+  for (const char* part : {"R2の1ポイント", "Quality on the test part", "root mean squared error"})
+    CHECK_MESSAGE(contains(report, part), part);
+}
+
 TEST_CASE("Ctrl-C ends the comparison with what is finished, and a pilot still tuning without a verdict") {
   TemporaryFolder folder;
   const std::string csv = folder.write("t.csv", table(150));
