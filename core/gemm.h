@@ -23,10 +23,10 @@ template <class T>
                                                   const T* a, int64_t lda, const T* b, int64_t ldb, T beta, T* c,
                                                   int64_t ldc);
 
-/// The same for float32 by minima's own kernels (cpu/gemm_tiles.cpp), c = op(a) op(b) (+ c when `accumulate`). Faster
-/// than OpenBLAS where b has few columns and a many rows, and not much slower elsewhere from about 8 rows on.
+/// c = activation(op(a) op(b) + bias (+ c when `accumulate`)) in float32 by minima's own kernels (cpu/gemm_tiles.cpp),
+/// on all threads; bias [n] may be null.
 void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
-                const float* b, int64_t ldb, bool accumulate, float* c, int64_t ldc);
+                const float* b, int64_t ldb, const float* bias, bool relu, bool accumulate, float* c, int64_t ldc);
 
 /// What fills the seam in this build, for reports: "OpenBLAS 0.3.21 (Haswell)" or "minima's own kernels".
 std::string gemm_description();

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -57,6 +58,10 @@ thread_local int own_index = 0;
 /// Workers look for an open region: for a moment in a loop, then asleep. The caller of a region takes chunks like
 /// everyone else, closes the region when none is left, and waits for those workers only that have entered it: a
 /// worker that wakes too late costs nothing.
+///
+/// Each thread has a share of its own, neighbouring chunks, and takes those of others when that is done. So a thread
+/// mostly meets the data again that it wrote last time, in its own processor's cache: with chunks handed out in turn,
+/// two threads multiply matrices of 1024 x 1024 a sixth more slowly.
 class Pool {
  public:
   static Pool& instance() {
@@ -74,6 +79,7 @@ class Pool {
     std::lock_guard owner(owner_);
     stop();
     threads_ = threads;
+    shares_ = std::vector<Share>(static_cast<size_t>(threads));
   }
 
   void run(int64_t count, void (*chunk)(void*, int64_t), void* context) {
@@ -83,7 +89,11 @@ class Pool {
       return;
     }
     start();
-    count_ = count, chunk_ = chunk, context_ = context, next_ = 0, error_ = nullptr;
+    chunk_ = chunk, context_ = context, error_ = nullptr;
+    for (int i = 0; i < threads(); ++i) {
+      Share& share = shares_[static_cast<size_t>(i)];
+      share.next = i * count / threads(), share.end = (i + 1) * count / threads();
+    }
     float_mode_ = core::float_mode();
     open();
     work();
@@ -97,7 +107,12 @@ class Pool {
   }
 
  private:
-  Pool() : threads_(default_threads()) {}
+  /// Chunks next .. end.
+  struct alignas(64) Share {  // a line of the cache for each
+    std::atomic<int64_t> next{0}, end{0};
+  };
+
+  Pool() : threads_(default_threads()), shares_(static_cast<size_t>(threads())) {}
 
   void start() {
     if (!workers_.empty()) return;
@@ -166,16 +181,21 @@ class Pool {
     return !ending_;
   }
 
-  bool has_chunks() const { return open_ && next_ < count_; }
+  bool has_chunks() const {
+    return open_ && std::any_of(shares_.begin(), shares_.end(), [](const Share& s) { return s.next < s.end; });
+  }
 
   void work() {
     in_region = true;
     try {
-      for (int64_t i; (i = next_.fetch_add(1)) < count_;) chunk_(context_, i);
+      for (int t = 0; t < threads(); ++t) {
+        Share& share = shares_[static_cast<size_t>((own_index + t) % threads())];
+        for (int64_t i; share.next < share.end && (i = share.next.fetch_add(1)) < share.end;) chunk_(context_, i);
+      }
     } catch (...) {
       std::lock_guard lock(mutex_);
       if (!error_) error_ = std::current_exception();
-      next_ = count_.load();  // the other chunks are given up
+      for (Share& share : shares_) share.next = share.end.load();  // the other chunks are given up
     }
     in_region = false;
   }
@@ -183,6 +203,7 @@ class Pool {
   std::mutex owner_;  // held by the thread whose region runs
   std::vector<std::thread> workers_;
   std::atomic<int> threads_;
+  std::vector<Share> shares_;  // one a thread
   pid_t process_ = 0;
 
   std::mutex mutex_;
@@ -193,8 +214,6 @@ class Pool {
   // The region; written while no worker is inside.
   std::atomic<bool> open_{false};
   std::atomic<int> inside_{0};
-  std::atomic<int64_t> count_{0};
-  std::atomic<int64_t> next_{0};
   void (*chunk_)(void*, int64_t) = nullptr;
   void* context_ = nullptr;
   uint64_t float_mode_ = 0;  // of the caller: the same bits, whichever thread computes them

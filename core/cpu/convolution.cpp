@@ -4,33 +4,38 @@
 // the kernel row k = r + s m, where i + padding = s q + r: for each remainder r, the pixels i = s q + r - padding are a
 // dense convolution of y with every s-th row of the kernel, in reverse. So there are s * s passes, one for stride 1.
 #include "core/cpu/convolution.h"
+#include "core/cpu/transpose.h"
 #include "core/ops.h"
 
 namespace minima::core {
 namespace cpu {
 namespace {
-/// packed[d, l] of each block = weight_of(channel, d)
+/// Packed weights [depth][lanes], block after block; fill(block, d0, d1, to) writes to[d, l] of a block for d = d0 ..
+/// d1.
 template <class F>
-Packed pack(int64_t channels, int64_t depth, F&& fill_block) {
+Packed pack(int64_t channels, int64_t depth, F&& fill) {
+  constexpr int64_t piece = 256;
+  const int64_t pieces = (depth + piece - 1) / piece;
   Packed packed = Tensor::empty({padded_channels(channels) * depth});
-  for_each_block(channels,
-                 [&](const ChannelBlock& block) { fill_block(block, write<float>(packed) + block.first * depth); });
+  parallel_for(block_count(channels) * pieces, grain_of(piece * block_at(channels, 0).lanes),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t i = begin; i < end; ++i) {
+                   const ChannelBlock block = nth_block(channels, i / pieces);
+                   const int64_t first = i % pieces * piece, last = std::min(depth, first + piece);
+                   fill(block, first, last, write<float>(packed) + block.first * depth);
+                 }
+               });
   return packed;
 }
 
 /// Forward: weight [out, depth].
 Packed pack_forward(const Convolution& c, const float* weight) {
   const int64_t depth = c.patch();
-  return pack(c.out, depth, [&](const ChannelBlock& block, float* to) {
-    constexpr int64_t piece = 16;  // a square is transposed within the first-level cache
-    parallel_for((depth + piece - 1) / piece, grain_of(piece * block.lanes), [&](int64_t begin, int64_t end) {
-      for (int64_t d0 = begin * piece; d0 < std::min(depth, end * piece); d0 += piece) {
-        const int64_t d1 = std::min(depth, d0 + piece);
-        for (int64_t l = 0; l < block.lanes; ++l)
-          for (int64_t d = d0; d < d1; ++d)
-            to[d * block.lanes + l] = l < block.valid ? weight[(block.first + l) * depth + d] : 0;
-      }
-    });
+  return pack(c.out, depth, [&](const ChannelBlock& block, int64_t first, int64_t last, float* to) {
+    const int64_t lanes = block.lanes;
+    transpose(weight + block.first * depth + first, depth, block.valid, last - first, to + first * lanes, lanes);
+    for (int64_t d = first; block.valid < lanes && d < last; ++d)
+      std::fill_n(to + d * lanes + block.valid, lanes - block.valid, 0.f);
   });
 }
 
@@ -54,26 +59,24 @@ struct Phase {
 /// times the convolution's outputs.
 Packed pack_transpose(const Convolution& c, const Phase& rows, const Phase& columns, const float* weight) {
   const int64_t stride = c.window.stride, taps = rows.taps * columns.taps;
-  return pack(c.in, taps * c.out, [&](const ChannelBlock& block, float* to) {
-    parallel_for(c.out, grain_of(taps * block.lanes), [&](int64_t begin, int64_t end) {
-      for (int64_t o = begin; o < end; ++o)
-        for (int64_t tap = 0; tap < taps; ++tap) {
-          const int64_t a = rows.remainder + stride * (rows.taps - 1 - tap / columns.taps);
-          const int64_t b = columns.remainder + stride * (columns.taps - 1 - tap % columns.taps);
-          float* row = to + (tap * c.out + o) * block.lanes;
-          std::copy_n(weight + o * c.patch() + (a * c.window.kernel_w + b) * c.in + block.first, block.valid, row);
-          std::fill_n(row + block.valid, block.lanes - block.valid, 0.f);
-        }
-    });
+  return pack(c.in, taps * c.out, [&](const ChannelBlock& block, int64_t first, int64_t last, float* to) {
+    for (int64_t d = first; d < last; ++d) {
+      const int64_t tap = d / c.out, o = d % c.out;
+      const int64_t a = rows.remainder + stride * (rows.taps - 1 - tap / columns.taps);
+      const int64_t b = columns.remainder + stride * (columns.taps - 1 - tap % columns.taps);
+      float* row = to + d * block.lanes;
+      std::copy_n(weight + o * c.patch() + (a * c.window.kernel_w + b) * c.in + block.first, block.valid, row);
+      std::fill_n(row + block.valid, block.lanes - block.valid, 0.f);
+    }
   });
 }
 
 /// Winograd's kernels for a 3 x 3 convolution of stride 1 with these outputs, or null where direct is faster. Measured:
 /// a multiplication of Winograd's costs 1.5 times one of the direct kernels, transforms included, from about 8 and 16
-/// channels on, and the transform of the weights as much as 7 tiles of 4 x 4, or 9 of 2 x 2.
+/// channels on, and the transform of the weights as much as 3 tiles of 4 x 4, or 4 of 2 x 2.
 const WinogradKernels* winograd_for(int64_t batch, int64_t rows, int64_t columns, int64_t in, int64_t out) {
   const auto tiles = [&](int64_t m) { return batch * ((rows + m - 1) / m) * ((columns + m - 1) / m); };
-  const int64_t by_4 = 36 * (tiles(4) + 7), by_2 = 16 * (tiles(2) + 9), direct = 6 * batch * rows * columns;
+  const int64_t by_4 = 36 * (tiles(4) + 3), by_2 = 16 * (tiles(2) + 4), direct = 6 * batch * rows * columns;
   const WinogradKernels* faster = by_4 < by_2 ? &kernels().winograd4 : &kernels().winograd2;
   if (conv_algorithm() == ConvAlgorithm::winograd) return faster;
   const bool few_channels = std::min(in, out) < 8 || in + out < 24;

@@ -49,6 +49,9 @@ struct ChannelBlock {
 
 /// The block that begins at channel `first`: the widest that the remaining channels fill, else the narrowest.
 ChannelBlock block_at(int64_t channels, int64_t first);
+/// How many blocks cover the channels, and block number `index` of them.
+int64_t block_count(int64_t channels);
+ChannelBlock nth_block(int64_t channels, int64_t index);
 /// Where the last block ends: channels rounded up.
 int64_t padded_channels(int64_t channels);
 /// Calls f(block) for the blocks that cover the channels.

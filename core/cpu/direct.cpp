@@ -14,12 +14,14 @@
 #include <cstring>
 
 #include "core/cpu/convolution.h"
+#include "core/cpu/transpose.h"
 
 namespace minima::core::cpu {
 namespace {
 constexpr int64_t strip_floats = 32768;   // input rows of a strip: 128 KB, beside the weights in the second-level cache
 constexpr int64_t least_strip_rows = 4;   // else more would be copied twice than once
 constexpr int64_t wanted_chunks = 32;     // for the threads to share
+constexpr int64_t few_strips = 8;         // then the threads share the blocks of output channels as well
 constexpr int64_t short_row = 28;         // pixels: less than two of the tiles with most rows
 constexpr int64_t macs_per_element = 16;  // what a multiply-add costs, in the elements of cpu::grain
 
@@ -62,6 +64,18 @@ ChannelBlock block_at(int64_t channels, int64_t first) {
   return {first, blocks[which].lanes, std::min(rest, blocks[which].lanes), &blocks[which]};
 }
 
+int64_t block_count(int64_t channels) {
+  int64_t count = 0;
+  for_each_block(channels, [&](const ChannelBlock&) { ++count; });
+  return count;
+}
+
+ChannelBlock nth_block(int64_t channels, int64_t index) {
+  ChannelBlock block = block_at(channels, 0);
+  for (; index > 0; --index) block = block_at(channels, block.first + block.lanes);
+  return block;
+}
+
 int64_t padded_channels(int64_t channels) {
   int64_t end = 0;
   while (end < channels) end += block_at(channels, end).lanes;
@@ -96,13 +110,15 @@ void direct_pass(const Pass& pass, const float* x, const float* packed, const fl
   const int64_t room = lines.room((rows - 1) * p.stride + p.kernel_h), run = p.kernel_w * p.in;
   Tensor scratch = Tensor::empty({num_threads() * room});
   const int64_t cost = rows * p.columns * p.out * p.depth() / macs_per_element;
-  parallel_for(p.batch * strips, grain_of(cost), [&](int64_t begin, int64_t end) {
-    for (int64_t strip = begin; strip < end; ++strip) {
+  const int64_t all = p.batch * strips, shares = all < few_strips ? block_count(p.out) : 1;
+  parallel_for(shares * all, grain_of(cost / shares), [&](int64_t begin, int64_t end) {
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
+      const int64_t strip = chunk % all;
       const int64_t image = strip / strips, first = strip % strips * rows, last = std::min(p.rows, first + rows);
       const int64_t first_line = first * p.stride - p.top, last_line = (last - 1) * p.stride - p.top + p.kernel_h;
       const float* from = lines.get(x + image * p.height * p.width * p.in, first_line, last_line,
                                     write<float>(scratch) + thread_index() * room);
-      for_each_block(p.out, [&](const ChannelBlock& block) {
+      const auto compute = [&](const ChannelBlock& block) {
         for (int64_t i = first; i < last; ++i) {
           const int64_t line = i * p.stride - p.top;
           const int64_t above = std::clamp<int64_t>(-line, 0, p.kernel_h);  // kernel rows outside the image
@@ -116,7 +132,11 @@ void direct_pass(const Pass& pass, const float* x, const float* packed, const fl
           job.valid = block.valid, job.bias = bias ? bias + block.first : nullptr, job.relu = relu;
           run_tiles(block, true, p.columns, job.a_step, job);
         }
-      });
+      };
+      if (shares > 1)
+        compute(nth_block(p.out, chunk / all));
+      else
+        for_each_block(p.out, compute);
     }
   });
 }
@@ -137,8 +157,7 @@ void direct_correlate(const Convolution& c, const float* x, const float* y, floa
   parallel_for(groups * blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       const int64_t group = chunk / blocks;
-      ChannelBlock block = block_at(c.out, 0);
-      for (int64_t i = chunk % blocks; i > 0; --i) block = block_at(c.out, block.first + block.lanes);
+      const ChannelBlock block = nth_block(c.out, chunk % blocks);
       float* sums = write<float>(partial) + group * size + block.first * c.patch();
       std::fill_n(sums, c.patch() * block.lanes, 0.f);
       float* mine = write<float>(scratch) + thread_index() * (room + y_room);
@@ -192,9 +211,7 @@ void unpack_sum(const float* packed, int64_t count, int64_t out, int64_t depth, 
         std::copy_n(from + d0 * block.lanes, n, sums);
         for (int64_t part = 1; part < count; ++part)
           for (int64_t i = 0; i < n; ++i) sums[i] += from[part * size + d0 * block.lanes + i];
-        for (int64_t l = 0; l < block.valid; ++l)
-          for (int64_t d = 0; d < n / block.lanes; ++d)
-            weight[(block.first + l) * depth + d0 + d] = sums[d * block.lanes + l];
+        transpose(sums, block.lanes, n / block.lanes, block.valid, weight + block.first * depth + d0, depth);
       }
     });
   });

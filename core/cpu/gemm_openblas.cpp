@@ -96,9 +96,6 @@ void prepare() {
   take_buffers(own_threads);
 }
 
-/// Shapes that OpenBLAS is slow at: 25088 x 64 x 576 69 to 72 GFLOP/s of one thread, gemm_tiles 87.
-bool is_tall_and_narrow(int64_t m, int64_t n) { return m >= 1024 && n <= 64; }
-
 void multiply(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k, const float* a, blasint lda,
               const float* b, blasint ldb, float beta, float* c, blasint ldc) {
   cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
@@ -140,9 +137,6 @@ void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, c
     multiply_row(!transpose_b, transpose_b ? n : k, transpose_b ? k : n, b, ldb, a, transpose_a ? lda : 1, beta, c);
     return;
   }
-  if constexpr (std::is_same_v<T, float>)
-    if (is_tall_and_narrow(m, n) && (beta == 0 || beta == 1))
-      return gemm_tiles(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta == 1, c, ldc);
   if (beta == 0) {  // OpenBLAS would scale by 0 in a pass of its own, more slowly than this
     for (int64_t i = 0; i < m; ++i) std::fill(c + i * ldc, c + i * ldc + n, T(0));
     beta = 1;

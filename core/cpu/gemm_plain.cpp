@@ -13,7 +13,7 @@ void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, c
   constexpr int64_t enough_rows = 8;
   if constexpr (std::is_same_v<T, float>)
     if (m >= enough_rows && (beta == 0 || beta == 1))
-      return gemm_tiles(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta == 1, c, ldc);
+      return gemm_tiles(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, nullptr, false, beta == 1, c, ldc);
   gemm_reference(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, beta, c, ldc);
 }
 

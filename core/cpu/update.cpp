@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Optimizer rules over flat buffers: one pass over memory. What goes along with an update is done chunk by chunk, while
-// the chunk is in the cache.
+// Optimizer rules over flat buffers: one pass over memory. What goes along with an update is done strip by strip,
+// while the strip is in the cache.
 #include "core/cpu/cpu_backend.h"
 
 namespace minima::core {
+
+static constexpr int64_t strip = 1024;  // elements; those of weight, gradient and states fit the first-level cache
 
 void CpuBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states,
                         const AlongWithUpdate& also) {
@@ -15,8 +17,11 @@ void CpuBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& 
     const int64_t n = weight.numel(), piece = cpu::piece_of(n);
     double partial[cpu::max_partials];
     parallel_for(n, piece, [&](int64_t begin, int64_t end) {
-      if (also.move != 0) cpu::add_scaled_line(move, memory[0] + begin, end - begin, weights + begin);
-      rule.run(weights, cpu::read<T>(grad), memory, begin, end);
+      for (int64_t at = begin, next; at < end; at = next) {
+        next = std::min(end, at + strip);
+        if (also.move != 0) cpu::add_scaled_line(move, memory[0] + at, next - at, weights + at);
+        rule.run(weights, cpu::read<T>(grad), memory, at, next);
+      }
       if (also.squares.defined())
         partial[begin / piece] = cpu::dot_line(memory[0] + begin, memory[0] + begin, end - begin);
     });

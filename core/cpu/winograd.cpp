@@ -34,6 +34,7 @@ constexpr int64_t most_lanes = 32;  // of a block
 
 constexpr int64_t chunk_floats = 24576;  // U of a chunk: 96 KB
 constexpr int64_t least_tiles = 28;      // of a chunk: two tiles of the product kernels with most rows
+constexpr int64_t least_chunks = 8;      // for the threads to share
 constexpr int64_t round_tiles = 128;
 constexpr int64_t skew = 16;  // floats between elements, so that they do not fall on the same lines of a cache
 
@@ -111,62 +112,107 @@ bool winograd_pass(const WinogradKernels& kernels, const Pass& p, const float* x
   const Transform input{kernels.input_columns, kernels.input_rows, m, n, n, p.height, p.width, p.in};
   const Tensor zeros = Tensor::zeros({p.width * p.in});
 
-  // Weights: each block's [3 * 3][in][lanes] to [n * n][in][lanes].
-  Tensor transformed = Tensor::empty({elements * p.in * padded_channels(p.out)});
-  float* weights = write<float>(transformed);
-  for_each_block(p.out, [&](const ChannelBlock& block) {
+  // A block's weights: its [3 * 3][in][lanes] to [n * n][in][lanes]; here inputs first .. first + count of it.
+  const auto transform_weights = [&](const ChannelBlock& block, int64_t first, int64_t count, float* to) {
     const int64_t size = p.in * block.lanes;
-    parallel_for(size, grain / 8, [&](int64_t begin, int64_t end) {
-      const float* from[9];
-      for (int64_t tap = 0; tap < 9; ++tap) from[tap] = packed + block.first * p.depth() + tap * size + begin;
-      kernels.weight(from, end - begin, weights + block.first * p.in * elements + begin, size);
-    });
-  });
+    const float* from[9];
+    for (int64_t tap = 0; tap < 9; ++tap)
+      from[tap] = packed + block.first * p.depth() + tap * size + first * block.lanes;
+    kernels.weight(from, count * block.lanes, to + first * block.lanes, size);
+  };
 
-  const int64_t fit = std::max(least_tiles, chunk_floats / (elements * std::max<int64_t>(1, p.in)));
-  const int64_t segments = tiling.segments_of(fit), most_tiles = segments * tiling.length;
-  int64_t widest = 0;
-  for_each_block(p.out, [&](const ChannelBlock& block) { widest = std::max(widest, block.lanes); });
-  const int64_t u_step = most_tiles * p.in + skew, product_step = most_tiles * widest + skew;
-  const int64_t room = elements * (u_step + product_step) + input.room(tiling.length);
-  Tensor scratch = Tensor::empty({num_threads() * room});
-  std::atomic<bool> is_finite = true;
-  parallel_for(tiling.segments, segments, [&](int64_t first, int64_t last) {
-    if (!is_finite) return;  // the caller starts over
-    float doubt[most_lanes] = {};
-    float* u = write<float>(scratch) + thread_index() * room;
-    float *products = u + elements * u_step, *band = products + elements * product_step;
-    const int64_t tiles = tiling.tiles_before(last) - tiling.tiles_before(first);
+  // U of the tiles of segments [first, last), element after element, u_step apart.
+  const auto transform_input = [&](int64_t first, int64_t last, float* u, int64_t u_step, float* band) {
     for (int64_t s = first; s < last; ++s) {
       const auto [image, row, column, length] = tiling.segment(s);
       const int64_t t = tiling.tiles_before(s) - tiling.tiles_before(first);
       input.run(x + image * p.height * p.width * p.in, row - p.top, column - p.left, length, read<float>(zeros), band,
                 u + t * p.in, p.in, u_step);
     }
-    for_each_block(p.out, [&](const ChannelBlock& block) {
-      for (int64_t e = 0; e < elements; ++e) {
-        Product job{};
-        job.a = u + e * u_step, job.a_step = p.in;
-        job.b = weights + (block.first * elements + e * block.lanes) * p.in, job.b_step = block.lanes;
-        job.terms = p.in, job.segments = 1;
-        job.c = products + e * product_step, job.c_step = block.lanes, job.valid = block.lanes;
-        run_tiles(block, true, tiles, p.in, job);
+  };
+  std::atomic<bool> is_finite = true;
+  // A block of output channels of these tiles.
+  const auto finish = [&](const ChannelBlock& block, int64_t first, int64_t last, const float* u, int64_t u_step,
+                          const float* weights, float* products, int64_t product_step) {
+    if (!is_finite) return;  // the caller starts over
+    float doubt[most_lanes] = {};
+    const int64_t tiles = tiling.tiles_before(last) - tiling.tiles_before(first);
+    for (int64_t e = 0; e < elements; ++e) {
+      Product job{};
+      job.a = u + e * u_step, job.a_step = p.in;
+      job.b = weights + e * block.lanes * p.in, job.b_step = block.lanes;
+      job.terms = p.in, job.segments = 1;
+      job.c = products + e * product_step, job.c_step = block.lanes, job.valid = block.lanes;
+      run_tiles(block, true, tiles, p.in, job);
+    }
+    const float* tile = products;
+    for (int64_t s = first; s < last; ++s) {
+      const auto [image, row, column, length] = tiling.segment(s);
+      float* to = y + image * p.image_step + row * p.row_step + column * p.pixel_step + block.first;
+      for (int64_t t = 0; t < length; ++t, tile += block.lanes, to += m * p.pixel_step) {
+        const int64_t high = std::min(m, p.rows - row), wide = std::min(m, p.columns - column - t * m);
+        if (t + 1 < length)
+          expect_writes(p, to + m * p.pixel_step, high, std::min(m, p.columns - column - t * m - m), block.valid);
+        kernels.output({tile, product_step, block.valid, bias ? bias + block.first : nullptr, relu, to, p.row_step,
+                        p.pixel_step, high, wide, doubt});
       }
-      const float* tile = products;
-      for (int64_t s = first; s < last; ++s) {
-        const auto [image, row, column, length] = tiling.segment(s);
-        float* to = y + image * p.image_step + row * p.row_step + column * p.pixel_step + block.first;
-        for (int64_t t = 0; t < length; ++t, tile += block.lanes, to += m * p.pixel_step) {
-          const int64_t high = std::min(m, p.rows - row), wide = std::min(m, p.columns - column - t * m);
-          if (t + 1 < length)
-            expect_writes(p, to + m * p.pixel_step, high, std::min(m, p.columns - column - t * m - m), block.valid);
-          kernels.output({tile, product_step, block.valid, bias ? bias + block.first : nullptr, relu, to, p.row_step,
-                          p.pixel_step, high, wide, doubt});
-        }
-      }
-    });
+    }
     for (const float lane : doubt)
       if (lane != 0) is_finite = false;
+  };
+
+  const int64_t fit = std::max(least_tiles, chunk_floats / (elements * std::max<int64_t>(1, p.in)));
+  const int64_t segments = tiling.segments_of(fit), band_room = input.room(tiling.length);
+  const int64_t blocks = block_count(p.out), lanes = block_at(p.out, 0).lanes;
+  if (tiling.segments >= least_chunks * segments) {
+    Tensor transformed = Tensor::empty({elements * p.in * padded_channels(p.out)});
+    const auto weights_of = [&](const ChannelBlock& block) {
+      return write<float>(transformed) + block.first * elements * p.in;
+    };
+    for_each_block(p.out, [&](const ChannelBlock& block) {
+      parallel_for(p.in, grain_of(8 * block.lanes), [&](int64_t begin, int64_t end) {
+        transform_weights(block, begin, end - begin, weights_of(block));
+      });
+    });
+    const int64_t most_tiles = segments * tiling.length;
+    const int64_t u_step = most_tiles * p.in + skew, product_step = most_tiles * lanes + skew;
+    const int64_t room = elements * (u_step + product_step) + band_room;
+    Tensor scratch = Tensor::empty({num_threads() * room});
+    parallel_for(tiling.segments, segments, [&](int64_t first, int64_t last) {
+      float* u = write<float>(scratch) + thread_index() * room;
+      float *products = u + elements * u_step, *band = products + elements * product_step;
+      transform_input(first, last, u, u_step, band);
+      for_each_block(p.out, [&](const ChannelBlock& block) {
+        finish(block, first, last, u, u_step, weights_of(block), products, product_step);
+      });
+    });
+    return is_finite;
+  }
+  // Few tiles: the threads share the blocks of output channels as well, and each transforms for itself what it needs of
+  // the weights and of the input. To do it twice is quicker than to read what another core has just written.
+  const int64_t groups = std::clamp<int64_t>(least_chunks / blocks, 1, tiling.segments);
+  const int64_t tiles = tiling.tiles_before(tiling.segments);
+  const int64_t u_step = tiles * p.in + skew, product_step = tiles * lanes + skew;
+  const int64_t weight_room = elements * p.in * lanes;
+  const int64_t room = weight_room + elements * (u_step + product_step) + band_room;
+  struct Held {  // by a thread
+    int64_t weights_of = -1;
+    bool input_of[least_chunks] = {};
+    int64_t apart[6] = {};
+  };
+  Tensor scratch = Tensor::empty({num_threads() * room});
+  Tensor notes = Tensor::empty({num_threads() * static_cast<int64_t>(sizeof(Held))}, DType::uint8);
+  std::fill_n(write<Held>(notes), num_threads(), Held{});
+  parallel_for(blocks * groups, 1, [&](int64_t chunk, int64_t) {
+    const ChannelBlock block = nth_block(p.out, chunk / groups);
+    const int64_t group = chunk % groups;
+    const int64_t first = group * tiling.segments / groups, last = (group + 1) * tiling.segments / groups;
+    Held& held = write<Held>(notes)[thread_index()];
+    float *weights = write<float>(scratch) + thread_index() * room, *products = weights + weight_room;
+    float *band = products + elements * product_step, *u = band + band_room + tiling.tiles_before(first) * p.in;
+    if (std::exchange(held.weights_of, block.first) != block.first) transform_weights(block, 0, p.in, weights);
+    if (!std::exchange(held.input_of[group], true)) transform_input(first, last, u, u_step, band);
+    finish(block, first, last, u, u_step, weights, products, product_step);
   });
   return is_finite;
 }
@@ -186,8 +232,7 @@ bool winograd_correlate(const WinogradKernels& kernels, const Convolution& c, co
   float *u = write<float>(transforms), *v = u + elements * u_step;
   if (padded > c.out) std::fill_n(v, elements * v_step, 0.f);  // the lanes beyond the last channel
 
-  int64_t blocks = 0;
-  for_each_block(c.out, [&](const ChannelBlock&) { ++blocks; });
+  const int64_t blocks = block_count(c.out);
   const int64_t room = std::max(input.room(tiling.length), gradient.room(tiling.length));
   Tensor bands = Tensor::empty({num_threads() * room});
   for (int64_t first = 0; first < tiling.segments; first += segments) {
@@ -208,8 +253,7 @@ bool winograd_correlate(const WinogradKernels& kernels, const Convolution& c, co
     parallel_for(elements * blocks, grain_of(tiles * c.in * 2), [&](int64_t begin, int64_t end) {
       for (int64_t chunk = begin; chunk < end; ++chunk) {
         const int64_t e = chunk % elements;
-        ChannelBlock block = block_at(c.out, 0);
-        for (int64_t i = chunk / elements; i > 0; --i) block = block_at(c.out, block.first + block.lanes);
+        const ChannelBlock block = nth_block(c.out, chunk / elements);
         Product job{};
         job.a = u + e * u_step, job.a_step = c.in;
         job.b = v + e * v_step + block.first, job.b_step = padded;

@@ -149,6 +149,7 @@ TEST_CASE(
                              padding});
   all.push_back({{67, 8, 8, 32}, {40, 3, 3, 32}, 1, 1});   // several rounds of Winograd's weight gradient
   all.push_back({{3, 70, 60, 16}, {16, 3, 3, 16}, 1, 1});  // several strips of one image
+  all.push_back({{1, 12, 20, 70}, {90, 3, 3, 70}, 1, 1});  // few tiles, several blocks of channels
   for_each_instruction_set([&] {
     for (const auto algorithm : {core::ConvAlgorithm::direct, core::ConvAlgorithm::winograd}) {
       const Algorithm use(algorithm);

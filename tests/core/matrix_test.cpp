@@ -73,27 +73,38 @@ TEST_CASE("gemm agrees with three loops, for every transposition, odd size and b
 }
 
 TEST_CASE(
-    "minima's own gemm agrees with three loops on every instruction set, also where k, rows and columns are cut") {
+    "minima's own gemm agrees with three loops on every instruction set, also where k, rows and columns are cut, "
+    "with bias and relu") {
   const std::string before = core::cpu::kernels().name;
   for (const std::string& set : core::cpu::instruction_sets()) {
     core::cpu::set_instruction_set(set);
     CAPTURE(set);
     auto all = sizes;
-    for (const Shape& size : {Shape{300, 70, 900}, Shape{20, 33, 1024}, Shape{230, 8, 400}}) all.push_back(size);
+    for (const Shape& size : {Shape{300, 70, 900}, Shape{20, 33, 1024}, Shape{230, 8, 400}, Shape{3, 1100, 40},
+                              Shape{530, 540, 20}, Shape{530, 620, 10}, Shape{60, 130, 1040}})
+      all.push_back(size);
     for (const Shape& size : all)
       for (const bool ta : {false, true})
         for (const bool tb : {false, true})
           for (const bool accumulate : {false, true}) {
-            const int64_t m = size[0], n = size[1], k = size[2];
+            const int64_t m = size[0], n = size[1], k = size[2], ldc = n + 3;
             const Tensor a = numbers(ta ? Shape{k, m} : Shape{m, k}, DType::float32, 1),
-                         b = numbers(tb ? Shape{n, k} : Shape{k, n}, DType::float32, 2);
-            Tensor c = Tensor::full({m, n}, accumulate ? 2.0 : std::numeric_limits<double>::quiet_NaN());
-            core::gemm_tiles(ta, tb, m, n, k, a.data<float>(), ta ? m : k, b.data<float>(), tb ? k : n, accumulate,
-                             c.mutable_data<float>(), n);
-            auto expected = product_loop(ta, tb, m, n, k, values(a), values(b));
-            for (double& e : expected) e += accumulate ? 2.0 : 0.0;
-            CAPTURE(size);
-            CHECK_CLOSE(values(c), expected, product_tolerance(DType::float32, k));
+                         b = numbers(tb ? Shape{n, k} : Shape{k, n}, DType::float32, 2), bias = numbers({n}),
+                         start = Tensor::full({m, ldc}, accumulate ? 2.0 : std::numeric_limits<double>::quiet_NaN());
+            for (const bool epilogue : {false, true}) {
+              Tensor c = start.clone();
+              core::gemm_tiles(ta, tb, m, n, k, a.data<float>(), ta ? m : k, b.data<float>(), tb ? k : n,
+                               epilogue ? bias.data<float>() : nullptr, epilogue, accumulate, c.mutable_data<float>(),
+                               ldc);
+              auto expected = product_loop(ta, tb, m, n, k, values(a), values(b));
+              for (size_t i = 0; i < expected.size(); ++i) {
+                expected[i] += accumulate ? 2.0 : 0.0;
+                if (epilogue) expected[i] = std::max(0.0, expected[i] + values(bias)[i % static_cast<size_t>(n)]);
+              }
+              CAPTURE(size);
+              CHECK_CLOSE(values(core::slice(c, 1, 0, n)), expected, product_tolerance(DType::float32, k));
+              CHECK_SAME_BITS(core::slice(c, 1, n, ldc), core::slice(start, 1, n, ldc));
+            }
           }
   }
   core::cpu::set_instruction_set(before);

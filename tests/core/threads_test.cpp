@@ -83,6 +83,12 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
                        batch_b = numbers(tb ? Shape{40, 60, 50} : Shape{40, 50, 60}, dtype, 2);
           return std::vector<Tensor>{core::matmul(a, b, ta, tb), core::matmul(batch_a, batch_b, ta, tb)};
         });
+    for (const Shape& size : {Shape{128, 256, 784}, Shape{1024, 70, 600}, Shape{9, 1500, 130}, Shape{700, 700, 30}})
+      check_same_bits("matmul", [&] {
+        const Tensor a = numbers({size[0], size[2]}, dtype, 1), b = numbers({size[1], size[2]}, dtype, 2);
+        const Tensor turned = numbers({size[2], size[1]}, dtype, 2);
+        return std::vector<Tensor>{core::matmul(a, b, false, true), core::matmul(a, turned), core::matmul(a, turned)};
+      });
     check_same_bits("convolution", [&] {
       return std::vector<Tensor>{core::conv2d(images, weight, numbers({9}, dtype, 4), 2, 1),
                                  core::conv2d_transpose(out, weight, images.shape(), 1, 1),
@@ -91,6 +97,9 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
     for (const auto algorithm : {core::ConvAlgorithm::direct, core::ConvAlgorithm::winograd}) {
       core::set_conv_algorithm(algorithm);
       const Tensor many = numbers({40, 14, 14, 24}, dtype, 1), to_40 = numbers({40, 3, 3, 24}, dtype, 2);
+      const Tensor one = numbers({1, 14, 14, 24}, dtype, 1), to_70 = numbers({70, 3, 3, 24}, dtype, 2);
+      check_same_bits("convolution of one image",
+                      [&] { return std::vector<Tensor>{core::conv2d(one, to_70, Tensor(), 1, 1)}; });
       check_same_bits("large convolution", [&] {
         const Tensor y = core::conv2d(many, to_40, Tensor(), 1, 1);
         return std::vector<Tensor>{y, core::conv2d_transpose(y, to_40, many.shape(), 1, 1),
