@@ -25,9 +25,9 @@ int thread_index();
 
 void run_chunks(int64_t count, void (*run)(void*, int64_t), void* context);
 
-/// Calls body(chunk) for chunk = 0 .. count-1, on all threads, in no particular order; returns when all are done. As far
-/// as it can be had, each thread gets neighbouring chunks, the same ones each time.
-/// From inside another parallel region, or while another thread uses the pool, it runs serially.
+/// Calls body(chunk) for chunk = 0 .. count-1, on all threads, in no particular order; returns when all are done. As
+/// far as it can be had, each thread gets neighbouring chunks, the same ones each time. From inside another parallel
+/// region, or while another thread uses the pool, it runs serially.
 template <class F>
 void parallel_chunks(int64_t count, F&& body) {
   if (count <= 1) {

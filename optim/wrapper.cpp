@@ -55,9 +55,17 @@ bool Perturbation::is_long() const {
   return longest > std::sqrt(weights);
 }
 
+// Run by run, as updates are: each thread then copies the weights that it updates.
+static void copy(const FlatParameters& flat, const Tensor& clean, bool back) {
+  for (const FlatParameters::Run& run : flat.runs()) {
+    Tensor weights = flat.weights_of(run), kept = clean.slice(run.weights_begin, run.weights_begin + weights.numel());
+    back ? weights.copy_from(kept) : kept.copy_from(weights);
+  }
+}
+
 Displaced::Displaced(OptimizerState& state, const Perturbation& e, bool with_copy)
     : state_(state), e_(e), is_moved_(!e.is_zero()) {
-  if (is_moved_ && with_copy) clean_ = state.flat.memory().clone();
+  if (is_moved_ && with_copy) copy(state.flat, clean_ = state.flat.memory().empty_like(), /*back=*/false);
   if (is_moved_) e_.move_weights(+1);
 }
 
@@ -69,7 +77,7 @@ void Displaced::carry() {
 
 void Displaced::put_back() {
   if (clean_.defined())
-    Tensor(state_.flat.memory()).copy_from(clean_);
+    copy(state_.flat, clean_, /*back=*/true);
   else if (is_moved_)
     e_.move_weights(-1);
   is_moved_ = false;

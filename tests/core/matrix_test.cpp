@@ -91,15 +91,16 @@ TEST_CASE(
             const Tensor a = numbers(ta ? Shape{k, m} : Shape{m, k}, DType::float32, 1),
                          b = numbers(tb ? Shape{n, k} : Shape{k, n}, DType::float32, 2), bias = numbers({n}),
                          start = Tensor::full({m, ldc}, accumulate ? 2.0 : std::numeric_limits<double>::quiet_NaN());
+            const auto product = product_loop(ta, tb, m, n, k, values(a), values(b)), biases = values(bias);
             for (const bool epilogue : {false, true}) {
               Tensor c = start.clone();
               core::gemm_tiles(ta, tb, m, n, k, a.data<float>(), ta ? m : k, b.data<float>(), tb ? k : n,
                                epilogue ? bias.data<float>() : nullptr, epilogue, accumulate, c.mutable_data<float>(),
                                ldc);
-              auto expected = product_loop(ta, tb, m, n, k, values(a), values(b));
+              auto expected = product;
               for (size_t i = 0; i < expected.size(); ++i) {
                 expected[i] += accumulate ? 2.0 : 0.0;
-                if (epilogue) expected[i] = std::max(0.0, expected[i] + values(bias)[i % static_cast<size_t>(n)]);
+                if (epilogue) expected[i] = std::max(0.0, expected[i] + biases[i % biases.size()]);
               }
               CAPTURE(size);
               CHECK_CLOSE(values(core::slice(c, 1, 0, n)), expected, product_tolerance(DType::float32, k));
