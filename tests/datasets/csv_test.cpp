@@ -63,6 +63,13 @@ TEST_CASE("a header that leaves out the name of the first column, and names in s
   CHECK(cells(parse("'a'\t'b'\n1\t2\n")) == "a|b / 1|2");
 }
 
+TEST_CASE("rows that end with a separator, which the header does not, have no field there") {
+  CHECK(cells(parse("a,b\n1,2,\n3,4,\n")) == "a|b / 1|2 / 3|4");
+  CHECK(cells(parse("a,b\n1,2,\n")) == "a|b / 1|2");
+  CHECK(cells(parse("a;b\n1;2;\n3;4;\n5;6\n")) == "a|b / 1|2 / 3|4 / 5|6");
+  CHECK(cells(parse("a,b\n1,2,\nr2,3,4\n")) == "|a|b / 1|2| / r2|3|4");  // names of rows, and a missing value
+}
+
 TEST_CASE("text that is not UTF-8 is read as Latin-1") {
   const TextTable table = parse(
       "stra\xdf"

@@ -59,10 +59,10 @@ std::string rows(const std::function<std::string(int)>& cell, int count = 40) {
 // ---- cells
 
 TEST_CASE("numbers are read in the format of their column") {
-  const auto read = [](const std::vector<std::string_view>& cells, char separator) {
-    const NumberFormat format = number_format(cells, separator);
+  const auto read = [](const std::vector<std::string_view>& cells, char separator, char usual = '\0') {
+    const char decimal = decimal_of(decimal_marks(cells), separator, usual);
     std::vector<double> out;
-    for (const auto cell : cells) out.push_back(number_in(cell, format).value_or(NAN));
+    for (const auto cell : cells) out.push_back(number_in(cell, decimal).value_or(NAN));
     return out;
   };
   CHECK(read({"1.5", "-2e3", "+3", ".5", "7"}, ',') == std::vector<double>{1.5, -2000, 3, 0.5, 7});
@@ -70,13 +70,28 @@ TEST_CASE("numbers are read in the format of their column") {
   CHECK(read({"1.234,5", "2"}, ';') == std::vector<double>{1234.5, 2});
   CHECK(read({"1,234", "12,345,678.5", "3"}, ',') == std::vector<double>{1234, 12345678.5, 3});
   CHECK(read({"1,234"}, ';') == std::vector<double>{1.234});
+  CHECK(read({"1,234"}, ';', '.') == std::vector<double>{1234});
+  CHECK(read({"1.234", "-12.345"}, ';') == std::vector<double>{1.234, -12.345});
+  CHECK(read({"1.234", "-12.345"}, ';', ',') == std::vector<double>{1234, -12345});
+  CHECK(read({"0.123", "1,234"}, ';') == std::vector<double>{0.123, 1234});  // 0.123 has no thousands
   CHECK(read({"$ 1,200", "45%", "£3"}, ',') == std::vector<double>{1200, 45, 3});
   // Text beside the numbers does not change how they are read.
   CHECK(read({"0.25", "1.5"}, ',') == std::vector<double>{0.25, 1.5});
-  CHECK(number_in("0.25", number_format({"0.25", "about 3, or 4.5", "1.5"}, ',')).value() == 0.25);
+  CHECK(decimal_marks({"0.25", "about 3, or 4.5", "1.5"}).decimal() == '.');
   for (const char* none : {"", "abc", "1x", "1e", "--1", "inf", "nan", "1e39", "1e999", "-", "1 2", "0x10"})
     CHECK_MESSAGE(!number_in(none, {}), none);
   CHECK(number_in("1e-999", {}).value() == 0);
+}
+
+TEST_CASE("signs of money and minus, and marks between thousands, are understood wherever they are usual") {
+  for (const char* cell : {"12,50 \u20ac", "12.50\u00a0\u20ac", "\u20ac12.5", "$12.50", "$ 12.5", "+12.5", "12.5%"})
+    CHECK_MESSAGE(number_in(cell) == 12.5, cell);
+  for (const char* cell : {"-$5", "$-5", "(5.00)", "($5)", "\u22125", "- 5", "-5 \u20ac"})
+    CHECK_MESSAGE(number_in(cell) == -5.0, cell);
+  for (const char* cell : {"1'234.5", "1\u2019234.5", "1\u00a0234,5", "1\u202f234,5", "1\u2009234.5"})
+    CHECK_MESSAGE(number_in(cell) == 1234.5, cell);
+  for (const char* none : {"()", "(-5)", "--5", "$", "1'23", "12'34'5", "1.2.3", "1,23,456", "192.168.0.1", "5 or 6"})
+    CHECK_MESSAGE(!number_in(none), none);
 }
 
 TEST_CASE("dates are read in the usual orders, and text that is no date is none") {
@@ -95,8 +110,21 @@ TEST_CASE("dates are read in the usual orders, and text that is no date is none"
   for (const char* none : {"", "hello", "2020", "12", "2020-13-01", "2021-02-29", "1.5", "12:30", "a 3 April 2020",
                            "1-2", "192.168.0.1", "2020-04-03 77:00", "Mayor 3"})
     CHECK_MESSAGE(std::isnan(days(none)), none);
-  CHECK(day_first({"01/02/2020", "13/02/2020"}));
-  CHECK_FALSE(day_first({"01/02/2020", "02/13/2020"}));
+  CHECK(day_first({"01/02/2020", "13/02/2020"}) == true);
+  CHECK(day_first({"01/02/2020", "02/13/2020"}) == false);
+  CHECK_FALSE(day_first({"01/02/2020", "14 March 2019", "2020-01-30"}).has_value());
+}
+
+TEST_CASE("dates with the name of the day, a half of the day, a time zone or an ordinal are read") {
+  for (const char* noon : {"03/14/19 12:00 PM", "3/14/2019 12:00:00 pm", "Thursday, 14 March 2019 12:00",
+                           "14th March 2019 12:00", "Thu Mar 14 12:00:00 2019", "Thu Mar 14 12:00:00 EST 2019",
+                           "2019-03-14 12:00 CET", "Thu, 14 Mar 2019 12:00:00 GMT", "March 14th, 2019 12:00PM"})
+    CHECK_MESSAGE(days_in(noon, false) == 17969.5, noon);
+  CHECK(days_in("03/14/19 12:00 AM", false) == 17969.0);
+  CHECK(days_in("03/14/19 06:00 PM", false) == 17969.75);
+  for (const char* none :
+       {"03/14/19 13:00 PM", "03/14/19 PM", "14 March 2019 XYZ", "Thu Mar 14 12:00:00 19", "th 3 2019"})
+    CHECK_MESSAGE(!days_in(none, false), none);
 }
 
 // ---- columns
@@ -182,6 +210,80 @@ TEST_CASE("a few cells that are no number are taken as missing, and named") {
   const Loaded table = loaded(rows([](int i) { return i == 17 ? "about 3" : std::to_string(i % 7); }));
   CHECK(test::contains(joined(table.notes),
                        "Column \"x\": 1 cell is no number and taken as missing, line 19: \"about 3\""));
+}
+
+TEST_CASE("missing numbers are understood in their usual spellings, and in one of the table's own, which is named") {
+  for (const char* word : {"#N/A", "-", "--", ".", "n.a.", "<NA>", "None", "NaT", "\\N", "unknown"}) {
+    const Loaded table = loaded(rows([&](int i) { return i % 4 == 0 ? word : std::to_string(i % 7 * 1.5); }));
+    CHECK_MESSAGE(feature(table, "x is missing").size() == 40, word);
+    CHECK_FALSE(test::contains(joined(table.notes), "taken as missing"));
+  }
+  const Loaded own = loaded(rows([&](int i) { return i % 4 == 0 ? "not measured" : std::to_string(i % 7 * 1.5); }));
+  CHECK(feature(own, "x is missing").size() == 40);
+  CHECK(test::contains(joined(own.notes), "10 cells are no number and taken as missing, line 2: \"not measured\""));
+  // Several texts are no such mark, and a dash among texts is a value.
+  const Loaded texts = loaded(rows([&](int i) { return i % 4 == 0 ? text("t", i % 8) : std::to_string(i % 3); }));
+  CHECK(test::contains(becomes(texts, "x"), "one-hot"));
+  const Loaded dashes = loaded(rows([&](int i) { return std::string(i % 4 == 0 ? "-" : i % 3 ? "a" : "b"); }));
+  CHECK(dashes.table->feature_names() == Words{"x = a", "x = -", "x = b", "z"});
+}
+
+TEST_CASE("where a column does not tell decimals from thousands, the others of its file do, else it is said") {
+  const auto table = [](const char* thousand, const char* small, char separator) {
+    std::string out = text("sales", separator, "share", separator, "y\n");
+    for (int i = 0; i < 40; ++i) {
+      std::string sales = text(1 + i % 9, thousand, 100 + i), share = text("0", small, 10 + i * 7 % 31);
+      out += text(i % 5 ? sales : "971", separator, *small ? share : "3", separator, i % 2 ? "p" : "q", "\n");
+    }
+    Folder folder;
+    return load_table(folder.write("t.txt", out), {.label = "y"});
+  };
+  for (const Loaded& told : {table(",", ".", '\t'), table(".", ",", ';')}) {
+    CHECK(told.table->columns[0].holds == "numbers, 971 to 9126");
+    CHECK_FALSE(test::contains(joined(told.notes), "is read as"));
+  }
+  CHECK(test::contains(joined(table(",", "", ';').notes),
+                       "Column \"sales\": 2,101 is read as 2.101, and the file does not tell whether that is meant."));
+}
+
+TEST_CASE("new rows are read as the training file was written where they do not tell") {
+  Folder folder;
+  std::string bytes = "when;sales;share;y\n";
+  for (int i = 0; i < 40; ++i)
+    bytes += text(i % 28 + 1, "/0", i % 9 + 1, "/2020;", 1 + i % 9, ".", 100 + i, ";0,", 10 + i * 7 % 31,
+                  i % 2 ? ";p\n" : ";q\n");
+  const Loaded table = loaded(bytes);
+  const Preparation read = Preparation::from_saved(table.table->saved(), "model");
+  // The same row, alone in a file that tells nothing; and in one that is written in another way.
+  Words notes;
+  const TextTable all = read_table(folder.write("all.csv", bytes));
+  const std::vector<float> expected = read.features(all, notes);
+  const size_t width = read.feature_names().size();
+  const TextTable one = read_table(folder.write("one.csv", "when;sales;share\n1/01/2020;1.100;\n"));
+  const std::vector<float> got = read.features(one, notes);
+  CHECK(std::vector<float>(got.begin(), got.begin() + 2) == std::vector<float>(expected.begin(), expected.begin() + 2));
+  const TextTable second = read_table(folder.write("two.csv", "when;sales;share\n2/02/2020;2.101;0,17\n"));
+  CHECK(read.features(second, notes)[0] == expected[width]);
+  CHECK(read.features(second, notes)[1] == expected[width + 1]);
+  const TextTable other = read_table(folder.write("us.csv", "when,sales,share\n02/13/2020,\"2,101\",0.17\n"));
+  CHECK(read.features(other, notes)[1] == expected[width + 1]);
+  auto older = table.table->saved();  // of a version that did not keep this
+  for (const char* name : {"columns.0.written", "columns.1.written", "columns.2.written"})
+    CHECK(older.erase(name) == 1);
+  CHECK(Preparation::from_saved(older, "model").columns.size() == 3);
+  older["columns.0.written"] = "sideways";
+  CHECK_ERROR(Preparation::from_saved(older, "model"), "[model] got \"sideways\" as \"columns.0.written\"");
+}
+
+TEST_CASE("values that no training row has are said where no feature stands for them") {
+  const Loaded table = loaded(rows([](int i) { return std::string(i % 3 ? "a" : "b"); }));
+  Folder folder;
+  Words notes;
+  const TextTable other = read_table(folder.write("new.csv", "x,z\na,1\nc,2\nd,3\n"));
+  table.table->features(other, notes);
+  CHECK(test::contains(joined(notes),
+                       "Column \"x\": 2 values are in no training row and taken as none of those that "
+                       "are, line 3: \"c\"."));
 }
 
 TEST_CASE("dates become days, and their place in the year where they span more than one") {
@@ -271,6 +373,11 @@ TEST_CASE("a preparation that was saved and read again is the same, and one that
   CHECK_ERROR(Preparation::from_saved(damaged, "model"), "no entry \"columns.1.mean\"");
 }
 
+TEST_CASE("columns of one name are told apart, whatever other names there are") {
+  Folder folder;
+  CHECK(read_table(folder.write("t.csv", "a,a,a (2),a\n1,2,3,4\n")).names == Words{"a", "a (3)", "a (2)", "a (4)"});
+}
+
 // ---- labels
 
 TEST_CASE("classes that are numbers are sorted as numbers, however they are spelled") {
@@ -333,6 +440,32 @@ TEST_CASE("a label that is not there is refused with the columns that are") {
   CHECK_ERROR(loaded("a,y,y\n1,2,3\n"), "column \"y\" twice");
   CHECK_ERROR(loaded("y\np\nq\np\nq\n"), "no column that can be learnt from");
   CHECK_ERROR(loaded("a,y\n1,p\n2,p\n"), "one class only, \"p\", expected at least two");
+}
+
+TEST_CASE("all columns that are asked for and not there are in one message, and the label is for nothing else") {
+  const std::string bytes = "a,b,y\n1,2,p\n2,3,q\n";
+  const std::string message =
+      test::error_of([&] { loaded(bytes, {.label = "y", .group = "nn", .drop = {"zz", "qq"}}); });
+  for (const char* part : {"3 problems", "\"zz\" for --drop", "\"qq\" for --drop", "\"nn\" for --group"})
+    CHECK_MESSAGE(test::contains(message, part), message);
+  CHECK_ERROR(loaded(bytes, {.label = "y", .drop = {"y"}}), "[--drop] got the label, \"y\"");
+  CHECK_ERROR(loaded(bytes, {.label = "y", .group = "y"}), "[--group] got the label, \"y\"");
+  CHECK_ERROR(loaded(bytes, {.label = "y", .image_size = 8}), "[--image-size] got 8 for a table");
+}
+
+TEST_CASE("what is wrong with a file of test rows is said of that file") {
+  Folder folder;
+  const std::string train = folder.write("train.csv", "a,y\n1,p\n2\n");
+  const std::string message = test::error_of(
+      [&] { load_table(train, {.label = "y", .test = folder.write("test.csv", "a,y\n1,p\n1,p\n3,4,5\n")}); });
+  for (const char* part : {"2 problems", "train.csv, line 3] got 1 fields", "test.csv, line 4] got 3 fields"})
+    CHECK_MESSAGE(test::contains(message, part), message);
+}
+
+TEST_CASE("one row alone is no test part") {
+  Folder folder;
+  const LoadOptions options{.label = "kind", .test = folder.write("test.csv", "a,kind,b\n1,odd,7\n")};
+  CHECK_ERROR(load_all(folder.write("t.csv", two_classes(50)), options), "got 1 test row, expected at least two");
 }
 
 // ---- splits
