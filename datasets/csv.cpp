@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/utf8.h"
+#include "datasets/files.h"
 
 namespace minima::datasets {
 namespace {
@@ -59,6 +60,8 @@ class Records {
     std::string_view field;
     if (at_ < text_.size() && text_[at_] == '"') {
       field = read_quoted();
+      while (!field.empty() && is_blank(field.front())) field.remove_prefix(1);
+      while (!field.empty() && is_blank(field.back())) field.remove_suffix(1);
     } else {
       const size_t begin = at_;
       while (at_ < text_.size() && !ends_field(text_[at_])) ++at_;
@@ -169,12 +172,15 @@ ExtraField extra_field(std::string_view text, char separator, size_t width) {
   return rows == 0 ? ExtraField::none : all_empty ? ExtraField::last : ExtraField::first;
 }
 
-/// Takes a line `sep=;` off the text, which spreadsheets write and read.
+/// Takes a line `sep=;`, quoted or not, off the text, which spreadsheets write and read.
 char take_separator_line(std::string_view& text) {
-  if (!text.starts_with("sep=") || text.size() < 6 || (text[5] != '\n' && text[5] != '\r')) return '\0';
-  const char separator = text[4];
-  text.remove_prefix(text[5] == '\r' && text.size() > 6 && text[6] == '\n' ? 7 : 6);
-  return separator;
+  const size_t end = text.find_first_of("\r\n");
+  if (end == text.npos) return '\0';
+  std::string_view line = text.substr(0, end);
+  if (line.size() > 1 && line.front() == '"' && line.back() == '"') line = line.substr(1, line.size() - 2);
+  if (line.size() != 5 || detail::lower(line.substr(0, 4)) != "sep=") return '\0';
+  text.remove_prefix(text.substr(end, 2) == "\r\n" ? end + 2 : end + 1);
+  return line[4];
 }
 }  // namespace
 

@@ -22,6 +22,7 @@ bool holds_values(Kind kind) { return kind == Kind::number || kind == Kind::date
 std::string percent(double share) { return text(std::round(1000 * share) / 10, "%"); }
 
 bool named_as_id(const std::string& name) {
+  if (name.starts_with("Unnamed: ")) return true;  // what pandas calls the index that it wrote
   const size_t size = name.size();
   if (size < 2) return false;
   const std::string end = name.substr(size - 2);

@@ -172,6 +172,7 @@ TEST_CASE("columns without use are left out and named with the reason") {
   std::string ids = "user_id,z,y\n";
   for (int i = 0; i < 40; ++i) ids += text(1000 + (i * 37) % 101, ",", i % 5, i % 2 ? ",p\n" : ",q\n");
   CHECK(test::contains(becomes(loaded(ids), "user_id"), "identifier"));
+  CHECK(test::contains(becomes(loaded("Unnamed: 0" + ids.substr(7)), "Unnamed: 0"), "identifier"));
   CHECK(becomes(loaded(rows([](int i) { return std::to_string(i % 3); }), {.label = "y", .drop = {"x"}}), "x") ==
         "left out: asked for");
 }
