@@ -61,6 +61,10 @@ TEST_CASE("pilot refuses a table that it cannot learn from, and says what to do"
   refused("x,kind\n1,a\n2,a\n3,a\n", {"label \"kind\"", "one class only, \"a\""});
   refused("x,kind\n1,a\n5,b\n3,c\n", {"t.csv]", "3 samples, none of a class like another's"});
   refused("x,kind\n1,a\n5,a\n3,b\n4,b\n", {"2 samples of class \"a\"", "one each for training, validation and test"});
+  check_refused(folder,
+                {folder.write("t.csv", "x,kind\n1,a\n5,a\n3,a\n9,a\n4,b\n"), "--label", "kind", "--test",
+                 folder.write("test.csv", "x,kind\n1,b\n5,b\n2,a\n")},
+                {"3 samples of class \"b\", 1 of them in the training part", "at least 2 in the training part"});
   refused("x,kind\n1,a\n5,\n3,b\n4,b\n", {"label \"kind\"", "got none in line 3"});
   refused("x,kind\n0,a\n1,a\n2,a\n3,b\n4,b\n5,b\n",
           {"no column that can be learnt from", "\"x\" is left out: it counts the rows"});
