@@ -82,26 +82,33 @@ enum class Marks : uint8_t { text, none, point, comma, either };
 
 /// Of a plain number without its sign: "1.234.567,8".
 Marks marks_in(std::string_view number) {
-  const size_t exponent = std::min(number.find_first_of("eE"), number.size());
-  const std::string_view digits = number.substr(0, exponent);
-  if (digits.empty() || digits.find_first_not_of("0123456789.,") != digits.npos) return Marks::text;
-  const auto points = std::count(digits.begin(), digits.end(), '.'),
-             commas = std::count(digits.begin(), digits.end(), ',');
+  int points = 0, commas = 0;
+  size_t last = 0, end = 0;
+  for (; end < number.size() && number[end] != 'e' && number[end] != 'E'; ++end) {
+    const char c = number[end];
+    if (!is_digit(c) && c != '.' && c != ',') return Marks::text;
+    points += c == '.', commas += c == ',';
+    if (!is_digit(c)) last = end;
+  }
+  if (points + commas == static_cast<int>(end)) return Marks::text;  // no digit
   if (points + commas == 0) return Marks::none;
-  const size_t last = digits.find_last_of(".,");
+  const std::string_view digits = number.substr(0, end);
   const bool comma = digits[last] == ',';
   const Marks as_decimal = comma ? Marks::comma : Marks::point, as_group = comma ? Marks::point : Marks::comma;
   if (points > 0 && commas > 0)
     return (comma ? commas : points) == 1 && is_grouped(digits.substr(0, last), comma ? '.' : ',') ? as_decimal
                                                                                                    : Marks::text;
-  const bool grouped = exponent == number.size() && is_grouped(digits, digits[last]);
+  const bool grouped = end == number.size() && is_grouped(digits, digits[last]);
   if (points + commas > 1) return grouped ? as_group : Marks::text;
   return grouped && digits[0] != '0' ? Marks::either : as_decimal;
 }
 
 /// A cell as plain_number makes it, which needs not look at what is plain already.
 std::string_view as_plain(std::string_view cell, std::string& buffer) {
-  if (cell.find_first_not_of("0123456789.,+-eE") == cell.npos) return cell;
+  const auto is_plain = [](char c) {
+    return is_digit(c) || c == '.' || c == ',' || c == '-' || c == '+' || c == 'e' || c == 'E';
+  };
+  if (std::all_of(cell.begin(), cell.end(), is_plain)) return cell;
   return buffer = plain_number(cell);
 }
 
@@ -113,12 +120,12 @@ std::string_view without_sign(std::string_view number) {
 
 bool is_missing(std::string_view cell) {
   if (cell.empty() || cell == "?" || cell == "\\N") return true;
-  if (cell.size() > 4) return false;
+  if (cell.size() > 4 || is_digit(cell[0])) return false;
   return is_one_of(lower(cell), {"na", "n/a", "#n/a", "#na", "<na>", "n.a.", "n.a", "nan", "nat", "null"});
 }
 
 bool is_gap(std::string_view cell) {
-  if (cell.size() > 7) return false;
+  if (cell.empty() || cell.size() > 7 || is_digit(cell[0])) return false;
   return is_one_of(lower(cell), {"-", "--", "---", ".", "..", "none", "nil", "unknown", "missing"});
 }
 
@@ -157,12 +164,14 @@ std::optional<double> number_in(std::string_view cell, char decimal) {
   Marks marks = marks_in(digits);
   if (marks == Marks::text) return std::nullopt;
   if (marks == Marks::either) marks = decimal == ',' ? Marks::comma : Marks::point;
-  std::string number = plain.starts_with('-') ? "-" : "";
-  for (const char c : digits) {
+  const bool as_it_is = marks == Marks::none || (marks == Marks::point && digits.find(',') == digits.npos);
+  std::string changed = plain.starts_with('-') ? "-" : "";
+  for (const char c : as_it_is ? std::string_view() : digits) {
     const bool mark = c == '.' || c == ',';
-    if (!mark) number += c;
-    if (mark && (c == ',') == (marks == Marks::comma)) number += '.';
+    if (!mark) changed += c;
+    if (mark && (c == ',') == (marks == Marks::comma)) changed += '.';
   }
+  const std::string_view number = !as_it_is ? changed : plain.starts_with('+') ? digits : plain;
   double value = 0;
   const auto [end, problem] = std::from_chars(number.data(), number.data() + number.size(), value);
   if (end != number.data() + number.size()) return std::nullopt;

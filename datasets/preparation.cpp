@@ -44,6 +44,14 @@ Cells cells_of(const TextTable& table, size_t column, size_t file) {
   return {begin + first, begin + last};
 }
 
+/// How a file writes its numbers, or its dates.
+Written written_as(const Cells& cells, const TextTable::File& file, bool dates, const Written& usual) {
+  if (dates) return {.day_first = detail::day_first(cells).value_or(usual.day_first)};
+  const detail::DecimalMarks marks = detail::decimal_marks(cells);
+  if (marks.points + marks.commas == 0 && marks.either.empty()) return {};
+  return {.decimal = detail::decimal_of(marks, file.separator, file.decimal != '\0' ? file.decimal : usual.decimal)};
+}
+
 // ---- learning one column
 
 /// Reasons to leave a column of numbers out; an empty text if there is none. `rows` are the positions in the file.
@@ -148,7 +156,7 @@ ColumnPlan learn_column(const TextTable& table, size_t column, const std::vector
     const std::vector<double> values = numbers_of(table, column, kind == Kind::date);
     if (!holds_mostly(values, table.columns[column], train)) continue;
     plan.kind = kind;
-    plan.written = written_in(table, column);
+    plan.written = written_as(cells_of(table, column, 0), table.files[0], kind == Kind::date, {});
     plan.holds = kind == Kind::date ? "dates" : "numbers";
     learn_values(plan, values, train);
     return plan;
@@ -230,22 +238,19 @@ void note_strays(const ColumnPlan& plan, const Cells& cells, const std::vector<d
 }  // namespace
 
 Written written_in(const TextTable& table, size_t column, size_t file, const Written& usual) {
-  const TextTable::File& own = table.files[file];
   const Cells cells = cells_of(table, column, file);
-  const detail::DecimalMarks marks = detail::decimal_marks(cells);
-  Written out{.day_first = detail::day_first(cells).value_or(usual.day_first)};
-  if (marks.points + marks.commas > 0 || !marks.either.empty())
-    out.decimal = detail::decimal_of(marks, own.separator, own.decimal != '\0' ? own.decimal : usual.decimal);
-  return out;
+  return {.decimal = written_as(cells, table.files[file], /*dates=*/false, usual).decimal,
+          .day_first = written_as(cells, table.files[file], /*dates=*/true, usual).day_first};
 }
 
 std::vector<double> numbers_of(const TextTable& table, size_t column, bool dates, const Written& usual) {
   std::vector<double> values;
   Written known = usual;
   for (size_t f = 0; f < table.files.size(); ++f) {
-    const Written written = written_in(table, column, f, known);
+    const Cells cells = cells_of(table, column, f);
+    const Written written = written_as(cells, table.files[f], dates, known);
     if (f == 0) known = written;
-    for (const std::string_view cell : cells_of(table, column, f)) {
+    for (const std::string_view cell : cells) {
       const auto value = dates ? detail::days_in(cell, written.day_first) : detail::number_in(cell, written.decimal);
       values.push_back(value && !is_missing(cell) ? *value : NAN);
     }
