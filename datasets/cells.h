@@ -10,28 +10,45 @@
 #pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::datasets::detail {
 
-/// Whether a cell stands for a missing value: empty, NA, N/A, NaN, NULL in any case, or ?.
+/// Whether a cell stands for a missing value: empty, ?, NA, N/A, #N/A, <NA>, n.a., NaN, NaT, NULL in any case, or \N.
 bool is_missing(std::string_view cell);
 
-/// How the numbers of a column are written.
-struct NumberFormat {
-  char decimal = '.';
-  char thousands = '\0';
+/// Whether a cell stands for a missing number or date, where the others are such; in a column of text it is a value:
+/// -, --, ., none, unknown, missing.
+bool is_gap(std::string_view cell);
+
+/// What a column's cells say about the mark before their decimals: 1,5 and 1.234,5 can be meant in one way only, 1,234
+/// in two.
+struct DecimalMarks {
+  size_t points = 0, commas = 0;  ///< cells that can be meant with this mark alone
+  size_t numbers = 0, texts = 0;  ///< cells of both kinds in all
+  std::string_view either{};      ///< the first cell that can be meant with both
+
+  /// The mark of most cells that have one; '\0' if there is none.
+  char decimal() const { return points + commas == 0 ? '\0' : commas > points ? ',' : '.'; }
 };
+DecimalMarks decimal_marks(const std::vector<std::string_view>& cells);
 
-/// The format that fits the numbers among a column's cells. `separator` is the table's: where it is no comma, 1,234
-/// is 1.234.
-NumberFormat number_format(const std::vector<std::string_view>& cells, char separator);
+/// The mark before the decimals that most columns of numbers show; '\0' if none does.
+char usual_decimal(const std::vector<std::vector<std::string_view>>& columns);
 
-/// The number that a cell holds, all of it. A sign of percent after it and of dollar, euro or pound before it are
-/// passed over. Infinite ones, NaN and those beyond float32 are none; one too small for a double is 0.
-std::optional<double> number_in(std::string_view cell, NumberFormat format);
+/// The mark before the decimals of a column: what its cells show; else `usual`, unless that is '\0'; else a comma in a
+/// table that is not separated by commas, if the column has one.
+char decimal_of(const DecimalMarks& marks, char separator, char usual);
 
-/// Whether 03/04/2020 is a day of April in these cells: one of them has a day above 12 in the first place.
-bool day_first(const std::vector<std::string_view>& cells);
+/// The number that a cell holds, all of it. `decimal` counts where the cell can be meant in two ways. A sign of percent
+/// after it and of dollar, euro, pound or yen around it are passed over; spaces that do not break, and apostrophes, may
+/// part groups of three digits; (5.00) is -5. Infinite ones, NaN and those beyond float32 are none; one too small for a
+/// double is 0.
+std::optional<double> number_in(std::string_view cell, char decimal = '.');
+
+/// Whether 03/04/2020 is a day of April in these cells: one of them has a day above 12 in the first place, or in the
+/// second. None if no cell tells.
+std::optional<bool> day_first(const std::vector<std::string_view>& cells);
 
 /// The days from 1970-01-01 to the date in a cell, its time of day as a fraction: 2020-04-03, 2020/04/03 12:30,
-/// 03.04.2020, 04/03/2020, 3 April 2020, Apr 3, 2020, April 2020. Text that is no date gives none.
+/// 03.04.2020, 04/03/2020 03:09 PM, 3 April 2020, Apr 3, 2020, Fri Apr 3 15:09:00 2020, April 2020. Names of days and
+/// of time zones are passed over. Text that is no date gives none.
 std::optional<double> days_in(std::string_view cell, bool day_first);
 
 }  // namespace minima::datasets::detail

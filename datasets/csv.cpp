@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/utf8.h"
+#include "datasets/files.h"
 
 namespace minima::datasets {
 namespace {
@@ -59,6 +60,8 @@ class Records {
     std::string_view field;
     if (at_ < text_.size() && text_[at_] == '"') {
       field = read_quoted();
+      while (!field.empty() && is_blank(field.front())) field.remove_prefix(1);
+      while (!field.empty() && is_blank(field.back())) field.remove_suffix(1);
     } else {
       const size_t begin = at_;
       while (at_ < text_.size() && !ends_field(text_[at_])) ++at_;
@@ -144,12 +147,40 @@ char find_separator(std::string_view text) {
   return best;
 }
 
-/// Takes a line `sep=;` off the text, which spreadsheets write and read.
+/// What rows have that are one field longer than the header.
+enum class ExtraField : uint8_t {
+  none,
+  first,  ///< the names of the rows: a program may leave the name of that column out
+  last,   ///< nothing: every row ends with a separator
+};
+
+ExtraField extra_field(std::string_view text, char separator, size_t width) {
+  constexpr int looked_at = 30;
+  std::list<std::string> unquoted;
+  Problems ignored("");
+  Records records(text, separator, unquoted, ignored);
+  records.next();
+  int rows = 0;
+  bool all_empty = true;
+  for (; rows < looked_at && records.next(); ++rows) {
+    if (records.fields.size() != width + 1) {
+      if (rows < 2) return ExtraField::none;
+      break;
+    }
+    all_empty = all_empty && records.fields.back().empty();
+  }
+  return rows == 0 ? ExtraField::none : all_empty ? ExtraField::last : ExtraField::first;
+}
+
+/// Takes a line `sep=;`, quoted or not, off the text, which spreadsheets write and read.
 char take_separator_line(std::string_view& text) {
-  if (!text.starts_with("sep=") || text.size() < 6 || (text[5] != '\n' && text[5] != '\r')) return '\0';
-  const char separator = text[4];
-  text.remove_prefix(text[5] == '\r' && text.size() > 6 && text[6] == '\n' ? 7 : 6);
-  return separator;
+  const size_t end = text.find_first_of("\r\n");
+  if (end == text.npos) return '\0';
+  std::string_view line = text.substr(0, end);
+  if (line.size() > 1 && line.front() == '"' && line.back() == '"') line = line.substr(1, line.size() - 2);
+  if (line.size() != 5 || detail::lower(line.substr(0, 4)) != "sep=") return '\0';
+  text.remove_prefix(text.substr(end, 2) == "\r\n" ? end + 2 : end + 1);
+  return line[4];
 }
 }  // namespace
 
@@ -162,6 +193,12 @@ void Problems::add(const std::string& where, const std::string& got, const std::
 
 void Problems::add(const Error& error) {
   if (++count_ <= most_shown) lines_.push_back(error.what());
+}
+
+void Problems::add(const Problems& others) {
+  for (const std::string& line : others.lines_)
+    if (lines_.size() < most_shown) lines_.push_back(line);
+  count_ += others.count_;
 }
 
 void Problems::raise() const {
@@ -213,7 +250,7 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
   std::string_view text_of = view(table.buffers.front());
   const char given = take_separator_line(text_of);
   const char separator = given != '\0' ? given : find_separator(text_of);
-  table.files = {{0, separator}};
+  table.files = {{.separator = separator}};
   Records records(text_of, separator, table.unquoted, problems);
   if (!records.next()) fail(name, "an empty file", "a header row with the names of the columns, then one sample a row");
   const int64_t first_line = given != '\0' ? 1 : 0, header_line = records.line + first_line;
@@ -223,17 +260,14 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
     table.names.emplace_back(column);
   }
 
-  // A program may leave the name of the first column, that of the rows, out of the header.
-  Problems ignored("");
-  Records peek(text_of, separator, table.unquoted, ignored);
-  peek.next();
-  if (peek.next() && peek.fields.size() == table.names.size() + 1 &&
-      (!peek.next() || peek.fields.size() == table.names.size() + 1))
-    table.names.insert(table.names.begin(), "");
+  const ExtraField extra = extra_field(text_of, separator, table.names.size());
+  if (extra == ExtraField::first) table.names.insert(table.names.begin(), "");
 
   table.columns.resize(table.names.size());
   while (records.next()) {
     const std::string place = text("line ", records.line + first_line);
+    if (extra == ExtraField::last && records.fields.size() == table.names.size() + 1 && records.fields.back().empty())
+      records.fields.pop_back();
     if (records.sound && records.fields.size() == table.names.size()) {
       for (size_t c = 0; c < table.names.size(); ++c) table.columns[c].push_back(records.fields[c]);
       table.places.push_back(place);
@@ -257,7 +291,10 @@ void TextTable::append(TextTable other, Problems& problems) {
     const auto& more = other.columns[static_cast<size_t>(found - other.names.begin())];
     columns[c].insert(columns[c].end(), more.begin(), more.end());
   }
-  for (const auto& [first, separator] : other.files) files.emplace_back(first + rows(), separator);
+  for (const File& own : other.files) {
+    files.push_back(own);
+    files.back().first_row += rows();
+  }
   for (const std::string& place : other.places) places.push_back(other.file + ", " + place);
   buffers.splice(buffers.end(), other.buffers);
   unquoted.splice(unquoted.end(), other.unquoted);

@@ -28,6 +28,8 @@ class Problems {
       part();
     } catch (const Error& error) { add(error); }
   }
+  /// Those of another file as well.
+  void add(const Problems& others);
   bool empty() const { return lines_.empty(); }
   /// One error for all that was added, the first twenty in words; nothing if nothing was.
   void raise() const;
@@ -49,10 +51,14 @@ struct TextTable {
   std::vector<std::string> names;                      ///< of the columns; "" where the header has none
   std::vector<std::vector<std::string_view>> columns;  ///< [column][row], without blanks around
   std::vector<std::string> places;                     ///< of each row: "line 7"
-  /// The first row and the separator of each file in it: append() adds one. Numbers and dates are read as their file
-  /// writes them.
-  std::vector<std::pair<int64_t, char>> files;
-  bool latin1 = false;  ///< it was not UTF-8
+  /// What numbers and dates are read by, as each file writes its own.
+  struct File {
+    int64_t first_row = 0;
+    char separator = ',';
+    char decimal = '\0';  ///< the mark before decimals that its columns show (cells.h); '\0': none does
+  };
+  std::vector<File> files;  ///< append() adds one
+  bool latin1 = false;      ///< it was not UTF-8
 
   int64_t rows() const { return static_cast<int64_t>(places.size()); }
   /// The position of a column; an error that lists the names if there is none, or two.

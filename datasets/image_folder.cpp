@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "core/utf8.h"
@@ -126,21 +127,25 @@ ImageFormat format_of(const std::string& path) {
   return format;
 }
 
-/// The size and channels that all images get, and what is to be said about it.
-ImagePreparation common_format(const std::vector<ImageFile>& images, int64_t size, Problems& problems,
+/// The size and channels that all images get, and what is to be said about it. Images without a format are problems and
+/// taken out of the list.
+ImagePreparation common_format(std::vector<ImageFile>& images, int64_t size, Problems& problems,
                                std::vector<std::string>& notes) {
   ImagePreparation common;
   int smallest = longest_side, largest = 0, transparent = 0, turned = 0;
   bool colour = false, equal = true;
+  std::vector<ImageFile> sound;
   for (const ImageFile& image : images)
     problems.collect([&] {
       const ImageFormat format = format_of(image.path);
+      sound.push_back(image);
       if (largest == 0) common.width = format.width, common.height = format.height;
       equal = equal && format.width == common.width && format.height == common.height;
       smallest = std::min({smallest, format.width, format.height});
       largest = std::max({largest, format.width, format.height});
       colour |= format.colour, transparent += format.transparent, turned += format.orientation != 1;
     });
+  images = std::move(sound);
   if (size > 0 || !equal || largest > largest_kept) {
     const int given = size > 0 ? static_cast<int>(size) : usual_size;
     notes.push_back(
@@ -165,10 +170,13 @@ std::vector<uint8_t> read_pixels(const std::string& path, const ImagePreparation
   return detail::centre_square(pixels, format.width, format.height, to.channels, to.width);
 }
 
-void add_images_below(const std::string& folder, std::vector<std::string>& images, Problems& problems) {
+/// `visited` has the folders so far without their links, which may lead in circles.
+void add_images_below(const std::string& folder, std::set<fs::path>& visited, std::vector<std::string>& images,
+                      Problems& problems) {
+  if (!visited.insert(fs::canonical(folder)).second) return;
   for (const fs::path& entry : entries_of(folder))
     problems.collect([&] {
-      if (is_folder(entry)) return add_images_below(entry.string(), images, problems);
+      if (is_folder(entry)) return add_images_below(entry.string(), visited, images, problems);
       refuse_other_format(entry);
       if (is_image_name(entry.string())) images.push_back(entry.string());
     });
@@ -192,7 +200,7 @@ Loaded load_image_folder(const std::string& path, const LoadOptions& options) {
     fail(path, class_names.empty() ? "no class folders" : "one class only, \"" + class_names[0] + "\"",
          "a folder for each of two or more classes, holding its images");
   ImagePreparation& to = out.images.emplace(common_format(images, options.image_size, problems, out.notes));
-  problems.raise();
+  if (images.empty()) problems.raise();  // else the pixels of the others may be damaged as well
 
   const Shape shape{to.height, to.width, to.channels};
   const size_t image_size = static_cast<size_t>(shape.numel());
@@ -226,7 +234,8 @@ std::vector<std::string> images_at(const std::string& path) {
   if (!is_folder(path)) return {path};
   Problems problems(path);
   std::vector<std::string> images;
-  add_images_below(path, images, problems);
+  std::set<fs::path> visited;
+  add_images_below(path, visited, images, problems);
   problems.raise();
   if (images.empty()) fail(path, "a folder without an image", "files ending in .png, .jpg or .jpeg");
   return images;

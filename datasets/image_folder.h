@@ -23,8 +23,8 @@ Loaded load_image_folder(const std::string& path, const LoadOptions& options = {
 std::vector<float> read_image(const std::string& path, const ImagePreparation& preparation);
 
 /// The images of a folder and of the folders inside it, by name; or `path` itself, where it is a file. Hidden files and
-/// the like are passed over, and files that are no images. Errors: an image in another format (GIF, WebP, ...), all of
-/// them in one; no image at all.
+/// the like are passed over, and files that are no images; a folder that several links lead to is read once. Errors: an
+/// image in another format (GIF, WebP, ...), all of them in one; no image at all.
 std::vector<std::string> images_at(const std::string& path);
 
 }  // namespace minima::datasets

@@ -9,7 +9,7 @@
 
 namespace minima::datasets {
 namespace {
-using detail::is_missing;
+using detail::is_gap, detail::is_missing;
 using Kind = ColumnPlan::Kind;
 using Cells = std::vector<std::string_view>;
 
@@ -22,6 +22,7 @@ bool holds_values(Kind kind) { return kind == Kind::number || kind == Kind::date
 std::string percent(double share) { return text(std::round(1000 * share) / 10, "%"); }
 
 bool named_as_id(const std::string& name) {
+  if (name.starts_with("Unnamed: ")) return true;  // what pandas calls the index that it wrote
   const size_t size = name.size();
   if (size < 2) return false;
   const std::string end = name.substr(size - 2);
@@ -33,6 +34,22 @@ bool named_as_id(const std::string& name) {
 void leave_out(ColumnPlan& plan, const std::string& why) {
   plan.kind = Kind::left_out;
   plan.becomes = "left out: " + why;
+}
+
+/// A column's cells in one file of a table.
+Cells cells_of(const TextTable& table, size_t column, size_t file) {
+  const auto begin = table.columns[column].begin();
+  const int64_t first = table.files[file].first_row,
+                last = file + 1 < table.files.size() ? table.files[file + 1].first_row : table.rows();
+  return {begin + first, begin + last};
+}
+
+/// How a file writes its numbers, or its dates.
+Written written_as(const Cells& cells, const TextTable::File& file, bool dates, const Written& usual) {
+  if (dates) return {.day_first = detail::day_first(cells).value_or(usual.day_first)};
+  const detail::DecimalMarks marks = detail::decimal_marks(cells);
+  if (marks.points + marks.commas == 0 && marks.either.empty()) return {};
+  return {.decimal = detail::decimal_of(marks, file.separator, file.decimal != '\0' ? file.decimal : usual.decimal)};
 }
 
 // ---- learning one column
@@ -60,6 +77,7 @@ void learn_values(ColumnPlan& plan, const std::vector<double>& all, const std::v
   for (const int64_t row : train)
     if (const double value = all[static_cast<size_t>(row)]; !std::isnan(value)) values.push_back(value);
   plan.missing = values.size() < train.size();
+  plan.missing_share = 1 - static_cast<double>(values.size()) / static_cast<double>(train.size());
   if (const std::string why = no_feature(plan, values, train); !why.empty()) return leave_out(plan, why);
   double sum = 0, squares = 0;
   const auto count = static_cast<double>(values.size());
@@ -107,6 +125,21 @@ void learn_levels(ColumnPlan& plan, const Cells& present) {
            plan.missing ? ", and missing" : "");
 }
 
+/// Whether these values, NaN where there is none, are what a column holds: nearly all cells that are not missing have
+/// one; or more than half of them do, and one and the same text stands in all others.
+bool holds_mostly(const std::vector<double>& values, const Cells& cells, const std::vector<int64_t>& rows) {
+  double count = 0, others = 0;
+  std::set<std::string_view> texts;
+  for (const int64_t row : rows) {
+    const auto at = static_cast<size_t>(row);
+    if (!std::isnan(values[at]))
+      ++count;
+    else if (!is_missing(cells[at]) && !is_gap(cells[at]))
+      ++others, texts.insert(cells[at]);
+  }
+  return count > 0 && (count >= typical_share * (count + others) || (texts.size() == 1 && count > others));
+}
+
 ColumnPlan learn_column(const TextTable& table, size_t column, const std::vector<int64_t>& train) {
   ColumnPlan plan{.name = table.names[column]};
   Cells present;
@@ -121,10 +154,9 @@ ColumnPlan learn_column(const TextTable& table, size_t column, const std::vector
   }
   for (const Kind kind : {Kind::number, Kind::date}) {
     const std::vector<double> values = numbers_of(table, column, kind == Kind::date);
-    double count = 0;
-    for (const int64_t row : train) count += !std::isnan(values[static_cast<size_t>(row)]);
-    if (count < typical_share * there) continue;
+    if (!holds_mostly(values, table.columns[column], train)) continue;
     plan.kind = kind;
+    plan.written = written_as(cells_of(table, column, 0), table.files[0], kind == Kind::date, {});
     plan.holds = kind == Kind::date ? "dates" : "numbers";
     learn_values(plan, values, train);
     return plan;
@@ -182,12 +214,22 @@ bool predicts_alone(const std::vector<double>& codes, const std::vector<double>&
   return regression ? wrong < 0.001 * wrong_guess : wrong <= 0.01 * tested && wrong <= 0.1 * wrong_guess;
 }
 
+/// Says how a column of numbers was read, where neither it nor the file tells whether 1,234 has decimals.
+void note_two_meanings(const ColumnPlan& plan, const TextTable& table, size_t column, Words& notes) {
+  const TextTable::File& file = table.files[0];
+  const detail::DecimalMarks marks = detail::decimal_marks(cells_of(table, column, 0));
+  if (marks.either.empty() || marks.decimal() != '\0' || file.decimal != '\0' || file.separator == ',') return;
+  const double value = detail::number_in(marks.either, plan.written.decimal).value_or(NAN);
+  notes.push_back(text("Column ", shown(plan.name), ": ", marks.either, " is read as ", value,
+                       ", and the file does not tell whether that is meant. Write it without a mark if it is not."));
+}
+
 /// Names the cells of a column of numbers or dates that are neither missing nor what the column holds.
 void note_strays(const ColumnPlan& plan, const Cells& cells, const std::vector<double>& values, const TextTable& table,
                  Words& notes) {
   size_t count = 0, first = 0;
   for (size_t row = 0; row < cells.size(); ++row)
-    if (!is_missing(cells[row]) && std::isnan(values[row]) && count++ == 0) first = row;
+    if (!is_missing(cells[row]) && !is_gap(cells[row]) && std::isnan(values[row]) && count++ == 0) first = row;
   if (count > 0)
     notes.push_back(text("Column ", shown(plan.name), ": ", count, count == 1 ? " cell is no " : " cells are no ",
                          plan.kind == Kind::date ? "date" : "number", " and taken as missing, ", table.places[first],
@@ -195,18 +237,22 @@ void note_strays(const ColumnPlan& plan, const Cells& cells, const std::vector<d
 }
 }  // namespace
 
-std::vector<double> numbers_of(const TextTable& table, size_t column, bool dates) {
-  const Cells& cells = table.columns[column];
-  std::vector<double> values(cells.size(), NAN);
+Written written_in(const TextTable& table, size_t column, size_t file, const Written& usual) {
+  const Cells cells = cells_of(table, column, file);
+  return {.decimal = written_as(cells, table.files[file], /*dates=*/false, usual).decimal,
+          .day_first = written_as(cells, table.files[file], /*dates=*/true, usual).day_first};
+}
+
+std::vector<double> numbers_of(const TextTable& table, size_t column, bool dates, const Written& usual) {
+  std::vector<double> values;
+  Written known = usual;
   for (size_t f = 0; f < table.files.size(); ++f) {
-    const auto begin = static_cast<size_t>(table.files[f].first);
-    const size_t end = f + 1 < table.files.size() ? static_cast<size_t>(table.files[f + 1].first) : cells.size();
-    const Cells own(cells.begin() + static_cast<ptrdiff_t>(begin), cells.begin() + static_cast<ptrdiff_t>(end));
-    const auto format = detail::number_format(own, table.files[f].second);
-    const bool day_first = dates && detail::day_first(own);
-    for (size_t row = begin; row < end; ++row) {
-      const auto value = dates ? detail::days_in(cells[row], day_first) : detail::number_in(cells[row], format);
-      if (value && !is_missing(cells[row])) values[row] = *value;
+    const Cells cells = cells_of(table, column, f);
+    const Written written = written_as(cells, table.files[f], dates, known);
+    if (f == 0) known = written;
+    for (const std::string_view cell : cells) {
+      const auto value = dates ? detail::days_in(cell, written.day_first) : detail::number_in(cell, written.decimal);
+      values.push_back(value && !is_missing(cell) ? *value : NAN);
     }
   }
   return values;
@@ -243,8 +289,10 @@ std::vector<float> Preparation::features(const TextTable& table, Words& notes) c
     }
     const auto column = static_cast<size_t>(found - table.names.begin());
     const Cells& cells = table.columns[column];
-    const std::vector<double> values =
-        holds_values(plan.kind) ? numbers_of(table, column, plan.kind == Kind::date) : std::vector<double>{};
+    const std::vector<double> values = holds_values(plan.kind)
+                                           ? numbers_of(table, column, plan.kind == Kind::date, plan.written)
+                                           : std::vector<double>{};
+    size_t unseen = 0, first_unseen = 0;  // of a category without a feature for them
     std::map<std::string_view, size_t> positions;
     for (size_t i = 0; i < plan.levels.size(); ++i) positions.emplace(plan.levels[i], i);
     for (size_t row = 0; row < cells.size(); ++row) {
@@ -254,7 +302,12 @@ std::vector<float> Preparation::features(const TextTable& table, Words& notes) c
       if (plan.kind == Kind::category) {
         const auto level = positions.find(cell);
         if (!missing && level != positions.end()) to[level->second] = 1;
-        if (!missing && level == positions.end() && plan.other) to[plan.levels.size()] = 1;
+        if (!missing && level == positions.end()) {
+          if (plan.other)
+            to[plan.levels.size()] = 1;
+          else if (unseen++ == 0)
+            first_unseen = row;
+        }
       } else {
         double value = values[row];
         if ((missing = std::isnan(value))) value = plan.median;
@@ -266,6 +319,10 @@ std::vector<float> Preparation::features(const TextTable& table, Words& notes) c
       }
       if (missing && plan.missing) to[plan.feature_names().size() - 1] = 1;
     }
+    if (unseen > 0)
+      notes.push_back(text("Column ", shown(plan.name), ": ", unseen, unseen == 1 ? " value is" : " values are",
+                           " in no training row and taken as none of those that are, ", table.places[first_unseen],
+                           ": ", shown(cells[first_unseen]), "."));
     if (holds_values(plan.kind)) note_strays(plan, cells, values, table, notes);
     at += plan.feature_names().size();
   }
@@ -307,6 +364,7 @@ Preparation learn(const TextTable& table, const std::string& label, const std::m
       const auto [same, added] = seen.emplace(std::move(of_train), name);
       if (!added) leave_out(plan, "the same as " + shown(same->second));
     }
+    if (plan.kind == Kind::number) note_two_meanings(plan, table, c, notes);
     if (plan.kind != Kind::left_out && predicts_alone(codes_of(plan, table, c, train), target, regression))
       leaks.push_back(shown(name));
     if (plan.kind == Kind::left_out) plan.levels.clear(), plan.yearly = plan.other = false;

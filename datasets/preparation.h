@@ -14,6 +14,12 @@ namespace minima::datasets {
 
 using Words = std::vector<std::string>;
 
+/// How a column's numbers and dates are written, which its cells do not always tell: 1,234 and 03/04/2020.
+struct Written {
+  char decimal = '\0';     ///< the mark before decimals; '\0': not known
+  bool day_first = false;  ///< 03/04/2020 is a day of April
+};
+
 /// What one column becomes.
 ///   number    standardised; a missing one is the median, and a feature of its own says that it was missing
 ///   date      days since 1970, likewise; its place in the year (sine and cosine) where the dates span more than a year
@@ -29,12 +35,17 @@ struct ColumnPlan {
   Words levels{};
   std::string holds{}, becomes{};  ///< in words
   double missing_share = 0;        ///< of the training rows
+  Written written{};               ///< in the training file
 
   Words feature_names() const;
 };
 
+/// How one file of a table writes a column. `usual` counts where neither the column nor the file's other ones tell.
+Written written_in(const TextTable& table, size_t column, size_t file = 0, const Written& usual = {});
+
 /// The numbers in a column of a table, or its dates as days since 1970; NaN where a cell is missing or holds none.
-std::vector<double> numbers_of(const TextTable& table, size_t column, bool dates = false);
+/// Where a file does not tell how they are written, it is as `usual` says, or as in the table's first file.
+std::vector<double> numbers_of(const TextTable& table, size_t column, bool dates = false, const Written& usual = {});
 
 /// Standardised values beyond this many deviations are cut to it.
 inline constexpr double most_deviations = 10;
@@ -43,6 +54,7 @@ struct Preparation {
   std::string label;
   Words class_names;                             ///< none: the label is a quantity
   double target_mean = 0, target_deviation = 1;  ///< of a quantity, over the training rows
+  Written label_written{};                       ///< in the training file
   std::vector<ColumnPlan> columns;
 
   bool regression() const { return class_names.empty(); }

@@ -22,6 +22,11 @@ struct Writer {
   }
   void operator()(const std::string& name, bool value) { entries[name] = value ? "yes" : "no"; }
   void operator()(const std::string& name, Kind value) { (*this)(name, static_cast<double>(value)); }
+  void operator()(const std::string& name, const Written& value) {
+    const std::string decimal = value.decimal == '\0' ? "" : value.decimal == ',' ? "decimal comma" : "decimal point";
+    const std::string words = value.day_first ? "day first" : decimal;
+    if (!words.empty()) entries[name] = words;
+  }
   template <class T>
   size_t resize(const std::string& name, std::vector<T>& list) {
     (*this)(name, static_cast<double>(list.size()));
@@ -45,6 +50,18 @@ struct Reader {
     value = *number;
   }
   void operator()(const std::string& name, bool& value) { value = entry(name) == "yes"; }
+  /// Files of earlier versions have none.
+  void operator()(const std::string& name, Written& value) {
+    const auto found = entries.find(name);
+    if (found == entries.end()) return;
+    if (found->second == "day first")
+      value.day_first = true;
+    else if (found->second == "decimal comma" || found->second == "decimal point")
+      value.decimal = found->second == "decimal comma" ? ',' : '.';
+    else
+      fail(file, "\"" + found->second + "\" as \"" + name + "\"", "day first, decimal comma or decimal point",
+           "Is it damaged?");
+  }
   void operator()(const std::string& name, Kind& value) { value = static_cast<Kind>(whole(name, 4)); }
   size_t whole(const std::string& name, double limit) {
     double value = 0;
@@ -69,6 +86,7 @@ void visit(Preparation& p, Visitor&& entry) {
   entry("label", p.label);
   words("classes", p.class_names);
   entry("target.mean", p.target_mean), entry("target.deviation", p.target_deviation);
+  entry("label.written", p.label_written);
   const size_t columns = entry.resize("columns", p.columns);
   for (size_t c = 0; c < columns; ++c) {
     const std::string at = text("columns.", c, ".");
@@ -79,6 +97,7 @@ void visit(Preparation& p, Visitor&& entry) {
     if (plan.kind == Kind::left_out) continue;
     entry(at + "missing", plan.missing), entry(at + "other", plan.other);
     entry(at + "yearly", plan.yearly);
+    entry(at + "written", plan.written);
     entry(at + "median", plan.median), entry(at + "mean", plan.mean), entry(at + "deviation", plan.deviation);
     words(at + "levels", plan.levels);
   }

@@ -71,14 +71,30 @@ bool is_table_name(std::string path) {
   return false;
 }
 
+/// Options of a table do not count for other data.
+void refuse_table_options(const std::string& data, const LoadOptions& o) {
+  for (const auto& [option, value] : {std::pair{"--task", o.task},
+                                      {"--test", o.test},
+                                      {"--group", o.group},
+                                      {"--time", o.time},
+                                      {"--drop", joined(o.drop, ",")}})
+    if (!value.empty()) fail(option, text("\"", value, "\" for ", data), "it for a table only");
+}
+
 Loaded find(const std::string& name_or_path, const LoadOptions& o) {
   for (const auto& [name, make] : named_sources())
-    if (name_or_path == name) return {.split = make(o), .own_test_part = true};
+    if (name_or_path == name) {
+      refuse_table_options(name, o);
+      if (!o.label.empty()) fail("--label", text("\"", o.label, "\" for ", name), "it for a table only");
+      if (o.image_size != 0) fail("--image-size", text(o.image_size, " for ", name), "it for a folder of images only");
+      return {.split = make(o), .own_test_part = true};
+    }
   std::error_code ignored;
   if (std::filesystem::is_directory(name_or_path, ignored)) {
     if (!o.label.empty())
       fail("load", text("the label column \"", o.label, "\" for the folder ", name_or_path),
            "no label: the names of the folders inside are the classes");
+    refuse_table_options("the folder " + name_or_path, o);
     return load_image_folder(name_or_path, o);
   }
   if (is_table_name(name_or_path)) return load_table(name_or_path, o);
@@ -96,6 +112,9 @@ Split digits() {
 
 Loaded load_all(const std::string& name_or_path, const LoadOptions& options) {
   Loaded loaded = find(name_or_path, options);
+  if (loaded.split.test.size() < 2)
+    fail(name_or_path, text(loaded.split.test.size(), " test ", loaded.table ? "row" : "image"), "at least two",
+         "One alone does not tell how good a model is.");
   if (options.train_limit != 0) loaded.split.train = loaded.split.train.take(options.train_limit);
   return loaded;
 }

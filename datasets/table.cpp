@@ -25,16 +25,38 @@ std::string listed(const Words& places) {
   return joined(first) + (places.size() > most ? text(" and ", places.size() - most, " more") : "");
 }
 
-/// Two columns of one name would be one; the second becomes "name (2)".
+/// Two columns of one name would be one; the second becomes "name (2)", or the next number that no other name has.
 void name_apart(TextTable& table) {
-  std::map<std::string, int> count;
-  for (std::string& name : table.names)
-    if (const int n = ++count[name]; n > 1 && !name.empty()) name += text(" (", n, ")");
+  std::set<std::string> taken(table.names.begin(), table.names.end()), seen;
+  for (std::string& name : table.names) {
+    if (name.empty() || seen.insert(name).second) continue;
+    int n = 2;
+    while (!taken.insert(text(name, " (", n, ")")).second) ++n;
+    name += text(" (", n, ")");
+    seen.insert(name);
+  }
 }
 
 TextTable read(const std::string& path, Problems& problems) {
   constexpr size_t largest_file = size_t{1} << 32;
-  return parse_csv(detail::read_file(path, largest_file), path, problems);
+  Problems own(path);
+  TextTable table = parse_csv(detail::read_file(path, largest_file), path, own);
+  problems.add(own);
+  table.files[0].decimal = detail::usual_decimal(table.columns);
+  return table;
+}
+
+/// Refuses columns that are asked for and not there, all in one, and those whose option would not count.
+void check_columns(const TextTable& table, const LoadOptions& options, Problems& problems) {
+  const auto check = [&](const std::string& name, const std::string& option) {
+    problems.collect([&] {
+      table.column(name, option);
+      if (name == options.label) fail(option, "the label, " + shown(name), "another column");
+    });
+  };
+  for (const std::string& name : options.drop) check(name, "--drop");
+  if (!options.group.empty()) check(options.group, "--group");
+  if (!options.time.empty()) check(options.time, "--time");
 }
 
 // ---- labels
@@ -168,9 +190,9 @@ Positions split_rows(const TextTable& table, const Labels& labels, int64_t own_r
                                  regression ? Words{"row"} : labels.class_names, options.test_fraction, options.seed);
 }
 
-std::map<std::string, std::string> columns_to_leave_out(const TextTable& table, const LoadOptions& options) {
+std::map<std::string, std::string> columns_to_leave_out(const LoadOptions& options) {
   std::map<std::string, std::string> out;
-  for (const std::string& name : options.drop) table.column(name, "--drop"), out[name] = "asked for";
+  for (const std::string& name : options.drop) out[name] = "asked for";
   if (!options.group.empty()) out[options.group] = "it says what stays together";
   if (!options.time.empty()) out[options.time] = "later rows would lie outside of what was learnt";
   return out;
@@ -188,16 +210,20 @@ TextTable read_table(const std::string& path) {
 Loaded load_table(const std::string& path, const LoadOptions& options) {
   if (!options.task.empty() && options.task != "classification" && options.task != "regression")
     fail("--task", options.task, "classification or regression");
+  if (options.image_size != 0) fail("--image-size", text(options.image_size, " for a table"), "it for images only");
   Problems problems(path);
   TextTable table = read(path, problems);
-  table.column(options.label, "the label");
+  const bool labelled = std::count(table.names.begin(), table.names.end(), options.label) == 1;
+  problems.collect([&] { table.column(options.label, "the label"); });
   name_apart(table);
+  check_columns(table, options, problems);
   const int64_t own_rows = table.rows();
   if (!options.test.empty()) {
     TextTable test = read(options.test, problems);
     name_apart(test);
     table.append(std::move(test), problems);
   }
+  if (!labelled) problems.raise();
   Labels labels = read_labels(table, options.label, options.task, problems);
   const Positions positions = split_rows(table, labels, own_rows, options);
 
@@ -207,9 +233,10 @@ Loaded load_table(const std::string& path, const LoadOptions& options) {
   std::vector<double> target;
   for (const int64_t row : positions.train)
     target.push_back(regression ? labels.values[static_cast<size_t>(row)] : labels.classes[static_cast<size_t>(row)]);
-  Preparation& preparation = out.table.emplace(learn(table, options.label, columns_to_leave_out(table, options),
-                                                     positions.train, target, regression, out.notes));
+  Preparation& preparation = out.table.emplace(
+      learn(table, options.label, columns_to_leave_out(options), positions.train, target, regression, out.notes));
   preparation.class_names = labels.class_names;
+  preparation.label_written = written_in(table, table.column(options.label, "the label"));
 
   std::vector<float> values = preparation.features(table, out.notes);
   const Shape input{static_cast<int64_t>(preparation.feature_names().size())};
@@ -240,12 +267,12 @@ Loaded load_table(const std::string& path, const LoadOptions& options) {
 
 std::vector<double> labels_of(const TextTable& table, const Preparation& preparation) {
   const size_t column = table.column(preparation.label, "the label");
-  const std::vector<double> numbers = numbers_of(table, column);
+  const std::vector<double> numbers = numbers_of(table, column, /*dates=*/false, preparation.label_written);
   std::map<std::string_view, double> by_text;
   std::map<double, double> by_number;
   for (size_t c = 0; c < preparation.class_names.size(); ++c) {
     by_text[preparation.class_names[c]] = static_cast<double>(c);
-    if (const auto number = detail::number_in(preparation.class_names[c], {}))
+    if (const auto number = detail::number_in(preparation.class_names[c], preparation.label_written.decimal))
       by_number[*number] = static_cast<double>(c);
   }
   std::vector<double> out;

@@ -23,7 +23,7 @@ int export_model(int argc, char** argv) {
   line.option("onnx", out, "the file to write");
   if (!line.parse(argc, argv)) return 0;
   if (path.empty() || out.empty()) fail("export", "no model or no file to write", "export MODEL FILE.onnx");
-  check_writable("onnx", out);
+  check_writable("onnx", out, {path});
   ModelFile file = load_model(path);
   save_onnx(*file.model, file.input, out);
   std::printf("%s: input (batch, %s), output (batch, %lld)\n", out.c_str(), joined(file.input, ", ").c_str(),

@@ -132,10 +132,14 @@ Problem load(const Options& options, uint64_t study) {
   for (const int64_t label : train.labels()) ++counts[static_cast<size_t>(label)], ++all[static_cast<size_t>(label)];
   for (const int64_t label : test.labels()) ++all[static_cast<size_t>(label)];
   for (size_t c = 0; c < counts.size(); ++c) {
-    if (counts[c] < 2)
-      fail(options.data,
-           text(all[c], all[c] == 1 ? " sample" : " samples", " of class \"", train.class_names()[c], "\""),
-           "at least 3, one each for training, validation and test", "Add samples or leave that class out.");
+    if (counts[c] >= 2) continue;
+    const bool drawn = !loaded->own_test_part && options.how.group.empty();
+    fail(options.data,
+         text(all[c], all[c] == 1 ? " sample" : " samples", " of class \"", train.class_names()[c], "\"",
+              drawn ? "" : text(", ", counts[c], " of them in the training part")),
+         drawn ? "at least 3, one each for training, validation and test"
+               : "at least 2 in the training part, for training and validation",
+         drawn ? "Add samples or leave that class out." : "Choose another test part, or leave that class out.");
   }
   Problem problem{.data = options.data,
                   .model = options.model,
@@ -235,7 +239,7 @@ int pilot_on_data(const Options& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Problem problem = load(options, 1);
   if (options.resume) check_resumable(options.out);  // what is not there is an error, and makes no directory
-  make_output_directory(options.out);
+  make_output_directory(options.out, {options.data, options.how.test});
   print_machine(problem.device);
   print_data(problem.data, *problem.loaded);
   PilotRule rule = options.rule;
@@ -288,7 +292,7 @@ int pilot_on_data(const Options& options) {
 }
 
 int show_warnings(const Options& options) {
-  make_output_directory(options.out);
+  make_output_directory(options.out, {options.data, options.how.test});
   print_machine(Device::cpu);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const WarningOptions extent;

@@ -48,9 +48,12 @@ Samples images_of(const ModelFile& model, const std::string& path) {
   Samples samples;
   std::vector<float> values;
   bool labelled = false;
+  datasets::Problems problems(path);
   for (const std::string& file : datasets::images_at(path)) {
-    const std::vector<float> image = datasets::read_image(file, *model.images);
-    values.insert(values.end(), image.begin(), image.end());
+    problems.collect([&] {
+      const std::vector<float> image = datasets::read_image(file, *model.images);
+      values.insert(values.end(), image.begin(), image.end());
+    });
     samples.names.push_back(file);
     const auto& names = model.class_names;
     const std::string folder = std::filesystem::path(file).parent_path().filename().string();
@@ -58,6 +61,7 @@ Samples images_of(const ModelFile& model, const std::string& path) {
     samples.labels.push_back(label == names.end() ? -1 : static_cast<double>(label - names.begin()));
     labelled = labelled || label != names.end();
   }
+  problems.raise();
   if (!labelled) samples.labels.clear();
   samples.data = unlabelled(std::move(values), model.input);
   return samples;
@@ -68,6 +72,10 @@ Samples named(const ModelFile& model, const std::string& name) {
   const datasets::Dataset test = datasets::load(name).test;
   if (test.input_shape() != model.input)
     fail(name, text("samples of shape ", test.input_shape()), text(model.input, ", which the model takes"));
+  if (test.class_names() != model.class_names)
+    fail(name, "the classes " + joined(test.class_names()),
+         model.regression ? "a quantity, which the model predicts"
+                          : joined(model.class_names) + ", which the model knows");
   Samples samples{.data = test, .names = {}, .labels = {}};
   for (const int64_t label : test.labels()) {
     samples.names.push_back(text("test ", samples.names.size()));
@@ -121,8 +129,9 @@ void judge(const ModelFile& model, const Samples& samples, const std::vector<flo
   if (labels.empty()) return;
   if (model.regression) {
     const Fit fit = fit_of(known, targets);
-    std::printf("%zu labels: R2 %.4f, root mean squared error %s\n", labels.size(), fit.r2,
-                short_text(std::sqrt(fit.mean_squared_error) * model.table->target_deviation, 4).c_str());
+    const std::string r2 = std::isnan(fit.r2) ? "no R2, as they do not differ" : "R2 " + fixed(fit.r2, 4);
+    std::printf("%zu %s: %s, root mean squared error %s\n", labels.size(), labels.size() == 1 ? "label" : "labels",
+                r2.c_str(), short_text(std::sqrt(fit.mean_squared_error) * model.table->target_deviation, 4).c_str());
     return;
   }
   const Quality q = quality_of(known, labels, model.outputs());
@@ -144,7 +153,7 @@ int predict(int argc, char** argv) {
   line.option("--out", out, "the CSV file to write");
   if (!line.parse(argc, argv)) return 0;
   if (path.empty() || data.empty()) fail("predict", "no model or no data", "predict MODEL DATA");
-  check_writable("--out", out);
+  check_writable("--out", out, {path, data});
   ModelFile model = load_model(path);
   Samples samples = model.table ? rows_of(model, data) : model.images ? images_of(model, data) : named(model, data);
   for (const std::string& note : samples.notes) std::printf("%s\n", wrapped("note: " + note, 110).c_str());

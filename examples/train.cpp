@@ -86,6 +86,7 @@ std::string save_where_possible(const std::string& path, nn::Module& model, cons
 /// A run of a comparison once more: the same data, weights, batches and schedule.
 int repeat(const SummaryRun& asked, const std::string& save_as, const std::vector<std::string>& command) {
   const Problem& problem = asked.problem;
+  check_writable("--save", save_as, {problem.data});
   print_data(problem.data, *problem.loaded);
   std::printf("%s, %s, seed %llu, batch %lld, %lld steps\n", problem.model.c_str(), asked.setting.words().c_str(),
               static_cast<unsigned long long>(asked.seed), static_cast<long long>(problem.batch),
@@ -142,7 +143,7 @@ int train(int argc, char** argv) {
   if (batch_size < 0) fail("--batch", text(batch_size), "at least 1, or 0");
   if (seed < 0) fail("--seed", text(seed), "a whole number of at least 0");
   check_label(data, how.label);
-  check_writable("--save", save_as);
+  check_writable("--save", save_as, {data, how.test, from});
   const Device device = parse_device(device_name);
   print_machine(device);
   catch_interrupts();

@@ -229,7 +229,7 @@ std::string disagreeing_medians(const Comparison& comparison) {
 }
 
 /// "; training time relative to sgd: sam 2.01x (1.95 to 2.10)". A range wider than the distance from 1 says nothing,
-/// unless it is narrow.
+/// unless it is narrow; nor does one over a factor of two.
 std::string cost_clause(const Comparison& comparison) {
   const Runs& reference = comparison.reference();
   std::vector<std::string> costs, noisy;
@@ -237,7 +237,7 @@ std::string cost_clause(const Comparison& comparison) {
     const std::vector<double> ratios = cost_ratios(runs, reference);
     if (&runs == &reference || ratios.empty()) continue;
     const double spread = ratios.back() - ratios.front();
-    if (spread > 0.1 && spread > std::abs(median(ratios) - 1))
+    if (too_far_apart(ratios) || (spread > 0.1 && spread > std::abs(median(ratios) - 1)))
       noisy.push_back(runs.name());
     else
       costs.push_back(runs.name() + " " + cost_text(ratios));

@@ -155,7 +155,7 @@ Problem CompareOptions::load() {
     fail("--batch", std::to_string(batch), text("at most ", problem.train.size(), ", the number of training samples"),
          "Choose a smaller --batch.");
   if (resume) check_resumable(out);  // what is not there is an error, and makes no directory
-  make_output_directory(out);
+  make_output_directory(out, {data, how.test});
   for (Setting& setting : settings) setting.steps = steps_for(problem, setting.optimizer);
   return problem;
 }

@@ -55,7 +55,7 @@ Difference difference_of(const Replicates& r) {
   const double of_replicates = variance(r.differences, d.interval.mean) * (1.0 / n + r.test_per_train);
   const double all = of_replicates + of_rows;
   // Welch and Satterthwaite: the degrees of freedom of a sum of two variances
-  const double rows = r.by_row.empty() ? 2 : static_cast<double>(r.by_row[0].size());
+  const double rows = of_rows > 0 ? static_cast<double>(r.by_row[0].size()) : 2;
   const double degrees = all * all / (of_replicates * of_replicates / (n - 1) + of_rows * of_rows / (rows - 1));
   d.replicates = student_t_975(n - 1) * std::sqrt(of_replicates);
   d.error = std::sqrt(all), d.degrees = degrees;

@@ -78,7 +78,7 @@ Fit fit_of(const std::vector<float>& predictions, const std::vector<float>& targ
     error += std::pow(double{predictions[i]} - targets[i], 2);
     spread += std::pow(targets[i] - mean, 2);
   }
-  return {error / count, 1 - error / spread};
+  return {error / count, spread > 0 ? 1 - error / spread : NAN};
 }
 
 Table confusion_table(const std::vector<int64_t>& confusion, const std::vector<std::string>& class_names) {

@@ -39,7 +39,7 @@ Quality quality_of(const std::vector<float>& logits, const std::vector<int64_t>&
 /// Predicted quantities against those of the data, both standardised.
 struct Fit {
   double mean_squared_error = NAN;
-  double r2 = NAN;  ///< 1 - squared error / squared distance from the mean of the data
+  double r2 = NAN;  ///< 1 - squared error / squared distance from the mean of the data; NaN without such
 };
 Fit fit_of(const std::vector<float>& predictions, const std::vector<float>& targets);
 

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <set>
 
 #include "core/error.h"
@@ -50,10 +51,16 @@ std::string cannot_be_made(const std::string& beginning) {
   return "";
 }
 
-/// Whether write_file_atomically gave a file this name.
+/// Whether write_file_atomically gave a file this name: "report.html.1234-0.part".
 bool is_part(const std::string& name) {
-  const size_t end = name.size() < 6 ? 1 : name.size() - 5, dot = name.find_last_not_of("0123456789-", end - 1);
-  return name.ends_with(".part") && dot != name.npos && dot + 1 < end && name[dot] == '.';
+  static const std::regex pattern("..*\\.[0-9]+-[0-9]+\\.part");
+  return std::regex_match(name, pattern);
+}
+
+/// Whether both are one file, links followed.
+bool same_file(const std::string& a, const std::string& b) {
+  std::error_code ignored;
+  return std::filesystem::equivalent(a, b, ignored);
 }
 
 /// Keeps other processes out of a folder until this one ends, however it ends; removes what one that was killed in the
@@ -103,7 +110,13 @@ std::string csv_line(const Row& row) {
   return csv(row, [](const auto& field) { return value_text(field.second); });
 }
 
-void make_output_directory(const std::string& path) {
+void make_output_directory(const std::string& path, const std::vector<std::string>& inputs) {
+  if (path.empty()) fail("--out", "no name", "a directory");
+  for (const std::string& input : inputs)
+    for (const char* table : {"metrics.csv", "trials.csv"})
+      if (same_file(path + "/" + table, input))
+        fail("--out " + path, "a directory in which results would replace " + input + ", which is read",
+             "another directory");
   std::error_code problem;
   std::filesystem::create_directories(path, problem);
   const std::string reason = problem ? problem.message() : cannot_be_made(path + "/.writable");
@@ -111,7 +124,10 @@ void make_output_directory(const std::string& path) {
   lock(path);
 }
 
-void check_writable(const std::string& option, const std::string& path) {
+void check_writable(const std::string& option, const std::string& path, const std::vector<std::string>& inputs) {
+  if (path.empty()) fail(option, "no name", "a file to write");
+  for (const std::string& input : inputs)
+    if (same_file(path, input)) fail(option + " " + path, "a file that is read as well", "another file");
   if (const std::string reason = cannot_be_made(core::file_to_write(path, option)); !reason.empty())
     fail(option + " " + path, reason, "a file that can be written", "Choose another " + option + ".");
 }

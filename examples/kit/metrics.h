@@ -25,12 +25,13 @@ std::string number_text(double value);
 std::string csv_header(const Row& row);
 std::string csv_line(const Row& row);
 /// Makes the directory (and its parents), checks that files can be made in it, or fails with the system's reason, and
-/// keeps other processes out of it until this one ends: that another one writes to it is an error, which names it.
-void make_output_directory(const std::string& path);
+/// keeps other processes out of it until this one ends: that another one writes to it is an error, which names it. So
+/// is one of the files that the program reads (`inputs`) if results in the directory would replace it.
+void make_output_directory(const std::string& path, const std::vector<std::string>& inputs = {});
 
-/// Fails with the system's reason if no file can be made there, before hours of training; so it does for what is no
-/// regular file. `option` is for the message.
-void check_writable(const std::string& option, const std::string& path);
+/// Fails with the system's reason if no file can be made there, before hours of training; so it does for no name, for
+/// what is no regular file, and for one of the files that the program reads (`inputs`). `option` is for the message.
+void check_writable(const std::string& option, const std::string& path, const std::vector<std::string>& inputs = {});
 
 /// Writes a small text file, or fails naming it.
 void write_text(const std::string& path, const std::string& contents);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "core/utf8.h"
 #include "examples/kit/metrics.h"
@@ -25,6 +26,20 @@ std::vector<int64_t> numbers_in(const std::string& words, const std::string& pat
   return numbers;
 }
 
+int64_t one_number_in(const std::string& words, const std::string& path) {
+  const std::vector<int64_t> numbers = numbers_in(words, path);
+  if (numbers.size() != 1) fail(path, "\"" + words + "\"", "a whole number", "Is the file damaged?");
+  return numbers[0];
+}
+
+double real_in(const std::string& words, const std::string& path) {
+  double number = 0;
+  const auto [end, problem] = std::from_chars(words.data(), words.data() + words.size(), number);
+  if (problem != std::errc() || end != words.data() + words.size() || !std::isfinite(number))
+    fail(path, "\"" + words + "\"", "a number", "Is the file damaged?");
+  return number;
+}
+
 /// A damaged file must not ask for a model that fills the memory: no layer is wider than all the weights that are
 /// there.
 void check_sizes(const ModelFile& file, const Archive& archive, const std::string& path) {
@@ -38,6 +53,13 @@ void check_sizes(const ModelFile& file, const Archive& archive, const std::strin
   if (widest > weights || inputs > std::max(weights, double{1 << 22}) || (file.images && file.input.rank() != 3))
     fail(path, text("a model ", file.name, " of inputs ", file.input, " in ", weights, " weights"),
          "weights of that model", "Is the file damaged?");
+  if (!file.table) return;
+  const auto features = static_cast<int64_t>(file.table->feature_names().size());
+  if (features != file.input.numel() || file.table->class_names.size() != file.class_names.size())
+    fail(path,
+         text("a table of ", features, " features and ", file.table->class_names.size(), " classes for a model of ",
+              file.input.numel(), " inputs and ", file.class_names.size(), " classes"),
+         "as many", "Is the file damaged?");
 }
 
 std::map<std::string, std::string> below(const std::map<std::string, std::string>& all, const std::string& prefix) {
@@ -94,13 +116,15 @@ ModelFile load_model(const std::string& path) {
   for (const int64_t extent : numbers_in(entry("minima.input"), path)) file.input.push_back(extent);
   file.regression = entry("minima.task") == "regression";
   if (!file.regression)
-    for (int64_t c = 0, classes = numbers_in(entry("minima.classes"), path).at(0); c < classes; ++c)
+    for (int64_t c = 0, classes = one_number_in(entry("minima.classes"), path); c < classes; ++c)
       file.class_names.push_back(entry(text("minima.class.", c)));
   if (const auto table = below(archive.metadata, table_prefix); !table.empty())
     file.table = datasets::Preparation::from_saved(table, path);
   if (archive.metadata.count("minima.images.mean") > 0)
-    file.images = {.mean = std::strtod(entry("minima.images.mean").c_str(), nullptr),
-                   .deviation = std::strtod(entry("minima.images.deviation").c_str(), nullptr)};
+    file.images = {.mean = real_in(entry("minima.images.mean"), path),
+                   .deviation = real_in(entry("minima.images.deviation"), path)};
+  if (file.images && !(file.images->deviation > 0))
+    fail(path, text("images of deviation ", file.images->deviation), "a number above 0", "Is the file damaged?");
   file.notes = below(archive.metadata, note_prefix);
   check_sizes(file, archive, path);
   if (file.images) {

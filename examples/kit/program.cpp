@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <new>
 #include <sstream>
@@ -192,9 +193,19 @@ int run_program(const std::function<int()>& program) {
         "error: [memory] got less than was asked for, expected more free memory. Use a smaller batch or model.\n",
         stderr);
     return 2;
-  } catch (const std::exception& error) {
+  } catch (const Error& error) {
     std::fflush(stdout);
     std::fprintf(stderr, "error: %s\n", error.what());
+    return 2;
+  } catch (const std::filesystem::filesystem_error& error) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "error: [%s] got %s, expected a file or folder that can be used.\n",
+                 error.path1().string().c_str(), error.code().message().c_str());
+    return 2;
+  } catch (const std::exception& error) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "error: [minima] got a fault of its own (%s), expected none. Please report the command.\n",
+                 error.what());
     return 2;
   }
 }

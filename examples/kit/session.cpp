@@ -10,6 +10,7 @@
 #include "core/utf8.h"
 #include "examples/kit/checkpoint.h"
 #include "examples/kit/difference.h"
+#include "examples/kit/json_problem.h"
 #include "examples/kit/program.h"
 #include "examples/kit/table.h"
 #include "examples/kit/workers.h"
@@ -92,7 +93,7 @@ Json load_state(const std::string& path) {
     state.at("configuration").get<Notes>(), state.value("program", Notes{}), state.at("kernels").get<std::string>();
     return state;
   } catch (const Json::exception& error) {
-    fail(path, std::string("a damaged file (") + error.what() + ")", "the state of an interrupted run",
+    fail(path, "a damaged file (" + json_problem(error) + ")", "the state of an interrupted run",
          "Run without --resume to start anew.");
   }
 }
@@ -137,7 +138,12 @@ struct Session::State {
   std::optional<RunResult> begun(const Json& task) const {
     for (const auto& [name, value] : notes_of(task))
       if (const auto found = under_way.find(name); found == under_way.end() || found->second != value) return {};
-    return result_of(Json::parse(under_way.at("result")));
+    try {
+      return result_of(Json::parse(under_way.at("result")));
+    } catch (const Json::exception& error) {
+      fail("--resume", "a checkpoint with a damaged result (" + json_problem(error) + ")", "one of an interrupted run",
+           "Run without --resume to start anew.");
+    }
   }
 };
 

@@ -16,6 +16,12 @@ double student_t_975(double degrees);
 /// The middle of the values; NaN of none.
 double median(std::vector<double> values);
 
+/// Whether ratios of times, in rising order, are so far apart that the machine did other work as well.
+inline bool too_far_apart(const std::vector<double>& ratios) {
+  constexpr double widest = 2;  // the highest to the lowest
+  return !ratios.empty() && ratios.back() > widest * ratios.front();
+}
+
 /// Holm's adjustment (1979) of the p-values of several comparisons: to call those below 5% separated is wrong about any
 /// of them in 5% of all cases at most. NaN, where nothing was compared, stays NaN.
 std::vector<double> holm(const std::vector<double>& p);

@@ -10,7 +10,6 @@ namespace minima::examples {
 namespace {
 
 constexpr double seconds_a_minute = 60;
-constexpr double busy_range = 2;  // ratios of times farther apart were not measured on a quiet machine
 
 /// What the words are made of.
 struct Facts {
@@ -24,7 +23,7 @@ struct Facts {
   int64_t failed_sgd, failed_msam, runs;  ///< diverged or collapsed, of so many
   bool anew, by_loss, quantities;
 
-  bool busy() const { return !time.empty() && time.back() > busy_range * time.front(); }
+  bool busy() const { return too_far_apart(time); }
   bool same_memory() const { return std::abs(money.memory_mib) < 0.05; }
   bool measured() const { return gain.count > 0; }
   bool with_interval() const { return std::isfinite(gain.half_width); }
@@ -121,8 +120,10 @@ std::string costs(const Facts& f) {
                           : text(" It needs ", fixed(std::abs(f.money.memory_mib), 1), " MiB ",
                                  f.money.memory_mib < 0 ? "less" : "more", " memory.");
   if (!f.pilot.prices.known()) return said;
+  if (f.busy()) return said + " What that costs is not known either.";
+  const double more = f.money.more_a_month.mean;
   said += text(" At ", number_text(f.pilot.prices.per_hour), " an hour and ", number_text(f.pilot.prices.per_month),
-               " runs a month that is ", amount_text(f.money.more_a_month.mean), " more a month, and ",
+               " runs a month that is ", amount_text(std::abs(more)), more < 0 ? " less" : " more", " a month, and ",
                amount_text(f.money.tuning), " once for tuning.");
   const Money::BreakEven even = f.money.break_even(f.gain, true);
   if (std::isfinite(even.middle))
@@ -233,8 +234,10 @@ std::string costs(const Facts& f) {
                           : text("メモリは", fixed(std::abs(f.money.memory_mib), 1), " MiB ",
                                  f.money.memory_mib < 0 ? "少なくて済みます。" : "多く必要です。");
   if (!f.pilot.prices.known()) return said;
+  if (f.busy()) return said + "そのため、費用もわかりません。";
+  const double more = f.money.more_a_month.mean;
   said += text("1時間あたり", number_text(f.pilot.prices.per_hour), "、月", number_text(f.pilot.prices.per_month),
-               "回の学習とすると、毎月の追加費用は", amount_text(f.money.more_a_month.mean),
+               "回の学習とすると、毎月", more < 0 ? "減る費用は" : "の追加費用は", amount_text(std::abs(more)),
                "、最初の一度だけかかる設定探しの費用は", amount_text(f.money.tuning), "です。");
   const Money::BreakEven even = f.money.break_even(f.gain, true);
   if (std::isfinite(even.middle))

@@ -13,8 +13,6 @@ namespace minima::examples {
 
 namespace {
 
-constexpr double busy_range = 2;  // the highest ratio of times to the lowest, beyond which something else took part
-
 const OfRun test_loss = at_end(&Measurement::test_loss), test_accuracy = at_end(&Measurement::test_accuracy);
 
 /// The runs of the same seed of an optimizer and of SGD, where both finished.
@@ -132,7 +130,7 @@ PilotSection costs(const Pilot& pilot) {
     }
     const bool reference = name == "sgd";
     const std::vector<double> per_epoch = epoch_ratios(pilot, name);
-    busy |= !per_epoch.empty() && per_epoch.back() > busy_range * per_epoch.front();
+    busy |= too_far_apart(per_epoch);
     table.push_back({name, size_text(static_cast<double>(optim::gradients_per_step(name))),
                      interval_text(runs.mean(at_end(&Measurement::seconds))), reference ? "1" : ratio_text(per_epoch),
                      interval_text(runs.mean(mebibytes)), reference ? "1" : ratio_text(to_accuracy),
@@ -383,15 +381,17 @@ std::string recommendation(const Pilot& pilot) {
   advice[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(advice[0])));
   std::string result = advice + ". " + verdict.reason;
   const std::vector<double> msam = epoch_ratios(pilot, "msam"), sam = epoch_ratios(pilot, "sam");
-  if (!msam.empty() && msam.back() > busy_range * msam.front())
+  if (too_far_apart(msam))
     result += text(" What an epoch of MSAM costs beside one of SGD could not be measured on a machine this busy (",
                    fixed(msam.front(), 2), " to ", fixed(msam.back(), 2), " times).");
   else if (!msam.empty())
     result += text(" An epoch of MSAM took ", fixed(median(msam), 2), " times as long as one of SGD.");
   if (!sam.empty()) {
     const Interval d = difference_of(evidence_of(pilot, "sam").replicates).interval;
-    result += text(" SAM, at a median of ", fixed(median(sam), 2), " times: ", difference_text(d),
-                   pilot.rule.by_loss ? " percent" : " points", ".");
+    result += text(" SAM, ",
+                   too_far_apart(sam) ? "whose time could not be measured"
+                                      : text("at a median of ", fixed(median(sam), 2), " times"),
+                   ": ", difference_text(d), pilot.rule.by_loss ? " percent" : " points", ".");
   }
   if (pilot.stopped) result += " The pilot was stopped early; this is what was finished by then.";
   return result;

@@ -107,8 +107,8 @@ void PilotSession::restore(const Notes& notes) {
     marks_ = nlohmann::json::parse(notes.at("marks")).get<std::vector<double>>();
     for (const double mark : marks_) time(mark);
     clock_.count_earlier(time(std::stod(notes.at("seconds"))));
-  } catch (const std::exception& error) {
-    fail("--resume", text("a state without a plan (", error.what(), ")"), "the state of an interrupted pilot",
+  } catch (const std::exception&) {  // of JSON, of a number, or of an entry that is not there
+    fail("--resume", "a state without a plan, or with a damaged one", "the state of an interrupted pilot",
          "Run without --resume to start anew.");
   }
 }

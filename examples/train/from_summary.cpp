@@ -1,9 +1,14 @@
 #include "examples/train/from_summary.h"
 
+#include <charconv>
+#include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
+
+#include "examples/kit/json_problem.h"
 
 namespace minima::examples {
 
@@ -18,7 +23,19 @@ std::string option(const Json& options, const char* name) {
 
 double number_option(const Json& options, const char* name, double otherwise) {
   const std::string words = option(options, name);
-  return words.empty() ? otherwise : std::stod(words);
+  if (words.empty()) return otherwise;
+  double number = 0;
+  const auto [end, problem] = std::from_chars(words.data(), words.data() + words.size(), number);
+  if (problem != std::errc() || end != words.data() + words.size() || !(std::abs(number) < 1e15))
+    fail(text("the summary's ", name), "\"" + words + "\"", "a number", "Is it damaged?");
+  return number;
+}
+
+/// A whole number of at least 1.
+int64_t count_at(const Json& json, const char* name) {
+  const int64_t count = json.at(name);
+  if (count < 1) fail(text("the summary's \"", name, "\""), text(count), "at least 1", "Is it damaged?");
+  return count;
 }
 
 Problem problem_of(const Json& summary, uint64_t split_seed) {
@@ -33,7 +50,7 @@ Problem problem_of(const Json& summary, uint64_t split_seed) {
   how.image_size = static_cast<int64_t>(number_option(options, "--image-size", 0));
   how.train_limit = static_cast<int64_t>(number_option(options, "--train-limit", 0));
   how.seed = split_seed;
-  Problem problem{.data = option(options, "--data"), .model = summary.at("model"), .batch = summary.at("batch")};
+  Problem problem{.data = option(options, "--data"), .model = summary.at("model"), .batch = count_at(summary, "batch")};
   problem.loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(problem.data, how));
   problem.train = problem.loaded->split.train, problem.test = problem.loaded->split.test;
   if (const double noise = number_option(options, "--label-noise", 0); noise > 0)
@@ -48,7 +65,7 @@ SummaryRun run_of(const Json& summary, const Json& run) {
   out.setting.base = run.at("base");
   for (const std::string& name : hyperparameter_options())
     if (out.setting.has(name) && run.at(name).is_number()) out.setting.hyperparameters[name] = run.at(name);
-  out.setting.steps = run.at("steps");
+  out.setting.steps = count_at(run, "steps");
   if (run.at("test_accuracy").is_number()) out.test_accuracy = run.at("test_accuracy");
   out.problem = problem_of(summary, run.at("split_seed"));
   return out;
@@ -56,22 +73,25 @@ SummaryRun run_of(const Json& summary, const Json& run) {
 
 }  // namespace
 
-SummaryRun read_summary(const std::string& path, const std::string& optimizer, uint64_t seed) {
+SummaryRun read_summary(const std::string& asked, const std::string& optimizer, uint64_t seed) {
+  const std::string path = std::filesystem::is_directory(asked) ? asked + "/summary.json" : asked;
   std::ifstream file(path);
   if (!file) fail(path, "no such file", "a summary.json of compare or pilot");
+  const auto refuse = [&](const std::string& got) {
+    fail(path, got, "a summary.json of compare or pilot", "Is it damaged, or another file?");
+  };
+  std::set<std::string> names;
+  std::set<uint64_t> seeds;
   try {
     const Json summary = Json::parse(file);
-    std::set<std::string> names;
-    std::set<uint64_t> seeds;
     for (const Json& run : summary.at("runs")) {
       if (run.at("optimizer") == optimizer && run.at("seed") == seed) return run_of(summary, run);
       names.insert(run.at("optimizer").get<std::string>()), seeds.insert(run.at("seed").get<uint64_t>());
     }
-    fail(path, text("no run of ", optimizer, " with seed ", seed),
-         text("--optimizer one of ", joined(names), ", and --seed one of ", joined(seeds)));
-  } catch (const Json::exception& error) {
-    fail(path, std::string("what is no summary (") + error.what() + ")", "a summary.json of compare or pilot");
-  }
+  } catch (const Json::exception& error) { refuse(json_problem(error)); }
+  if (names.empty()) refuse("no runs");
+  fail(path, text("no run of ", optimizer, " with seed ", seed),
+       text("--optimizer one of ", joined(names), ", and --seed one of ", joined(seeds)));
 }
 
 }  // namespace minima::examples

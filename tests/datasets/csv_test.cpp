@@ -41,7 +41,8 @@ TEST_CASE("commas, semicolons, tabs, bars and spaces between fields are found ou
 }
 
 TEST_CASE("a line sep= names the separator and is no row") {
-  CHECK(cells(parse("sep=;\na;b,c\n1;2\n")) == "a|b,c / 1|2");
+  for (const char* line : {"sep=;\n", "SEP=;\n", "\"sep=;\"\n"})
+    CHECK(cells(parse(line + std::string("a;b,c\n1;2\n"))) == "a|b,c / 1|2");
   const TextTable table = parse("sep=|\r\na|b\r\n1|2\r\n");
   CHECK(cells(table) == "a|b / 1|2");
   CHECK(table.places[0] == "line 3");
@@ -55,12 +56,20 @@ TEST_CASE("quotes, CR LF and CR line ends, a byte order mark, blank lines and a 
         std::string(" a , the b \n 1 ,p\t\n2, q"), std::string("a, \"the b\" \n1 ,\"p\"\n2,  \"q\"")})
     CHECK(cells(parse(bytes)) == "a|the b / 1|p / 2|q");
   CHECK(cells(parse("x,y\n1,\"a, \"\"b\"\"\nc\"\n2,d\n")) == "x|y / 1|a, \"b\"\nc / 2|d");
+  CHECK(cells(parse("x,y\n1,\" up \"\n2,up\n")) == "x|y / 1|up / 2|up");
   CHECK(parse("x,y\n1,\"a\nb\"\n2,d\n").places[1] == "line 4");
 }
 
 TEST_CASE("a header that leaves out the name of the first column, and names in single quotes") {
   CHECK(cells(parse("a,b\nr1,1,2\nr2,3,4\n")) == "|a|b / r1|1|2 / r2|3|4");
   CHECK(cells(parse("'a'\t'b'\n1\t2\n")) == "a|b / 1|2");
+}
+
+TEST_CASE("rows that end with a separator, which the header does not, have no field there") {
+  CHECK(cells(parse("a,b\n1,2,\n3,4,\n")) == "a|b / 1|2 / 3|4");
+  CHECK(cells(parse("a,b\n1,2,\n")) == "a|b / 1|2");
+  CHECK(cells(parse("a;b\n1;2;\n3;4;\n5;6\n")) == "a|b / 1|2 / 3|4 / 5|6");
+  CHECK(cells(parse("a,b\n1,2,\nr2,3,4\n")) == "|a|b / 1|2| / r2|3|4");  // names of rows, and a missing value
 }
 
 TEST_CASE("text that is not UTF-8 is read as Latin-1") {

@@ -307,6 +307,23 @@ TEST_CASE("all that is wrong with a folder is in one message") {
     CHECK_MESSAGE(test::contains(message, part), message);
 }
 
+TEST_CASE("an image without a format does not hide one whose pixels are damaged") {
+  check_refused(
+      [](const Folder& folder) {
+        folder.write("data/cat/empty.png", "");
+        folder.write("data/dog/cut.png", gray_png(7, 40, 40).substr(0, 200));
+      },
+      {"2 problems", "empty.png", "it is empty", "cut.png"});
+}
+
+TEST_CASE("links that lead in circles are followed once") {
+  Folder folder;
+  fill(folder, 2);
+  for (const char* link : {"data/again", "data/cat/up"})
+    std::filesystem::create_directory_symlink(folder.file("data"), folder.file(link));
+  CHECK(images_at(folder.file("data")).size() == 4);
+}
+
 TEST_CASE("one image can be read as the model that was trained on a folder takes it") {
   Folder folder;
   fill(folder);

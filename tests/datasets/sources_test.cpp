@@ -125,6 +125,19 @@ TEST_CASE("load passes its options on to a CSV file") {
   CHECK_ERROR(load(path), "no name for the label");
 }
 
+TEST_CASE("options that do not count for the data are refused") {
+  CHECK_ERROR(load("digits", {.task = "regression"}),
+              "[--task] got \"regression\" for digits, expected it for a table");
+  CHECK_ERROR(load("blobs", {.test = "t.csv"}), "[--test] got");
+  CHECK_ERROR(load("blobs", {.group = "g"}), "[--group] got");
+  CHECK_ERROR(load("blobs", {.time = "t"}), "[--time] got");
+  CHECK_ERROR(load("blobs", {.drop = {"a", "b"}}), "[--drop] got \"a,b\"");
+  CHECK_ERROR(load("blobs", {.label = "a"}), "[--label] got");
+  CHECK_ERROR(load("blobs", {.image_size = 8}), "[--image-size] got 8 for blobs");
+  Folder folder;
+  CHECK_ERROR(load(folder.path.string(), {.drop = {"a"}}), "[--drop] got \"a\" for the folder");
+}
+
 TEST_CASE("load keeps the first training samples when a limit is given") {
   CHECK_SAME_BITS(load("digits", {.train_limit = 100}).train.all().x, digits().train.take(100).all().x);
   CHECK(load("digits", {.train_limit = 100}).test.size() == 360);

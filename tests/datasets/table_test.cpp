@@ -5,14 +5,12 @@
 #include <cmath>
 #include <set>
 
-#include "datasets/cells.h"
 #include "datasets/sources.h"
 #include "tests/check.h"
 #include "tests/datasets/files_for_tests.h"
 
 using namespace minima;
 using namespace minima::datasets;
-using namespace minima::datasets::detail;
 using Folder = test::TemporaryFolder;
 
 namespace {
@@ -55,49 +53,6 @@ std::string rows(const std::function<std::string(int)>& cell, int count = 40) {
 }
 
 }  // namespace
-
-// ---- cells
-
-TEST_CASE("numbers are read in the format of their column") {
-  const auto read = [](const std::vector<std::string_view>& cells, char separator) {
-    const NumberFormat format = number_format(cells, separator);
-    std::vector<double> out;
-    for (const auto cell : cells) out.push_back(number_in(cell, format).value_or(NAN));
-    return out;
-  };
-  CHECK(read({"1.5", "-2e3", "+3", ".5", "7"}, ',') == std::vector<double>{1.5, -2000, 3, 0.5, 7});
-  CHECK(read({"1,5", "-2", "0,25"}, ';') == std::vector<double>{1.5, -2, 0.25});
-  CHECK(read({"1.234,5", "2"}, ';') == std::vector<double>{1234.5, 2});
-  CHECK(read({"1,234", "12,345,678.5", "3"}, ',') == std::vector<double>{1234, 12345678.5, 3});
-  CHECK(read({"1,234"}, ';') == std::vector<double>{1.234});
-  CHECK(read({"$ 1,200", "45%", "£3"}, ',') == std::vector<double>{1200, 45, 3});
-  // Text beside the numbers does not change how they are read.
-  CHECK(read({"0.25", "1.5"}, ',') == std::vector<double>{0.25, 1.5});
-  CHECK(number_in("0.25", number_format({"0.25", "about 3, or 4.5", "1.5"}, ',')).value() == 0.25);
-  for (const char* none : {"", "abc", "1x", "1e", "--1", "inf", "nan", "1e39", "1e999", "-", "1 2", "0x10"})
-    CHECK_MESSAGE(!number_in(none, {}), none);
-  CHECK(number_in("1e-999", {}).value() == 0);
-}
-
-TEST_CASE("dates are read in the usual orders, and text that is no date is none") {
-  const auto days = [](const char* cell, bool day_first = false) { return days_in(cell, day_first).value_or(NAN); };
-  for (const char* same : {"2020-04-03", "2020/04/03", "2020.4.3", "03.04.2020", "04/03/2020", "3 April 2020",
-                           "Apr 3, 2020", "Apr 3 2020", "3-Apr-2020", "2020 Apr 3", "04/03/20"})
-    CHECK_MESSAGE(days(same) == 18355, same);
-  CHECK(days("03/04/2020", true) == 18355);
-  CHECK(days("April 2020") == 18353);
-  CHECK(days("2020-04") == 18353);
-  CHECK(days("2020-04-03T12:00:00Z") == 18355.5);
-  CHECK(days("2020-04-03 06:00") == 18355.25);
-  CHECK(days("2020-04-03 06:00:00.250+02:00") == 18355.25);
-  CHECK(days("1/2/69") == -364);
-  CHECK(days("1/2/68") == 35795);
-  for (const char* none : {"", "hello", "2020", "12", "2020-13-01", "2021-02-29", "1.5", "12:30", "a 3 April 2020",
-                           "1-2", "192.168.0.1", "2020-04-03 77:00", "Mayor 3"})
-    CHECK_MESSAGE(std::isnan(days(none)), none);
-  CHECK(day_first({"01/02/2020", "13/02/2020"}));
-  CHECK_FALSE(day_first({"01/02/2020", "02/13/2020"}));
-}
 
 // ---- columns
 
@@ -144,6 +99,7 @@ TEST_CASE("columns without use are left out and named with the reason") {
   std::string ids = "user_id,z,y\n";
   for (int i = 0; i < 40; ++i) ids += text(1000 + (i * 37) % 101, ",", i % 5, i % 2 ? ",p\n" : ",q\n");
   CHECK(test::contains(becomes(loaded(ids), "user_id"), "identifier"));
+  CHECK(test::contains(becomes(loaded("Unnamed: 0" + ids.substr(7)), "Unnamed: 0"), "identifier"));
   CHECK(becomes(loaded(rows([](int i) { return std::to_string(i % 3); }), {.label = "y", .drop = {"x"}}), "x") ==
         "left out: asked for");
 }
@@ -182,6 +138,80 @@ TEST_CASE("a few cells that are no number are taken as missing, and named") {
   const Loaded table = loaded(rows([](int i) { return i == 17 ? "about 3" : std::to_string(i % 7); }));
   CHECK(test::contains(joined(table.notes),
                        "Column \"x\": 1 cell is no number and taken as missing, line 19: \"about 3\""));
+}
+
+TEST_CASE("missing numbers are understood in their usual spellings, and in one of the table's own, which is named") {
+  for (const char* word : {"#N/A", "-", "--", ".", "n.a.", "<NA>", "None", "NaT", "\\N", "unknown"}) {
+    const Loaded table = loaded(rows([&](int i) { return i % 4 == 0 ? word : std::to_string(i % 7 * 1.5); }));
+    CHECK_MESSAGE(feature(table, "x is missing").size() == 40, word);
+    CHECK_FALSE(test::contains(joined(table.notes), "taken as missing"));
+  }
+  const Loaded own = loaded(rows([&](int i) { return i % 4 == 0 ? "not measured" : std::to_string(i % 7 * 1.5); }));
+  CHECK(feature(own, "x is missing").size() == 40);
+  CHECK(test::contains(joined(own.notes), "10 cells are no number and taken as missing, line 2: \"not measured\""));
+  // Several texts are no such mark, and a dash among texts is a value.
+  const Loaded texts = loaded(rows([&](int i) { return i % 4 == 0 ? text("t", i % 8) : std::to_string(i % 3); }));
+  CHECK(test::contains(becomes(texts, "x"), "one-hot"));
+  const Loaded dashes = loaded(rows([&](int i) { return std::string(i % 4 == 0 ? "-" : i % 3 ? "a" : "b"); }));
+  CHECK(dashes.table->feature_names() == Words{"x = a", "x = -", "x = b", "z"});
+}
+
+TEST_CASE("where a column does not tell decimals from thousands, the others of its file do, else it is said") {
+  const auto table = [](const char* thousand, const char* small, char separator) {
+    std::string out = text("sales", separator, "share", separator, "y\n");
+    for (int i = 0; i < 40; ++i) {
+      std::string sales = text(1 + i % 9, thousand, 100 + i), share = text("0", small, 10 + i * 7 % 31);
+      out += text(i % 5 ? sales : "971", separator, *small ? share : "3", separator, i % 2 ? "p" : "q", "\n");
+    }
+    Folder folder;
+    return load_table(folder.write("t.txt", out), {.label = "y"});
+  };
+  for (const Loaded& told : {table(",", ".", '\t'), table(".", ",", ';')}) {
+    CHECK(told.table->columns[0].holds == "numbers, 971 to 9126");
+    CHECK_FALSE(test::contains(joined(told.notes), "is read as"));
+  }
+  CHECK(test::contains(joined(table(",", "", ';').notes),
+                       "Column \"sales\": 2,101 is read as 2.101, and the file does not tell whether that is meant."));
+}
+
+TEST_CASE("new rows are read as the training file was written where they do not tell") {
+  Folder folder;
+  std::string bytes = "when;sales;share;y\n";
+  for (int i = 0; i < 40; ++i)
+    bytes += text(i % 28 + 1, "/0", i % 9 + 1, "/2020;", 1 + i % 9, ".", 100 + i, ";0,", 10 + i * 7 % 31,
+                  i % 2 ? ";p\n" : ";q\n");
+  const Loaded table = loaded(bytes);
+  const Preparation read = Preparation::from_saved(table.table->saved(), "model");
+  // The same row, alone in a file that tells nothing; and in one that is written in another way.
+  Words notes;
+  const TextTable all = read_table(folder.write("all.csv", bytes));
+  const std::vector<float> expected = read.features(all, notes);
+  const size_t width = read.feature_names().size();
+  const TextTable one = read_table(folder.write("one.csv", "when;sales;share\n1/01/2020;1.100;\n"));
+  const std::vector<float> got = read.features(one, notes);
+  CHECK(std::vector<float>(got.begin(), got.begin() + 2) == std::vector<float>(expected.begin(), expected.begin() + 2));
+  const TextTable second = read_table(folder.write("two.csv", "when;sales;share\n2/02/2020;2.101;0,17\n"));
+  CHECK(read.features(second, notes)[0] == expected[width]);
+  CHECK(read.features(second, notes)[1] == expected[width + 1]);
+  const TextTable other = read_table(folder.write("us.csv", "when,sales,share\n02/13/2020,\"2,101\",0.17\n"));
+  CHECK(read.features(other, notes)[1] == expected[width + 1]);
+  auto older = table.table->saved();  // of a version that did not keep this
+  for (const char* name : {"columns.0.written", "columns.1.written", "columns.2.written"})
+    CHECK(older.erase(name) == 1);
+  CHECK(Preparation::from_saved(older, "model").columns.size() == 3);
+  older["columns.0.written"] = "sideways";
+  CHECK_ERROR(Preparation::from_saved(older, "model"), "[model] got \"sideways\" as \"columns.0.written\"");
+}
+
+TEST_CASE("values that no training row has are said where no feature stands for them") {
+  const Loaded table = loaded(rows([](int i) { return std::string(i % 3 ? "a" : "b"); }));
+  Folder folder;
+  Words notes;
+  const TextTable other = read_table(folder.write("new.csv", "x,z\na,1\nc,2\nd,3\n"));
+  table.table->features(other, notes);
+  CHECK(test::contains(joined(notes),
+                       "Column \"x\": 2 values are in no training row and taken as none of those that "
+                       "are, line 3: \"c\"."));
 }
 
 TEST_CASE("dates become days, and their place in the year where they span more than one") {
@@ -271,6 +301,11 @@ TEST_CASE("a preparation that was saved and read again is the same, and one that
   CHECK_ERROR(Preparation::from_saved(damaged, "model"), "no entry \"columns.1.mean\"");
 }
 
+TEST_CASE("columns of one name are told apart, whatever other names there are") {
+  Folder folder;
+  CHECK(read_table(folder.write("t.csv", "a,a,a (2),a\n1,2,3,4\n")).names == Words{"a", "a (3)", "a (2)", "a (4)"});
+}
+
 // ---- labels
 
 TEST_CASE("classes that are numbers are sorted as numbers, however they are spelled") {
@@ -333,6 +368,32 @@ TEST_CASE("a label that is not there is refused with the columns that are") {
   CHECK_ERROR(loaded("a,y,y\n1,2,3\n"), "column \"y\" twice");
   CHECK_ERROR(loaded("y\np\nq\np\nq\n"), "no column that can be learnt from");
   CHECK_ERROR(loaded("a,y\n1,p\n2,p\n"), "one class only, \"p\", expected at least two");
+}
+
+TEST_CASE("all columns that are asked for and not there are in one message, and the label is for nothing else") {
+  const std::string bytes = "a,b,y\n1,2,p\n2,3,q\n";
+  const std::string message =
+      test::error_of([&] { loaded(bytes, {.label = "y", .group = "nn", .drop = {"zz", "qq"}}); });
+  for (const char* part : {"3 problems", "\"zz\" for --drop", "\"qq\" for --drop", "\"nn\" for --group"})
+    CHECK_MESSAGE(test::contains(message, part), message);
+  CHECK_ERROR(loaded(bytes, {.label = "y", .drop = {"y"}}), "[--drop] got the label, \"y\"");
+  CHECK_ERROR(loaded(bytes, {.label = "y", .group = "y"}), "[--group] got the label, \"y\"");
+  CHECK_ERROR(loaded(bytes, {.label = "y", .image_size = 8}), "[--image-size] got 8 for a table");
+}
+
+TEST_CASE("what is wrong with a file of test rows is said of that file") {
+  Folder folder;
+  const std::string train = folder.write("train.csv", "a,y\n1,p\n2\n");
+  const std::string message = test::error_of(
+      [&] { load_table(train, {.label = "y", .test = folder.write("test.csv", "a,y\n1,p\n1,p\n3,4,5\n")}); });
+  for (const char* part : {"2 problems", "train.csv, line 3] got 1 fields", "test.csv, line 4] got 3 fields"})
+    CHECK_MESSAGE(test::contains(message, part), message);
+}
+
+TEST_CASE("one row alone is no test part") {
+  Folder folder;
+  const LoadOptions options{.label = "kind", .test = folder.write("test.csv", "a,kind,b\n1,odd,7\n")};
+  CHECK_ERROR(load_all(folder.write("t.csv", two_classes(50)), options), "got 1 test row, expected at least two");
 }
 
 // ---- splits

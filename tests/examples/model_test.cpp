@@ -117,6 +117,69 @@ TEST_CASE("info and predict refuse weights without what train adds") {
   }
 }
 
+TEST_CASE("predict refuses data of other classes, and a damaged file whose table does not fit its weights") {
+  TemporaryFolder folder;
+  const std::string model = folder.file("m.safetensors"), out = folder.file("p.csv");
+  REQUIRE(
+      run(folder, {MINIMA_TRAIN, "--data", "two-moons", "--model", "mlp:4", "--epochs", "1", "--save", model}).status ==
+      0);
+  const Outcome others = run(folder, {MINIMA_PREDICT, model, "blobs", "--out", out});
+  CHECK(others.status == 2);
+  CHECK_MESSAGE(contains(others.output, "[blobs] got the classes "), others.output);
+
+  const std::string data = folder.write("t.csv", flowers(80));
+  REQUIRE(run(folder,
+              {MINIMA_TRAIN, "--data", data, "--label", "kind", "--model", "mlp:4", "--epochs", "1", "--save", model})
+              .status == 0);
+  const auto damaged = [&](const std::string& name, const std::string& value, const std::string& part) {
+    Archive archive = load_safetensors(model);
+    archive.metadata.at(name) = value;
+    save_safetensors(archive, folder.file("d.safetensors"));
+    const Outcome refused = run(folder, {MINIMA_PREDICT, folder.file("d.safetensors"), data, "--out", out});
+    CHECK(refused.status == 2);
+    CHECK_MESSAGE(contains(refused.output, part), refused.output);
+  };
+  damaged("minima.table.columns.1.missing", "yes", "a table of 6 features and 2 classes for a model of 5 inputs");
+  damaged("minima.table.classes", "1", "1 classes for a model of 5 inputs and 2 classes");
+  damaged("minima.classes", "", "expected a whole number");
+}
+
+TEST_CASE("one row of a quantity has an error and no R2") {
+  TemporaryFolder folder;
+  std::string table = "a,price\n";
+  for (int i = 0; i < 60; ++i) table += text(i * 7 % 31, ",", 1000 + 10 * (i * 7 % 31), "\n");
+  const std::string data = folder.write("t.csv", table), model = folder.file("m.safetensors");
+  REQUIRE(run(folder, {MINIMA_TRAIN, "--data", data, "--label", "price", "--task", "regression", "--model", "mlp:4",
+                       "--epochs", "1", "--save", model})
+              .status == 0);
+  const Outcome one =
+      run(folder, {MINIMA_PREDICT, model, folder.write("one.csv", "a,price\n3,1030\n"), "--out", folder.file("p.csv")});
+  CHECK_MESSAGE(contains(one.output, "1 label: no R2, as they do not differ, root mean squared error "), one.output);
+}
+
+TEST_CASE("no program writes to a file that it reads") {
+  TemporaryFolder folder;
+  const std::string data = folder.write("t.csv", flowers(80)), model = folder.file("m.safetensors");
+  const auto refused = [&](const Words& words) {
+    const Outcome outcome = run(folder, words);
+    CHECK(outcome.status == 2);
+    CHECK_MESSAGE(
+        contains(outcome.output, "which is read") + contains(outcome.output, "a file that is read as well") == 1,
+        outcome.output);
+  };
+  refused({MINIMA_TRAIN, "--data", data, "--label", "kind", "--save", data});
+  REQUIRE(run(folder,
+              {MINIMA_TRAIN, "--data", data, "--label", "kind", "--model", "mlp:4", "--epochs", "1", "--save", model})
+              .status == 0);
+  refused({MINIMA_PREDICT, model, data, "--out", data});
+  refused({MINIMA_PREDICT, model, data, "--out", model});
+  refused({MINIMA_EXPORT, model, model});
+  const std::string metrics = folder.write("out/metrics.csv", flowers(80));
+  refused({MINIMA_COMPARE, "--data", metrics, "--label", "kind", "--out", folder.file("out")});
+  CHECK(read_bytes(data) == flowers(80));
+  CHECK(read_bytes(metrics) == flowers(80));
+}
+
 TEST_CASE("a model of the digits predicts their test part, and is exported") {
   TemporaryFolder folder;
   const std::string model = folder.file("m.safetensors");
@@ -148,6 +211,23 @@ TEST_CASE("a run of a comparison can be repeated to the bit from its summary, an
     words >> before >> skipped >> skipped >> skipped >> now;
     CHECK(before == now.substr(0, now.size() - 1) + ";");
   }
+  const Outcome by_folder = run(folder, {MINIMA_TRAIN, "--from", folder.file("out"), "--optimizer", "sgd", "--save",
+                                         folder.file("m.safetensors")});
+  CHECK_MESSAGE(by_folder.status == 0, by_folder.output);
+  const auto damaged = [&](const std::string& from, const std::string& to, const std::string& part) {
+    std::string summary = read_bytes(folder.file("out/summary.json"));
+    const size_t at = summary.find(from);
+    REQUIRE(at != std::string::npos);
+    const std::string path = folder.write("damaged.json", summary.replace(at, from.size(), to));
+    const Outcome refused =
+        run(folder, {MINIMA_TRAIN, "--from", path, "--optimizer", "sgd", "--save", folder.file("m.safetensors")});
+    CHECK(refused.status == 2);
+    CHECK_MESSAGE(contains(refused.output, part), refused.output);
+  };
+  damaged("\"batch\": ", "\"batch\": 0, \"was\": ", "got 0, expected at least 1");
+  damaged("\"--train-limit\": \"0\"", "\"--train-limit\": \"many\"", "--train-limit] got \"many\", expected a number");
+  damaged("\"runs\": [", "\"runs\": [3, ", "got JSON with an entry that is missing or of another kind");
+  damaged("\"schema\"", "schema", "got what is no JSON from byte ");
   const Outcome none = run(folder, {MINIMA_TRAIN, "--from", folder.file("out/summary.json"), "--optimizer", "sam",
                                     "--save", folder.file("m.safetensors")});
   CHECK(none.status == 2);

@@ -30,6 +30,10 @@ TEST_CASE("a folder of images is predicted with the folders inside it, and image
   for (const char* part :
        {"2 problems", "d.gif", "an image in the format GIF", "e.WEBP", "an image in the format WebP"})
     CHECK_MESSAGE(contains(refused.output, part), refused.output);
+  for (const char* name : {"new/d.gif", "new/inside/e.WEBP"}) std::filesystem::remove(folder.file(name));
+  for (const char* name : {"new/f.png", "new/inside/g.png"}) folder.write(name, "");
+  const Outcome empty = predict();
+  for (const char* part : {"2 problems", "f.png", "g.png"}) CHECK_MESSAGE(contains(empty.output, part), empty.output);
   std::filesystem::create_directory(folder.file("none"));
   const Outcome none = run(folder, {MINIMA_PREDICT, model, folder.file("none"), "--out", folder.file("p.csv")});
   CHECK_MESSAGE(contains(none.output, "none] got a folder without an image"), none.output);

@@ -101,6 +101,10 @@ TEST_CASE("training times that spread wider than they differ are not given as a 
   Comparison comparison = example();
   comparison.runs[2].results[0].curve[0].seconds = 1;
   CHECK_MESSAGE(contains(verdict(comparison), "msam not measurable on this busy machine."), verdict(comparison));
+  comparison = example();  // far from 1, and from each other
+  double factor = 4;
+  for (RunResult& run : comparison.runs[2].results) run.curve.back().seconds *= factor, factor += 4;
+  CHECK_MESSAGE(contains(verdict(comparison), "msam not measurable on this busy machine."), verdict(comparison));
 }
 
 TEST_CASE("a choice at the edge of its grid is named by the verdict, in two sentences") {

@@ -31,6 +31,11 @@ TEST_CASE("splits of their own: the variance of the mean is that of the correcte
   CHECK_CLOSE(d.interval.half_width / uncorrected.interval.half_width, std::sqrt(2.0), {.rtol = 1e-12});
 }
 
+TEST_CASE("one test row in common adds nothing that can be known") {
+  const Difference one = difference_of({.differences = {1, 2, 3, 6}, .by_row = {{1}, {2}, {3}, {6}}});
+  CHECK(one.interval.half_width == difference_of({.differences = {1, 2, 3, 6}}).interval.half_width);
+}
+
 TEST_CASE("test rows in common: what lasts from replicate to replicate is added to their spread, by hand") {
   // Row means 5.5, .5, 1.5 have a variance of 7. What a row does in one replicate alone has a variance of 2, half of
   // which is in a mean of two: 6 lasts, and 6/3 is the variance of the mean over rows. That of the replicates is 1/4.

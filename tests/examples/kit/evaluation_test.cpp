@@ -27,6 +27,8 @@ TEST_CASE("a classifier's quality is what its counts say") {
 TEST_CASE("R2 is 1 for what is exact, and 0 for the mean") {
   CHECK_CLOSE(fit_of({1, 2, 3}, {1, 2, 3}).r2, 1, {});
   CHECK_CLOSE(fit_of({2, 2, 2}, {1, 2, 3}).r2, 0, {.atol = 1e-12});
+  CHECK(std::isnan(fit_of({1, 2}, {3, 3}).r2));  // nothing to explain
+  CHECK(std::isnan(fit_of({1}, {3}).r2));
   CHECK_CLOSE(fit_of({1, 2, 4}, {1, 2, 3}).mean_squared_error, 1.0 / 3, {});
 }
 

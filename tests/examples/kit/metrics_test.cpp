@@ -60,3 +60,26 @@ TEST_CASE("an output directory that cannot be written is refused with the system
   CHECK_ERROR(make_output_directory(folder.file("file/out")), "a directory that can be written");
   CHECK_ERROR(make_output_directory("/proc/out"), "--out /proc/out");
 }
+
+TEST_CASE("a file that is read is not written, whatever its name, and a file without a name is none") {
+  TemporaryFolder folder;
+  const std::string data = folder.write("t.csv", "a"), link = folder.file("link.csv");
+  std::filesystem::create_symlink(data, link);
+  CHECK_ERROR(check_writable("--save", data, {"digits", data}), "t.csv] got a file that is read as well");
+  CHECK_ERROR(check_writable("--save", link, {data}), "got a file that is read as well");
+  check_writable("--save", folder.file("new"), {data, "", "digits"});
+  CHECK_ERROR(check_writable("--save", ""), "[--save] got no name, expected a file to write");
+  CHECK_ERROR(make_output_directory(""), "[--out] got no name");
+  const std::string metrics = folder.write("out/metrics.csv", "a");
+  CHECK_ERROR(make_output_directory(folder.file("out"), {metrics}), "in which results would replace");
+}
+
+TEST_CASE("of a folder of results, what an interrupted write left goes, and what a user named alike stays") {
+  TemporaryFolder folder;
+  folder.write("out/report.html.123-0.part", "");
+  for (const char* own : {"out/report.2024.part", "out/a.1-2-3.part", "out/.1-2.parts"}) folder.write(own, "");
+  make_output_directory(folder.file("out"));
+  CHECK_FALSE(std::filesystem::exists(folder.file("out/report.html.123-0.part")));
+  for (const char* own : {"out/report.2024.part", "out/a.1-2-3.part", "out/.1-2.parts"})
+    CHECK_MESSAGE(std::filesystem::exists(folder.file(own)), own);
+}

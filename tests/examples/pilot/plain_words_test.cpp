@@ -172,6 +172,20 @@ TEST_CASE("the report has a section on money where prices are known, and the hal
                 answer(pilot, costs));
 }
 
+TEST_CASE("what was not measured has no price, and what costs less is said to") {
+  Pilot pilot = better();
+  pilot.prices = {.per_hour = 100, .per_month = 40};
+  for (RunResult& run : pilot.comparison.runs[2].results) run.curve.back().seconds = 18;
+  CHECK_MESSAGE(contains(answer(pilot, costs), "that is 20.00 less a month"), answer(pilot, costs));
+  CHECK_MESSAGE(contains(answer(pilot, costs, "ja"), "減る費用は20.00"), answer(pilot, costs, "ja"));
+  pilot.comparison.runs[2].results[0].curve.back().seconds = 90;
+  CHECK_MESSAGE(contains(answer(pilot, costs), "What that costs is not known either."), answer(pilot, costs));
+  for (const char* language : {"en", "ja"}) CHECK_FALSE(contains(answer(pilot, costs, language), "100"));
+  CHECK(contains(recommendation(better()), "SAM, at a median of 2.00 times"));
+  pilot.comparison.runs[1].results[0].curve.back().seconds = 900;
+  CHECK_MESSAGE(contains(recommendation(pilot), "SAM, whose time could not be measured"), recommendation(pilot));
+}
+
 TEST_CASE("small amounts show two digits") {
   CHECK(amount_text(12.5) == "12.50");
   CHECK(amount_text(0.00312) == "0.0031");

@@ -61,6 +61,10 @@ TEST_CASE("pilot refuses a table that it cannot learn from, and says what to do"
   refused("x,kind\n1,a\n2,a\n3,a\n", {"label \"kind\"", "one class only, \"a\""});
   refused("x,kind\n1,a\n5,b\n3,c\n", {"t.csv]", "3 samples, none of a class like another's"});
   refused("x,kind\n1,a\n5,a\n3,b\n4,b\n", {"2 samples of class \"a\"", "one each for training, validation and test"});
+  check_refused(folder,
+                {folder.write("t.csv", "x,kind\n1,a\n5,a\n3,a\n9,a\n4,b\n"), "--label", "kind", "--test",
+                 folder.write("test.csv", "x,kind\n1,b\n5,b\n2,a\n")},
+                {"3 samples of class \"b\", 1 of them in the training part", "at least 2 in the training part"});
   refused("x,kind\n1,a\n5,\n3,b\n4,b\n", {"label \"kind\"", "got none in line 3"});
   refused("x,kind\n0,a\n1,a\n2,a\n3,b\n4,b\n5,b\n",
           {"no column that can be learnt from", "\"x\" is left out: it counts the rows"});
@@ -185,7 +189,9 @@ TEST_CASE("pilot judges a quantity by R2, in its table, its verdict and its repo
     CHECK(contains(shown, "R2"));
     CHECK_FALSE(contains(shown, "accuracy"));
   }
-  for (const char* part : {"R2の1ポイント", "Quality on the test part", "root mean squared error"})
+  // The price is told per point of R2, or not at all where the machine did other work.
+  CHECK(contains(report, "R2の1ポイント") + contains(report, "費用もわかりません") == 1);
+  for (const char* part : {"Quality on the test part", "root mean squared error"})
     CHECK_MESSAGE(contains(report, part), part);
 }
 
@@ -300,7 +306,7 @@ TEST_CASE("a pilot is resumed with the same options and data alone, and the minu
   CHECK(std::filesystem::exists(out + "/state.json"));
   state["program"]["seconds"] = "inf";
   folder.write("out/state.json", state.dump());
-  refused({"--resume"}, "[--resume] got a state without a plan (inf seconds)");
+  refused({"--resume"}, "[--resume] got a state without a plan, or with a damaged one, expected");
   state["program"].erase("plan");
   folder.write("out/state.json", state.dump());
   refused({"--resume"}, "[--resume] got a state without a plan");
