@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The one seam to a matrix library: c = op(a) op(b) + beta c for row-major matrices, on the calling thread.
-// Filled by cpu/gemm_openblas.cpp or, without OpenBLAS (MINIMA_BLAS=reference), by cpu/gemm_plain.cpp.
-// Not here: batches and threads (cpu/matrix.cpp), tensors.
+// Matrix products of row-major matrices: gemm, the one seam to a matrix library, on the calling thread; and gemm_tiles,
+// minima's own in float32, on all threads. The seam is filled by cpu/gemm_openblas.cpp or, without OpenBLAS
+// (MINIMA_BLAS=reference), by cpu/gemm_plain.cpp. Not here: batches, and which of the two a product goes to
+// (cpu/matrix.cpp), tensors.
 #pragma once
 
 #include <cstdint>

@@ -230,6 +230,7 @@ void set_num_threads(int n) {
   if (n != num_threads()) Pool::instance().resize(n);
 }
 
+bool core::in_parallel_region() { return in_region; }
 int core::thread_index() { return own_index; }
 
 void core::run_chunks(int64_t count, void (*run)(void*, int64_t), void* context) {

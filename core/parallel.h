@@ -20,6 +20,9 @@ void set_num_threads(int n);
 
 namespace core {
 
+/// Whether the caller is inside a parallel region, where further ones run serially.
+bool in_parallel_region();
+
 /// A number in [0, num_threads()) that no other thread of the running parallel region has; 0 outside.
 int thread_index();
 

@@ -28,6 +28,7 @@ void set_num_threads(int n) {
   if (n != 1) fail_without_threads("set_num_threads", text(n));
 }
 
+bool core::in_parallel_region() { return false; }
 int core::thread_index() { return 0; }
 
 void core::run_chunks(int64_t count, void (*run)(void*, int64_t), void* context) {

@@ -291,6 +291,8 @@ std::optional<double> days_in(std::string_view cell, bool day_first) {
   const std::chrono::year_month_day date{
       std::chrono::year(year), std::chrono::month(static_cast<unsigned>(parts->numbers[order->month])),
       std::chrono::day(order->day < 0 ? 1 : static_cast<unsigned>(parts->numbers[order->day]))};
+  // chrono keeps 8 bits of a month or a day
+  if (parts->digits[order->month] > 2 || (order->day >= 0 && parts->digits[order->day] > 2)) return std::nullopt;
   if (!date.ok()) return std::nullopt;
   const int first = order->hour;
   double seconds = 0, unit = 3600;

@@ -22,8 +22,9 @@ std::vector<uint8_t> latin1_to_utf8(const std::vector<uint8_t>& bytes) {
 /// Cuts text into records, one after the other.
 class Records {
  public:
-  Records(std::string_view text, char separator, std::list<std::string>& unquoted, Problems& problems)
-      : text_(text), separator_(separator), unquoted_(unquoted), problems_(problems) {}
+  Records(std::string_view text, char separator, std::list<std::string>& unquoted, Problems& problems,
+          int64_t first_line = 1)
+      : text_(text), separator_(separator), unquoted_(unquoted), problems_(problems), next_line_(first_line) {}
 
   std::vector<std::string_view> fields;  ///< of the current record
   int64_t line = 0;                      ///< on which it begins, counted from 1
@@ -123,7 +124,7 @@ class Records {
   std::list<std::string>& unquoted_;
   Problems& problems_;
   size_t at_ = 0;
-  int64_t next_line_ = 1;
+  int64_t next_line_;
   bool separated_ = false;
 };
 
@@ -251,9 +252,9 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
   const char given = take_separator_line(text_of);
   const char separator = given != '\0' ? given : find_separator(text_of);
   table.files = {{.separator = separator}};
-  Records records(text_of, separator, table.unquoted, problems);
+  Records records(text_of, separator, table.unquoted, problems, given != '\0' ? 2 : 1);
   if (!records.next()) fail(name, "an empty file", "a header row with the names of the columns, then one sample a row");
-  const int64_t first_line = given != '\0' ? 1 : 0, header_line = records.line + first_line;
+  const int64_t header_line = records.line;
   for (std::string_view column : records.fields) {
     if (column.size() > 2 && column.front() == '\'' && column.back() == '\'')
       column = column.substr(1, column.size() - 2);
@@ -265,7 +266,7 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
 
   table.columns.resize(table.names.size());
   while (records.next()) {
-    const std::string place = text("line ", records.line + first_line);
+    const std::string place = text("line ", records.line);
     if (extra == ExtraField::last && records.fields.size() == table.names.size() + 1 && records.fields.back().empty())
       records.fields.pop_back();
     if (records.sound && records.fields.size() == table.names.size()) {

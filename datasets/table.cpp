@@ -236,7 +236,7 @@ Loaded load_table(const std::string& path, const LoadOptions& options) {
   Preparation& preparation = out.table.emplace(
       learn(table, options.label, columns_to_leave_out(options), positions.train, target, regression, out.notes));
   preparation.class_names = labels.class_names;
-  preparation.label_written = written_in(table, table.column(options.label, "the label"));
+  preparation.label_written = {.decimal = written_in(table, table.column(options.label, "the label")).decimal};
 
   std::vector<float> values = preparation.features(table, out.notes);
   const Shape input{static_cast<int64_t>(preparation.feature_names().size())};

@@ -110,7 +110,7 @@ void FlatParameters::refresh() {
 }
 
 void FlatParameters::find_runs() {
-  // On the CPU, a large parameter is not joined with another: so a thread mostly updates the weights whose gradient it
+  // On the CPU, two large parameters are not joined: so a thread mostly updates the weights whose gradient it
   // has computed. It finds them in its own cache: the update of `mlp_big` takes a fifth less.
   constexpr int64_t large = 100000;
   const auto is_large = [&](const Run& run) { return layout_.device() == Device::cpu && run.end - run.begin >= large; };

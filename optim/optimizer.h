@@ -10,8 +10,8 @@
 //   });
 // Promises: the weights that can be seen between steps are the clean ones, also after a closure that threw; a step
 // never changes a gradient; a step never waits for the device (but ESAM, which chooses samples by their losses); a step
-// moves only parameters that require a gradient and that the loss reached. All others keep their weights, their buffers
-// and their count of steps, as in PyTorch after zero_grad().
+// moves only parameters that require a gradient and that the loss reached. All others keep their weights (MSAM: to two
+// roundings), their buffers and their count of steps, as in PyTorch after zero_grad().
 #pragma once
 
 #include <functional>

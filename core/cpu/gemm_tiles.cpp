@@ -177,17 +177,20 @@ void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_
   // What each thread packs: the part, and beside it the unit in use.
   const int64_t part_lines = parts.longest() * (by_rows ? x.lanes : 1);
   const int64_t room = (part_lines + std::max(x.lanes, x.rows)) * pieces.longest() + (x.rows + 1) * cache_line;
-  Tensor scratch = Tensor::empty({num_threads() * room});
-  Tensor packed_by = Tensor::empty({num_threads() * cache_line}, DType::int64);  // the region that each packed for last
-  for (int i = 0; i < num_threads(); ++i) write<int64_t>(packed_by)[i * cache_line] = -1;
+  // A product of a batch has one thread.
+  const int threads = in_parallel_region() ? 1 : num_threads();
+  const auto own = [&] { return threads == 1 ? 0 : thread_index(); };
+  Tensor scratch = Tensor::empty({threads * room});
+  Tensor packed_by = Tensor::empty({threads * cache_line}, DType::int64);  // the region that each packed for last
+  for (int i = 0; i < threads; ++i) write<int64_t>(packed_by)[i * cache_line] = -1;
 
   const auto compute = [&](const Multiplication& of, const Region& r, int64_t begin, int64_t end) {
-    float* part = write<float>(scratch) + thread_index() * room;
+    float* part = write<float>(scratch) + own() * room;
     float* unit = part + part_lines * r.piece.count;
     const Cut tiles(by_rows ? m : r.count, x.rows);
     const auto panel_of_part = [&](int64_t i) { return part + i * x.lanes * r.piece.count; };
     const auto tile_of_part = [&](int64_t i) { return part + tiles.begin(i) * r.piece.count; };
-    if (std::exchange(write<int64_t>(packed_by)[thread_index() * cache_line], r.index) != r.index) {
+    if (std::exchange(write<int64_t>(packed_by)[own() * cache_line], r.index) != r.index) {
       if (by_rows)
         for (int64_t i = 0; i < r.count; ++i) of.pack_panel(r.first + i, r.piece, panel_of_part(i));
       else
@@ -210,7 +213,7 @@ void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_
   const int64_t cost = parts.longest() * pieces.longest() * x.lanes * (by_rows ? x.rows : 1);
   const int64_t chunk = std::max<int64_t>(1, worthwhile / std::max<int64_t>(1, cost));
 
-  if (!by_rows && !transpose_b && parts.count == 1 && pieces.count > 1 && 4 * m <= k)
+  if (!by_rows && !transpose_a && !transpose_b && parts.count == 1 && pieces.count > 1 && 4 * m <= k)
     return share_terms(x, pieces, units, chunk, compute);
   for (int64_t index = 0; index < parts.count * pieces.count; ++index) {
     const int64_t part = index / pieces.count, p = index % pieces.count;

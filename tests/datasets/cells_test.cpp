@@ -59,7 +59,7 @@ TEST_CASE("dates are read in the usual orders, and text that is no date is none"
   CHECK(days("1/2/69") == -364);
   CHECK(days("1/2/68") == 35795);
   for (const char* none : {"", "hello", "2020", "12", "2020-13-01", "2021-02-29", "1.5", "12:30", "a 3 April 2020",
-                           "1-2", "192.168.0.1", "2020-04-03 77:00", "Mayor 3"})
+                           "1-2", "192.168.0.1", "2020-04-03 77:00", "Mayor 3", "1795-1800", "2020-257", "2020-01-257"})
     CHECK_MESSAGE(std::isnan(days(none)), none);
   CHECK(day_first({"01/02/2020", "13/02/2020"}) == true);
   CHECK(day_first({"01/02/2020", "02/13/2020"}) == false);

@@ -46,6 +46,7 @@ TEST_CASE("a line sep= names the separator and is no row") {
   const TextTable table = parse("sep=|\r\na|b\r\n1|2\r\n");
   CHECK(cells(table) == "a|b / 1|2");
   CHECK(table.places[0] == "line 3");
+  CHECK_ERROR(parse("sep=;\na;b\n1;\"p\"q\n"), "line 3] got text after the closing quote");
 }
 
 TEST_CASE("quotes, CR LF and CR line ends, a byte order mark, blank lines and a missing last newline are understood") {

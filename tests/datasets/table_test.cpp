@@ -203,6 +203,17 @@ TEST_CASE("new rows are read as the training file was written where they do not 
   CHECK_ERROR(Preparation::from_saved(older, "model"), "[model] got \"sideways\" as \"columns.0.written\"");
 }
 
+TEST_CASE("the decimal mark of a label that is a quantity is kept with the model") {
+  Folder folder;
+  std::string bytes = "a;price\n";
+  for (int i = 0; i < 40; ++i) bytes += text(i * 7 % 13, ";", 13 + i, ".000,5", i % 10, "\n");
+  const Loaded table = loaded(bytes, {.label = "price", .task = "regression"});
+  const Preparation read = Preparation::from_saved(table.table->saved(), "model");
+  const TextTable one = read_table(folder.write("one.csv", "a;price\n1;25.000\n2;26.000\n"));
+  const std::vector<double> labels = labels_of(one, read);
+  CHECK(labels[0] * read.target_deviation + read.target_mean == doctest::Approx(25000));
+}
+
 TEST_CASE("values that no training row has are said where no feature stands for them") {
   const Loaded table = loaded(rows([](int i) { return std::string(i % 3 ? "a" : "b"); }));
   Folder folder;
