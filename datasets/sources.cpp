@@ -17,9 +17,12 @@ constexpr int digit_pixels = 64, digits_white = 16;
 constexpr int64_t digits_for_training = 1437;
 
 /// One line an image: label, space, pixels in base 17.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverlength-strings"
 constexpr char digit_lines[] =
 #include "datasets/data/digits.inc"
     ;
+#pragma GCC diagnostic pop
 
 Split decode_digits() {
   constexpr size_t line = 2 + digit_pixels;

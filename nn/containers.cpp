@@ -31,7 +31,8 @@ Variable Sequential::forward(const Variable& x) {
   require_items();
   Variable y = x;
   for (int64_t i = 0; i < size(); ++i) {
-    const bool then_relu = i + 1 < size() && typeid((*this)[i + 1]) == typeid(ReLU);
+    const Module* next = i + 1 < size() ? &(*this)[i + 1] : nullptr;
+    const bool then_relu = next && typeid(*next) == typeid(ReLU);
     y = (*this)[i](y, then_relu ? Activation::relu : Activation::none);
     i += then_relu;
   }
