@@ -302,7 +302,8 @@ TEST_CASE("quantities are compared by R2: in points of the variance, with the er
   const std::string report = read_bytes(out + "/report.html");
   CHECK(contains(report, "root mean squared error, in the label"));
   CHECK(contains(report, "the test R2 is higher"));
-  for (const json& run : json::parse(read_bytes(out + "/summary.json")).at("runs")) {
+  const json summary = json::parse(read_bytes(out + "/summary.json"));
+  for (const json& run : summary.at("runs")) {
     const double r2 = run.at("test_accuracy").get<double>(), loss = run.at("test_loss").get<double>();
     CHECK(r2 < 1);
     CHECK(loss > 0);
