@@ -110,6 +110,9 @@ void Profiler::binary(core::BinaryOp op, const core::Broadcast& plan, const Tens
 void Profiler::add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) {
   time("add_scaled", out.shape(), 0, [&] { own_.add_scaled(alpha, scale, x, out); });
 }
+void Profiler::blend(double keep, double share, const Tensor& x, Tensor& out) {
+  time("blend", out.shape(), 0, [&] { own_.blend(keep, share, x, out); });
+}
 void Profiler::random(core::Distribution distribution, uint64_t seed, uint64_t offset, double a, double b,
                       Tensor& out) {
   time("random", out.shape(), 0, [&] { own_.random(distribution, seed, offset, a, b, out); });

@@ -17,6 +17,7 @@ namespace minima::core {
 #define MINIMA_UNARY_FUNCTIONS(f)                                                                                      \
   f(affine,   a * x + b)                                                                                               \
   f(power,    a == T(2) ? x * x : pow(x, a))                                                                           \
+  f(reciprocal, x > a ? 1 / x : T(0))                                                     /* 1 / x, and 0 up to a */   \
   f(abs,      abs(x))                                                                                                  \
   f(sign,     T(x > 0) - T(x < 0))                                                                                     \
   f(exp,      exp(x))                                                                                                  \

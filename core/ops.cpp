@@ -88,6 +88,21 @@ void add_scaled(Tensor& y, double alpha, const Tensor& scale, const Tensor& x) {
   backend(y.device()).add_scaled(alpha, scale, x, y);
 }
 
+void blend(Tensor& y, double keep, double share, const Tensor& x) {
+  if (x.dtype() != DType::float64 || x.device() != y.device() || x.shape() != y.shape())
+    fail("blend", text("x: ", name_of(x.dtype()), " ", x.shape(), " on ", name_of(x.device())),
+         text("float64 ", y.shape(), " on ", name_of(y.device()), ", as y is"));
+  if (y.dtype() != DType::int64) require_floating("blend", y);
+  y.bump_version();
+  backend(y.device()).blend(keep, share, x, y);
+}
+
+void blend(Tensor& y, double keep, double share) {
+  if (y.dtype() != DType::int64) require_floating("blend", y);
+  y.bump_version();
+  backend(y.device()).blend(keep, share, Tensor(), y);
+}
+
 Tensor reduce(ReduceOp op, const Tensor& x, int axis, bool keep_dim) {
   const char* name = op == ReduceOp::sum ? "sum" : "max";
   require_floating(name, x);

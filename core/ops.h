@@ -18,6 +18,10 @@ Tensor binary(BinaryOp op, const Tensor& x, const Tensor& y);
 /// for: y += alpha * scale * x.
 void add_scaled(Tensor& y, double alpha, const Tensor& x);
 void add_scaled(Tensor& y, double alpha, const Tensor& scale, const Tensor& x);
+/// y = keep * y + share * x in place, or keep * y + share: computed in double, and rounded once. x is float64 and has
+/// y's shape; y is floating, or int64.
+void blend(Tensor& y, double keep, double share, const Tensor& x);
+void blend(Tensor& y, double keep, double share);
 
 // ---- reductions
 /// Sum or maximum over one axis.

@@ -53,21 +53,13 @@ void BatchNorm::check(const Variable& x) const {
        core::layout_hint(x.shape(), features));
 }
 
-namespace {
-// running = (1 - rate) * running + rate * batch
-void follow(Tensor& running, const Tensor& batch, double rate) {
-  core::add_scaled(running, rate, core::binary(core::BinaryOp::subtract, batch.to(running.dtype()), running));
-}
-}  // namespace
-
 void BatchNorm::track(const core::Moments& moments, int64_t count) {
   // BEGIN SOLUTION 8
   const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-  follow(running_mean, moments.mean, momentum);
-  follow(running_var, core::unary(core::UnaryOp::affine, moments.variance, unbiased, 0), momentum);
-  // Counted where it lies: reading it here would make every training step wait for the device.
-  const Tensor tracked = num_batches_tracked.to(DType::float64);
-  num_batches_tracked.copy_from(core::unary(core::UnaryOp::affine, tracked, 1, 1));
+  // running = (1 - momentum) * running + momentum * batch
+  core::blend(running_mean, 1 - momentum, momentum, moments.mean);
+  core::blend(running_var, 1 - momentum, momentum * unbiased, moments.variance);
+  core::blend(num_batches_tracked, 1, 1);  // counted where it lies: nobody waits for the device
   // END SOLUTION
 }
 

@@ -26,6 +26,7 @@ class CpuBackend final : public Backend {
   void unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) override;
   void binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) override;
   void add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) override;
+  void blend(double keep, double share, const Tensor& x, Tensor& out) override;
 
   // blocks.cpp
   void copy_block(const Shape& shape, const Tensor& x, const Block& from, Tensor& out, const Block& to) override;

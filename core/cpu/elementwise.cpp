@@ -132,4 +132,14 @@ void CpuBackend::add_scaled(double alpha, const Tensor& scale, const Tensor& x, 
   });
 }
 
+void CpuBackend::blend(double keep, double share, const Tensor& x, Tensor& out) {
+  const double* from = x.defined() ? cpu::read<double>(x) : nullptr;
+  dispatch_any(out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = cpu::write<T>(out);
+    for (int64_t i = 0; i < out.numel(); ++i)
+      to[i] = static_cast<T>(keep * static_cast<double>(to[i]) + share * (from ? from[i] : 1));
+  });
+}
+
 }  // namespace minima::core

@@ -28,6 +28,7 @@ class CudaBackend final : public Backend {
   void unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) override;
   void binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) override;
   void add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) override;
+  void blend(double keep, double share, const Tensor& x, Tensor& out) override;
   void random(Distribution distribution, uint64_t seed, uint64_t offset, double a, double b, Tensor& out) override;
 
   // reductions.cu

@@ -108,6 +108,16 @@ struct AddScaled {
 };
 
 template <class T>
+struct Blend {
+  const double *keep, *share;  // on the device
+  const double* x;             // or null
+  T* out;
+  __device__ void operator()(int64_t i) const {
+    out[i] = static_cast<T>(*keep * static_cast<double>(out[i]) + *share * (x ? x[i] : 1));
+  }
+};
+
+template <class T>
 struct Random {
   Distribution distribution;
   uint64_t seed;
@@ -199,6 +209,14 @@ void CudaBackend::add_scaled(double alpha, const Tensor& scale, const Tensor& x,
     using T = decltype(zero);
     for_each(out.numel(), AddScaled<T>{queue().parameter(alpha), scale.defined() ? read<double>(scale) : nullptr,
                                        read<T>(x), write<T>(out)});
+  });
+}
+
+void CudaBackend::blend(double keep, double share, const Tensor& x, Tensor& out) {
+  dispatch_any(out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for_each(out.numel(), Blend<T>{queue().parameter(keep), queue().parameter(share),
+                                   x.defined() ? read<double>(x) : nullptr, write<T>(out)});
   });
 }
 

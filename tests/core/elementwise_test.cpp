@@ -23,6 +23,7 @@ const UnaryRow unary_rows[] = {
     {core::UnaryOp::power, [](double x) { return x * x; }, -4, 4, 2},
     {core::UnaryOp::power, [](double x) { return std::pow(x, 3); }, -4, 4, 3},
     {core::UnaryOp::power, [](double x) { return std::pow(x, -0.5); }, 0.1, 4, -0.5},
+    {core::UnaryOp::reciprocal, [](double x) { return x > 0.5 ? 1 / x : 0; }, -4, 4, 0.5},
     {core::UnaryOp::abs, [](double x) { return std::fabs(x); }, -4, 4},
     {core::UnaryOp::sign, [](double x) { return x > 0   ? 1.0
                                                 : x < 0 ? -1.0
@@ -215,6 +216,28 @@ TEST_CASE("add_scaled adds in place") {
     core::add_scaled(y, -0.5, counting({70001}, dtype));
     CHECK_CLOSE(values(y), values(core::unary(core::UnaryOp::affine, counting({70001}, dtype), 0.5)), {0, 0});
   }
+}
+
+TEST_CASE("blend computes in double and rounds once") {
+  const Tensor x = Tensor::from<double>({1.0 / 3, -2, 1e30});
+  for (const DType dtype : floating_types) {
+    Tensor y = Tensor::from<double>({0.5, 0.1, 7}).to(dtype);
+    const std::vector<double> before = values(y);
+    core::blend(y, 0.9, 0.1, x);
+    for (int i = 0; i < 3; ++i) {
+      const double exact = 0.9 * before[static_cast<size_t>(i)] + 0.1 * x.at(i);
+      CHECK(y.at(i) == (dtype == DType::float32 ? static_cast<double>(static_cast<float>(exact)) : exact));
+    }
+    core::blend(y, 0, 2);
+    CHECK(values(y) == std::vector<double>{2, 2, 2});
+  }
+  Tensor count = Tensor::from<int64_t>({5});
+  core::blend(count, 1, 1);
+  CHECK(count.item() == 6);
+  Tensor y = Tensor::zeros({2}), bytes = Tensor::zeros({3}, DType::uint8);
+  CHECK_ERROR(core::blend(y, 1, 1, x), "[blend]");
+  CHECK_ERROR(core::blend(y, 1, 1, Tensor::zeros({2})), "float64 (2,) on cpu");
+  CHECK_ERROR(core::blend(bytes, 1, 1), "[blend]");
 }
 
 TEST_CASE("operands of two dtypes, integers and undefined tensors are refused") {

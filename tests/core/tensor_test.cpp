@@ -135,6 +135,7 @@ TEST_CASE("every operation refuses an undefined tensor, as each of its operands"
       [&] { core::binary(core::BinaryOp::add, none, one); },
       [&] { core::binary(core::BinaryOp::add, one, none); },
       [&] { core::add_scaled(written, 1, none); },
+      [&] { core::blend(written, 1, 1, none); },
       [&] { core::reduce(core::ReduceOp::sum, none, 0); },
       [&] { core::sum(none); },
       [&] { core::sum_to(none, {1}); },

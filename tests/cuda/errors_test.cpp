@@ -31,6 +31,11 @@ TEST_CASE("an op whose operands lie on two devices names both") {
          Tensor y = on_gpu({3});
          core::add_scaled(y, 1, on_cpu({3}));
        }},
+      {"blend",
+       [] {
+         Tensor y = on_gpu({3});
+         core::blend(y, 1, 1, on_cpu({3}, DType::float64));
+       }},
       {"concatenate", [] { core::concatenate({on_gpu({3}), on_cpu({3})}, 0); }},
       {"conv2d", [&] { core::conv2d(image, kernel, Tensor()); }},
       {"conv2d_transpose", [&] { core::conv2d_transpose(on_gpu({1, 2, 2, 3}), kernel, {1, 4, 4, 2}, 1, 0); }},
