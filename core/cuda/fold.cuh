@@ -83,8 +83,10 @@ __global__ void __launch_bounds__(threads) fold_columns(Op op, Cut cut, int widt
     const int64_t outer = part / cut.chunks, begin = part % cut.chunks * cut.chunk;
     const int64_t end = begin + cut.chunk < cut.rows ? begin + cut.chunk : cut.rows;
     Total total = op.start();
-    if (column < cut.columns)
+    if (column < cut.columns) {
+#pragma unroll 4  // several reads are on their way at once
       for (int64_t row = begin + lane; row < end; row += lanes) op.add(total, outer, row, column);
+    }
     of_thread[threadIdx.x] = total;
     __syncthreads();
     for (int half = lanes / 2; half > 0; half /= 2) {
@@ -116,23 +118,30 @@ struct JoinChunks : Op {
   }
 };
 
-template <class Op>
+/// `is_vector`: there is one column, as is known when the program is compiled.
+template <bool is_vector, class Op>
 void fold_pass(const Op& op, const Cut& cut, typename Op::Total* partial) {
   constexpr int64_t most_blocks = 65536;
-  if (cut.columns == 1) {
+  if (is_vector || cut.columns == 1) {
     const int64_t items = cut.outer * cut.chunks;
     launch(items < most_blocks ? items : most_blocks, cut.chunk <= 4 * warp ? warp : threads, fold_lines<Op>, op, cut,
            partial);
     return;
   }
-  int width = 4;
-  while (width < warp && width < cut.columns) width *= 2;
-  const int64_t items = cut.outer * cut.chunks * ((cut.columns + width - 1) / width);
-  launch(items < most_blocks ? items : most_blocks, threads, fold_columns<Op>, op, cut, width, partial);
+  if constexpr (!is_vector) {
+    // Wide tiles read whole lines of memory. Where few tiles are left, as in the second pass, narrow ones put more
+    // blocks to work, and more threads on each column.
+    constexpr int64_t enough_tiles = 64;
+    const auto tiles = [&](int width) { return cut.outer * cut.chunks * ((cut.columns + width - 1) / width); };
+    int width = 4;
+    while (width < warp && width < cut.columns && tiles(2 * width) >= enough_tiles) width *= 2;
+    const int64_t items = tiles(width);
+    launch(items < most_blocks ? items : most_blocks, threads, fold_columns<Op>, op, cut, width, partial);
+  }
 }
 
 /// Folds the middle axis of [outer, rows, columns].
-template <class Op>
+template <bool is_vector = false, class Op>
 void fold(const Op& op, int64_t outer, int64_t rows, int64_t columns) {
   if (outer * columns == 0) return;
   using Total = typename Op::Total;
@@ -144,12 +153,18 @@ void fold(const Op& op, int64_t outer, int64_t rows, int64_t columns) {
   int64_t chunks = rows / least_rows < most ? rows / least_rows : most;
   chunks = chunks < 1 ? 1 : chunks;
   Cut cut{outer, rows, columns, (rows + chunks - 1) / chunks, chunks};
-  if (chunks == 1) return fold_pass(op, cut, static_cast<Total*>(nullptr));
+  if (chunks == 1) return fold_pass<is_vector>(op, cut, static_cast<Total*>(nullptr));
   Tensor partial =
       Tensor::empty({outer * chunks * columns * static_cast<int64_t>(sizeof(Total))}, DType::uint8, Device::cuda);
-  fold_pass(op, cut, write<Total>(partial));
-  fold_pass(JoinChunks<Op>(op, read<Total>(partial), cut), Cut{outer, chunks, columns, chunks, 1},
-            static_cast<Total*>(nullptr));
+  fold_pass<is_vector>(op, cut, write<Total>(partial));
+  fold_pass<is_vector>(JoinChunks<Op>(op, read<Total>(partial), cut), Cut{outer, chunks, columns, chunks, 1},
+                       static_cast<Total*>(nullptr));
+}
+
+/// Folds all of a vector.
+template <class Op>
+void fold_vector(const Op& op, int64_t n) {
+  fold</*is_vector=*/true>(op, 1, n, 1);
 }
 
 }  // namespace minima::core::cuda

@@ -19,7 +19,7 @@ struct Range {
 struct Pooling {
   int height, width, channels, out_h, out_w;
   int kernel_h, kernel_w, stride, padding;
-  Divider by_channels, by_width, by_height, by_out_w, by_out_h;
+  Divider by_channels, by_width, by_height, by_out_w, by_out_h, by_stride;
 
   Pooling(const core::Window& w, const Shape& x, const Shape& y)
       : height(static_cast<int>(x[1])),
@@ -35,7 +35,8 @@ struct Pooling {
         by_width(width),
         by_height(height),
         by_out_w(out_w),
-        by_out_h(out_h) {
+        by_out_h(out_h),
+        by_stride(stride) {
     require_indexable("pooling", x.numel());
     require_indexable("pooling", y.numel());
   }
@@ -47,8 +48,10 @@ struct Pooling {
   }
   /// The output rows or columns whose windows see the pixel `at`.
   __device__ Range seeing(int at, int kernel, int extent) const {
-    const int first = at + padding - kernel + 1, end = (at + padding) / stride + 1;
-    return {first <= 0 ? 0 : (first + stride - 1) / stride, end < extent ? end : extent};
+    const int last = at + padding, first = last - kernel + 1;
+    const int end = static_cast<int>(by_stride.divide(static_cast<uint32_t>(last))) + 1;
+    return {first <= 0 ? 0 : static_cast<int>(by_stride.divide(static_cast<uint32_t>(first + stride - 1))),
+            end < extent ? end : extent};
   }
 };
 

@@ -71,7 +71,7 @@ void CudaBackend::reduce(ReduceOp op, const Fold& shape, const Tensor& x, Tensor
 void CudaBackend::dot(const Tensor& x, const Tensor& y, Tensor& out) {
   dispatch_floating("dot", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    fold(Dot<T>(read<T>(x), read<T>(y), write<double>(out)), 1, x.numel(), 1);
+    fold_vector(Dot<T>(read<T>(x), read<T>(y), write<double>(out)), x.numel());
   });
 }
 

@@ -7,43 +7,66 @@
 #include <typeinfo>
 #include <utility>
 
-#include "core/cuda/launch.cuh"
+#include "core/cuda/fold.cuh"
 #include "core/update_rules.h"
 
 #pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core::cuda {
 
+/// AlongWithUpdate, as a kernel needs it. All on the device, and each may be null.
+struct AlongOnDevice {
+  const double *move, *scale;
+  double* squares;
+};
+
 /// A rule over n elements, compiled for the device: one function for each type of weights.
+template <class T>
+using RunRule = void (*)(const void* rule, int64_t n, T* weight, const T* grad, T* const* states, const AlongOnDevice&);
 struct RuleKernel {
-  void (*float32)(const void* rule, int64_t n, float* weight, const float* grad, float* const* states);
-  void (*float64)(const void* rule, int64_t n, double* weight, const double* grad, double* const* states);
+  RunRule<float> float32;
+  RunRule<double> float64;
 };
 void register_rule(const std::type_info& rule, const RuleKernel& kernel);
 
+/// One pass over memory, which also adds up the squares of the first state where they are wanted.
 template <class Rule, class T, size_t... state>
-struct Update {
+struct Update : DoubleSum {
   const Rule* rule;  // on the device: its numbers change from step to step
   T* weight;
   const T* grad;
   T* states[sizeof...(state) + 1];
-  __device__ void operator()(int64_t i) const { (*rule)(weight[i], grad[i], states[state][i]...); }
+  AlongOnDevice also;
+
+  Update(const Rule* rule, T* weight, const T* grad, T* const* states, const AlongOnDevice& also)
+      : rule(rule), weight(weight), grad(grad), states{states[state]..., nullptr}, also(also) {}
+  __device__ void operator()(int64_t i) const {
+    if (also.move) weight[i] += T(also.scale ? *also.move * *also.scale : *also.move) * states[0][i];
+    (*rule)(weight[i], grad[i], states[state][i]...);
+  }
+  __device__ void add(double& total, int64_t, int64_t i, int64_t) const {
+    (*this)(i);
+    total += static_cast<double>(states[0][i]) * static_cast<double>(states[0][i]);
+  }
+  __device__ void finish(int64_t, int64_t, double total) const { *also.squares = total; }
 };
 
 template <class Rule, class T, size_t... state>
-void run_rule(const void* rule, int64_t n, T* weight, const T* grad, T* const* states, std::index_sequence<state...>) {
-  for_each(n, Update<Rule, T, state...>{
-                  queue().parameter(*static_cast<const Rule*>(rule)), weight, grad, {states[state]..., nullptr}});
+void run_rule(const void* rule, int64_t n, T* weight, const T* grad, T* const* states, const AlongOnDevice& also,
+              std::index_sequence<state...>) {
+  const Update<Rule, T, state...> op(queue().parameter(*static_cast<const Rule*>(rule)), weight, grad, states, also);
+  if (also.squares)
+    fold_vector(op, n);
+  else
+    for_each(n, op);
 }
 
 template <class Rule>
 RuleKernel rule_kernel() {
   using States = std::make_index_sequence<detail::states_of<Rule>()>;
-  return {[](const void* rule, int64_t n, float* weight, const float* grad, float* const* states) {
-            run_rule<Rule>(rule, n, weight, grad, states, States{});
-          },
-          [](const void* rule, int64_t n, double* weight, const double* grad, double* const* states) {
-            run_rule<Rule>(rule, n, weight, grad, states, States{});
-          }};
+  return {[](const void* rule, int64_t n, float* weight, const float* grad, float* const* states,
+             const AlongOnDevice& also) { run_rule<Rule>(rule, n, weight, grad, states, also, States{}); },
+          [](const void* rule, int64_t n, double* weight, const double* grad, double* const* states,
+             const AlongOnDevice& also) { run_rule<Rule>(rule, n, weight, grad, states, also, States{}); }};
 }
 
 template <class Rule>

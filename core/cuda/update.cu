@@ -64,18 +64,19 @@ void register_rule(const std::type_info& rule, const RuleKernel& kernel) {
 void CudaBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states,
                          const AlongWithUpdate& also) {
   const RuleKernel kernel = kernel_of_type(*rule.type);  // an error before anything has moved
-  if (also.move != 0) add_scaled(also.move, also.scale, states[0], weight);
+  Tensor squares = also.squares;
+  const AlongOnDevice along{also.move != 0 ? queue().parameter(also.move) : nullptr,
+                            also.scale.defined() ? read<double>(also.scale) : nullptr,
+                            squares.defined() ? write<double>(squares) : nullptr};
   dispatch_floating("update", weight.dtype(), [&](auto zero) {
     using T = decltype(zero);
     T* memory[UpdateKernel::most_states];
     for (int i = 0; i < rule.states; ++i) memory[i] = write<T>(states[i]);
     if constexpr (std::is_same_v<T, float>)
-      kernel.float32(rule.rule, weight.numel(), write<T>(weight), read<T>(grad), memory);
+      kernel.float32(rule.rule, weight.numel(), write<T>(weight), read<T>(grad), memory, along);
     else
-      kernel.float64(rule.rule, weight.numel(), write<T>(weight), read<T>(grad), memory);
+      kernel.float64(rule.rule, weight.numel(), write<T>(weight), read<T>(grad), memory, along);
   });
-  Tensor squares = also.squares;
-  if (squares.defined()) dot(states[0], states[0], squares);
 }
 
 }  // namespace minima::core

@@ -117,6 +117,21 @@ TEST_CASE("a scaled sum takes its factor from the GPU") {
   }
 }
 
+TEST_CASE("a blend is the CPU's, of counts too") {
+  const Tensor x = numbers({700}, DType::float64, 1);
+  for (const DType dtype : floating_types)
+    check_devices(
+        [&](auto move) {
+          Tensor followed = move(numbers({700}, dtype, 2)).clone(), shifted = followed.clone();
+          Tensor count = move(Tensor::from<int64_t>({5})).clone();
+          core::blend(followed, 0.9, 0.125, move(x));
+          core::blend(shifted, 0.5, 3);
+          core::blend(count, 1, 1);
+          return std::vector{followed, shifted, count.to(dtype)};
+        },
+        {dtype == DType::float64 ? 1e-15 : 1e-7, 1e-9});
+}
+
 TEST_CASE("movement between strided blocks is the CPU's") {
   for (const DType dtype : {DType::float32, DType::float64, DType::uint8}) {
     const Tensor x = core::unary(core::UnaryOp::affine, numbers({4, 5, 6, 7}, DType::float64), 20, 100).to(dtype);
@@ -248,11 +263,24 @@ TEST_CASE("convolution and its transposes are the CPU's, with every tile") {
     Shape x;
     int64_t out, kernel_h, kernel_w, stride, padding;
   };
-  const Case cases[] = {
-      {{2, 8, 9, 3}, 4, 3, 3, 1, 1},    {{1, 7, 7, 1}, 6, 5, 5, 2, 0},   {{3, 6, 6, 2}, 20, 3, 3, 2, 1},
-      {{2, 5, 4, 8}, 40, 3, 2, 1, 2},   {{5, 4, 4, 40}, 70, 3, 3, 1, 1}, {{2, 6, 6, 5}, 7, 1, 1, 1, 0},
-      {{2, 7, 6, 5}, 9, 1, 1, 2, 0},    {{0, 5, 5, 2}, 3, 3, 3, 1, 1},   {{9, 9, 9, 17}, 33, 3, 3, 2, 1},
-      {{2, 30, 30, 4}, 16, 3, 3, 1, 1}, {{1, 5, 5, 2}, 3, 5, 5, 1, 0},   {{2, 4, 4, 3}, 5, 2, 2, 3, 1}};
+  const Case cases[] = {{{2, 8, 9, 3}, 4, 3, 3, 1, 1},
+                        {{1, 7, 7, 1}, 6, 5, 5, 2, 0},
+                        {{3, 6, 6, 2}, 20, 3, 3, 2, 1},
+                        {{2, 5, 4, 8}, 40, 3, 2, 1, 2},
+                        {{5, 4, 4, 40}, 70, 3, 3, 1, 1},
+                        {{2, 6, 6, 5}, 7, 1, 1, 1, 0},
+                        {{2, 7, 6, 5}, 9, 1, 1, 2, 0},
+                        {{0, 5, 5, 2}, 3, 3, 3, 1, 1},
+                        {{9, 9, 9, 17}, 33, 3, 3, 2, 1},
+                        {{2, 30, 30, 4}, 16, 3, 3, 1, 1},
+                        {{1, 5, 5, 2}, 3, 5, 5, 1, 0},
+                        {{2, 4, 4, 3}, 5, 2, 2, 3, 1},
+                        // channels that are read four at a time: each width of tile, and k in parts, few and many
+                        {{2, 6, 5, 16}, 16, 3, 3, 1, 1},
+                        {{3, 9, 9, 20}, 28, 3, 2, 2, 1},
+                        {{2, 7, 7, 64}, 64, 3, 3, 1, 1},
+                        {{1, 5, 6, 132}, 136, 3, 3, 1, 1},
+                        {{20, 12, 12, 4}, 8, 3, 3, 1, 1}};
   for (const DType dtype : floating_types)
     for (const Case& c : cases) {
       CAPTURE(c.x);
@@ -270,6 +298,19 @@ TEST_CASE("convolution and its transposes are the CPU's, with every tile") {
           },
           {dtype == DType::float64 ? 1e-11 : 2e-4, dtype == DType::float64 ? 1e-11 : 2e-4});
     }
+}
+
+TEST_CASE("a convolution whose operands are not aligned is the CPU's") {
+  const Shape shape{8, 3, 3, 4};
+  const Tensor x = numbers({2, 6, 6, 4}, DType::float32, 1), buffer = numbers({shape.numel() + 1}, DType::float32, 2),
+               grad = numbers({2, 6, 6, 8}, DType::float32, 3);
+  check_devices(
+      [&](auto move) {
+        const Tensor weight = move(buffer).slice(1, shape.numel() + 1).reshape(shape);  // as in an optimizer's buffer
+        return std::vector{core::conv2d(move(x), weight, Tensor(), 1, 1),
+                           core::conv2d_transpose(move(grad), weight, x.shape(), 1, 1)};
+      },
+      rounding(DType::float32));
 }
 
 TEST_CASE("a convolution of many blocks is the CPU's") {
