@@ -20,7 +20,7 @@ namespace {
 struct Convolution {
   int batch, height, width, in, out_h, out_w, out;
   int kernel_h, kernel_w, stride, padding;
-  Divider by_in, by_out, by_kernel_w, by_stride, by_width, by_height, by_out_w, by_out_h;
+  Divider by_in, by_out, by_kernel_w, by_out_w, by_out_h;
 
   Convolution(const core::Window& w, const Shape& x, const Shape& y)
       : batch(static_cast<int>(x[0])),
@@ -37,9 +37,6 @@ struct Convolution {
         by_in(in),
         by_out(out),
         by_kernel_w(kernel_w),
-        by_stride(stride),
-        by_width(width),
-        by_height(height),
         by_out_w(out_w),
         by_out_h(out_h) {
     require_indexable("conv2d", x.numel());
@@ -104,45 +101,75 @@ struct Patches {
   }
 };
 
-/// The outputs that see a pixel: pixel x (place in a kernel, output channel).
+/// Pixels that the same places of a kernel see. At a stride of s these are every s-th row and column, and every s-th
+/// place: the pixels of images are cut into s * s phases. Without a stride there is one, with all of them.
+struct Phase {
+  int stride, first_row, first_column;    // the first pixel
+  int kernel_row, kernel_column;          // the first place of the kernel
+  int out_row, out_column;                // the output that sees that pixel at that place
+  int rows, columns, kernel_h, kernel_w;  // how many
+  Divider by_rows, by_columns, by_kernel_w;
+
+  Phase(const Convolution& c, int row, int column)
+      : stride(c.stride),
+        first_row(first(row, c)),
+        first_column(first(column, c)),
+        kernel_row(row),
+        kernel_column(column),
+        out_row((first_row + c.padding - row) / stride),
+        out_column((first_column + c.padding - column) / stride),
+        rows(count(first_row, c.height)),
+        columns(count(first_column, c.width)),
+        kernel_h(count(row, c.kernel_h)),
+        kernel_w(count(column, c.kernel_w)),
+        by_rows(rows),
+        by_columns(columns),
+        by_kernel_w(kernel_w) {}
+  /// Pixel p is seen at the places that have the same remainder as p + padding.
+  static int first(int place, const Convolution& c) { return (place + c.stride - c.padding % c.stride) % c.stride; }
+  int count(int begin, int end) const { return begin < end ? (end - begin + stride - 1) / stride : 0; }
+};
+
+/// The outputs that see a pixel: pixel of a phase x (place in the kernel, output channel).
 template <class T, int run_>
 struct Seen {
   using Index = Place;
   static constexpr int run = run_;
   static constexpr bool along_k = true;
   Convolution c;
+  Phase phase;
   const T* y;
 
   __device__ Place place(int pixel) const {
-    const Place at = locate(pixel, c.by_width, c.by_height);
-    return {at.image, at.row() + c.padding, at.column() + c.padding};
+    const Place at = locate(pixel, phase.by_columns, phase.by_rows);
+    return {at.image, at.row() + phase.out_row, at.column() + phase.out_column};
   }
-  __device__ Place step(int k) const { return locate_in_patch(k, c.by_out, c.by_kernel_w); }
-  /// The output whose window has the pixel at the place `step` of its patch, if there is one.
+  __device__ Place step(int k) const { return locate_in_patch(k, c.by_out, phase.by_kernel_w); }
   __device__ Run<T, run> read(const Place& pixel, const Place& step) const {
-    const int below = pixel.row() - step.row(), right = pixel.column() - step.column();
-    if (below < 0 || right < 0) return {};
-    uint32_t row_rest = static_cast<uint32_t>(below), column_rest = static_cast<uint32_t>(right);
-    const int row = static_cast<int>(c.by_stride.split(row_rest));
-    const int column = static_cast<int>(c.by_stride.split(column_rest));
-    if (row_rest != 0 || column_rest != 0 || row >= c.out_h || column >= c.out_w) return {};
+    const int row = pixel.row() - step.row(), column = pixel.column() - step.column();
+    if (static_cast<unsigned>(row) >= static_cast<unsigned>(c.out_h) ||
+        static_cast<unsigned>(column) >= static_cast<unsigned>(c.out_w))
+      return {};
     return run_at<T, run>(y + (((pixel.image * c.out_h + row) * c.out_w + column) * c.out + step.image));
   }
 };
 
-/// The weight behind them: (place in a kernel, output channel) x input channel.
+/// The weight behind them: (place in the kernel, output channel) x input channel.
 template <class T, int run_>
 struct KernelColumns {
   using Index = int;
   static constexpr int run = run_;
   static constexpr bool along_k = false;
   Convolution c;
+  Phase phase;
   const T* weight;
 
   __device__ int place(int channel) const { return channel; }
   __device__ int step(int k) const {
-    const Place at = locate_in_patch(k, c.by_out, c.by_kernel_w);
-    return ((at.image * c.kernel_h + at.row()) * c.kernel_w + at.column()) * c.in;
+    const Place at = locate_in_patch(k, c.by_out, phase.by_kernel_w);
+    const int row = phase.kernel_row + at.row() * phase.stride,
+              column = phase.kernel_column + at.column() * phase.stride;
+    return ((at.image * c.kernel_h + row) * c.kernel_w + column) * c.in;
   }
   __device__ Run<T, run> read(int channel, int row) const { return run_at<T, run>(weight + (row + channel)); }
 };
@@ -160,7 +187,7 @@ void multiply(const First& first, const Second& second, const Result<T>& result,
     with(Tile<64, 64, 4, 4, 8, 2>());
   } else if constexpr (First::run == 1) {  // the first layer, or an odd number of channels
     if constexpr (!turned)
-      if (channels <= 16) return with(Tile<128, 16, 4, 2, 16, 3>());
+      if (channels <= 16) return with(Tile<128, 16, 4, 2, 16, 2>());
     with(Tile<64, 32, 4, 4, 8, 4>());
   } else if (channels <= 16) {
     with(Tile<256, 16, 8, 4, 8, 4>());
@@ -214,8 +241,15 @@ void CudaBackend::conv2d_transpose(const core::Window& window, const Tensor& y, 
   dispatch_floating("conv2d_transpose", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     with_runs<T>(c, {y.raw(), weight.raw()}, [&](auto run) {
-      multiply<false>(Seen<T, run()>{c, read<T>(y)}, KernelColumns<T, run()>{c, read<T>(weight)},
-                      result_in<T>(x, c.pixels(), c.in), c.kernel_h * c.kernel_w * c.out);
+      for (int row = 0; row < c.stride; ++row)
+        for (int column = 0; column < c.stride; ++column) {
+          const Phase phase(c, row, column);
+          Result<T> result = result_in<T>(x, c.batch * phase.rows * phase.columns, c.in);
+          result.line_of = {c.stride,           c.height,      c.width,         phase.first_row,
+                            phase.first_column, phase.by_rows, phase.by_columns};
+          multiply<false>(Seen<T, run()>{c, phase, read<T>(y)}, KernelColumns<T, run()>{c, phase, read<T>(weight)},
+                          result, phase.kernel_h * phase.kernel_w * c.out);
+        }
     });
   });
 }

@@ -97,14 +97,30 @@ struct Share {
   }
 };
 
+/// Which lines of memory the rows of a result are: all, one after the other, or the pixels of images at every
+/// `stride`-th row and column from the first one on.
+struct LinesOfRows {
+  int stride = 1, height = 0, width = 0, first_row = 0, first_column = 0;
+  Divider by_rows{}, by_columns{};  // how many there are in an image, along each axis
+
+  __device__ int operator()(int row) const {
+    if (stride == 1) return row;
+    uint32_t column = static_cast<uint32_t>(row), line = by_columns.split(column);
+    const int image = static_cast<int>(by_rows.split(line));
+    return (image * height + first_row + static_cast<int>(line) * stride) * width + first_column +
+           static_cast<int>(column) * stride;
+  }
+};
+
 /// Where a product goes: [rows, columns], or one such matrix for each part of k.
 template <class T>
 struct Result {
   T* out;
   int rows, columns;
-  bool in_runs;   // whether runs of a line are aligned
-  const T* bias;  // or null
-  bool relu;
+  bool in_runs;             // whether runs of a line are aligned
+  const T* bias = nullptr;  // or null
+  bool relu = false;
+  LinesOfRows line_of{};
 
   __device__ T finished(int column, T value) const {
     if (bias) value += bias[column];
@@ -113,7 +129,7 @@ struct Result {
   template <int n>
   __device__ void store(int part, int row, int column, Run<T, n> run) const {
     if (row >= rows || column >= columns) return;
-    T* to = out + ((int64_t{part} * rows + row) * columns + column);
+    T* to = out + ((int64_t{part} * rows + line_of(row)) * columns + column);
 #pragma unroll
     for (int i = 0; i < n; ++i)
       if (in_runs || column + i < columns) run.at[i] = finished(column + i, run.at[i]);
@@ -238,11 +254,11 @@ struct SumParts : DoubleSum {
   }
 };
 
-int cover(int extent, int by) { return (extent + by - 1) / by; }
+inline int cover(int extent, int by) { return (extent + by - 1) / by; }
 
 /// Where the result has few tiles, k is cut into parts, whose products are added afterwards: enough blocks to keep a
 /// large GPU busy, each with work enough. A function of the shape alone.
-int parts_of(int blocks, int steps) {
+inline int parts_of(int blocks, int steps) {
   constexpr int wanted_blocks = 512, least_steps = 256;
   const int wanted = wanted_blocks / (blocks < 1 ? 1 : blocks), most = steps / least_steps;
   const int parts = wanted < most ? wanted : most;
@@ -252,7 +268,7 @@ int parts_of(int blocks, int steps) {
 template <class Tile, class T, class First, class Second>
 void multiply_tiles(const First& first, const Second& second, const Result<T>& result, int steps) {
   const int rows = cover(result.rows, Tile::rows), columns = cover(result.columns, Tile::columns);
-  const int parts = parts_of(rows * columns, steps);
+  const int parts = result.line_of.stride == 1 ? parts_of(rows * columns, steps) : 1;
   const int steps_of_part = cover(cover(steps, parts), Tile::depth) * Tile::depth;
   const dim3 grid(static_cast<unsigned>(rows), static_cast<unsigned>(columns), static_cast<unsigned>(parts));
   constexpr auto kernel = multiply<T, Tile, First, Second>;
@@ -260,8 +276,7 @@ void multiply_tiles(const First& first, const Second& second, const Result<T>& r
   const int64_t size = int64_t{result.rows} * result.columns;
   Tensor memory = Tensor::empty({parts * size}, dtype_of<T>, Device::cuda);
   launch(grid, Tile::threads, kernel, first, second,
-         Result<T>{write<T>(memory), result.rows, result.columns, result.in_runs, nullptr, false}, steps,
-         steps_of_part);
+         Result<T>{write<T>(memory), result.rows, result.columns, result.in_runs}, steps, steps_of_part);
   const SumParts<T> sum(read<T>(memory), parts, result);
   if (parts <= 8)
     for_each(size, sum);
