@@ -22,7 +22,7 @@ double worst_difference(const std::string& model, const std::string& optimizer, 
     worst = std::max(worst, std::abs(got - expected) / std::max(0.1, std::abs(expected)));
     if (!(worst < 1)) return INFINITY;  // NaN too
   }
-  CHECK(host.step(steps).item() < 0.7 * host.first_loss);  // it has learned something
+  CHECK(host.step(steps).item() < (steps < 100 ? 0.9 : 0.7) * host.first_loss);  // it has learned something
   return worst;
 }
 
@@ -42,12 +42,14 @@ TEST_CASE("200 steps of a CNN with every optimizer have the CPU's losses in floa
   }
 }
 
-TEST_CASE("200 steps in float32 stay within rounding that has grown") {
-  for (const char* optimizer : {"sgd", "adam", "sam", "msam"})
-    for (const char* model : {"mlp", "cnn"}) {
+// In float32 rounding grows, until it decides which of two nearly equal pixels max pooling takes: from there on two
+// trainings are two. So only the steps before that are compared; the largest difference seen in them is 1.2e-6.
+TEST_CASE("50 steps in float32 have the CPU's losses to rounding") {
+  for (const std::string optimizer : {"sgd", "adam", "sam", "msam"})
+    for (const std::string model : {"mlp", "cnn"}) {
       CAPTURE(optimizer);
       CAPTURE(model);
-      CHECK(worst_difference(model, optimizer, DType::float32, 200) < 0.02);
+      CHECK(worst_difference(model, optimizer, DType::float32, 50) < 1e-4);
     }
 }
 
