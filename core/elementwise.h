@@ -17,7 +17,6 @@ namespace minima::core {
 #define MINIMA_UNARY_FUNCTIONS(f)                                                                                      \
   f(affine,   a * x + b)                                                                                               \
   f(power,    a == T(2) ? x * x : pow(x, a))                                                                           \
-  f(reciprocal, x > a ? 1 / x : T(0))                                                     /* 1 / x, and 0 up to a */   \
   f(abs,      abs(x))                                                                                                  \
   f(sign,     T(x > 0) - T(x < 0))                                                                                     \
   f(exp,      exp(x))                                                                                                  \
@@ -31,6 +30,7 @@ namespace minima::core {
   f(softplus, softplus(x))                                                                          /* log(1 + e^x) */ \
   f(relu,     x < 0 ? T(0) : x)                                                                     /* NaN stays NaN */\
   f(erf,      erf(x))                                                                                                  \
+  f(reciprocal_above, x > a ? 1 / x : T(0))                                                /* 1 / x, and 0 up to a */ \
   f(gelu,     x < -100 ? T(0) : x / 2 * (1 + erf(x * T(0.70710678118654752440))))           /* 0 at -infinity too */
 
 /// f(name, formula): functions of x and y. Comparisons give 1 or 0 in the operands' type.

@@ -88,17 +88,24 @@ void add_scaled(Tensor& y, double alpha, const Tensor& scale, const Tensor& x) {
   backend(y.device()).add_scaled(alpha, scale, x, y);
 }
 
+namespace {
+void require_blendable(const Tensor& y) {
+  if (!y.defined() || y.dtype() != DType::int64) require_floating("blend", y);
+}
+}  // namespace
+
 void blend(Tensor& y, double keep, double share, const Tensor& x) {
+  require_blendable(y);
+  require_floating("blend", x);
   if (x.dtype() != DType::float64 || x.device() != y.device() || x.shape() != y.shape())
     fail("blend", text("x: ", name_of(x.dtype()), " ", x.shape(), " on ", name_of(x.device())),
-         text("float64 ", y.shape(), " on ", name_of(y.device()), ", as y is"));
-  if (y.dtype() != DType::int64) require_floating("blend", y);
+         text("float64 ", y.shape(), " on ", name_of(y.device()), ", the shape and device of y"));
   y.bump_version();
   backend(y.device()).blend(keep, share, x, y);
 }
 
 void blend(Tensor& y, double keep, double share) {
-  if (y.dtype() != DType::int64) require_floating("blend", y);
+  require_blendable(y);
   y.bump_version();
   backend(y.device()).blend(keep, share, Tensor(), y);
 }

@@ -145,7 +145,7 @@ Perturbation Wrapper::along(const Tensor& direction, double sign, const Tensor& 
   // 1 / norm must fit the dtype with room for rho; a direction this short is rounding noise anyway. One that is NaN
   // still turns weights to NaN, so that the loss tells.
   const double shortest = direction.dtype() == DType::float64 ? 1e-150 : 1e-30;
-  return {kept(), direction, sign, core::unary(core::UnaryOp::reciprocal, norm, shortest)};
+  return {kept(), direction, sign, core::unary(core::UnaryOp::reciprocal_above, norm, shortest)};
 }
 
 }  // namespace minima::optim

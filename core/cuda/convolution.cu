@@ -2,9 +2,11 @@
 // Convolution as a matrix product whose matrices are never written: each tile of an operand is gathered from the images
 // into shared memory (implicit gemm, product.cuh). A patch is what a window sees, kernel_h * kernel_w * in numbers.
 //   conv2d            y [positions, out] = patches [positions, patch] * weight [out, patch]'
-//   conv2d_transpose  x [pixels, in] = outputs that see a pixel [pixels, kernel * out] * weight [kernel * out, in]
+//   conv2d_transpose  x [pixels, in] = outputs that see a pixel [pixels, kernel * out] * weight [kernel * out, in],
+//                     for each phase of a stride
 //   conv2d_correlate  weight [out, patch] = y [positions, out]' * patches [positions, patch]
 // A 1x1 convolution is a plain product, and cuBLAS's (gemm.cu).
+#include <algorithm>
 #include <type_traits>
 
 #include "core/cuda/cuda_backend.h"
@@ -22,7 +24,7 @@ struct Convolution {
   int kernel_h, kernel_w, stride, padding;
   Divider by_in, by_out, by_kernel_w, by_out_w, by_out_h;
 
-  Convolution(const core::Window& w, const Shape& x, const Shape& y)
+  Convolution(const char* op, const core::Window& w, const Shape& x, const Shape& weight, const Shape& y)
       : batch(static_cast<int>(x[0])),
         height(static_cast<int>(x[1])),
         width(static_cast<int>(x[2])),
@@ -39,10 +41,9 @@ struct Convolution {
         by_kernel_w(kernel_w),
         by_out_w(out_w),
         by_out_h(out_h) {
-    require_indexable("conv2d", x.numel());
-    require_indexable("conv2d", y.numel());
+    for (const Shape& shape : {x, weight, y}) require_indexable(op, shape.numel());
     if (height + 2 * padding > 32767 || width + 2 * padding > 32767)
-      fail("conv2d", text("images of ", height, "x", width, " on the GPU"), "at most 32767 pixels along an axis");
+      fail(op, text("images of ", height, "x", width, " on the GPU"), "at most 32767 pixels along an axis");
   }
   int patch() const { return kernel_h * kernel_w * in; }
   int positions() const { return batch * out_h * out_w; }
@@ -50,14 +51,14 @@ struct Convolution {
   bool is_pointwise() const { return kernel_h == 1 && kernel_w == 1 && stride == 1 && padding == 0; }
 };
 
-/// A place in images: which one, and the row and column, which may lie over the padding. The two share a register: the
-/// kernel below has none to spare.
+/// A place: the row and column, which may lie over the padding, of an image or of a channel, which is `of`. Row and
+/// column share a register: the kernel has none to spare.
 struct Place {
-  int image = 0, row_and_column = 0;
+  int of = 0, row_and_column = 0;
 
   Place() = default;
-  __device__ Place(int image, int row, int column)
-      : image(image), row_and_column(static_cast<int>(static_cast<unsigned>(row) << 16) | (column & 0xffff)) {}
+  __device__ Place(int of, int row, int column)
+      : of(of), row_and_column(static_cast<int>(static_cast<unsigned>(row) << 16) | (column & 0xffff)) {}
   __device__ int row() const { return row_and_column >> 16; }
   __device__ int column() const { return static_cast<int16_t>(row_and_column); }
 };
@@ -68,7 +69,7 @@ __device__ inline Place locate(int index, const Divider& by_columns, const Divid
   return {static_cast<int>(image), static_cast<int>(row), static_cast<int>(column)};
 }
 
-/// An element of a patch: the offsets from the patch's corner.
+/// An element of a patch: a channel, and the offsets from the patch's corner.
 __device__ inline Place locate_in_patch(int index, const Divider& by_channels, const Divider& by_kernel_w) {
   uint32_t channel = static_cast<uint32_t>(index), column = by_channels.split(channel);
   const uint32_t row = by_kernel_w.split(column);
@@ -86,7 +87,7 @@ struct Patches {
 
   __device__ Place corner(int position) const {
     const Place at = locate(position, c.by_out_w, c.by_out_h);
-    return {at.image, at.row() * c.stride - c.padding, at.column() * c.stride - c.padding};
+    return {at.of, at.row() * c.stride - c.padding, at.column() * c.stride - c.padding};
   }
   __device__ Place in_patch(int index) const { return locate_in_patch(index, c.by_in, c.by_kernel_w); }
   __device__ Place place(int across) const { return along_k ? corner(across) : in_patch(across); }
@@ -97,42 +98,43 @@ struct Patches {
     if (static_cast<unsigned>(row) >= static_cast<unsigned>(c.height) ||
         static_cast<unsigned>(column) >= static_cast<unsigned>(c.width))
       return {};
-    return run_at<T, run>(x + (((corner.image * c.height + row) * c.width + column) * c.in + offset.image));
+    return run_at<T, run>(x + (((corner.of * c.height + row) * c.width + column) * c.in + offset.of));
   }
 };
 
-/// Pixels that the same places of a kernel see. At a stride of s these are every s-th row and column, and every s-th
-/// place: the pixels of images are cut into s * s phases. Without a stride there is one, with all of them.
+/// At a stride of s, outputs see a pixel at every s-th row and column of their kernel only. With a stride of 2, a
+/// padding of 1 and a kernel of 3, along one axis, even pixels are seen at 1, odd ones at 0 and 2. So pixels are cut
+/// into phases, s along each axis, which are seen at the same rows and columns. At a stride of 1 there is one, with all
+/// pixels.
 struct Phase {
-  int stride, first_row, first_column;    // the first pixel
-  int kernel_row, kernel_column;          // the first place of the kernel
-  int out_row, out_column;                // the output that sees that pixel at that place
-  int rows, columns, kernel_h, kernel_w;  // how many
+  int stride, first_row, first_column;    // the first pixel of the phase
+  int kernel_row, kernel_column;          // where in its kernel the output below sees it: the first row and column
+  int out_row, out_column;                // that output
+  int rows, columns, kernel_h, kernel_w;  // how many pixels, and rows and columns of the kernel
   Divider by_rows, by_columns, by_kernel_w;
 
   Phase(const Convolution& c, int row, int column)
       : stride(c.stride),
-        first_row(first(row, c)),
-        first_column(first(column, c)),
-        kernel_row(row),
-        kernel_column(column),
-        out_row((first_row + c.padding - row) / stride),
-        out_column((first_column + c.padding - column) / stride),
-        rows(count(first_row, c.height)),
-        columns(count(first_column, c.width)),
-        kernel_h(count(row, c.kernel_h)),
-        kernel_w(count(column, c.kernel_w)),
+        first_row(row),
+        first_column(column),
+        kernel_row((row + c.padding) % stride),
+        kernel_column((column + c.padding) % stride),
+        out_row((row + c.padding) / stride),
+        out_column((column + c.padding) / stride),
+        rows(count(row, c.height)),
+        columns(count(column, c.width)),
+        kernel_h(count(kernel_row, c.kernel_h)),
+        kernel_w(count(kernel_column, c.kernel_w)),
         by_rows(rows),
         by_columns(columns),
         by_kernel_w(kernel_w) {}
-  /// Pixel p is seen at the places that have the same remainder as p + padding.
-  static int first(int place, const Convolution& c) { return (place + c.stride - c.padding % c.stride) % c.stride; }
-  int count(int begin, int end) const { return begin < end ? (end - begin + stride - 1) / stride : 0; }
+  /// begin, begin + stride, ... below end
+  int count(int begin, int end) const { return begin < end ? cover(end - begin, stride) : 0; }
 };
 
 /// The outputs that see a pixel: pixel of a phase x (place in the kernel, output channel).
 template <class T, int run_>
-struct Seen {
+struct SeeingOutputs {
   using Index = Place;
   static constexpr int run = run_;
   static constexpr bool along_k = true;
@@ -142,7 +144,7 @@ struct Seen {
 
   __device__ Place place(int pixel) const {
     const Place at = locate(pixel, phase.by_columns, phase.by_rows);
-    return {at.image, at.row() + phase.out_row, at.column() + phase.out_column};
+    return {at.of, at.row() + phase.out_row, at.column() + phase.out_column};
   }
   __device__ Place step(int k) const { return locate_in_patch(k, c.by_out, phase.by_kernel_w); }
   __device__ Run<T, run> read(const Place& pixel, const Place& step) const {
@@ -150,13 +152,13 @@ struct Seen {
     if (static_cast<unsigned>(row) >= static_cast<unsigned>(c.out_h) ||
         static_cast<unsigned>(column) >= static_cast<unsigned>(c.out_w))
       return {};
-    return run_at<T, run>(y + (((pixel.image * c.out_h + row) * c.out_w + column) * c.out + step.image));
+    return run_at<T, run>(y + (((pixel.of * c.out_h + row) * c.out_w + column) * c.out + step.of));
   }
 };
 
-/// The weight behind them: (place in the kernel, output channel) x input channel.
+/// The weight by which they see it: (place in the kernel, output channel) x input channel.
 template <class T, int run_>
-struct KernelColumns {
+struct PhaseWeight {
   using Index = int;
   static constexpr int run = run_;
   static constexpr bool along_k = false;
@@ -169,14 +171,16 @@ struct KernelColumns {
     const Place at = locate_in_patch(k, c.by_out, phase.by_kernel_w);
     const int row = phase.kernel_row + at.row() * phase.stride,
               column = phase.kernel_column + at.column() * phase.stride;
-    return ((at.image * c.kernel_h + row) * c.kernel_w + column) * c.in;
+    return ((at.of * c.kernel_h + row) * c.kernel_w + column) * c.in;
   }
   __device__ Run<T, run> read(int channel, int row) const { return run_at<T, run>(weight + (row + channel)); }
 };
 
-/// The tile is chosen by the number of channels, which are the columns of the result, or its rows where it is `turned`.
+/// The tile is chosen by the number of channels, which are the columns of the result, or its rows where it is `turned`:
+/// about as wide, and the rest was measured on an H200, as was `parts_of`. Its numbers are rows and columns of a block,
+/// rows and columns of a thread, steps at a time, and blocks on a processor.
 template <bool turned, class T, class First, class Second>
-void multiply(const First& first, const Second& second, const Result<T>& result, int steps) {
+void multiply_by_channels(const First& first, const Second& second, const Result<T>& result, int steps) {
   if (result.rows == 0 || result.columns == 0) return;
   const auto with = [&](auto tile) {
     using Chosen = std::conditional_t<turned, typename decltype(tile)::Turned, decltype(tile)>;
@@ -185,7 +189,7 @@ void multiply(const First& first, const Second& second, const Result<T>& result,
   const int channels = turned ? result.rows : result.columns;
   if constexpr (sizeof(T) == 8) {
     with(Tile<64, 64, 4, 4, 8, 2>());
-  } else if constexpr (First::run == 1) {  // the first layer, or an odd number of channels
+  } else if constexpr (First::run == 1) {  // the first layer, or an odd number of channels: registers go into addresses
     if constexpr (!turned)
       if (channels <= 16) return with(Tile<128, 16, 4, 2, 16, 2>());
     with(Tile<64, 32, 4, 4, 8, 4>());
@@ -200,14 +204,21 @@ void multiply(const First& first, const Second& second, const Result<T>& result,
   }
 }
 
-/// Calls f(n), with the number of elements that all operands can be read by at once: they are aligned, and their lines
-/// are multiples of it.
+/// An operand's memory, and the length of the lines in which it is read.
+struct LinesIn {
+  const Tensor& tensor;
+  int length;
+};
+
+/// Calls f(n), with the number of elements that both operands can be read by at once: 16 bytes, or single ones where
+/// memory is not aligned or lines are no multiple of that.
 template <class T, class F>
-void with_runs(const Convolution& c, std::initializer_list<const void*> operands, const F& f) {
+void with_runs(const LinesIn& first, const LinesIn& second, const F& f) {
   constexpr int most = sizeof(T) == 4 ? 4 : 1;
-  bool whole = c.in % most == 0 && c.out % most == 0;
-  for (const void* operand : operands) whole = whole && reinterpret_cast<uintptr_t>(operand) % 16 == 0;
-  if (whole)
+  const auto is_whole = [&](const LinesIn& lines) {
+    return lines.length % most == 0 && reinterpret_cast<uintptr_t>(lines.tensor.raw()) % 16 == 0;
+  };
+  if (is_whole(first) && is_whole(second))
     f(std::integral_constant<int, most>());
   else
     f(std::integral_constant<int, 1>());
@@ -221,48 +232,49 @@ Gemm pointwise(int64_t m, int64_t n, int64_t k, bool transpose_a, bool transpose
 
 void CudaBackend::conv2d(const core::Window& window, const Tensor& x, const Tensor& weight, const Tensor& bias,
                          Activation activation, Tensor& y) {
-  const Convolution c(window, x.shape(), y.shape());
+  const Convolution c("conv2d", window, x.shape(), weight.shape(), y.shape());
   if (c.is_pointwise()) return gemm(pointwise(c.positions(), c.out, c.in, false, true), x, weight, bias, activation, y);
   dispatch_floating("conv2d", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Result<T> result =
         result_in(y, c.positions(), c.out, bias.defined() ? read<T>(bias) : nullptr, activation == Activation::relu);
-    with_runs<T>(c, {x.raw(), weight.raw()}, [&](auto run) {
-      multiply<false>(Patches<T, run(), true>{c, read<T>(x)}, Lines<T, run(), true>{read<T>(weight), c.patch()}, result,
-                      c.patch());
+    with_runs<T>({x, c.in}, {weight, c.in}, [&](auto run) {
+      multiply_by_channels<false>(Patches<T, run(), true>{c, read<T>(x)},
+                                  Lines<T, run(), true>{read<T>(weight), c.patch()}, result, c.patch());
     });
   });
 }
 
 void CudaBackend::conv2d_transpose(const core::Window& window, const Tensor& y, const Tensor& weight, Tensor& x) {
-  const Convolution c(window, x.shape(), y.shape());
+  const Convolution c("conv2d_transpose", window, x.shape(), weight.shape(), y.shape());
   if (c.is_pointwise())
     return gemm(pointwise(c.pixels(), c.in, c.out, false, false), y, weight, Tensor(), Activation::none, x);
   dispatch_floating("conv2d_transpose", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    with_runs<T>(c, {y.raw(), weight.raw()}, [&](auto run) {
-      for (int row = 0; row < c.stride; ++row)
-        for (int column = 0; column < c.stride; ++column) {
+    with_runs<T>({y, c.out}, {weight, c.in}, [&](auto run) {
+      for (int row = 0; row < std::min(c.stride, c.height); ++row)
+        for (int column = 0; column < std::min(c.stride, c.width); ++column) {
           const Phase phase(c, row, column);
           Result<T> result = result_in<T>(x, c.batch * phase.rows * phase.columns, c.in);
           result.line_of = {c.stride,           c.height,      c.width,         phase.first_row,
                             phase.first_column, phase.by_rows, phase.by_columns};
-          multiply<false>(Seen<T, run()>{c, phase, read<T>(y)}, KernelColumns<T, run()>{c, phase, read<T>(weight)},
-                          result, phase.kernel_h * phase.kernel_w * c.out);
+          multiply_by_channels<false>(SeeingOutputs<T, run()>{c, phase, read<T>(y)},
+                                      PhaseWeight<T, run()>{c, phase, read<T>(weight)}, result,
+                                      phase.kernel_h * phase.kernel_w * c.out);
         }
     });
   });
 }
 
 void CudaBackend::conv2d_correlate(const core::Window& window, const Tensor& x, const Tensor& y, Tensor& weight) {
-  const Convolution c(window, x.shape(), y.shape());
+  const Convolution c("conv2d_correlate", window, x.shape(), weight.shape(), y.shape());
   if (c.is_pointwise())
     return gemm(pointwise(c.out, c.in, c.positions(), true, false), y, x, Tensor(), Activation::none, weight);
   dispatch_floating("conv2d_correlate", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    with_runs<T>(c, {x.raw(), y.raw()}, [&](auto run) {
-      multiply<true>(Lines<T, run(), false>{read<T>(y), c.out}, Patches<T, run(), false>{c, read<T>(x)},
-                     result_in<T>(weight, c.out, c.patch()), c.positions());
+    with_runs<T>({y, c.out}, {x, c.in}, [&](auto run) {
+      multiply_by_channels<true>(Lines<T, run(), false>{read<T>(y), c.out}, Patches<T, run(), false>{c, read<T>(x)},
+                                 result_in<T>(weight, c.out, c.patch()), c.positions());
     });
   });
 }

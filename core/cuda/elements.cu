@@ -107,13 +107,18 @@ struct AddScaled {
   __device__ void operator()(int64_t i) const { out[i] += T(scale ? *alpha * *scale : *alpha) * x[i]; }
 };
 
+/// The numbers of a blend, which may change from step to step.
+struct Shares {
+  double keep, share;
+};
+
 template <class T>
 struct Blend {
-  const double *keep, *share;  // on the device
-  const double* x;             // or null
+  const Shares* shares;  // on the device
+  const double* x;       // or null
   T* out;
   __device__ void operator()(int64_t i) const {
-    out[i] = static_cast<T>(*keep * static_cast<double>(out[i]) + *share * (x ? x[i] : 1));
+    out[i] = static_cast<T>(shares->keep * static_cast<double>(out[i]) + shares->share * (x ? x[i] : 1));
   }
 };
 
@@ -215,8 +220,8 @@ void CudaBackend::add_scaled(double alpha, const Tensor& scale, const Tensor& x,
 void CudaBackend::blend(double keep, double share, const Tensor& x, Tensor& out) {
   dispatch_any(out.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    for_each(out.numel(), Blend<T>{queue().parameter(keep), queue().parameter(share),
-                                   x.defined() ? read<double>(x) : nullptr, write<T>(out)});
+    for_each(out.numel(),
+             Blend<T>{queue().parameter(Shares{keep, share}), x.defined() ? read<double>(x) : nullptr, write<T>(out)});
   });
 }
 

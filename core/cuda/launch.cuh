@@ -130,10 +130,12 @@ struct Divider {
   }
 };
 
-/// An error unless positions in a tensor fit 32 bits, as kernels that work out coordinates need it.
+/// An error unless positions in a tensor, and some behind its end, fit 32 bits, as kernels that work out coordinates
+/// need it.
 inline void require_indexable(const char* where, int64_t numel) {
-  if (numel > 0x7fffffff)
-    fail(where, text("a tensor of ", numel, " elements on the GPU"), "at most 2147483647 of them",
+  constexpr int64_t most = 0x7fff0000;
+  if (numel > most)
+    fail(where, text("a tensor of ", numel, " elements on the GPU"), text("at most ", most, " of them"),
          "Use a smaller batch.");
 }
 

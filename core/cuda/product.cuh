@@ -5,7 +5,7 @@
 //
 // An operand says what element (across, k) of its matrix is: `across` counts rows of the first operand and columns of
 // the second. What depends on one of the two alone is worked out once for many elements: `place(across)` and `step(k)`.
-// Both may be asked for places beyond the matrix, `read` is not. It gives `run` elements that lie side by side in
+// Both may be asked for places beyond the matrix, `read` is not. `read` gives `run` elements that lie side by side in
 // memory, along k or across it.
 #pragma once
 
@@ -29,7 +29,7 @@ __device__ Run<T, n>& run_at(T* from) {
   return *reinterpret_cast<Run<T, n>*>(from);
 }
 
-/// A matrix in memory: a line is a row of the result where k runs along it, and a step of k otherwise.
+/// A matrix in memory, line by line: a line is one `across` where k runs along it, and one step of k otherwise.
 template <class T, int run_, bool along_k_>
 struct Lines {
   using Index = int;
@@ -51,6 +51,12 @@ struct Tile {
   static constexpr int threads = rows / row_run * (columns / column_run);
   static constexpr int blocks = blocks_;  ///< on a processor at once: what bounds a thread's registers
   using Turned = Tile<columns, rows, column_run, row_run, depth, blocks>;
+
+  // The threads of a warp lie threads_down x threads_across, and so do the warps of a block.
+  static constexpr int threads_across = columns / column_run < 8 ? columns / column_run : 8;
+  static constexpr int threads_down = warp / threads_across, warps_across = columns / column_run / threads_across;
+  static_assert(warp % threads_across == 0 && columns % (column_run * threads_across) == 0 &&
+                rows % (row_run * threads_down) == 0 && threads % warp == 0);
 };
 
 /// A thread's share of an operand's tiles: it fetches runs into registers, and keeps them in shared memory,
@@ -60,6 +66,7 @@ struct Share {
   static constexpr int run = Operand::run, line = extent + 4;  // aligned, and with few bank conflicts
   static constexpr int runs_of_line = (Operand::along_k ? depth : extent) / run, runs = extent * depth / run;
   static constexpr int count = (runs + threads - 1) / threads;
+  static_assert(depth % run == 0 && extent % run == 0);
   typename Operand::Index place[count];
   Run<T, run> fetched[count];
 
@@ -145,10 +152,10 @@ struct Result {
 
 /// The product, tile by tile. While a tile is multiplied, the next one is on its way from memory into registers. There
 /// are two tiles in shared memory, so that one barrier a tile is enough. A thread computes several small pieces of the
-/// result rather than one large: so the threads of a warp read neighbouring runs of shared memory.
+/// result rather than one large one, so that the threads of a warp read neighbouring runs of shared memory.
 template <class T, class Tile, class First, class Second>
 __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
-    multiply(First first, Second second, Result<T> result, int steps, int steps_of_part) {
+    multiply(First first, Second second, Result<T> result, int steps, int steps_of_part, int tiles_down) {
   constexpr int depth = Tile::depth;
   using FirstShare = Share<T, First, Tile::rows, depth, Tile::threads>;
   using SecondShare = Share<T, Second, Tile::columns, depth, Tile::threads>;
@@ -156,20 +163,23 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
   MINIMA_SHARED(T, first_tiles, 2 * first_tile);
   MINIMA_SHARED(T, second_tiles, 2 * second_tile);
 
-  const int row_begin = static_cast<int>(blockIdx.x) * Tile::rows;
-  const int column_begin = static_cast<int>(blockIdx.y) * Tile::columns;
-  const int part = static_cast<int>(blockIdx.z), begin = part * steps_of_part;
+  const int tile = static_cast<int>(blockIdx.x), part = static_cast<int>(blockIdx.y);
+  const int row_begin = tile % tiles_down * Tile::rows, column_begin = tile / tiles_down * Tile::columns;
+  const int begin = part * steps_of_part;
   const int end = begin + steps_of_part < steps ? begin + steps_of_part : steps;
 
-  // The threads of a warp are `down` x `across`, and so are the pieces of a warp's part of the result.
-  constexpr int most = 16 / sizeof(T), piece = Tile::column_run < most ? Tile::column_run : most;
+  // Where this thread's pieces begin, and how far apart they lie: the threads of a warp lie side by side, one piece each,
+  // and the next pieces lie behind those. 16 bytes are the most that is read at once.
+  constexpr int most = 16 / sizeof(T), column_piece = Tile::column_run < most ? Tile::column_run : most;
   constexpr int row_piece = Tile::row_run < most ? Tile::row_run : most;
-  constexpr int row_pieces = Tile::row_run / row_piece, column_pieces = Tile::column_run / piece;
-  constexpr int across = Tile::columns / Tile::column_run < 8 ? Tile::columns / Tile::column_run : 8;
-  constexpr int down = warp / across, warps_across = Tile::columns / Tile::column_run / across;
+  constexpr int row_pieces = Tile::row_run / row_piece, column_pieces = Tile::column_run / column_piece;
+  constexpr int next_row_piece = Tile::threads_down * row_piece;
+  constexpr int next_column_piece = Tile::threads_across * column_piece;
   const int lane = static_cast<int>(threadIdx.x) % warp, own_warp = static_cast<int>(threadIdx.x) / warp;
-  const int own_row = own_warp / warps_across * (down * Tile::row_run) + lane / across * row_piece;
-  const int own_column = own_warp % warps_across * (across * Tile::column_run) + lane % across * piece;
+  const int own_row =
+      own_warp / Tile::warps_across * (Tile::threads_down * Tile::row_run) + lane / Tile::threads_across * row_piece;
+  const int own_column = own_warp % Tile::warps_across * (Tile::threads_across * Tile::column_run) +
+                         lane % Tile::threads_across * column_piece;
 
   FirstShare of_first;
   SecondShare of_second;
@@ -196,18 +206,18 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
 #pragma unroll
     for (int k = 0; k < depth; ++k) {
       Run<T, row_piece> a[row_pieces];
-      Run<T, piece> b[column_pieces];
+      Run<T, column_piece> b[column_pieces];
 #pragma unroll
       for (int p = 0; p < row_pieces; ++p)
-        a[p] = run_at<T, row_piece>(a_tile + (k * FirstShare::line + p * down * row_piece));
+        a[p] = run_at<T, row_piece>(a_tile + (k * FirstShare::line + p * next_row_piece));
 #pragma unroll
       for (int p = 0; p < column_pieces; ++p)
-        b[p] = run_at<T, piece>(b_tile + (k * SecondShare::line + p * across * piece));
+        b[p] = run_at<T, column_piece>(b_tile + (k * SecondShare::line + p * next_column_piece));
 #pragma unroll
       for (int i = 0; i < Tile::row_run; ++i)
 #pragma unroll
         for (int j = 0; j < Tile::column_run; ++j)
-          sum[i][j] += a[i / row_piece].at[i % row_piece] * b[j / piece].at[j % piece];
+          sum[i][j] += a[i / row_piece].at[i % row_piece] * b[j / column_piece].at[j % column_piece];
     }
     if (more) keep(buffer ^ 1);
     __syncthreads();
@@ -216,11 +226,11 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
   for (int i = 0; i < Tile::row_run; ++i)
 #pragma unroll
     for (int p = 0; p < column_pieces; ++p) {
-      Run<T, piece> run;
+      Run<T, column_piece> run;
 #pragma unroll
-      for (int j = 0; j < piece; ++j) run.at[j] = sum[i][p * piece + j];
-      result.store(part, row_begin + own_row + i / row_piece * down * row_piece + i % row_piece,
-                   column_begin + own_column + p * across * piece, run);
+      for (int j = 0; j < column_piece; ++j) run.at[j] = sum[i][p * column_piece + j];
+      result.store(part, row_begin + own_row + i / row_piece * next_row_piece + i % row_piece,
+                   column_begin + own_column + p * next_column_piece, run);
     }
 }
 
@@ -267,16 +277,17 @@ inline int parts_of(int blocks, int steps) {
 
 template <class Tile, class T, class First, class Second>
 void multiply_tiles(const First& first, const Second& second, const Result<T>& result, int steps) {
-  const int rows = cover(result.rows, Tile::rows), columns = cover(result.columns, Tile::columns);
-  const int parts = result.line_of.stride == 1 ? parts_of(rows * columns, steps) : 1;
+  const int tiles_down = cover(result.rows, Tile::rows), tiles = tiles_down * cover(result.columns, Tile::columns);
+  // Parts are added in the order of memory, in which the rows of a phase do not lie one after the other.
+  const int parts = result.line_of.stride == 1 ? parts_of(tiles, steps) : 1;
   const int steps_of_part = cover(cover(steps, parts), Tile::depth) * Tile::depth;
-  const dim3 grid(static_cast<unsigned>(rows), static_cast<unsigned>(columns), static_cast<unsigned>(parts));
+  const dim3 grid(static_cast<unsigned>(tiles), static_cast<unsigned>(parts));
   constexpr auto kernel = multiply<T, Tile, First, Second>;
-  if (parts == 1) return launch(grid, Tile::threads, kernel, first, second, result, steps, steps_of_part);
+  if (parts == 1) return launch(grid, Tile::threads, kernel, first, second, result, steps, steps_of_part, tiles_down);
   const int64_t size = int64_t{result.rows} * result.columns;
   Tensor memory = Tensor::empty({parts * size}, dtype_of<T>, Device::cuda);
-  launch(grid, Tile::threads, kernel, first, second,
-         Result<T>{write<T>(memory), result.rows, result.columns, result.in_runs}, steps, steps_of_part);
+  const Result<T> to_parts{write<T>(memory), result.rows, result.columns, result.in_runs};
+  launch(grid, Tile::threads, kernel, first, second, to_parts, steps, steps_of_part, tiles_down);
   const SumParts<T> sum(read<T>(memory), parts, result);
   if (parts <= 8)
     for_each(size, sum);

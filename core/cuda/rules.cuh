@@ -13,9 +13,10 @@
 #pragma GCC visibility push(hidden)  // not public: docs/house.md
 namespace minima::core::cuda {
 
-/// AlongWithUpdate, as a kernel needs it. All on the device, and each may be null.
+/// AlongWithUpdate, as a kernel needs it: the pointers are of the device, and may be null.
 struct AlongOnDevice {
-  const double *move, *scale;
+  double move;
+  const double* scale;
   double* squares;
 };
 
@@ -28,32 +29,48 @@ struct RuleKernel {
 };
 void register_rule(const std::type_info& rule, const RuleKernel& kernel);
 
+/// The numbers of an update, which change from step to step.
+template <class Rule>
+struct Numbers {
+  Rule rule;
+  double move;
+};
+
 /// One pass over memory, which also adds up the squares of the first state where they are wanted.
 template <class Rule, class T, size_t... state>
 struct Update : DoubleSum {
-  const Rule* rule;  // on the device: its numbers change from step to step
+  const Numbers<Rule>* numbers;  // on the device
   T* weight;
   const T* grad;
   T* states[sizeof...(state) + 1];
-  AlongOnDevice also;
+  bool moves;
+  const double* scale;
+  double* squares;
 
-  Update(const Rule* rule, T* weight, const T* grad, T* const* states, const AlongOnDevice& also)
-      : rule(rule), weight(weight), grad(grad), states{states[state]..., nullptr}, also(also) {}
+  Update(const Numbers<Rule>* numbers, T* weight, const T* grad, T* const* states, const AlongOnDevice& also)
+      : numbers(numbers),
+        weight(weight),
+        grad(grad),
+        states{states[state]..., nullptr},
+        moves(also.move != 0),
+        scale(also.scale),
+        squares(also.squares) {}
   __device__ void operator()(int64_t i) const {
-    if (also.move) weight[i] += T(also.scale ? *also.move * *also.scale : *also.move) * states[0][i];
-    (*rule)(weight[i], grad[i], states[state][i]...);
+    if (moves) weight[i] += T(scale ? numbers->move * *scale : numbers->move) * states[0][i];
+    numbers->rule(weight[i], grad[i], states[state][i]...);
   }
   __device__ void add(double& total, int64_t, int64_t i, int64_t) const {
     (*this)(i);
     total += static_cast<double>(states[0][i]) * static_cast<double>(states[0][i]);
   }
-  __device__ void finish(int64_t, int64_t, double total) const { *also.squares = total; }
+  __device__ void finish(int64_t, int64_t, double total) const { *squares = total; }
 };
 
 template <class Rule, class T, size_t... state>
 void run_rule(const void* rule, int64_t n, T* weight, const T* grad, T* const* states, const AlongOnDevice& also,
               std::index_sequence<state...>) {
-  const Update<Rule, T, state...> op(queue().parameter(*static_cast<const Rule*>(rule)), weight, grad, states, also);
+  const Numbers<Rule> numbers{*static_cast<const Rule*>(rule), also.move};
+  const Update<Rule, T, state...> op(queue().parameter(numbers), weight, grad, states, also);
   if (also.squares)
     fold_vector(op, n);
   else

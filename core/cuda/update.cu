@@ -65,8 +65,7 @@ void CudaBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor&
                          const AlongWithUpdate& also) {
   const RuleKernel kernel = kernel_of_type(*rule.type);  // an error before anything has moved
   Tensor squares = also.squares;
-  const AlongOnDevice along{also.move != 0 ? queue().parameter(also.move) : nullptr,
-                            also.scale.defined() ? read<double>(also.scale) : nullptr,
+  const AlongOnDevice along{also.move, also.scale.defined() ? read<double>(also.scale) : nullptr,
                             squares.defined() ? write<double>(squares) : nullptr};
   dispatch_floating("update", weight.dtype(), [&](auto zero) {
     using T = decltype(zero);

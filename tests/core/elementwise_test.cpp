@@ -23,7 +23,7 @@ const UnaryRow unary_rows[] = {
     {core::UnaryOp::power, [](double x) { return x * x; }, -4, 4, 2},
     {core::UnaryOp::power, [](double x) { return std::pow(x, 3); }, -4, 4, 3},
     {core::UnaryOp::power, [](double x) { return std::pow(x, -0.5); }, 0.1, 4, -0.5},
-    {core::UnaryOp::reciprocal, [](double x) { return x > 0.5 ? 1 / x : 0; }, -4, 4, 0.5},
+    {core::UnaryOp::reciprocal_above, [](double x) { return x > 0.5 ? 1 / x : 0; }, -4, 4, 0.5},
     {core::UnaryOp::abs, [](double x) { return std::fabs(x); }, -4, 4},
     {core::UnaryOp::sign, [](double x) { return x > 0   ? 1.0
                                                 : x < 0 ? -1.0
@@ -218,7 +218,7 @@ TEST_CASE("add_scaled adds in place") {
   }
 }
 
-TEST_CASE("blend computes in double and rounds once") {
+TEST_CASE("blend computes in double and then converts") {
   const Tensor x = Tensor::from<double>({1.0 / 3, -2, 1e30});
   for (const DType dtype : floating_types) {
     Tensor y = Tensor::from<double>({0.5, 0.1, 7}).to(dtype);
@@ -238,6 +238,9 @@ TEST_CASE("blend computes in double and rounds once") {
   CHECK_ERROR(core::blend(y, 1, 1, x), "[blend]");
   CHECK_ERROR(core::blend(y, 1, 1, Tensor::zeros({2})), "float64 (2,) on cpu");
   CHECK_ERROR(core::blend(bytes, 1, 1), "[blend]");
+  CHECK_ERROR(core::blend(y, 1, 1, Tensor()), "undefined tensor");
+  Tensor none;
+  CHECK_ERROR(core::blend(none, 1, 1, Tensor::zeros({2}, DType::float64)), "undefined tensor");
 }
 
 TEST_CASE("operands of two dtypes, integers and undefined tensors are refused") {

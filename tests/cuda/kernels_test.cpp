@@ -263,24 +263,34 @@ TEST_CASE("convolution and its transposes are the CPU's, with every tile") {
     Shape x;
     int64_t out, kernel_h, kernel_w, stride, padding;
   };
-  const Case cases[] = {{{2, 8, 9, 3}, 4, 3, 3, 1, 1},
-                        {{1, 7, 7, 1}, 6, 5, 5, 2, 0},
-                        {{3, 6, 6, 2}, 20, 3, 3, 2, 1},
-                        {{2, 5, 4, 8}, 40, 3, 2, 1, 2},
-                        {{5, 4, 4, 40}, 70, 3, 3, 1, 1},
-                        {{2, 6, 6, 5}, 7, 1, 1, 1, 0},
-                        {{2, 7, 6, 5}, 9, 1, 1, 2, 0},
-                        {{0, 5, 5, 2}, 3, 3, 3, 1, 1},
-                        {{9, 9, 9, 17}, 33, 3, 3, 2, 1},
-                        {{2, 30, 30, 4}, 16, 3, 3, 1, 1},
-                        {{1, 5, 5, 2}, 3, 5, 5, 1, 0},
-                        {{2, 4, 4, 3}, 5, 2, 2, 3, 1},
-                        // channels that are read four at a time: each width of tile, and k in parts, few and many
-                        {{2, 6, 5, 16}, 16, 3, 3, 1, 1},
-                        {{3, 9, 9, 20}, 28, 3, 2, 2, 1},
-                        {{2, 7, 7, 64}, 64, 3, 3, 1, 1},
-                        {{1, 5, 6, 132}, 136, 3, 3, 1, 1},
-                        {{20, 12, 12, 4}, 8, 3, 3, 1, 1}};
+  const Case cases[] = {
+      {{2, 8, 9, 3}, 4, 3, 3, 1, 1},
+      {{1, 7, 7, 1}, 6, 5, 5, 2, 0},
+      {{3, 6, 6, 2}, 20, 3, 3, 2, 1},
+      {{2, 5, 4, 8}, 40, 3, 2, 1, 2},
+      {{5, 4, 4, 40}, 70, 3, 3, 1, 1},
+      {{2, 6, 6, 5}, 7, 1, 1, 1, 0},
+      {{2, 7, 6, 5}, 9, 1, 1, 2, 0},
+      {{0, 5, 5, 2}, 3, 3, 3, 1, 1},
+      {{9, 9, 9, 17}, 33, 3, 3, 2, 1},
+      {{2, 30, 30, 4}, 16, 3, 3, 1, 1},
+      {{1, 5, 5, 2}, 3, 5, 5, 1, 0},
+      {{2, 4, 4, 3}, 5, 2, 2, 3, 1},
+      // channels that are read four at a time: each width of tile, k in parts, few and many
+      {{2, 6, 5, 16}, 16, 3, 3, 1, 1},
+      {{3, 9, 9, 20}, 28, 3, 2, 2, 1},
+      {{2, 7, 7, 64}, 64, 3, 3, 1, 1},
+      {{6, 9, 9, 132}, 136, 3, 3, 1, 1},
+      {{20, 12, 12, 4}, 8, 3, 3, 1, 1},
+      {{40, 30, 30, 4}, 8, 3, 3, 1, 1},
+      {{2, 5, 5, 8}, 10, 3, 3, 1, 1},
+      // strides: phases without a place in the kernel, or without pixels; padding beyond the kernel, small images
+      {{2, 7, 6, 8}, 16, 1, 1, 2, 0},
+      {{2, 7, 7, 4}, 8, 2, 2, 3, 1},
+      {{1, 1, 1, 4}, 8, 3, 3, 1, 1},
+      {{3, 3, 3, 4}, 4, 2, 2, 1, 3},
+      {{2, 3, 2, 4}, 4, 3, 3, 5, 2},
+      {{1, 9, 8, 3}, 4, 4, 3, 3, 2}};
   for (const DType dtype : floating_types)
     for (const Case& c : cases) {
       CAPTURE(c.x);
@@ -301,16 +311,22 @@ TEST_CASE("convolution and its transposes are the CPU's, with every tile") {
 }
 
 TEST_CASE("a convolution whose operands are not aligned is the CPU's") {
-  const Shape shape{8, 3, 3, 4};
-  const Tensor x = numbers({2, 6, 6, 4}, DType::float32, 1), buffer = numbers({shape.numel() + 1}, DType::float32, 2),
-               grad = numbers({2, 6, 6, 8}, DType::float32, 3);
-  check_devices(
-      [&](auto move) {
-        const Tensor weight = move(buffer).slice(1, shape.numel() + 1).reshape(shape);  // as in an optimizer's buffer
-        return std::vector{core::conv2d(move(x), weight, Tensor(), 1, 1),
-                           core::conv2d_transpose(move(grad), weight, x.shape(), 1, 1)};
-      },
-      rounding(DType::float32));
+  const Shape x_shape{2, 6, 6, 4}, weight_shape{8, 3, 3, 4}, y_shape{2, 6, 6, 8};
+  const auto shifted = [](auto move, const Shape& shape, uint64_t seed) {  // as in an optimizer's buffer
+    return move(numbers({shape.numel() + 1}, DType::float32, seed)).slice(1, shape.numel() + 1).reshape(shape);
+  };
+  for (int which = 0; which < 3; ++which)
+    check_devices(
+        [&](auto move) {
+          const auto operand = [&](int number, const Shape& shape, uint64_t seed) {
+            return number == which ? shifted(move, shape, seed) : move(numbers(shape, DType::float32, seed));
+          };
+          const Tensor x = operand(0, x_shape, 1), weight = operand(1, weight_shape, 2), y = operand(2, y_shape, 3);
+          const Tensor into = shifted(move, weight_shape, 4);
+          return std::vector{core::conv2d(x, weight, Tensor(), 1, 1), core::conv2d_transpose(y, weight, x_shape, 1, 1),
+                             core::conv2d_correlate(x, y, weight_shape, 1, 1, into)};
+        },
+        {1e-4, 1e-4});
 }
 
 TEST_CASE("a convolution of many blocks is the CPU's") {

@@ -42,15 +42,14 @@ TEST_CASE("200 steps of a CNN with every optimizer have the CPU's losses in floa
   }
 }
 
-// In float32 rounding grows, until it decides which of two nearly equal pixels max pooling takes: from there on two
-// trainings are two. So only the steps before that are compared; the largest difference seen in them is 1.2e-6.
-TEST_CASE("50 steps in float32 have the CPU's losses to rounding") {
-  for (const std::string optimizer : {"sgd", "adam", "sam", "msam"})
-    for (const std::string model : {"mlp", "cnn"}) {
-      CAPTURE(optimizer);
-      CAPTURE(model);
-      CHECK(worst_difference(model, optimizer, DType::float32, 50) < 1e-4);
-    }
+// Rounding grows, until it decides which of two nearly equal pixels max pooling takes: from there on two trainings of
+// the CNN are two. So its later steps are not compared.
+TEST_CASE("200 steps of an MLP and 50 of a CNN in float32 have the CPU's losses to rounding") {
+  for (const std::string optimizer : {"sgd", "adam", "sam", "msam"}) {
+    CAPTURE(optimizer);
+    CHECK(worst_difference("mlp", optimizer, DType::float32, 200) < 1e-3);
+    CHECK(worst_difference("cnn", optimizer, DType::float32, 50) < 1e-4);
+  }
 }
 
 TEST_CASE("the same seed gives the same bits twice on the GPU") {
