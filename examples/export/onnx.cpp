@@ -128,6 +128,13 @@ class Graph {
         {x, constant(m.weight.value()), constant(m.bias.value()), constant(m.running_mean), constant(m.running_var)},
         {attribute("epsilon", m.epsilon)});
   }
+  std::string add(ConvTranspose2d& m, const std::string& x) {
+    std::vector<std::string> inputs{x, constant(core::permute(m.weight.value(), {0, 3, 1, 2}))};
+    if (m.bias.defined()) inputs.push_back(constant(m.bias.value()));
+    std::vector<Message> attributes = window(m.weight.size(1), m.stride, m.padding);
+    attributes.push_back(attribute("output_padding", std::vector<int64_t>{m.output_padding, m.output_padding}));
+    return node("ConvTranspose", inputs, attributes);
+  }
   std::string pool(const char* op, const core::Window& w, const std::string& x) {
     std::vector<Message> attributes = window(w.kernel_h, w.stride, w.padding);
     if (op == std::string("AveragePool")) attributes.push_back(attribute("count_include_pad", 1));
@@ -185,6 +192,7 @@ std::string gelu(Graph& graph, const std::string& x) {
 std::string Graph::add(Module& module, const std::string& x) {
   if (auto* m = dynamic_cast<Linear*>(&module)) return add(*m, x);
   if (auto* m = dynamic_cast<Conv2d*>(&module)) return add(*m, x);
+  if (auto* m = dynamic_cast<ConvTranspose2d*>(&module)) return add(*m, x);
   if (auto* m = dynamic_cast<BatchNorm*>(&module)) return add(*m, x);
   if (auto* m = dynamic_cast<Sequential*>(&module)) return in_order(*m, x);
   if (auto* m = dynamic_cast<BasicBlock*>(&module)) return add(*m, x);
@@ -204,7 +212,7 @@ std::string Graph::add(Module& module, const std::string& x) {
   if (dynamic_cast<Tanh*>(&module)) return node("Tanh", {x});
   if (dynamic_cast<Sigmoid*>(&module)) return node("Sigmoid", {x});
   if (dynamic_cast<Identity*>(&module) || dynamic_cast<Dropout*>(&module)) return x;
-  fail("save_onnx", "the layer " + module.describe(), "one of minima's own",
+  fail("save_onnx", "the layer " + module.describe(), "one that can be written as ONNX",
        "Its nodes must be added in examples/export/onnx.cpp.");
 }
 }  // namespace

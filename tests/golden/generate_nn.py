@@ -63,14 +63,17 @@ def fill_by_name(model):
 
 
 def record_network(name, model, x, y):
-    """Outputs and the norm of every gradient of a network filled by name."""
+    """Outputs and the norm of every gradient of a network filled by name. A text has a label for each character."""
     model = model.double()
     fill_by_name(model)
-    x = x.requires_grad_()
+    if x.is_floating_point():
+        x = x.requires_grad_()
     logits = model(x)
-    loss = F.cross_entropy(logits, y)
+    loss = F.cross_entropy(logits.flatten(0, -2), y.flatten())
     loss.backward()
-    run = {"x": x, "y": y, "logits": logits, "loss": loss, "grad_x": x.grad}
+    run = {"x": x, "y": y, "logits": logits, "loss": loss}
+    if x.is_floating_point():
+        run["grad_x"] = x.grad
     run.update({f"norm.{key}": p.grad.norm() for key, p in model.named_parameters()})
     run["eval_logits"] = model.eval()(x)
     save_safetensors(DATA / f"{name}_run.safetensors", run)
@@ -137,6 +140,12 @@ class WideResNet(nn.Module):
     def forward(self, x):
         y = F.relu(self.bn1(self.layer3(self.layer2(self.layer1(self.conv1(x))))))
         return self.fc(F.adaptive_avg_pool2d(y, 1).flatten(1))
+
+
+class Swap(nn.Module):
+    """[batch, length, channels] to [batch, channels, length] and back: minima has the channels last."""
+    def forward(self, x):
+        return x.transpose(1, 2)
 
 
 def lenet(channels, height, width, classes):
@@ -219,6 +228,14 @@ def main():
         nn.Linear(6, 3)), normal(10, 5), labels(10, 3), smoothing=0.1)
     record_network("resnet20", ResNet(3, 10, 3), normal(4, 3, 9, 8), labels(4, 10))
     record_network("wrn16-2", WideResNet(2, 2, 3, 10), normal(4, 3, 9, 8), labels(4, 10))
+    record_training("sequence", nn.Sequential(
+        nn.Embedding(10, 6), Swap(), nn.Conv1d(6, 8, 3, padding=1), nn.GroupNorm(2, 8), nn.GELU(),
+        nn.Conv1d(8, 4, 3, stride=2, bias=False), Swap(), nn.Flatten(), nn.Linear(20, 3)),
+        torch.arange(8 * 12).reshape(8, 12) * 7 % 11 % 10, labels(8, 3))
+    record_training("decoder", nn.Sequential(
+        nn.Conv2d(2, 4, 3, stride=2, padding=1), nn.GroupNorm(2, 4), nn.ReLU(),
+        nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1, output_padding=1), nn.GELU(), nn.AvgPool2d(4),
+        nn.Flatten(), nn.Linear(12, 4)), normal(6, 2, 8, 8), labels(6, 4))
     exchange()
 
 
