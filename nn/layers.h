@@ -2,7 +2,7 @@
 // Layers without running state: linear maps, embedding, convolution, layer and group norm, dropout, activations,
 // pooling. Images are [batch, height, width, channels], sequences [batch, length, channels]. Parameters carry PyTorch's
 // names and default initialisation, and its layouts but for the weights of convolutions, which a checkpoint permutes.
-// Not here: batch norm (batch_norm.h), layers made of layers (containers.h).
+// Not here: batch norm (batch_norm.h), attention (attention.h), layers made of layers (containers.h).
 #pragma once
 
 #include "autograd/ops.h"

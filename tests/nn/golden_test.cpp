@@ -169,3 +169,20 @@ TEST_CASE("transposed convolution and group norm of images repeat PyTorch's trai
   check_training("decoder", model(), DType::float64, exact);
   check_training("decoder", model(), DType::float32, single);
 }
+
+TEST_CASE("transformer blocks, causal and not, repeat the training of PyTorch's TransformerEncoderLayer") {
+  struct Mean : nn::Module {
+    Variable forward(const Variable& x) override { return mean(x, 1); }
+  };
+  const auto model = [] {
+    return nn::Sequential{nn::Linear{5, 8}, nn::TransformerBlock{8, 2, {.hidden = 12}},
+                          nn::TransformerBlock{8, 4, {.causal = true}}, Mean{}, nn::Linear{8, 3}};
+  };
+  check_training("transformer", model(), DType::float64, exact);
+  check_training("transformer", model(), DType::float32, single);
+}
+
+TEST_CASE("the vision transformer and the language model are PyTorch's networks, gradient for gradient") {
+  check_network("vit", nn::make_model("vit:4,16,2,4", {8, 12, 3}, 10));
+  check_network("language", nn::LanguageModel{11, 9, {.size = {.width = 16, .depth = 2, .heads = 2}}});
+}

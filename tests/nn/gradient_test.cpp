@@ -109,6 +109,14 @@ TEST_CASE("a residual block adds the gradients of both sides, first and second o
   CHECK_DERIVATIVES(nn::WideBlock{2, 3, 2}, input({2, 3, 3, 2}));
 }
 
+TEST_CASE("attention and transformers have right first and second derivatives") {
+  manual_seed(7);
+  CHECK_DERIVATIVES(nn::MultiheadAttention{4, 2}, input({2, 3, 4}));
+  CHECK_DERIVATIVES(nn::MultiheadAttention{4, 1, {.causal = true, .dropout = 0.3}}, input({1, 3, 4}));
+  CHECK_DERIVATIVES(nn::TransformerBlock{4, 2, {.hidden = 5, .dropout = 0.2, .causal = true}}, input({2, 2, 4}));
+  CHECK_DERIVATIVES(nn::VisionTransformer({4, 2, 1}, 3, 2, {.width = 4, .depth = 1, .heads = 2}), input({2, 4, 2, 1}));
+}
+
 TEST_CASE("losses have right first and second derivatives") {
   const Tensor labels = Tensor::from<int64_t>({2, 0, 1});
   const Variable logits = input({3, 3}), other = input({3, 3}, 22);
