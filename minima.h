@@ -19,6 +19,7 @@
 #include "datasets/npy.h"
 #include "datasets/sources.h"
 #include "datasets/table.h"
+#include "datasets/text.h"
 #include "nn/attention.h"
 #include "nn/batch_norm.h"
 #include "nn/checkpoint.h"
