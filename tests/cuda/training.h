@@ -1,4 +1,5 @@
-// A small training on either device, for the tests of the GPU: digits, an MLP or a CNN, and any optimizer.
+// A small training on either device, for the tests of the GPU: digits; an MLP, a CNN or a vision transformer; and any
+// optimizer.
 #pragma once
 
 #include <memory>
@@ -45,6 +46,8 @@ class Training {
     manual_seed(1);
     if (kind == "mlp")
       model_ = nn::Sequential{nn::Flatten{}, nn::Linear{64, 24}, nn::ReLU{}, nn::Linear{24, 10}};
+    else if (kind == "vit")
+      model_ = nn::make_model("vit:4,16,1,2", {8, 8, 1}, 10);
     else
       model_ = nn::Sequential{nn::Conv2d{1, 4, 3, {.padding = 1}},
                               nn::BatchNorm2d{4},
