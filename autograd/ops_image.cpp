@@ -18,7 +18,15 @@ using core::UnaryOp, core::BinaryOp;
 
 namespace {
 Variable conv2d_correlate(const Variable& x, const Variable& y, const Shape& weight_shape, int64_t stride,
-                          int64_t padding);
+                          int64_t padding) {
+  return record(
+      "conv2d_correlate", core::conv2d_correlate(x.value(), y.value(), weight_shape, stride, padding),
+      {saved(x, y.requires_grad()), saved(y, x.requires_grad())}, [stride, padding](const Context& c) -> Gradients {
+        return {c.needs(0) ? conv2d_transpose(c.input(1), c.grad, c.input_shape(0), stride, padding) : Variable(),
+                c.needs(1) ? conv2d(c.input(0), c.grad, Variable(), stride, padding) : Variable()};
+      });
+}
+}  // namespace
 
 Variable conv2d_transpose(const Variable& y, const Variable& weight, const Shape& x_shape, int64_t stride,
                           int64_t padding) {
@@ -30,17 +38,6 @@ Variable conv2d_transpose(const Variable& y, const Variable& weight, const Shape
                 c.needs(1) ? conv2d_correlate(c.grad, c.input(0), c.input_shape(1), stride, padding) : Variable()};
       });
 }
-
-Variable conv2d_correlate(const Variable& x, const Variable& y, const Shape& weight_shape, int64_t stride,
-                          int64_t padding) {
-  return record(
-      "conv2d_correlate", core::conv2d_correlate(x.value(), y.value(), weight_shape, stride, padding),
-      {saved(x, y.requires_grad()), saved(y, x.requires_grad())}, [stride, padding](const Context& c) -> Gradients {
-        return {c.needs(0) ? conv2d_transpose(c.input(1), c.grad, c.input_shape(0), stride, padding) : Variable(),
-                c.needs(1) ? conv2d(c.input(0), c.grad, Variable(), stride, padding) : Variable()};
-      });
-}
-}  // namespace
 
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, int64_t stride, int64_t padding,
                 Activation activation) {

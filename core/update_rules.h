@@ -72,6 +72,55 @@ struct AdamRule {
   }
 };
 
+/// RMSprop (Tieleman & Hinton, 2012), with momentum as in PyTorch: the velocity sums scaled gradients.
+///   g        = grad + weight_decay * weight
+///   squares  = alpha * squares + (1 - alpha) * g^2
+///   velocity = momentum * velocity + g / (sqrt(squares) + epsilon)
+///   weight  -= lr * velocity
+struct RmsPropRule {
+  double lr, alpha, epsilon, momentum, weight_decay;
+
+  template <class T>
+  MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& velocity, T& squares) const {
+    T g = grad + T(weight_decay) * weight;
+    squares = T(alpha) * squares + T(1 - alpha) * g * g;
+    using std::sqrt;
+    velocity = T(momentum) * velocity + g / (sqrt(squares) + T(epsilon));
+    weight -= T(lr) * velocity;
+  }
+};
+
+/// Adagrad (Duchi, Hazan & Singer, 2011): the squares are a sum, so that steps only become shorter.
+///   g        = grad + weight_decay * weight
+///   squares += g^2
+///   weight  -= lr * g / (sqrt(squares) + epsilon)
+struct AdagradRule {
+  double lr, epsilon, weight_decay;
+
+  template <class T>
+  MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& squares) const {
+    T g = grad + T(weight_decay) * weight;
+    squares += g * g;
+    using std::sqrt;
+    weight -= T(lr) * g / (sqrt(squares) + T(epsilon));
+  }
+};
+
+/// Lion (Chen et al., 2023): the sign of an average of momentum and gradient, with decoupled decay.
+///   c       = beta1 * m + (1 - beta1) * grad
+///   weight -= lr * (sign(c) + weight_decay * weight)
+///   m       = beta2 * m + (1 - beta2) * grad
+struct LionRule {
+  double lr, beta1, beta2, weight_decay;
+
+  template <class T>
+  MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& m) const {
+    const T c = T(beta1) * m + T(1 - beta1) * grad;
+    weight -= T(lr) * (T((c > 0) - (c < 0)) + T(weight_decay) * weight);
+    m = T(beta2) * m + T(1 - beta2) * grad;
+  }
+};
+
 /// Plain gradient descent: no state.
 struct GradientDescentRule {
   double lr, weight_decay;
@@ -81,6 +130,18 @@ struct GradientDescentRule {
     // BEGIN SOLUTION 3
     weight -= T(lr) * (grad + T(weight_decay) * weight);
     // END SOLUTION
+  }
+};
+
+/// A mean of weights that is kept up while they move, over the average in place of the weight. With share = 1 / n in the
+/// n-th update it is the plain mean, with a constant share an exponential moving average.
+///   average += share * (weight - average)
+struct AverageRule {
+  double share;
+
+  template <class T>
+  MINIMA_HOST_DEVICE void operator()(T& average, T weight) const {
+    average += T(share) * (weight - average);
   }
 };
 

@@ -33,15 +33,17 @@ bool is_png(const std::vector<uint8_t>& bytes) { return bytes.size() >= 8 && png
 bool is_jpeg(const std::vector<uint8_t>& bytes) { return bytes.size() >= 2 && bytes[0] == 0xff && bytes[1] == 0xd8; }
 
 /// Blends each pixel of `channels` bytes, the last of which is its opacity, with white.
-std::vector<uint8_t> on_white(std::vector<uint8_t> pixels, size_t channels) {
+DecodedImage on_white(std::vector<uint8_t> pixels, size_t channels) {
   size_t kept = 0;
+  bool transparent = false;
   for (size_t i = 0; i < pixels.size(); i += channels) {
     const int opacity = pixels[i + channels - 1];
+    transparent = transparent || opacity < 255;
     for (size_t c = 0; c + 1 < channels; ++c)
       pixels[kept++] = static_cast<uint8_t>((pixels[i + c] * opacity + 255 * (255 - opacity) + 127) / 255);
   }
   pixels.resize(kept);
-  return pixels;
+  return {std::move(pixels), transparent};
 }
 
 class Png {
@@ -56,10 +58,10 @@ class Png {
 
   ImageFormat format() const {
     return {static_cast<int>(image_.width), static_cast<int>(image_.height),
-            (image_.format & PNG_FORMAT_FLAG_COLOR) != 0, (image_.format & PNG_FORMAT_FLAG_ALPHA) != 0};
+            (image_.format & PNG_FORMAT_FLAG_COLOR) != 0};
   }
 
-  std::vector<uint8_t> decode(bool colour) {
+  DecodedImage decode(bool colour) {
     image_.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // 16 bits are of the same scale as 8, not of linear light
     image_.format = colour ? PNG_FORMAT_RGBA : PNG_FORMAT_GA;
     std::vector<uint8_t> pixels(PNG_IMAGE_SIZE(image_));
@@ -91,13 +93,13 @@ class Jpeg {
     return seen;
   }
 
-  std::vector<uint8_t> decode(bool colour) {
+  DecodedImage decode(bool colour) {
     const int layout = colour ? TJPF_RGB : TJPF_GRAY;
     std::vector<uint8_t> pixels(size_t{colour ? 3u : 1u} * format_.width * format_.height);
     // The scans of a progressive file are limited, as a small one could ask for hours of decoding.
     check(tjDecompress2(handle_.get(), bytes_.data(), bytes_.size(), pixels.data(), format_.width, 0, format_.height,
                         layout, TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS));
-    return upright(std::move(pixels), format_.width, format_.height, colour ? 3 : 1, format_.orientation);
+    return {upright(std::move(pixels), format_.width, format_.height, colour ? 3 : 1, format_.orientation)};
   }
 
  private:
@@ -125,7 +127,7 @@ ImageFormat image_format(const std::string& path, const std::vector<uint8_t>& by
   fail_image(path, bytes.empty() ? "it is empty" : "its first bytes are of neither kind");
 }
 
-std::vector<uint8_t> decode_image(const std::string& path, const std::vector<uint8_t>& bytes, bool colour) {
+DecodedImage decode_image(const std::string& path, const std::vector<uint8_t>& bytes, bool colour) {
   if (is_png(bytes)) return Png(path, bytes).decode(colour);
   return Jpeg(path, bytes).decode(colour);
 }

@@ -17,7 +17,7 @@ inline constexpr const char* how_to_convert =
 
 struct ImageFormat {
   int width = 0, height = 0;  ///< as it is looked at, turned by its EXIF orientation
-  bool colour = false, transparent = false;
+  bool colour = false;
   int orientation = 1;  ///< 1 to 8, as EXIF numbers them; 1 is upright
 };
 
@@ -25,10 +25,15 @@ struct ImageFormat {
 /// PNG nor JPEG, damaged ones, and colours of print (CMYK).
 ImageFormat image_format(const std::string& path, const std::vector<uint8_t>& bytes);
 
+struct DecodedImage {
+  std::vector<uint8_t> pixels;
+  bool transparent = false;  ///< at least one pixel was
+};
+
 /// All pixels as (height, width, channel), upright: one channel, or three if `colour`, for which a gray image has the
 /// same values in each; a colour image must be read in colour. What is transparent is blended with white, 16 bits are
 /// rounded to 8.
-std::vector<uint8_t> decode_image(const std::string& path, const std::vector<uint8_t>& bytes, bool colour);
+DecodedImage decode_image(const std::string& path, const std::vector<uint8_t>& bytes, bool colour);
 
 /// The way an orientation (1 to 8) turns pixels (height, width, channel) upright.
 std::vector<uint8_t> upright(std::vector<uint8_t> pixels, int width, int height, int channels, int orientation);

@@ -13,8 +13,6 @@ namespace {
 
 ImageFormat image_format(const std::string& path, const std::vector<uint8_t>&) { fail_without_libraries(path); }
 
-std::vector<uint8_t> decode_image(const std::string& path, const std::vector<uint8_t>&, bool) {
-  fail_without_libraries(path);
-}
+DecodedImage decode_image(const std::string& path, const std::vector<uint8_t>&, bool) { fail_without_libraries(path); }
 
 }  // namespace minima::datasets::detail

@@ -14,7 +14,7 @@
 namespace minima::datasets {
 namespace {
 namespace fs = std::filesystem;
-using detail::ImageFormat, detail::lower;
+using detail::DecodedImage, detail::ImageFormat, detail::lower;
 
 constexpr int longest_side = 20000, largest_kept = 256, usual_size = 64;
 constexpr size_t largest_total = size_t{1} << 32, largest_file = size_t{1} << 26;
@@ -132,7 +132,7 @@ ImageFormat format_of(const std::string& path) {
 ImagePreparation common_format(std::vector<ImageFile>& images, int64_t size, Problems& problems,
                                std::vector<std::string>& notes) {
   ImagePreparation common;
-  int smallest = longest_side, largest = 0, transparent = 0, turned = 0;
+  int smallest = longest_side, largest = 0, turned = 0;
   bool colour = false, equal = true;
   std::vector<ImageFile> sound;
   for (const ImageFile& image : images)
@@ -143,7 +143,7 @@ ImagePreparation common_format(std::vector<ImageFile>& images, int64_t size, Pro
       equal = equal && format.width == common.width && format.height == common.height;
       smallest = std::min({smallest, format.width, format.height});
       largest = std::max({largest, format.width, format.height});
-      colour |= format.colour, transparent += format.transparent, turned += format.orientation != 1;
+      colour |= format.colour, turned += format.orientation != 1;
     });
   images = std::move(sound);
   if (size > 0 || !equal || largest > largest_kept) {
@@ -156,18 +156,20 @@ ImagePreparation common_format(std::vector<ImageFile>& images, int64_t size, Pro
     common.width = common.height = given;
   }
   common.channels = colour ? 3 : 1;
-  if (transparent > 0) notes.push_back(text(transparent, " images have transparent parts, blended with white."));
-  if (turned > 0) notes.push_back(text(turned, " images were turned upright, as their EXIF orientation says."));
+  if (turned > 0)
+    notes.push_back(
+        text(turned, turned == 1 ? " image was" : " images were", " turned upright, as their EXIF orientation says."));
   return common;
 }
 
-std::vector<uint8_t> read_pixels(const std::string& path, const ImagePreparation& to) {
+DecodedImage read_pixels(const std::string& path, const ImagePreparation& to) {
   const std::vector<uint8_t> bytes = detail::read_file(path, largest_file);
   const ImageFormat format = detail::image_format(path, bytes);
-  std::vector<uint8_t> pixels = detail::decode_image(path, bytes, to.channels == 3);
-  if (format.width == to.width && format.height == to.height) return pixels;
+  DecodedImage image = detail::decode_image(path, bytes, to.channels == 3);
+  if (format.width == to.width && format.height == to.height) return image;
   if (to.width != to.height) fail(path, text(format.width, " x ", format.height), text(to.width, " x ", to.height));
-  return detail::centre_square(pixels, format.width, format.height, to.channels, to.width);
+  image.pixels = detail::centre_square(image.pixels, format.width, format.height, to.channels, to.width);
+  return image;
 }
 
 /// `visited` has the folders so far without their links, which may lead in circles.
@@ -208,15 +210,20 @@ Loaded load_image_folder(const std::string& path, const LoadOptions& options) {
     fail(path, text(images.size(), " images of shape ", shape), text("at most ", largest_total / image_size),
          "Choose a smaller --image-size.");
   std::vector<int32_t> labels;
+  int transparent = 0;
   std::vector<uint8_t> pixels(images.size() * image_size);
   for (size_t i = 0; i < images.size(); ++i)
     problems.collect([&] {
       labels.push_back(images[i].label);
-      const auto decoded = read_pixels(images[i].path, to);
+      const auto [decoded, has_transparent] = read_pixels(images[i].path, to);
       if (decoded.size() != image_size) fail(images[i].path, "another size than a moment ago", "a file that stays");
+      transparent += has_transparent;
       std::copy(decoded.begin(), decoded.end(), pixels.begin() + static_cast<ptrdiff_t>(i * image_size));
     });
   problems.raise();
+  if (transparent > 0)
+    out.notes.push_back(
+        text(transparent, transparent == 1 ? " image has" : " images have", " transparent parts, blended with white."));
 
   const detail::Positions positions =
       parts.empty() ? detail::split_positions(path, labels, class_names, options.test_fraction, options.seed)
@@ -243,7 +250,7 @@ std::vector<std::string> images_at(const std::string& path) {
 
 std::vector<float> read_image(const std::string& path, const ImagePreparation& preparation) {
   std::vector<float> values;
-  for (const uint8_t pixel : read_pixels(path, preparation))
+  for (const uint8_t pixel : read_pixels(path, preparation).pixels)
     values.push_back(static_cast<float>((pixel / 255.0 - preparation.mean) / preparation.deviation));
   return values;
 }

@@ -214,7 +214,7 @@ Loaded load_table(const std::string& path, const LoadOptions& options) {
   Problems problems(path);
   TextTable table = read(path, problems);
   const bool labelled = std::count(table.names.begin(), table.names.end(), options.label) == 1;
-  problems.collect([&] { table.column(options.label, "the label"); });
+  problems.collect([&] { table.column(options.label, "the label (--label)"); });
   name_apart(table);
   check_columns(table, options, problems);
   const int64_t own_rows = table.rows();

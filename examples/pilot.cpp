@@ -238,8 +238,7 @@ int pilot_on_data(const Options& options) {
   PilotClock clock(60 * options.minutes);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Problem problem = load(options, 1);
-  if (options.resume) check_resumable(options.out);  // what is not there is an error, and makes no directory
-  make_output_directory(options.out, {options.data, options.how.test});
+  if (options.resume) check_resumable(options.out);
   print_machine(problem.device);
   print_data(problem.data, *problem.loaded);
   PilotRule rule = options.rule;
@@ -253,6 +252,8 @@ int pilot_on_data(const Options& options) {
   const auto earlier = session.resumed();
   const PilotSession::Planned planned =
       earlier ? *earlier : new_plan(session, clock, options, problem, curvature_samples);
+  // What is refused before leaves no directory, and what an earlier pilot left as it is.
+  make_output_directory(options.out, {options.data, options.how.test});
   print_paragraph(planned.words);
   if (earlier)
     std::printf("Goes on after %s of %s.\n", clock_time(clock.elapsed()).c_str(), clock_time(clock.budget()).c_str());

@@ -7,18 +7,27 @@
 
 namespace minima::nn {
 namespace {
-// A tensor of the model, and whether the archive holds it in PyTorch's order of a convolution weight's axes.
+// A tensor of the model, and whether the archive holds it in PyTorch's order of a convolution weight's axes: what is
+// last here comes second there.
 struct Member {
   Tensor tensor;
   bool convolution;
 
+  bool is_1d() const { return tensor.rank() == 3; }
   Shape archived_shape() const {
     const Shape& s = tensor.shape();
-    return convolution ? Shape{s[0], s[3], s[1], s[2]} : s;
+    if (!convolution) return s;
+    return is_1d() ? Shape{s[0], s[2], s[1]} : Shape{s[0], s[3], s[1], s[2]};
   }
-  Tensor to_archive() const { return convolution ? core::permute(tensor, {0, 3, 1, 2}) : tensor; }
+  Tensor to_archive() const {
+    if (!convolution) return tensor;
+    return is_1d() ? core::permute(tensor, {0, 2, 1}) : core::permute(tensor, {0, 3, 1, 2});
+  }
   void copy_from_archive(const Tensor& archived) {
-    tensor.copy_from(convolution ? core::permute(archived, {0, 2, 3, 1}) : archived);
+    if (convolution)
+      tensor.copy_from(is_1d() ? core::permute(archived, {0, 2, 1}) : core::permute(archived, {0, 2, 3, 1}));
+    else
+      tensor.copy_from(archived);
   }
 };
 using Members = std::map<std::string, Member>;
@@ -31,8 +40,9 @@ Members members_of(Module& model) {
       found[path] = {parameter.value(), false};
     }
     void on_convolution_weight(const std::string& path, Variable& weight) override {
-      if (weight.shape().rank() != 4)
-        fail(path, text("a convolution weight of shape ", weight.shape()), "(out, kernel_h, kernel_w, in)");
+      if (weight.shape().rank() != 3 && weight.shape().rank() != 4)
+        fail(path, text("a convolution weight of shape ", weight.shape()),
+             "(out, kernel_h, kernel_w, in) or (out, kernel, in)");
       found[path] = {weight.value(), true};
     }
     void on_buffer(const std::string& path, Tensor& buffer) override { found[path] = {buffer, false}; }

@@ -25,7 +25,23 @@ Tensor draw(const char* layer, const Init& init, const Shape& shape) {
   return value;
 }
 
-// PyTorch's default bias of Linear and Conv2d.
+void check_convolution(const char* layer, int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding) {
+  check_extent(layer, "in", in, 1);
+  check_extent(layer, "out", out, 1);
+  check_extent(layer, "kernel", kernel, 1);
+  check_extent(layer, "stride", stride, 1);
+  check_extent(layer, "padding", padding, 0);
+}
+
+std::string describe_convolution(const char* layer, int64_t in, int64_t out, int64_t kernel, int64_t stride,
+                                 int64_t padding) {
+  std::string description = text(layer, "(", in, ", ", out, ", ", kernel);
+  if (stride != 1) description += text(", stride ", stride);
+  if (padding != 0) description += text(", padding ", padding);
+  return description + ")";
+}
+
+// PyTorch's default bias of Linear and of convolutions.
 Variable default_bias(int64_t out, int64_t fan_in) {
   const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
   return Variable(uniform(-bound, bound)({out}), requires_grad);
@@ -70,13 +86,19 @@ Variable Linear::forward_then(const Variable& x, Activation activation) {
 
 std::string Linear::describe() const { return text("Linear(", weight.size(1), ", ", weight.size(0), ")"); }
 
+Embedding::Embedding(int64_t count, int64_t width, const Init& init) {
+  check_extent("Embedding", "count", count, 1);
+  check_extent("Embedding", "width", width, 1);
+  weight = Variable(draw("Embedding", init, {count, width}), requires_grad);
+}
+
+Variable Embedding::forward(const Variable& x) { return gather_rows(weight, x.value()); }
+
+std::string Embedding::describe() const { return text("Embedding(", weight.size(0), ", ", weight.size(1), ")"); }
+
 Conv2d::Conv2d(int64_t in, int64_t out, int64_t kernel, const ConvOptions& options)
     : stride(options.stride), padding(options.padding) {
-  check_extent("Conv2d", "in", in, 1);
-  check_extent("Conv2d", "out", out, 1);
-  check_extent("Conv2d", "kernel", kernel, 1);
-  check_extent("Conv2d", "stride", stride, 1);
-  check_extent("Conv2d", "padding", padding, 0);
+  check_convolution("Conv2d", in, out, kernel, stride, padding);
   const Tensor drawn = draw("Conv2d", options.init, {out, in, kernel, kernel});
   weight = Variable(core::permute(drawn, {0, 2, 3, 1}), requires_grad);
   if (options.bias) bias = default_bias(out, in * kernel * kernel);
@@ -88,10 +110,62 @@ Variable Conv2d::forward_then(const Variable& x, Activation activation) {
 }
 
 std::string Conv2d::describe() const {
-  std::string out = text("Conv2d(", weight.size(3), ", ", weight.size(0), ", ", weight.size(1));
-  if (stride != 1) out += text(", stride ", stride);
-  if (padding != 0) out += text(", padding ", padding);
-  return out + ")";
+  return describe_convolution("Conv2d", weight.size(3), weight.size(0), weight.size(1), stride, padding);
+}
+
+Conv1d::Conv1d(int64_t in, int64_t out, int64_t kernel, const ConvOptions& options)
+    : stride(options.stride), padding(options.padding) {
+  check_convolution("Conv1d", in, out, kernel, stride, padding);
+  weight = Variable(core::permute(draw("Conv1d", options.init, {out, in, kernel}), {0, 2, 1}), requires_grad);
+  if (options.bias) bias = default_bias(out, in * kernel);
+}
+
+// A sequence is an image of one column. conv2d would pad that on all four sides, so the ends are padded here.
+Variable Conv1d::forward(const Variable& x) {
+  const int64_t out = weight.size(0), kernel = weight.size(1), in = weight.size(2);
+  if (x.shape().rank() != 3 || x.size(2) != in)
+    fail(describe(), text("an input of shape ", x.shape()), text("sequences (batch, length, ", in, ")"));
+  const int64_t length = x.size(1) + 2 * padding;
+  if (length < kernel)
+    fail(describe(), text("sequences of length ", x.size(1)), text("at least ", kernel - 2 * padding));
+  const Variable padded = padding == 0 ? x : unslice(x, 1, length, padding);
+  const Variable y =
+      conv2d(reshape(padded, {x.size(0), length, 1, in}), reshape(weight, {out, kernel, 1, in}), bias, stride);
+  return reshape(y, {y.size(0), y.size(1), out});
+}
+
+std::string Conv1d::describe() const {
+  return describe_convolution("Conv1d", weight.size(2), weight.size(0), weight.size(1), stride, padding);
+}
+
+ConvTranspose2d::ConvTranspose2d(int64_t in, int64_t out, int64_t kernel, const ConvTransposeOptions& options)
+    : stride(options.stride), padding(options.padding), output_padding(options.output_padding) {
+  check_convolution("ConvTranspose2d", in, out, kernel, stride, padding);
+  if (output_padding < 0 || output_padding >= stride)
+    fail("ConvTranspose2d", text("output_padding ", output_padding, " with stride ", stride),
+         text("0 to ", stride - 1));
+  const Tensor drawn = draw("ConvTranspose2d", options.init, {in, out, kernel, kernel});
+  weight = Variable(core::permute(drawn, {0, 2, 3, 1}), requires_grad);
+  if (options.bias) bias = default_bias(out, out * kernel * kernel);
+}
+
+Variable ConvTranspose2d::forward(const Variable& x) {
+  check_image(describe(), x, weight.size(0));
+  const auto larger = [&](int64_t extent) {
+    return (extent - 1) * stride - 2 * padding + weight.size(1) + output_padding;
+  };
+  const Shape shape{x.size(0), larger(x.size(1)), larger(x.size(2)), weight.size(3)};
+  if (shape[1] < 1 || shape[2] < 1)
+    fail(describe(), text("images of ", x.size(1), " x ", x.size(2)), "larger ones: nothing is left after the padding");
+  const Variable y = conv2d_transpose(x, weight, shape, stride, padding);
+  return bias.defined() ? y + bias : y;
+}
+
+std::string ConvTranspose2d::describe() const {
+  std::string out =
+      describe_convolution("ConvTranspose2d", weight.size(0), weight.size(3), weight.size(1), stride, padding);
+  if (output_padding != 0) out.insert(out.size() - 1, text(", output padding ", output_padding));
+  return out;
 }
 
 LayerNorm::LayerNorm(int64_t features, double epsilon) : epsilon(epsilon) {
@@ -113,6 +187,32 @@ Variable LayerNorm::forward(const Variable& x) {
 }
 
 std::string LayerNorm::describe() const { return text("LayerNorm(", weight.numel(), ")"); }
+
+GroupNorm::GroupNorm(int64_t groups, int64_t channels, double epsilon) : groups(groups), epsilon(epsilon) {
+  if (!(epsilon >= 0)) fail("GroupNorm", text("epsilon ", epsilon), "a number >= 0");
+  check_extent("GroupNorm", "groups", groups, 1);
+  check_extent("GroupNorm", "channels", channels, 1);
+  if (channels % groups != 0)
+    fail("GroupNorm", text(channels, " channels in ", groups, " groups"), "groups of one size");
+  weight = Variable(ones()({channels}), requires_grad);
+  bias = Variable(zeros()({channels}), requires_grad);
+}
+
+Variable GroupNorm::forward(const Variable& x) {
+  const int64_t channels = weight.numel(), rank = x.shape().rank();
+  if (rank < 2 || x.size(-1) != channels)
+    fail(describe(), text("an input of shape ", x.shape()), text("(batch, ..., ", channels, ")"));
+  if (x.numel() == 0) return x;
+  const int64_t positions = x.numel() / x.size(0) / channels;
+  const auto mean_of_group = [](const Variable& v) { return mean(mean(v, 3, keep_dims), 1, keep_dims); };
+  const Variable grouped = reshape(x, {x.size(0), positions, groups, channels / groups});
+  const Variable shifted = grouped - mean_of_group(grouped.detach());  // as in LayerNorm
+  const Variable centred = shifted - mean_of_group(shifted);
+  const Variable variance = mean_of_group(square(centred));
+  return reshape(centred / sqrt(variance + epsilon), x.shape()) * weight + bias;
+}
+
+std::string GroupNorm::describe() const { return text("GroupNorm(", groups, ", ", weight.numel(), ")"); }
 
 Dropout::Dropout(double probability) : probability(probability) {
   if (!(probability >= 0 && probability < 1)) fail("Dropout", text("probability ", probability), "a number in [0, 1)");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Layers without running state: linear maps, convolution, layer norm, dropout, activations, pooling.
-// Images are [batch, height, width, channels]. Parameters carry PyTorch's names and default initialisation, and its
-// layouts but for Conv2d's weight, which a checkpoint permutes.
-// Not here: batch norm (batch_norm.h), layers made of layers (containers.h).
+// Layers without running state: linear maps, embedding, convolution, layer and group norm, dropout, activations,
+// pooling. Images are [batch, height, width, channels], sequences [batch, length, channels]. Parameters carry PyTorch's
+// names and default initialisation, and its layouts but for the weights of convolutions, which a checkpoint permutes.
+// Not here: batch norm (batch_norm.h), attention (attention.h), layers made of layers (containers.h).
 #pragma once
 
 #include "autograd/ops.h"
@@ -28,6 +28,17 @@ struct Linear : Module {
   std::string describe() const override;
 };
 
+/// A vector for each of `count` things, such as the characters of a text.
+/// x of int32 or int64, 0 to count - 1, [...] -> y [..., width]; weight [count, width].
+struct Embedding : Module {
+  Variable weight;
+
+  Embedding(int64_t count, int64_t width, const Init& init = normal());
+  Variable forward(const Variable& x) override;
+  void visit(Visitor& visitor) override { visitor("weight", weight); }
+  std::string describe() const override;
+};
+
 struct ConvOptions {
   int64_t stride = 1, padding = 0;
   bool bias = true;
@@ -49,6 +60,41 @@ struct Conv2d : Module {
   std::string describe() const override;
 };
 
+/// 1-D convolution (cross-correlation) along a sequence; padding is zeros at both ends.
+/// x [batch, length, in] -> y [batch, length', out], length' = (length + 2 padding - kernel) / stride + 1, rounded
+/// down. weight [out, kernel, in], bias [out].
+struct Conv1d : Module {
+  Variable weight, bias;
+  int64_t stride, padding;
+
+  Conv1d(int64_t in, int64_t out, int64_t kernel, const ConvOptions& options = {});
+  Variable forward(const Variable& x) override;
+  void visit(Visitor& visitor) override { visitor.convolution_weight("weight", weight), visitor("bias", bias); }
+  std::string describe() const override;
+};
+
+struct ConvTransposeOptions {
+  int64_t stride = 1, padding = 0;
+  int64_t output_padding = 0;  ///< added to h' and w', less than the stride: which of the sizes that Conv2d would bring
+                               ///< to h and w is meant
+  bool bias = true;
+  Init init = kaiming_uniform();  ///< of the weight, drawn as [in, out, kernel, kernel] and then permuted; the bias is
+                                  ///< uniform within +-1 / sqrt(out * kernel * kernel)
+};
+
+/// Transposed 2-D convolution: spreads each pixel over a window, and so makes images larger (Zeiler et al., 2010).
+/// x [batch, h, w, in] -> y [batch, h', w', out], h' = (h - 1) stride - 2 padding + kernel + output_padding.
+/// weight [in, kernel, kernel, out], bias [out].
+struct ConvTranspose2d : Module {
+  Variable weight, bias;
+  int64_t stride, padding, output_padding;
+
+  ConvTranspose2d(int64_t in, int64_t out, int64_t kernel, const ConvTransposeOptions& options = {});
+  Variable forward(const Variable& x) override;
+  void visit(Visitor& visitor) override { visitor.convolution_weight("weight", weight), visitor("bias", bias); }
+  std::string describe() const override;
+};
+
 /// Normalises the last axis (Ba et al., 2016): y = (x - mean) / sqrt(variance + epsilon) * weight + bias, with the
 /// biased variance. x [..., features]; weight [features] starts at 1, bias [features] at 0.
 struct LayerNorm : Module {
@@ -56,6 +102,20 @@ struct LayerNorm : Module {
   double epsilon;
 
   explicit LayerNorm(int64_t features, double epsilon = 1e-5);
+  Variable forward(const Variable& x) override;
+  void visit(Visitor& visitor) override { visitor("weight", weight), visitor("bias", bias); }
+  std::string describe() const override;
+};
+
+/// Normalises the channels of each sample in groups (Wu & He, 2018), whatever the batch: the formula of LayerNorm, with
+/// mean and variance over all positions and the channels of one group, and a weight and a bias for each channel.
+/// x [batch, ..., channels]; the channels are divisible by the groups.
+struct GroupNorm : Module {
+  Variable weight, bias;
+  int64_t groups;
+  double epsilon;
+
+  GroupNorm(int64_t groups, int64_t channels, double epsilon = 1e-5);
   Variable forward(const Variable& x) override;
   void visit(Visitor& visitor) override { visitor("weight", weight), visitor("bias", bias); }
   std::string describe() const override;

@@ -8,7 +8,7 @@ namespace {
 void check_image(const char* model, const Shape& input, int64_t least) {
   if (input.rank() != 3)
     fail(model, text("an input of shape ", input), "an image (height, width, channels)",
-         input.rank() == 1 ? "It is a convolutional network; use an mlp for a table." : "");
+         input.rank() == 1 ? "It is a network for images; use an mlp for a table." : "");
   if (input[0] < least || input[1] < least)
     fail(model, text("images of ", input[0], " x ", input[1], " with ", input[2], " channels"),
          text("at least ", least, " x ", least),
@@ -84,7 +84,7 @@ Sequential cnn(const Shape& input, int64_t classes) {
 }
 
 std::vector<std::string> model_names() {
-  return {"mlp", "mlp_big", "mlp:256,256", "lenet", "cnn", "resnet20", "wrn16-4"};
+  return {"mlp", "mlp_big", "mlp:256,256", "lenet", "cnn", "resnet20", "wrn16-4", "vit:4,64,4,4"};
 }
 
 AnyModule make_model(const std::string& name, const Shape& input, int64_t classes) {
@@ -111,6 +111,13 @@ AnyModule make_model(const std::string& name, const Shape& input, int64_t classe
     if (size.size() != 2) fail("make_model", '"' + name + '"', "a depth and a width, as in wrn16-4");
     check_image(name.c_str(), input, 1);
     return WideResNet{size[0], size[1], input[2], classes};
+  }
+  if (name.starts_with("vit:")) {
+    const std::vector<int64_t> size = numbers(name.substr(4), ',');
+    if (size.size() != 4)
+      fail("make_model", '"' + name + '"', "a patch's extent, width, depth and number of heads, as in vit:4,64,4,4");
+    check_image("vit", input, 1);
+    return VisionTransformer{input, classes, size[0], {.width = size[1], .depth = size[2], .heads = size[3]}};
   }
   fail("make_model", '"' + name + '"', "one of " + joined(model_names()));
 }

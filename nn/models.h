@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Models ready to train, by function or by name. Their weights are fresh draws from default_generator().
-// Not here: the residual networks' definition (resnet.h).
+// Not here: the definitions of residual networks (resnet.h) and of transformers (transformer.h).
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@
 
 #include "nn/containers.h"
 #include "nn/resnet.h"
+#include "nn/transformer.h"
 
 namespace minima::nn {
 
@@ -31,6 +32,7 @@ std::vector<std::string> model_names();
 ///   mlp_big    hidden layers of 1024 and 1024      cnn        see above
 ///   mlp:A,B,.. hidden layers of A, B, ...          resnet20   ResNet with 3 blocks a stage
 ///   wrnD-K     WideResNet of depth D and width K: wrn16-4
+///   vit:P,W,D,H   VisionTransformer with patches of P x P, which fill the image, width W, D blocks, H heads
 /// Images are flattened for an MLP; a table for any other model is an error, and so is an unknown name.
 AnyModule make_model(const std::string& name, const Shape& input, int64_t classes);
 

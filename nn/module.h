@@ -77,8 +77,9 @@ class Visitor {
 
   // what a module's visit() calls
   void operator()(const std::string& name, Variable& parameter);
-  /// A parameter [out, kernel_h, kernel_w, in] that a checkpoint holds as PyTorch does, [out, in, kernel_h, kernel_w].
-  /// Every other parameter is saved as it is, one of four axes too.
+  /// A parameter [out, kernel_h, kernel_w, in] that a checkpoint holds as PyTorch does, [out, in, kernel_h, kernel_w];
+  /// or, of one dimension, [out, kernel, in] and [out, in, kernel]. Every other parameter is saved as it is, one of
+  /// four axes too.
   void convolution_weight(const std::string& name, Variable& parameter);
   void operator()(const std::string& name, Tensor& buffer);
   void operator()(const std::string& name, Module& child);

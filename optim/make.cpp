@@ -7,7 +7,9 @@
 #include "optim/directions/along.h"
 #include "optim/directions/esam.h"
 #include "optim/directions/looksam.h"
+#include "optim/lion.h"
 #include "optim/msam.h"
+#include "optim/rmsprop.h"
 #include "optim/sam.h"
 #include "optim/sgd.h"
 
@@ -34,6 +36,9 @@ std::vector<BaseKind>& base_kinds() {
       {"nesterov", {{"lr", 0.05}, {"momentum", 0.9}, {"weight_decay", 5e-4}}, make<Nesterov>},
       {"adam", {{"lr", 1e-3}, {"beta1", 0.9}, {"weight_decay", 0}}, make<Adam>},
       {"adamw", {{"lr", 1e-3}, {"beta1", 0.9}, {"weight_decay", 1e-2}}, make<AdamW>},
+      {"rmsprop", {{"lr", 2e-4}, {"momentum", 0.9}, {"weight_decay", 0}}, make<RMSprop>},
+      {"adagrad", {{"lr", 1e-2}, {"weight_decay", 0}}, make<Adagrad>},
+      {"lion", {{"lr", 2e-4}, {"beta1", 0.9}, {"weight_decay", 0.1}}, make<Lion>},
   };
   return kinds;
 }

@@ -13,7 +13,7 @@
 namespace minima::optim {
 
 /// Values by name: {"lr", 0.05}, {"momentum", 0.9}, {"rho", 0.3}, {"beta2", 0.99} ... Where an optimizer reads beta1
-/// and no momentum (Adam), "momentum" means its beta1.
+/// and no momentum (Adam, Lion), "momentum" means its beta1.
 using NamedSchedules = std::map<std::string, Schedule>;
 
 /// Starting values, to be tuned: lr, momentum, weight_decay and, for those that perturb the weights, rho. They come
@@ -22,6 +22,9 @@ using NamedSchedules = std::map<std::string, Schedule>;
 ///   sgd, nesterov   lr 0.05   momentum 0.9   weight_decay 5e-4
 ///   adam            lr 0.001  momentum 0.9   weight_decay 0
 ///   adamw           lr 0.001  momentum 0.9   weight_decay 0.01
+///   rmsprop         lr 0.0002 momentum 0.9   weight_decay 0
+///   adagrad         lr 0.01   (no momentum)  weight_decay 0
+///   lion            lr 0.0002 momentum 0.9   weight_decay 0.1
 ///   sam, looksam, esam, along-gradient: those of the base, and rho 0.05
 ///   asam, msam, along-momentum, along-last-gradient, along-random: those of the base, and rho 0.5
 ///   along-lr-momentum: those of the base, and rho 0.9, which with momentum 0.9 is Nesterov's original method
@@ -33,8 +36,8 @@ struct Settings {
   uint64_t seed = 0;  ///< of what is drawn at random: along-random's directions, esam's choice of tensors
 };
 
-/// sgd, nesterov, adam, adamw and what was registered; and those that perturb the weights: sam, asam, msam, looksam,
-/// esam, along-gradient, along-momentum, along-last-gradient, along-random, along-lr-momentum
+/// sgd, nesterov, adam, adamw, rmsprop, adagrad, lion and what was registered; and those that perturb the weights: sam,
+/// asam, msam, looksam, esam, along-gradient, along-momentum, along-last-gradient, along-random, along-lr-momentum
 std::vector<std::string> optimizer_names();
 /// Whether the name is one of those that perturb the weights, around a base.
 bool is_wrapper(const std::string& name);
@@ -52,7 +55,7 @@ void register_optimizer(const std::string& name, std::map<std::string, double> d
 
 /// Makes an optimizer of one's own known by name, alone and as a base: in every program that makes optimizers by name
 /// it is then one more. Before any optimizer is made; a name that is taken is an error.
-///   optim::register_optimizer<Lion>("lion", {{"lr", 1e-4}, {"weight_decay", 0.1}});
+///   optim::register_optimizer<Signum>("signum", {{"lr", 1e-3}, {"momentum", 0.9}});
 template <class T>
 void register_optimizer(const std::string& name, std::map<std::string, double> defaults) {
   detail::register_optimizer(

@@ -105,6 +105,16 @@ const OptimizerState& BaseOptimizer::kept() const {
   return state_;
 }
 
+bool detail::is_used(const ParameterGroups& groups, const std::string& name, const Schedule& inherited) {
+  for (const Group& group : groups.groups) {
+    const Schedule* schedule = &inherited;
+    for (const auto& [own_name, own] : group.own)
+      if (own_name == name) schedule = &own;
+    if (!schedule->is_constant() || (*schedule)(0) != 0) return true;
+  }
+  return false;
+}
+
 Variable BaseOptimizer::step(const Closure& closure) {
   begin_step(kept());
   Variable loss = gradient(state_, closure);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What every optimizer offers (Optimizer) and keeps (OptimizerState), and what those with an update rule of their own
-// share (BaseOptimizer: SGD, Nesterov, Adam, AdamW). SAM, MSAM and the others that perturb the weights wrap one of the
-// latter (wrapper.h).
+// share (BaseOptimizer: SGD, Nesterov, Adam, AdamW, RMSprop, Adagrad, Lion). SAM, MSAM and the others that perturb the
+// weights wrap one of the latter (wrapper.h).
 //   optim::SGD optimizer{model.parameters(), {.lr = 0.1, .momentum = 0.9}};
 //   optimizer.step([&] {
 //     auto loss = nn::cross_entropy(model(images), labels);
@@ -28,9 +28,9 @@
 
 namespace minima::optim {
 
-/// Runs forward and backward on the current batch and returns the loss (one element). Called once a step by SGD,
-/// Nesterov, Adam, AdamW and MSAM, twice by SAM and ASAM, each time with the gradients zeroed: several backward passes
-/// inside one closure accumulate. While it runs, denormal numbers count as 0 (core/denormals.h).
+/// Runs forward and backward on the current batch and returns the loss (one element). Called once a step by SGD, Adam
+/// and the others that have a rule, and by MSAM, twice by SAM and ASAM, each time with the gradients zeroed: several
+/// backward passes inside one closure accumulate. While it runs, denormal numbers count as 0 (core/denormals.h).
 using Closure = std::function<Variable()>;
 
 /// Parameters with hyperparameters of their own; what is not named is inherited from the optimizer's options.
@@ -84,7 +84,7 @@ struct OptimizerState {
   std::vector<Buffer> additional;  ///< of a wrapper
   double max_gradient_norm = std::numeric_limits<double>::infinity();
   bool decay_in_gradient = true;         ///< whether weight decay is part of the gradient (AdamW's is not)
-  bool momentum_is_first_buffer = true;  ///< if there is a buffer at all (RMSprop's is none)
+  bool momentum_is_first_buffer = true;  ///< if there is a buffer at all (Adagrad's is none)
   bool keep_momentum_norm =
       false;  ///< each update leaves |momentum|^2 behind, for a wrapper that reads it a step later
   int64_t steps = 0, gradient_evaluations = 0;  ///< of the steps that were completed
@@ -215,6 +215,9 @@ template <class RuleOf>
 void apply(OptimizerState& state, const Tensor& gradient, RuleOf rule_of);
 
 namespace detail {
+/// Whether a hyperparameter, which groups inherit unless they have their own, is anything but the constant 0 in a
+/// group.
+bool is_used(const ParameterGroups& groups, const std::string& name, const Schedule& inherited);
 Tensor clipped(const OptimizerState& state, const Tensor& gradient);
 void run(OptimizerState& state, const FlatParameters::Run& run, const core::UpdateKernel& rule, const Tensor& gradient);
 void pass_over(OptimizerState& state, const FlatParameters::Run& run);

@@ -5,19 +5,6 @@ namespace minima::optim {
 
 namespace {
 
-bool is_zero(const Schedule& schedule) { return schedule.is_constant() && schedule(0) == 0; }
-
-// Whether a group has a momentum that is not the constant 0.
-bool needs_velocity(const ParameterGroups& groups, const Schedule& inherited) {
-  for (const Group& group : groups.groups) {
-    const Schedule* momentum = &inherited;
-    for (const auto& [name, own] : group.own)
-      if (name == "momentum") momentum = &own;
-    if (!is_zero(*momentum)) return true;
-  }
-  return false;
-}
-
 std::vector<const char*> velocity(bool present) {
   return present ? std::vector<const char*>{"velocity"} : std::vector<const char*>{};
 }
@@ -30,7 +17,8 @@ SGD::SGD(const ParameterGroups& groups, const SgdOptions& options)
                      {"momentum", options.momentum.value_or(0), Range::below_1},
                      {"dampening", options.dampening, Range::below_1},
                      {"weight_decay", options.weight_decay}},
-                    velocity(needs_velocity(groups, options.momentum.value_or(0))), options.max_gradient_norm) {}
+                    velocity(detail::is_used(groups, "momentum", options.momentum.value_or(0))),
+                    options.max_gradient_norm) {}
 
 void SGD::update(const Tensor& gradient) {
   if (!has_momentum()) {
@@ -57,10 +45,11 @@ Nesterov::Nesterov(const ParameterGroups& groups, const SgdOptions& options)
                      {"momentum", options.momentum.value_or(0.9), Range::below_1},
                      {"weight_decay", options.weight_decay}},
                     velocity(true), options.max_gradient_norm) {
-  if (!needs_velocity(groups, options.momentum.value_or(0.9)))
+  if (!detail::is_used(groups, "momentum", options.momentum.value_or(0.9)))
     fail("nesterov", "momentum = 0", "a number in (0, 1)",
          "Without momentum there is nothing to look ahead along: use SGD.");
-  if (!is_zero(options.dampening)) fail("nesterov", "dampening", text("what nesterov reads: ", group(0).names()));
+  if (!options.dampening.is_constant() || options.dampening(0) != 0)
+    fail("nesterov", "dampening", text("what nesterov reads: ", group(0).names()));
 }
 
 void Nesterov::update(const Tensor& gradient) {

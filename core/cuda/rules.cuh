@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The rules of optimizers on the GPU. Those of update_rules.h are there; a rule of one's own gets there by one line in
 // a .cu file that nvcc compiles and that is linked to the program:
-//   static const minima::core::cuda::OnCuda<LionRule> lion_on_cuda;
+//   static const minima::core::cuda::OnCuda<SignumRule> signum_on_cuda;
 #pragma once
 
 #include <typeinfo>

@@ -23,7 +23,11 @@ struct Rules {
       {typeid(SgdRule), rule_kernel<SgdRule>()},
       {typeid(NesterovRule), rule_kernel<NesterovRule>()},
       {typeid(AdamRule), rule_kernel<AdamRule>()},
+      {typeid(RmsPropRule), rule_kernel<RmsPropRule>()},
+      {typeid(AdagradRule), rule_kernel<AdagradRule>()},
+      {typeid(LionRule), rule_kernel<LionRule>()},
       {typeid(GradientDescentRule), rule_kernel<GradientDescentRule>()},
+      {typeid(AverageRule), rule_kernel<AverageRule>()},
   };
 };
 

@@ -141,7 +141,7 @@ Table result_table(const Comparison& comparison) {
                "seconds", "peak MiB", "cost", "to " + comparison.reference().name() + "'s " + acc}};
   for (const Runs& runs : comparison.runs) {
     const Setting& s = runs.setting;
-    const std::string label = optim::is_wrapper(s.optimizer) ? s.name() + "(" + s.base + ")" : s.name();
+    const std::string label = s.wraps() ? s.name() + "(" + s.base + ")" : s.name();
     if (runs.diverged() == std::ssize(runs.results)) {
       table.push_back({label, s.value_text("lr"), s.value_text("rho"), "diverged"});
       continue;
@@ -324,7 +324,7 @@ std::string summary_json(const Comparison& c) {
       if (!run.hyperparameters.empty()) s.hyperparameters = run.hyperparameters;
       const Measurement &m = run.last(), reached = run.diverged() ? Measurement{} : m;
       Row row{{"optimizer", s.optimizer},
-              {"base", optim::is_wrapper(s.optimizer) ? s.base : s.optimizer},
+              {"base", s.rule()},
               {"seed", static_cast<int64_t>(run.seed)},
               {"split_seed", static_cast<int64_t>(run.split_seed)}};
       for (const std::string& name : hyperparameter_options()) row.push_back({name, s.value(name)});

@@ -36,14 +36,16 @@ std::string option_of(std::string name) {
 /// An optimizer's own values: those tuned on the digits, and else optim's starting values, which come from
 /// Fashion-MNIST; --tune finds better ones. A wrapper takes the learning rate of another base than SGD.
 Hyperparameters defaults_for(const Setting& setting, const CompareOptions& options) {
-  Hyperparameters values{{"momentum", options.momentum}};
-  // optim's, but for adam: with none it would minimise another objective than sgd and its wrappers do
-  const std::string rule = optim::is_wrapper(setting.optimizer) ? setting.base : setting.optimizer;
-  values["weight_decay"] = Setting{.optimizer = rule == "adam" ? "sgd" : rule}.value("weight_decay");
+  Hyperparameters values;
+  if (setting.has("momentum")) values["momentum"] = options.momentum;
+  const std::string rule = setting.rule();
+  // optim's, but where that is none: then it would minimise another objective than sgd and its wrappers do
+  const bool has_none = rule == "adam" || rule == "rmsprop" || rule == "adagrad";
+  values["weight_decay"] = Setting{.optimizer = has_none ? "sgd" : rule}.value("weight_decay");
   for (const std::string& name : tuned_hyperparameters(setting.optimizer)) {
     values[name] = setting.value(name);
     if (options.data != "digits" || options.model != "mlp") continue;
-    const std::string source = name == "lr" && rule != "sgd" ? rule : setting.optimizer;
+    const std::string source = name == "lr" && rule != "sgd" ? rule : setting.trainer();
     if (const auto tuned = tuned_on_digits.find(source); tuned != tuned_on_digits.end())
       values[name] = tuned->second.at(name);
   }
@@ -78,8 +80,10 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
   line.option("--data", data, joined(datasets::names()) + ", a table (.csv, ...), or a folder of images by class");
   line.option("--label", label, "column of a table that is to be predicted");
   line.option("--model", model, joined(nn::model_names()));
-  line.option("--optimizers", optimizers, "names with commas between: " + joined(optim::optimizer_names()));
-  line.option("--base", base, "what sam, asam and msam wrap: sgd, nesterov, adam or adamw");
+  line.option("--optimizers", optimizers,
+              "names with commas between: " + joined(optim::optimizer_names()) +
+                  "; with -ema or -swa behind a name its weights are averaged");
+  line.option("--base", base, "what sam, asam and msam wrap: sgd, nesterov, adam, adamw, rmsprop or lion");
   line.option("--epochs", epochs, "passes over the training data (0: 30; for your own data 10 to 100, by their size)");
   line.option("--seeds", seeds, "number of runs of each optimizer, with seeds 1, 2, ...");
   line.option("--budget", budget, "what is equal for all: epochs, or gradients (sam then gets half the epochs)");
@@ -101,14 +105,15 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
 
   command_.assign(argv, argv + argc);
   if (out.empty()) out = "runs/compare-" + file_safe(data) + "-" + file_safe(model);
-  const std::vector<std::string> known = optim::optimizer_names();
   for (const std::string& name : optimizers)
-    if (std::find(known.begin(), known.end(), name) == known.end())
-      fail("--optimizers", name, "one of " + listed(known));
+    if (!is_arm(name))
+      fail("--optimizers", name,
+           "one of " + listed(optim::optimizer_names()) + ", alone or with -ema or -swa behind it");
   for (const auto& [name, words] : typed_) {
     const PerOptimizer typed(option_of(name), words, optimizers, name == "rho" ? -1e6 : 0, /*exclusive=*/name == "lr");
     for (const std::string& optimizer : optimizers)
-      if (const auto value = typed.value(optimizer); value && (name != "rho" || optim::is_wrapper(optimizer)))
+      if (const auto value = typed.value(optimizer);
+          value && (name != "rho" || Setting{.optimizer = optimizer}.wraps()))
         given_[optimizer][name] = *value;
   }
   for (const std::string& name : optimizers) {
@@ -139,7 +144,9 @@ void CompareOptions::check() const {
 int64_t CompareOptions::steps_for(const Problem& problem, const std::string& optimizer) const {
   const int64_t steps = epochs * problem.steps_per_epoch();
   if (budget != "gradients") return steps;
-  return std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(steps) / optim::gradients_per_step(optimizer)));
+  return std::max<int64_t>(1,
+                           static_cast<int64_t>(static_cast<double>(steps) /
+                                                optim::gradients_per_step(Setting{.optimizer = optimizer}.trainer())));
 }
 
 Problem CompareOptions::load() {
@@ -232,7 +239,7 @@ std::string CompareOptions::origin(const Setting& setting) const {
   const bool as_tuned = given.empty() && tuned_on_digits.count(setting.optimizer) > 0 && data == standard.data &&
                         model == standard.model && epochs == usual_epochs && batch == usual_batch &&
                         momentum == standard.momentum && budget == standard.budget && label_noise == 0 &&
-                        train_limit == 0 && (setting.base == standard.base || !optim::is_wrapper(setting.optimizer));
+                        train_limit == 0 && (setting.base == standard.base || !setting.wraps());
   return as_tuned ? " were tuned on a validation split of this data"
                   : " are starting values, --tune finds this data's own";
 }

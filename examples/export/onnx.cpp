@@ -1,5 +1,7 @@
 #include "examples/export/onnx.h"
 
+#include <cmath>
+
 #include "autograd/mode.h"
 #include "core/file.h"
 #include "core/ops.h"
@@ -7,6 +9,7 @@
 #include "nn/containers.h"
 #include "nn/layers.h"
 #include "nn/resnet.h"
+#include "nn/transformer.h"
 
 namespace minima::examples {
 namespace {
@@ -128,6 +131,13 @@ class Graph {
         {x, constant(m.weight.value()), constant(m.bias.value()), constant(m.running_mean), constant(m.running_var)},
         {attribute("epsilon", m.epsilon)});
   }
+  std::string add(ConvTranspose2d& m, const std::string& x) {
+    std::vector<std::string> inputs{x, constant(core::permute(m.weight.value(), {0, 3, 1, 2}))};
+    if (m.bias.defined()) inputs.push_back(constant(m.bias.value()));
+    std::vector<Message> attributes = window(m.weight.size(1), m.stride, m.padding);
+    attributes.push_back(attribute("output_padding", std::vector<int64_t>{m.output_padding, m.output_padding}));
+    return node("ConvTranspose", inputs, attributes);
+  }
   std::string pool(const char* op, const core::Window& w, const std::string& x) {
     std::vector<Message> attributes = window(w.kernel_h, w.stride, w.padding);
     if (op == std::string("AveragePool")) attributes.push_back(attribute("count_include_pad", 1));
@@ -167,6 +177,39 @@ class Graph {
         m.fc,
         global_pool(relu(add(m.bn1, in_order(m.layer3, in_order(m.layer2, in_order(m.layer1, add(m.conv1, x))))))));
   }
+  // Transformers: x is [batch, tokens, width]. In the shapes of Reshape 0 stands for the extent that is there.
+  std::string reshape(const std::string& x, const std::vector<int64_t>& shape) {
+    return node("Reshape", {x, constant(shape)});
+  }
+  std::string transpose(const std::string& x, const std::vector<int64_t>& order) {
+    return node("Transpose", {x}, {attribute("perm", order)});
+  }
+  std::string each_token(const Tensor& weight, const Tensor& bias, const std::string& x) {
+    return node("Add", {node("MatMul", {x, constant(core::permute(weight, {1, 0}))}), constant(bias)});
+  }
+  std::string each_token(Linear& m, const std::string& x) { return each_token(m.weight.value(), m.bias.value(), x); }
+  std::string add(MultiheadAttention& m, const std::string& x) {
+    if (m.causal) fail("save_onnx", m.describe(), "attention that is not causal", "Its mask would be needed.");
+    const int64_t width = m.in_proj_weight.size(1), per_head = width / m.heads;
+    const auto projected = [&](int64_t part, const std::vector<int64_t>& order) {
+      const int64_t begin = part * width, end = begin + width;
+      const std::string y =
+          each_token(m.in_proj_weight.value().slice(begin, end), m.in_proj_bias.value().slice(begin, end), x);
+      return transpose(reshape(y, {0, 0, m.heads, per_head}), order);
+    };
+    const std::string scale = constant(Tensor::full({}, 1 / std::sqrt(static_cast<double>(per_head))));
+    const std::string queries = node("Mul", {projected(0, {0, 2, 1, 3}), scale});
+    const std::string scores = node("MatMul", {queries, projected(1, {0, 2, 3, 1})});
+    const std::string mixed = node("MatMul", {node("Softmax", {scores}), projected(2, {0, 2, 1, 3})});
+    return each_token(m.out_proj, reshape(transpose(mixed, {0, 2, 1, 3}), {0, 0, width}));
+  }
+  std::string add(TransformerBlock& m, const std::string& x);
+  std::string add(VisionTransformer& m, const std::string& x) {
+    const std::string grid = reshape(add(m.patches, x), {0, 0, m.positions.size(0)});
+    const std::string tokens = node("Add", {transpose(grid, {0, 2, 1}), constant(m.positions.value())});
+    const std::string y = add(static_cast<Module&>(m.norm), in_order(m.blocks, tokens));
+    return add(m.head, node("ReduceMean", {y}, {attribute("axes", std::vector<int64_t>{1}), attribute("keepdims", 0)}));
+  }
   std::string in_order(Sequential& m, std::string x) {
     for (AnyModule& child : m) x = add(*child, x);
     return x;
@@ -182,15 +225,25 @@ std::string gelu(Graph& graph, const std::string& x) {
   return graph.node("Mul", {graph.node("Mul", {x, number(0.5)}), graph.node("Add", {erf, number(1)})});
 }
 
+std::string Graph::add(TransformerBlock& m, const std::string& x) {
+  const std::string h = node("Add", {x, add(m.self_attn, add(static_cast<Module&>(m.norm1), x))});
+  const std::string hidden = gelu(*this, each_token(m.linear1, add(static_cast<Module&>(m.norm2), h)));
+  return node("Add", {h, each_token(m.linear2, hidden)});
+}
+
 std::string Graph::add(Module& module, const std::string& x) {
   if (auto* m = dynamic_cast<Linear*>(&module)) return add(*m, x);
   if (auto* m = dynamic_cast<Conv2d*>(&module)) return add(*m, x);
+  if (auto* m = dynamic_cast<ConvTranspose2d*>(&module)) return add(*m, x);
   if (auto* m = dynamic_cast<BatchNorm*>(&module)) return add(*m, x);
   if (auto* m = dynamic_cast<Sequential*>(&module)) return in_order(*m, x);
   if (auto* m = dynamic_cast<BasicBlock*>(&module)) return add(*m, x);
   if (auto* m = dynamic_cast<WideBlock*>(&module)) return add(*m, x);
   if (auto* m = dynamic_cast<ResNet*>(&module)) return add(*m, x);
   if (auto* m = dynamic_cast<WideResNet*>(&module)) return add(*m, x);
+  if (auto* m = dynamic_cast<MultiheadAttention*>(&module)) return add(*m, x);
+  if (auto* m = dynamic_cast<TransformerBlock*>(&module)) return add(*m, x);
+  if (auto* m = dynamic_cast<VisionTransformer*>(&module)) return add(*m, x);
   if (auto* m = dynamic_cast<MaxPool2d*>(&module)) return pool("MaxPool", m->window, x);
   if (auto* m = dynamic_cast<AvgPool2d*>(&module)) return pool("AveragePool", m->window, x);
   if (auto* m = dynamic_cast<Residual*>(&module)) return node("Add", {add(*m->body, x), add(*m->shortcut, x)});
@@ -204,7 +257,7 @@ std::string Graph::add(Module& module, const std::string& x) {
   if (dynamic_cast<Tanh*>(&module)) return node("Tanh", {x});
   if (dynamic_cast<Sigmoid*>(&module)) return node("Sigmoid", {x});
   if (dynamic_cast<Identity*>(&module) || dynamic_cast<Dropout*>(&module)) return x;
-  fail("save_onnx", "the layer " + module.describe(), "one of minima's own",
+  fail("save_onnx", "the layer " + module.describe(), "one that can be written as ONNX",
        "Its nodes must be added in examples/export/onnx.cpp.");
 }
 }  // namespace

@@ -22,6 +22,9 @@ LineStyle line_style(const std::string& name) {
                                                        {"sam", {"D55E00", "(14,4,3,4)"}},
                                                        {"msam", {"CC79A7", "solid"}},
                                                        {"adamw", {"56B4E9", "(4,3,12,3)"}},
+                                                       {"rmsprop", {"009E73", "(10,3)"}},
+                                                       {"adagrad", {"009E73", "(2,3)"}},
+                                                       {"lion", {"56B4E9", "solid"}},
                                                        {"asam", {"000000", "(2,3)"}},
                                                        {"looksam", {"D55E00", "(3,3)"}},
                                                        {"esam", {"000000", "(10,3,2,3)"}},
@@ -33,6 +36,9 @@ LineStyle line_style(const std::string& name) {
                                                        {"along-lr-momentum", {"E69F00", "(12,4)"}}};
   if (name.size() > 2 && name.ends_with("''"))
     return {line_style(name.substr(0, name.size() - 2)).colour, "(2,4,2,10)"};
+  for (const auto& [average, dash] : {std::pair{"-ema", "(1,3)"}, {"-swa", "(10,3,1,3)"}})
+    if (const std::string behind = average; name.size() > behind.size() && name.ends_with(behind))
+      return {line_style(name.substr(0, name.size() - behind.size())).colour, dash};
   if (name.size() > 1 && name.ends_with("'")) return {line_style(name.substr(0, name.size() - 1)).colour, "(7,5)"};
   if (const auto found = styles.find(name); found != styles.end()) return found->second;
   fail("line_style", name, "an optimizer of optim/make.h, gd, momentum, black or grey",

@@ -28,12 +28,22 @@ nn::AnyModule make_model_on(const Problem& problem, uint64_t seed) {
 /// Steps in which lr rises.
 int64_t ramp_of(const Problem& problem, int64_t steps) { return std::min(problem.steps_per_epoch(), steps / 4); }
 
+/// The step after which SWA averages, and the learning rate stays.
+int64_t swa_from(const Setting& setting) { return setting.steps - setting.steps / 4; }
+
 optim::Schedule ramp_and_cosine(const Problem& problem, const Setting& setting) {
   const double lr = setting.value("lr");
   const int64_t ramp = ramp_of(problem, setting.steps);
-  if (ramp == 0) return optim::cosine(lr, setting.steps);
+  optim::Schedule schedule = optim::cosine(lr, setting.steps - ramp);
   const double first = 1 / static_cast<double>(ramp);  // not 0: no step is wasted
-  return optim::join({optim::linear_warmup(lr, ramp, first), optim::cosine(lr, setting.steps - ramp)}, {ramp});
+  if (ramp > 0) schedule = optim::join({optim::linear_warmup(lr, ramp, first), schedule}, {ramp});
+  if (setting.average() != "swa") return schedule;
+  return [schedule, last = swa_from(setting)](int64_t step) { return schedule(std::min(step, last)); };
+}
+
+optim::WeightAverageOptions average_of(const Problem& problem, const Setting& setting) {
+  if (setting.average() == "swa") return {};
+  return {.decay = 1 - 1 / static_cast<double>(std::max<int64_t>(2, problem.steps_per_epoch()))};
 }
 
 }  // namespace
@@ -54,6 +64,7 @@ Run::Run(const Problem& problem, const Setting& setting, uint64_t seed)
   result_.hyperparameters = setting.hyperparameters;
   result_.split_seed = problem.split_seed;
   result_.parameters = model_->parameter_count();
+  if (!setting.average().empty()) average_.emplace(*optimizer_, average_of(problem, setting));
   if (setting_.prepare) setting_.prepare(*this);
 }
 
@@ -73,6 +84,8 @@ double Run::step() {
   last_loss_ = guard(optimizer_step(x, y).item(), "batch", step_ + 1);
   ++*next_batch_;
   ++step_;
+  if (average_ && (setting_.average() == "ema" || step_ > swa_from(setting_) || finished())) average_->update();
+  if (average_ && finished()) average_->adopt();
   if (measurement_due()) next_batch_.reset(), epoch_.reset();
   seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
   return last_loss_;
@@ -107,6 +120,8 @@ const Measurement& Run::measure() {
   m.epoch = static_cast<double>(step_) / static_cast<double>(loader_.steps_per_epoch());
   m.gradient_evaluations = optimizer_->gradient_evaluations();
   m.seconds = seconds_;
+  std::optional<optim::AveragedWeights> averaged;
+  if (average_ && average_->updates() > 0) averaged.emplace(*average_);
   refresh_batch_norm(*model_, problem_.train, problem_.batch, problem_.device);
   const Evaluation train = evaluate(*model_, evenly_spaced(problem_.train, evaluation_samples), problem_.device);
   const Evaluation test = evaluate(*model_, problem_.test, problem_.device);
@@ -239,7 +254,7 @@ Row metrics_row(const Problem& problem, const Setting& s, uint64_t seed, const M
           {"label_noise", label_noise_of(problem.train)},
           {"model", problem.model},
           {"optimizer", s.optimizer},
-          {"base", optim::is_wrapper(s.optimizer) ? s.base : s.optimizer},
+          {"base", s.rule()},
           {"seed", static_cast<int64_t>(seed)}};
   for (const std::string& name : hyperparameter_options()) row.push_back({name, s.value(name)});
   for (const auto& [name, value] : s.hyperparameters)

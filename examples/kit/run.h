@@ -64,6 +64,7 @@ class Run {
  public:
   /// Makes model and optimizer. lr rises linearly during the first epoch (but at most a quarter of the steps) and
   /// follows half a cosine to 0 after it; the other hyperparameters are constant, unless setting.prepare changes them.
+  /// Where the setting has an average, all measurements are of averaged weights, and the model ends with them.
   Run(const Problem& problem, const Setting& setting, uint64_t seed);
 
   bool finished() const { return step_ == setting_.steps; }
@@ -105,6 +106,7 @@ class Run {
   int64_t memory_before_;
   nn::AnyModule model_;
   std::unique_ptr<optim::Optimizer> optimizer_;
+  std::optional<optim::WeightAverage> average_;
   datasets::Loader loader_;
   std::optional<datasets::Epoch> epoch_;
   std::optional<datasets::Epoch::Iterator> next_batch_;

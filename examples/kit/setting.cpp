@@ -1,20 +1,44 @@
 #include "examples/kit/setting.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "examples/kit/metrics.h"
 
 namespace minima::examples {
 
+namespace {
+
+const std::array<const char*, 2> averages{"ema", "swa"};
+
+}  // namespace
+
+std::string Setting::average() const {
+  for (const char* average : averages)
+    if (optimizer.ends_with(std::string("-") + average)) return average;
+  return "";
+}
+
+std::string Setting::trainer() const {
+  const std::string behind = average();
+  return behind.empty() ? optimizer : optimizer.substr(0, optimizer.size() - behind.size() - 1);
+}
+
+bool is_arm(const std::string& optimizer) {
+  const std::vector<std::string> known = optim::optimizer_names();
+  return std::find(known.begin(), known.end(), Setting{.optimizer = optimizer}.trainer()) != known.end();
+}
+
 double Setting::value(const std::string& name) const {
   if (const auto given = hyperparameters.find(name); given != hyperparameters.end()) return given->second;
-  const Hyperparameters defaults = optim::defaults_of(optimizer, base);
+  const Hyperparameters defaults = optim::defaults_of(trainer(), base);
   const auto found = defaults.find(name);
   return found == defaults.end() ? 0 : found->second;
 }
 
 bool Setting::has(const std::string& name) const {
-  return hyperparameters.count(name) > 0 || optim::defaults_of(optimizer, base).count(name) > 0;
+  return hyperparameters.count(name) > 0 || optim::defaults_of(trainer(), base).count(name) > 0;
 }
 
 std::string Setting::value_text(const std::string& name) const { return has(name) ? number_text(value(name)) : "-"; }
@@ -32,7 +56,7 @@ const std::vector<std::string>& hyperparameter_options() {
 }
 
 std::vector<std::string> tuned_hyperparameters(const std::string& optimizer) {
-  if (optim::is_wrapper(optimizer)) return {"lr", "rho"};
+  if (Setting{.optimizer = optimizer}.wraps()) return {"lr", "rho"};
   return {"lr"};
 }
 
@@ -41,11 +65,11 @@ std::unique_ptr<optim::Optimizer> optimizer_of(const Setting& setting, std::vect
   optim::Settings made{.base = setting.base, .seed = seed};
   made.hyperparameters.emplace("lr", lr);
   made.hyperparameters.insert(setting.hyperparameters.begin(), setting.hyperparameters.end());  // lr stays the schedule
-  return optim::make_optimizer(setting.optimizer, std::move(parameters), made);
+  return optim::make_optimizer(setting.trainer(), std::move(parameters), made);
 }
 
 int64_t expected_gradients(const Setting& setting) {
-  return std::llround(static_cast<double>(setting.steps) * optim::gradients_per_step(setting.optimizer));
+  return std::llround(static_cast<double>(setting.steps) * optim::gradients_per_step(setting.trainer()));
 }
 
 }  // namespace minima::examples

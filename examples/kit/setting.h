@@ -19,7 +19,7 @@ class Run;
 using Hyperparameters = std::map<std::string, double>;
 
 struct Setting {
-  std::string optimizer = "sgd";
+  std::string optimizer = "sgd";      ///< a name of optim's, or one with "-ema" or "-swa" behind it: see average()
   std::string base = "sgd";           ///< what sam, msam and their like wrap; the others ignore it
   Hyperparameters hyperparameters{};  ///< what is not given takes optim's default
   int64_t steps = 0;
@@ -27,6 +27,15 @@ struct Setting {
   std::string style{};                  ///< in figures, a name that line_style knows; empty: the optimizer's name
   bool dashed = false;                  ///< in figures
   std::function<void(Run&)> prepare{};  ///< changes a run before its first step: a schedule for rho, other weights
+
+  /// What trains: the optimizer without the average that is measured, "sgd" of "sgd-ema".
+  std::string trainer() const;
+  /// "ema" (the exponential moving average of the weights, with a memory of an epoch), "swa" (the mean of the weights
+  /// over the last quarter of the steps, in which the learning rate stays what it is at their beginning), or empty.
+  std::string average() const;
+  /// Whether the trainer wraps a base, and what moves the weights: that base, or else the trainer.
+  bool wraps() const { return optim::is_wrapper(trainer()); }
+  std::string rule() const { return wraps() ? base : trainer(); }
 
   /// A hyperparameter as given, else optim's default; 0 where the optimizer has none of this name, as a radius for SGD.
   double value(const std::string& name) const;
@@ -37,6 +46,9 @@ struct Setting {
   /// "msam lr 0.05 rho 0.5", or the label.
   std::string words() const;
 };
+
+/// Names that a setting's optimizer may have: optim's, and each of them with "-ema" and with "-swa".
+bool is_arm(const std::string& optimizer);
 
 /// The hyperparameters that programs have options for; each is a column of the metrics.
 const std::vector<std::string>& hyperparameter_options();

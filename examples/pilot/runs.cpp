@@ -61,6 +61,7 @@ Row trial_row(const Problem& problem, const Setting& setting, const RunResult& r
 
 PilotSession::PilotSession(PilotClock& clock, const Options& options)
     : clock_(clock),
+      directory_(options.directory),
       session_({.directory = options.directory,
                 .configuration = options.configuration,
                 .resume = options.resume,
@@ -70,7 +71,6 @@ PilotSession::PilotSession(PilotClock& clock, const Options& options)
                 .program = [this] { return program_notes(); }}) {
   if (options.directory.empty()) return;
   if (options.resume) restore(session_.saved_by_program());
-  trials_.emplace(options.directory, "trials");
   progress_.emplace(milliseconds(clock.budget()), milliseconds(clock.elapsed()));
 }
 
@@ -242,6 +242,7 @@ Study PilotSession::study(const Problem& problem, const PilotPlan& plan, JudgedB
 std::vector<Study> PilotSession::studies(const Problems& problems, const Planned& planned, JudgedBy judged_by,
                                          int64_t curvature_samples) {
   under_way_ = planned;
+  if (!directory_.empty()) trials_.emplace(directory_, "trials");
   const double until = clock_.budget() - planned.plan.reserve;
   if (marks_.empty()) marks_.push_back(clock_.elapsed());
   std::vector<Study> all;

@@ -107,6 +107,7 @@ class PilotSession {
                 const Measures& measures, const std::string& note);
 
   PilotClock& clock_;
+  std::string directory_;
   Planned under_way_;            ///< the plan that is carried out
   std::vector<double> marks_{};  ///< on the clock: the beginning of the first study, and the end of each
   std::optional<Planned> resumed_;

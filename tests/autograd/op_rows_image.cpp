@@ -61,6 +61,41 @@ Row conv2d_row(bool bias, const Shape& x, const Shape& w, int64_t stride, int64_
           with_bias(none, w)};
 }
 
+// Each number of y is spread over its window of x.
+Array conv2d_transpose_loop(const Arrays& args, const Shape& x_shape, int64_t stride, int64_t padding) {
+  const Array &y = args[0], &w = args[1];
+  return make_array(x_shape, [&](const At& at) {
+    double sum = 0;
+    for (int64_t row = 0; row < y.shape[1]; ++row)
+      for (int64_t column = 0; column < y.shape[2]; ++column) {
+        const int64_t i = at[1] + padding - row * stride, j = at[2] + padding - column * stride;
+        if (i < 0 || j < 0 || i >= w.shape[1] || j >= w.shape[2]) continue;
+        for (int64_t c = 0; c < w.shape[0]; ++c) sum += y({at[0], row, column, c}) * w({c, i, j, at[3]});
+      }
+    return sum;
+  });
+}
+
+Row conv2d_transpose_row(const Shape& y, const Shape& w, int64_t stride, int64_t padding, int64_t more,
+                         const Shape& large_y, const Shape& large_w) {
+  const auto x_shape = [=](const Shape& y, const Shape& w) {
+    const auto extent = [=](int64_t out, int64_t kernel) { return (out - 1) * stride - 2 * padding + kernel + more; };
+    return Shape{y[0], extent(y[1], w[1]), extent(y[2], w[2]), w[3]};
+  };
+  return {"conv2d_transpose(Variable, Variable, Shape, int64_t, int64_t)",
+          [=](const Args& args) {
+            return conv2d_transpose(args[0], args[1], x_shape(args[0].shape(), args[1].shape()), stride, padding);
+          },
+          [=](const Arrays& args) {
+            return conv2d_transpose_loop(args, x_shape(args[0].shape, args[1].shape), stride, padding);
+          },
+          {y, w},
+          -1,
+          1,
+          {large_y, large_w},
+          {{0, y[1], y[2], y[3]}, w}};
+}
+
 Array pool_loop(const Array& x, const core::Window& w, bool largest) {
   const Shape shape{x.shape[0], (x.shape[1] + 2 * w.padding - w.kernel_h) / w.stride + 1,
                     (x.shape[2] + 2 * w.padding - w.kernel_w) / w.stride + 1, x.shape[3]};
@@ -178,6 +213,8 @@ std::vector<Row> image_rows() {
       conv2d_row(false, {1, 7, 7, 2}, {2, 2, 2, 2}, 3, 0, {8, 30, 31, 16}, {12, 2, 2, 16}),
       conv2d_row(true, {2, 5, 4, 2}, {3, 3, 3, 2}, 1, 1, {8, 30, 31, 16}, {12, 3, 3, 16}, Activation::relu),
       conv2d_row(false, {1, 5, 4, 2}, {2, 1, 1, 2}, 2, 0, {8, 30, 31, 16}, {12, 1, 1, 16}, Activation::relu),
+      conv2d_transpose_row({2, 3, 4, 2}, {2, 3, 3, 3}, 1, 1, 0, {8, 30, 31, 12}, {12, 3, 3, 16}),
+      conv2d_transpose_row({1, 3, 2, 3}, {3, 2, 3, 2}, 2, 1, 1, {8, 15, 16, 12}, {12, 3, 3, 16}),
       pool_row(true, {2, 2, 2, 0}),
       pool_row(true, {3, 2, 1, 1}),
       pool_row(true, {3, 3, 2, 1}),

@@ -66,6 +66,39 @@ TEST_CASE("Adam and AdamW agree with a scalar loop") {
                });
 }
 
+TEST_CASE("RMSprop agrees with a scalar loop") {
+  check_rule(core::RmsPropRule{0.01, 0.9, 1e-3, 0.8, 0.1}, 2, [](double& w, double g, double& v, double& s) {
+    g += 0.1 * w;
+    s = 0.9 * s + 0.1 * g * g;
+    v = 0.8 * v + g / (std::sqrt(s) + 1e-3);
+    w -= 0.01 * v;
+  });
+}
+
+TEST_CASE("Adagrad agrees with a scalar loop") {
+  check_rule(core::AdagradRule{0.01, 1e-3, 0.1}, 1, [](double& w, double g, double& s, double&) {
+    g += 0.1 * w;
+    s += g * g;
+    w -= 0.01 * g / (std::sqrt(s) + 1e-3);
+  });
+}
+
+TEST_CASE("Lion agrees with a scalar loop, and stands still where the average is zero") {
+  check_rule(core::LionRule{0.01, 0.9, 0.99, 0.1}, 1, [](double& w, double g, double& m, double&) {
+    const double c = 0.9 * m + 0.1 * g;
+    w -= 0.01 * ((c > 0) - (c < 0) + 0.1 * w);
+    m = 0.99 * m + 0.01 * g;
+  });
+  double w = 3, m = 0;
+  core::LionRule{0.1, 0.9, 0.99, 0}(w, 0.0, m);
+  CHECK(w == 3);
+}
+
+TEST_CASE("the rule of averages agrees with a scalar loop") {
+  check_rule(core::AverageRule{0.3}, 0,
+             [](double& average, double w, double&, double&) { average = 0.7 * average + 0.3 * w; });
+}
+
 TEST_CASE("what goes along with an update gives the bits of the steps one by one") {
   const core::SgdRule rule{0.1, 0.9, 0, 0.01};
   for (const DType dtype : floating_types)

@@ -82,6 +82,10 @@ TEST_CASE("every rule's step is the CPU's, with other numbers at each step") {
               0.01, 0.9, 0.99, 1e-8, 0.1, 1 - std::pow(0.9, step + 1), 1 - std::pow(0.99, step + 1), decoupled};
         },
         2);
+  check_rule([](int step) { return core::RmsPropRule{0.1 + step, 0.9, 1e-3, 0.8, 0.01}; }, 2);
+  check_rule([](int step) { return core::AdagradRule{0.1 + step, 1e-3, 0.01}; }, 1);
+  check_rule([](int step) { return core::LionRule{0.1 + step, 0.9, 0.99, 0.01}; }, 1);
+  check_rule([](int step) { return core::AverageRule{1.0 / (1 + step)}; }, 0);
   check_rule([](int step) { return RmsPropRule{0.1 + step, 0.9, 1e-3}; }, 1);
 }
 

@@ -1,4 +1,5 @@
-// A small training on either device, for the tests of the GPU: digits, an MLP or a CNN, and any optimizer.
+// A small training on either device, for the tests of the GPU: digits; an MLP, a CNN or a vision transformer; and any
+// optimizer.
 #pragma once
 
 #include <memory>
@@ -12,15 +13,17 @@
 #include "nn/models.h"
 #include "optim/adam.h"
 #include "optim/directions/looksam.h"
+#include "optim/lion.h"
 #include "optim/msam.h"
+#include "optim/rmsprop.h"
 #include "optim/sam.h"
 #include "optim/sgd.h"
 
 namespace minima::test {
 
 /// Those whose step never waits for the device.
-inline const std::vector<std::string> optimizer_names{"sgd", "nesterov", "adam", "adamw",
-                                                      "sam", "asam",     "msam", "looksam"};
+inline const std::vector<std::string> optimizer_names{"sgd",  "nesterov", "adam", "adamw", "rmsprop", "adagrad",
+                                                      "lion", "sam",      "asam", "msam",  "looksam"};
 
 inline std::unique_ptr<optim::Optimizer> make_optimizer(const std::string& name,
                                                         const std::vector<Variable>& parameters) {
@@ -29,6 +32,9 @@ inline std::unique_ptr<optim::Optimizer> make_optimizer(const std::string& name,
   if (name == "nesterov") return std::make_unique<Nesterov>(parameters, momentum);
   if (name == "adam") return std::make_unique<Adam>(parameters, AdamOptions{.lr = 0.01});
   if (name == "adamw") return std::make_unique<AdamW>(parameters, AdamOptions{.lr = 0.01});
+  if (name == "rmsprop") return std::make_unique<RMSprop>(parameters, RmsPropOptions{.lr = 0.001, .momentum = 0.9});
+  if (name == "adagrad") return std::make_unique<Adagrad>(parameters, AdagradOptions{.lr = 0.05});
+  if (name == "lion") return std::make_unique<Lion>(parameters, LionOptions{.lr = 0.002, .weight_decay = 0.1});
   auto base = std::make_unique<SGD>(parameters, momentum);
   if (name == "sam") return std::make_unique<SAM>(std::move(base), SamOptions{.rho = 0.05});
   if (name == "asam") return std::make_unique<ASAM>(std::move(base), AsamOptions{.rho = 0.2});
@@ -45,6 +51,8 @@ class Training {
     manual_seed(1);
     if (kind == "mlp")
       model_ = nn::Sequential{nn::Flatten{}, nn::Linear{64, 24}, nn::ReLU{}, nn::Linear{24, 10}};
+    else if (kind == "vit")
+      model_ = nn::make_model("vit:4,16,1,2", {8, 8, 1}, 10);
     else
       model_ = nn::Sequential{nn::Conv2d{1, 4, 3, {.padding = 1}},
                               nn::BatchNorm2d{4},

@@ -52,8 +52,31 @@ TEST_CASE("200 steps of an MLP and 50 of a CNN in float32 have the CPU's losses 
   }
 }
 
+TEST_CASE("a language model, its causal mask included, has the CPU's logits and gradients") {
+  manual_seed(4);
+  nn::LanguageModel host{7, 6, {.size = {.width = 8, .depth = 2, .heads = 2}}};
+  host.to(DType::float64);
+  nn::LanguageModel device = nn::clone(host);
+  device.to(Device::cuda);
+  const Tensor text = Tensor::from<int64_t>({0, 3, 6, 2, 1, 5, 4, 4, 0, 2}, {2, 5});
+  const Tensor next = Tensor::from<int64_t>({3, 6, 2, 1, 5, 4, 0, 2, 2, 1});
+  const Variable expected = host(text), got = device(text.to(Device::cuda));
+  CHECK_CLOSE(got.value(), expected.value(), {1e-10, 1e-12});
+  nn::cross_entropy(reshape(expected, {10, 7}), next).backward();
+  nn::cross_entropy(reshape(got, {10, 7}), next.to(Device::cuda)).backward();
+  const auto on_host = host.parameters(), on_device = device.parameters();
+  for (size_t i = 0; i < on_host.size(); ++i) CHECK_CLOSE(on_device[i].grad(), on_host[i].grad(), {1e-9, 1e-12});
+}
+
+TEST_CASE("a vision transformer trains on the GPU with the CPU's losses") {
+  for (const char* optimizer : {"adamw", "sam", "msam"}) {
+    CAPTURE(optimizer);
+    CHECK(worst_difference("vit", optimizer, DType::float64, 40) < 1e-7);
+  }
+}
+
 TEST_CASE("the same seed gives the same bits twice on the GPU") {
-  for (const char* model : {"mlp", "cnn"}) {
+  for (const char* model : {"mlp", "cnn", "vit"}) {
     Training one(model, "msam", DType::float32, Device::cuda), two(model, "msam", DType::float32, Device::cuda);
     for (int i = 0; i < 20; ++i) CHECK_SAME_BITS(one.step(i), two.step(i));
   }

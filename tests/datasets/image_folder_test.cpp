@@ -242,6 +242,16 @@ TEST_CASE("what is transparent is blended with white, and that is said") {
               {.atol = 1e-3});
 }
 
+TEST_CASE("images that could be transparent and are not are not called so") {
+  Folder folder;
+  const Pixels opaque{0, 255, 10, 255, 20, 255, 255, 255};
+  for (const char* name : {"a/0", "a/1", "b/0", "b/1"})
+    folder.write(text("data/", name, ".png"), png(2, 2, PNG_FORMAT_GA, opaque));
+  CHECK_FALSE(test::contains(joined(load_image_folder(folder.file("data")).notes), "transparent"));
+  folder.write("data/b/1.png", png(2, 2, PNG_FORMAT_GA, {0, 255, 10, 254, 20, 255, 255, 255}));
+  CHECK(test::contains(joined(load_image_folder(folder.file("data")).notes), "1 image has transparent parts"));
+}
+
 TEST_CASE("a camera's note which way is up is followed, in all eight ways and both byte orders") {
   const Pixels stored{1, 2, 3, 4, 5, 6};  // 3 wide, 2 high
   const std::vector<Pixels> expected{{1, 2, 3, 4, 5, 6}, {3, 2, 1, 6, 5, 4}, {6, 5, 4, 3, 2, 1}, {4, 5, 6, 1, 2, 3},

@@ -122,7 +122,7 @@ TEST_CASE("load passes its options on to a CSV file") {
   const LoadOptions options{.label = "b", .test_fraction = 0.5, .seed = 4};
   const std::string path = folder.write("t.csv", table);
   CHECK_SAME_BITS(load(path, options).test.all().x, load_table(path, options).split.test.all().x);
-  CHECK_ERROR(load(path), "no name for the label");
+  CHECK_ERROR(load(path), "no name for the label (--label)");
 }
 
 TEST_CASE("options that do not count for the data are refused") {

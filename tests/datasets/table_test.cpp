@@ -374,8 +374,8 @@ TEST_CASE("a label of many numbers or very many texts asks for the task") {
 
 TEST_CASE("a label that is not there is refused with the columns that are") {
   CHECK_ERROR(loaded("a,b\n1,2\n"),
-              "t.csv] got no column \"y\" for the label, expected one of the columns \"a\", \"b\"");
-  CHECK_ERROR(loaded("a,b\n1,2\n", {}), "got no name for the label, expected one of the columns");
+              "t.csv] got no column \"y\" for the label (--label), expected one of the columns \"a\", \"b\"");
+  CHECK_ERROR(loaded("a,b\n1,2\n", {}), "got no name for the label (--label), expected one of the columns");
   CHECK_ERROR(loaded("a,y,y\n1,2,3\n"), "column \"y\" twice");
   CHECK_ERROR(loaded("y\np\nq\np\nq\n"), "no column that can be learnt from");
   CHECK_ERROR(loaded("a,y\n1,p\n2,p\n"), "one class only, \"p\", expected at least two");

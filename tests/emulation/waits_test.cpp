@@ -1,5 +1,6 @@
 // What only the emulated device can tell: how often the host waits, and what happens when the device is lost.
 #include "core/ops.h"
+#include "optim/average.h"
 #include "optim/schedule.h"
 #include "tests/check.h"
 #include "tests/cuda/on_device.h"
@@ -24,6 +25,22 @@ TEST_CASE("a training step of any optimizer never waits for the device") {
       CHECK(std::isfinite(loss.item()));  // which waits
       CHECK(emulation::waits() == waits + 1);
     }
+}
+
+TEST_CASE("an average of the weights is kept without waiting, and has the CPU's values") {
+  const auto averaged = [](Device device, bool count_waits) {
+    Training training("mlp", "msam", DType::float64, device);
+    optim::WeightAverage average(training.optimizer(), {.decay = 0.9});
+    for (int i = 0; i < 3; ++i) training.step(i), average.update();
+    const int64_t waits = emulation::waits();
+    for (int i = 3; i < 9; ++i) training.step(i), average.update();
+    if (count_waits) CHECK(emulation::waits() == waits);
+    const Tensor before = training.optimizer().parameters()[0].value().clone();
+    { const optim::AveragedWeights scope(average); }
+    CHECK_SAME_BITS(training.optimizer().parameters()[0].value(), before);
+    return average.average();
+  };
+  CHECK_CLOSE(averaged(Device::cuda, true), averaged(Device::cpu, false), {1e-9, 1e-11});
 }
 
 TEST_CASE("after a few steps a training step is one graph") {

@@ -63,14 +63,17 @@ def fill_by_name(model):
 
 
 def record_network(name, model, x, y):
-    """Outputs and the norm of every gradient of a network filled by name."""
+    """Outputs and the norm of every gradient of a network filled by name. A text has a label for each character."""
     model = model.double()
     fill_by_name(model)
-    x = x.requires_grad_()
+    if x.is_floating_point():
+        x = x.requires_grad_()
     logits = model(x)
-    loss = F.cross_entropy(logits, y)
+    loss = F.cross_entropy(logits.flatten(0, -2), y.flatten())
     loss.backward()
-    run = {"x": x, "y": y, "logits": logits, "loss": loss, "grad_x": x.grad}
+    run = {"x": x, "y": y, "logits": logits, "loss": loss}
+    if x.is_floating_point():
+        run["grad_x"] = x.grad
     run.update({f"norm.{key}": p.grad.norm() for key, p in model.named_parameters()})
     run["eval_logits"] = model.eval()(x)
     save_safetensors(DATA / f"{name}_run.safetensors", run)
@@ -139,6 +142,56 @@ class WideResNet(nn.Module):
         return self.fc(F.adaptive_avg_pool2d(y, 1).flatten(1))
 
 
+class Swap(nn.Module):
+    """[batch, length, channels] to [batch, channels, length] and back: minima has the channels last."""
+    def forward(self, x):
+        return x.transpose(1, 2)
+
+
+class Mean(nn.Module):
+    """The mean of all tokens."""
+    def forward(self, x):
+        return x.mean(1)
+
+
+def block(width, heads, hidden=None):
+    return nn.TransformerEncoderLayer(width, heads, hidden or 4 * width, dropout=0, activation="gelu",
+                                      batch_first=True, norm_first=True)
+
+
+class CausalBlock(nn.TransformerEncoderLayer):
+    def __init__(self, width, heads):
+        super().__init__(width, heads, 4 * width, dropout=0, activation="gelu", batch_first=True, norm_first=True)
+
+    def forward(self, x):
+        return super().forward(x, torch.full((x.shape[1], x.shape[1]), -torch.inf, dtype=x.dtype).triu(1))
+
+
+class VisionTransformer(nn.Module):
+    def __init__(self, channels, height, width_of_image, classes, patch, width, depth, heads):
+        super().__init__()
+        self.patches = nn.Conv2d(channels, width, patch, patch)
+        self.positions = nn.Parameter(torch.randn(height // patch * (width_of_image // patch), width))
+        self.blocks = nn.Sequential(*[block(width, heads) for _ in range(depth)])
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, classes)
+
+    def forward(self, x):
+        tokens = self.patches(x).flatten(2).transpose(1, 2) + self.positions
+        return self.head(self.norm(self.blocks(tokens)).mean(1))
+
+
+class LanguageModel(nn.Module):
+    def __init__(self, vocabulary, context, width, depth, heads):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.positions = nn.Parameter(torch.randn(context, width))
+        self.blocks = nn.Sequential(*[CausalBlock(width, heads) for _ in range(depth)])
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, vocabulary)
+
+    def forward(self, x):
+        return self.head(self.norm(self.blocks(self.embedding(x) + self.positions[:x.shape[1]])))
+
+
 def lenet(channels, height, width, classes):
     after = lambda extent: (extent // 2 - 4) // 2
     return nn.Sequential(
@@ -196,6 +249,7 @@ def exchange():
                                          nn.Linear(8, 4)), torch.randn(5, 3, 5, 6))
     record_exchange("lenet", lenet(3, 16, 17, 10), torch.randn(5, 3, 16, 17))
     record_exchange("cnn", cnn(3, 9, 8, 10), torch.randn(5, 3, 9, 8))
+    record_exchange("vit", VisionTransformer(3, 8, 12, 10, 4, 8, 2, 2), torch.randn(5, 3, 8, 12))
     record_exchange("resnet20", ResNet(3, 10, 3), torch.randn(5, 3, 9, 8), formula=True)
 
 
@@ -219,6 +273,19 @@ def main():
         nn.Linear(6, 3)), normal(10, 5), labels(10, 3), smoothing=0.1)
     record_network("resnet20", ResNet(3, 10, 3), normal(4, 3, 9, 8), labels(4, 10))
     record_network("wrn16-2", WideResNet(2, 2, 3, 10), normal(4, 3, 9, 8), labels(4, 10))
+    record_training("sequence", nn.Sequential(
+        nn.Embedding(10, 6), Swap(), nn.Conv1d(6, 8, 3, padding=1), nn.GroupNorm(2, 8), nn.GELU(),
+        nn.Conv1d(8, 4, 3, stride=2, bias=False), Swap(), nn.Flatten(), nn.Linear(20, 3)),
+        torch.arange(8 * 12).reshape(8, 12) * 7 % 11 % 10, labels(8, 3))
+    record_training("decoder", nn.Sequential(
+        nn.Conv2d(2, 4, 3, stride=2, padding=1), nn.GroupNorm(2, 4), nn.ReLU(),
+        nn.ConvTranspose2d(4, 3, 3, stride=2, padding=1, output_padding=1), nn.GELU(), nn.AvgPool2d(4),
+        nn.Flatten(), nn.Linear(12, 4)), normal(6, 2, 8, 8), labels(6, 4))
+    record_training("transformer", nn.Sequential(
+        nn.Linear(5, 8), block(8, 2, 12), CausalBlock(8, 4), Mean(), nn.Linear(8, 3)), normal(6, 7, 5), labels(6, 3))
+    record_network("vit", VisionTransformer(3, 8, 12, 10, 4, 16, 2, 4), normal(4, 3, 8, 12), labels(4, 10))
+    record_network("language", LanguageModel(11, 9, 16, 2, 2), torch.arange(3 * 7).reshape(3, 7) * 5 % 11,
+                   torch.arange(3 * 7).reshape(3, 7) * 3 % 11)
     exchange()
 
 

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Writes the golden files of tests/optim (tests/data/optim/*.safetensors): python3 tests/golden/generate_optim.py
 
-sgd, nesterov, adam, adamw   trajectories of PyTorch's optimizers and learning-rate schedulers
-wrappers                     trajectories of SAM, ASAM and MSAM, written below in numpy from the papers' formulas
-schedules                    learning rates of PyTorch's schedulers
+sgd, nesterov, adam, adamw,   trajectories of PyTorch's optimizers and learning-rate schedulers
+rmsprop, adagrad
+lion, wrappers                trajectories of Lion, and of SAM, ASAM and MSAM, written below in numpy from the papers
+averages                      averages of weights by PyTorch's AveragedModel along a trajectory of SGD
+update_bn                     a network's averaged weights with the batch-norm statistics of PyTorch's update_bn
+schedules                     learning rates of PyTorch's schedulers
 
 The gradient is prescribed, elementwise, as a smooth function of weight and step (tests/optim/problem.h has the same), so
 that nothing but the optimizers' arithmetic is compared. `cases` holds one row of settings a trajectory, `float64` and
@@ -98,6 +101,64 @@ def torch_files():
             p, lr=c[0], betas=(c[1], c[2]), eps=c[3], weight_decay=c[4])))
 
 
+    rmsprop = list(grid((1e-3, 0.02), (0.9, 0.99), (1e-8, 1e-2), (0, 0.9), (0, 0.05), SCHEDULES))
+    save_trajectories("rmsprop", rmsprop, run_torch(lambda p, c: torch.optim.RMSprop(
+        p, lr=c[0], alpha=c[1], eps=c[2], momentum=c[3], weight_decay=c[4])))
+    adagrad = list(grid((0.01, 0.5), (1e-10, 1e-2), (0, 0.05), SCHEDULES))
+    save_trajectories("adagrad", adagrad, run_torch(lambda p, c: torch.optim.Adagrad(
+        p, lr=c[0], eps=c[1], weight_decay=c[2])))
+
+
+# --------------------------------------------------------------------------------------------- averages, by PyTorch
+
+def averaged_model(model, decay):
+    """decay 0: the plain mean, PyTorch's default (SWA)."""
+    swa = torch.optim.swa_utils
+    return swa.AveragedModel(model, multi_avg_fn=swa.get_ema_multi_avg_fn(decay)) if decay else swa.AveragedModel(model)
+
+
+def run_average(case, dtype):
+    decay, begin = case
+    model = torch.nn.Module()
+    model.w = torch.nn.Parameter(torch.tensor(START.astype(dtype)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    average, samples = averaged_model(model, decay), []
+    for t in range(STEPS):
+        model.w.grad = torch.tensor(gradient(model.w.detach().numpy(), t))
+        optimizer.step()
+        if t >= begin:
+            average.update_parameters(model)
+        if (t + 1) % EVERY == 0:
+            samples.append(average.module.w.detach().numpy().copy())
+    return samples
+
+
+def average_file():
+    save_trajectories("averages", list(itertools.product((0, 0.5, 0.9, 0.99), (0, 5))), run_average)
+
+
+def update_bn_file():
+    torch.manual_seed(1)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.BatchNorm1d(6), torch.nn.ReLU(), torch.nn.Linear(6, 3))
+    x, y = torch.randn(40, 4) * 2 + 1, torch.randint(0, 3, (40,))
+    arrays = {"x": x.numpy(), "y": y.numpy().astype(np.float32)}
+    arrays |= {f"initial.{name}": p.detach().numpy().copy() for name, p in model.named_parameters()}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    average = averaged_model(model, 0)
+    for t in range(30):
+        batch = slice(10 * (t % 4), 10 * (t % 4) + 10)
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(x[batch]), y[batch]).backward()
+        optimizer.step()
+        if t >= 10:
+            average.update_parameters(model)
+    torch.optim.swa_utils.update_bn([x[i:i + 10] for i in range(0, 40, 10)], average)
+    average.eval()
+    arrays |= {"mean": average.module[1].running_mean.numpy(), "variance": average.module[1].running_var.numpy(),
+               "logits": average(x).detach().numpy()}
+    save_safetensors("update_bn", arrays)
+
+
 def learning_rates(make, steps=120, lr=0.4):
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=lr)
     schedule, rates = make(optimizer), []
@@ -189,6 +250,30 @@ def msam_weights_stored_perturbed(lr, momentum, rho):
     return np.array(samples)
 
 
+def run_lion(case, dtype):
+    """Chen et al., Symbolic Discovery of Optimization Algorithms (2023), algorithm 2."""
+    lr0, beta1, beta2, decay, kind = case
+    w, m, samples = START.astype(dtype), np.zeros(N, dtype), []
+    for t in range(STEPS):
+        lr = lr0
+        if SCHEDULES[int(kind)] == "cosine":
+            lr = lr0 * (1 + np.cos(np.pi * t / STEPS)) / 2
+        if SCHEDULES[int(kind)] == "step":
+            lr = lr0 * 0.3 ** (t // 15)
+        g = gradient(w, t)
+        update = np.sign(dtype(beta1) * m + dtype(1 - beta1) * g)
+        w = (w - dtype(lr) * (update + dtype(decay) * w)).astype(dtype)
+        m = dtype(beta2) * m + dtype(1 - beta2) * g
+        if (t + 1) % EVERY == 0:
+            samples.append(w)
+    return samples
+
+
+def lion_file():
+    save_trajectories("lion", [(lr, b1, b2, wd, s) for lr, (b1, b2), wd, s in itertools.product(
+        (1e-3, 0.02), ((0.9, 0.99), (0.95, 0.8)), (0, 0.1), SCHEDULES)], run_lion)
+
+
 def wrapper_file():
     sgd, nesterov, adam, adamw = range(4)
     bases = ((sgd, 0.05, 0.9), (nesterov, 0.05, 0.9), (adam, 0.02, 0.9), (adamw, 0.02, 0.9))
@@ -211,5 +296,8 @@ def wrapper_file():
 if __name__ == "__main__":
     DATA.mkdir(parents=True, exist_ok=True)
     torch_files()
+    average_file()
+    update_bn_file()
     schedule_file()
+    lion_file()
     wrapper_file()

@@ -87,10 +87,11 @@ Archive filled_exactly(Archive archive) {
 }  // namespace
 
 TEST_CASE(
-    "mlp, lenet and cnn exchange weights with PyTorch: its files give its logits, and are written byte for byte") {
+    "mlp, lenet, cnn and vit exchange weights with PyTorch: its files give its logits, and are written byte for byte") {
   check_exchange("mlp", "mlp:16,8", {5, 6, 3}, 4);
   check_exchange("lenet", "lenet", {16, 17, 3}, 10);
   check_exchange("cnn", "cnn", {9, 8, 3}, 10);
+  check_exchange("vit", "vit:4,8,2,2", {8, 12, 3}, 10);
 }
 
 TEST_CASE("resnet20 exchanges weights with PyTorch: the same weights give its logits, and are written byte for byte") {

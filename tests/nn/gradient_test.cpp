@@ -47,6 +47,22 @@ TEST_CASE("convolutions have right first and second derivatives") {
   manual_seed(2);
   CHECK_DERIVATIVES(nn::Conv2d{2, 3, 3, {.padding = 1}}, input({2, 4, 3, 2}));
   CHECK_DERIVATIVES(nn::Conv2d{2, 2, 2, {.stride = 2, .bias = false}}, input({2, 5, 4, 2}));
+  CHECK_DERIVATIVES(nn::Conv1d{2, 3, 3, {.padding = 2}}, input({2, 4, 2}));
+  CHECK_DERIVATIVES(nn::Conv1d{3, 2, 2, {.stride = 3, .bias = false}}, input({2, 6, 3}));
+  CHECK_DERIVATIVES(nn::ConvTranspose2d{2, 3, 3, {.stride = 2, .padding = 1, .output_padding = 1}},
+                    input({2, 2, 3, 2}));
+  CHECK_DERIVATIVES(nn::ConvTranspose2d{3, 2, 2, {.bias = false}}, input({1, 3, 2, 3}));
+}
+
+TEST_CASE("an embedding has right first and second derivatives, also where a row is looked up twice") {
+  manual_seed(6);
+  nn::Embedding layer{4, 3};
+  layer.to(DType::float64);
+  const Tensor which = Tensor::from<int64_t>({2, 0, 2, 3}, {2, 2});
+  const auto f = [&](const std::vector<Variable>& at) { return square(gather_rows(at[0], which)); };
+  CHECK(test::gradcheck(f, {layer.weight}) == "");
+  CHECK(test::gradgradcheck(f, {layer.weight}) == "");
+  CHECK_SAME_BITS(layer(which).value(), gather_rows(layer.weight, which).value());
 }
 
 TEST_CASE("normalisations have right first and second derivatives") {
@@ -55,6 +71,8 @@ TEST_CASE("normalisations have right first and second derivatives") {
   CHECK_DERIVATIVES(nn::BatchNorm1d{2}, input({3, 2, 2}));
   CHECK_DERIVATIVES(nn::BatchNorm2d{2}, input({2, 2, 3, 2}));
   CHECK_DERIVATIVES(nn::LayerNorm{4}, input({3, 4}));
+  CHECK_DERIVATIVES(nn::GroupNorm{2, 4}, input({2, 2, 1, 4}));
+  CHECK_DERIVATIVES(nn::GroupNorm{1, 3}, input({2, 3}));
   nn::BatchNorm2d evaluated{2};
   evaluated.running_mean.fill(0.3), evaluated.running_var.fill(2);
   evaluated.eval();
@@ -89,6 +107,14 @@ TEST_CASE("a residual block adds the gradients of both sides, first and second o
   CHECK_DERIVATIVES(nn::Sequential{nn::Residual{reused, nn::Tanh{}}, nn::GELU{}, reused}, input({2, 3}));
   CHECK_DERIVATIVES(nn::BasicBlock{2, 4, 2}, input({2, 3, 4, 2}));
   CHECK_DERIVATIVES(nn::WideBlock{2, 3, 2}, input({2, 3, 3, 2}));
+}
+
+TEST_CASE("attention and transformers have right first and second derivatives") {
+  manual_seed(7);
+  CHECK_DERIVATIVES(nn::MultiheadAttention{4, 2}, input({2, 3, 4}));
+  CHECK_DERIVATIVES(nn::MultiheadAttention{4, 1, {.causal = true, .dropout = 0.3}}, input({1, 3, 4}));
+  CHECK_DERIVATIVES(nn::TransformerBlock{4, 2, {.hidden = 5, .dropout = 0.2, .causal = true}}, input({2, 2, 4}));
+  CHECK_DERIVATIVES(nn::VisionTransformer({4, 2, 1}, 3, 2, {.width = 4, .depth = 1, .heads = 2}), input({2, 4, 2, 1}));
 }
 
 TEST_CASE("losses have right first and second derivatives") {

@@ -50,9 +50,47 @@ TEST_CASE("Conv2d correlates, strides, pads with zeros and adds its bias to each
 
 TEST_CASE("Conv2d refuses input that is no image of its channels") {
   nn::Conv2d layer{3, 4, 3};
-  CHECK(test::error_of([&] { layer(Tensor::zeros({2, 8, 8, 1})); }) ==
-        "[Conv2d(3, 4, 3)] got an input of shape (2, 8, 8, 1), expected images (batch, height, width, 3).");
+  CHECK(test::error_of([&] {
+          layer(Tensor::zeros({2, 8, 8, 1}));
+        }) == "[Conv2d(3, 4, 3)] got an input of shape (2, 8, 8, 1), expected images (batch, height, width, 3).");
   CHECK_ERROR(layer(Tensor::zeros({2, 12})), "expected images (batch, height, width, 3)");
+}
+
+TEST_CASE("Embedding looks up a row of its weight for each number, in the shape of the numbers") {
+  nn::Embedding layer{3, 2};
+  set(layer.weight, {1, 2, 3, 4, 5, 6});
+  CHECK_CLOSE(layer(Tensor::from<int64_t>({2, 0, 2, 1}, {2, 2})).value(), values({5, 6, 1, 2, 5, 6, 3, 4}, {2, 2, 2}));
+  CHECK_CLOSE(layer(Tensor::from<int32_t>({1}, {1})).value(), values({3, 4}, {1, 2}));
+  CHECK_ERROR(layer(Tensor::from<int64_t>({0, 3}, {2})), "3");
+  CHECK_ERROR(layer(Tensor::zeros({2})), "int32 or int64");
+}
+
+TEST_CASE("Conv1d correlates along a sequence, strides, pads both ends with zeros and adds its bias") {
+  nn::Conv1d layer{2, 1, 2, {.stride = 2, .padding = 1}};
+  set(layer.weight, {1, 10, 2, 20});  // [out, kernel, in]
+  set(layer.bias, {100});
+  const Tensor x = values({1, 2, 3, 4, 5, 6, 7, 8}, {1, 4, 2});
+  CHECK_CLOSE(layer(x).value(), values({100 + 42, 100 + 43 + 2 * 65, 100 + 87}, {1, 3, 1}));
+  CHECK_ERROR(
+      layer(Tensor::zeros({2, 4, 1})),
+      "[Conv1d(2, 1, 2, stride 2, padding 1)] got an input of shape (2, 4, 1), expected sequences (batch, length, 2).");
+  CHECK_ERROR((nn::Conv1d{1, 1, 5, {.padding = 1}}(Tensor::zeros({2, 2, 1}))),
+              "got sequences of length 2, expected at least 3.");
+}
+
+TEST_CASE("ConvTranspose2d spreads each pixel over a window, and output_padding adds rows that nothing reaches") {
+  nn::ConvTranspose2d layer{1, 1, 2, {.stride = 2, .output_padding = 1}};
+  set(layer.weight, {1, 2, 3, 4});
+  set(layer.bias, {100});
+  const std::vector<double> expected = {101, 102, 110, 120, 100, 103, 104, 130, 140, 100, 100, 100, 100, 100, 100};
+  CHECK_CLOSE(layer(values({1, 10}, {1, 1, 2, 1})).value(), values(expected, {1, 3, 5, 1}));
+  nn::ConvTranspose2d cropped{1, 1, 3, {.padding = 1, .bias = false}};
+  set(cropped.weight, {1, 2, 3, 4, 5, 6, 7, 8, 9});
+  CHECK_CLOSE(cropped(values({1}, {1, 1, 1, 1})).value(), values({5}, {1, 1, 1, 1}));
+  CHECK_ERROR((nn::ConvTranspose2d{1, 1, 2, {.stride = 2, .output_padding = 2}}),
+              "[ConvTranspose2d] got output_padding 2 with stride 2, expected 0 to 1.");
+  CHECK_ERROR(layer(Tensor::zeros({1, 2, 2, 3})), "expected images (batch, height, width, 1)");
+  CHECK_ERROR((nn::ConvTranspose2d{1, 1, 1, {.padding = 1}}(Tensor::zeros({1, 2, 2, 1}))), "nothing is left");
 }
 
 TEST_CASE("layers of images refuse (batch, channels, height, width) and name both readings of its shape") {
@@ -89,6 +127,7 @@ TEST_CASE("a negative epsilon is refused by every normalisation, layers and func
   for (const double epsilon : {-1.0, -1e-12, double(NAN)}) {
     const std::string complaint = text("got epsilon ", epsilon, ", expected a number >= 0");
     CHECK_ERROR(nn::LayerNorm(3, epsilon), "[LayerNorm] " + complaint);
+    CHECK_ERROR(nn::GroupNorm(1, 3, epsilon), "[GroupNorm] " + complaint);
     CHECK_ERROR(nn::BatchNorm1d(3, {.epsilon = epsilon}), "[BatchNorm1d] " + complaint);
     CHECK_ERROR(batch_norm(x, weight, bias, epsilon), "[batch_norm] " + complaint);
     CHECK_ERROR(normalise(x, moments, weight, bias, epsilon), "[normalise] " + complaint);
@@ -102,6 +141,10 @@ TEST_CASE("layers describe themselves with what sets them apart") {
   CHECK(nn::AvgPool2d{3, {.stride = 2, .padding = 1}}.describe() == "AvgPool2d(3, stride 2, padding 1)");
   CHECK(nn::Dropout{0.25}.describe() == "Dropout(0.25)");
   CHECK(nn::LayerNorm{7}.describe() == "LayerNorm(7)");
+  CHECK(nn::GroupNorm{2, 6}.describe() == "GroupNorm(2, 6)");
+  CHECK(nn::Embedding{5, 3}.describe() == "Embedding(5, 3)");
+  CHECK(nn::ConvTranspose2d{1, 2, 3, {.stride = 2, .output_padding = 1}}.describe() ==
+        "ConvTranspose2d(1, 2, 3, stride 2, output padding 1)");
 }
 
 TEST_CASE("LayerNorm gives every row mean 0 and variance 1 before its weight and bias") {
@@ -114,6 +157,22 @@ TEST_CASE("LayerNorm gives every row mean 0 and variance 1 before its weight and
   expected.insert(expected.end(), row.begin(), row.end());
   CHECK_CLOSE(layer(values({1, 2, 3, 4, 10, 20, 30, 40}, {2, 4})).value(), values(expected, {2, 4}), {1e-5, 1e-6});
   CHECK_ERROR(layer(Tensor::zeros({2, 3})), "[LayerNorm(4)] got an input of shape (2, 3), expected a last axis of 4.");
+}
+
+TEST_CASE("GroupNorm normalises each sample and each group of channels by itself") {
+  nn::GroupNorm layer{2, 4, 0};
+  set(layer.weight, {1, 1, 1, 2});
+  set(layer.bias, {0, 0, 0, 5});
+  const double r = std::sqrt(5.0);  // (1, 2, 3, 4) has mean 2.5, variance 1.25; so has each group of two pixels here
+  const Tensor x = values({1, 2, 10, 20, 3, 4, 30, 40}, {1, 2, 4});
+  CHECK_CLOSE(layer(x).value(), values({-3 / r, -1 / r, -3 / r, 5 - 2 / r, 1 / r, 3 / r, 1 / r, 5 + 6 / r}, {1, 2, 4}),
+              {1e-5, 1e-6});
+  const Tensor both = core::concatenate({core::unary(core::UnaryOp::affine, x, 3, 7), x}, 0);
+  CHECK_CLOSE(layer(both).value().slice(0, 1), layer(x).value(), {1e-5, 1e-6});
+  CHECK_CLOSE(layer(both).value().slice(1, 2), layer(x).value(), {1e-5, 1e-6});
+  CHECK_ERROR(layer(Tensor::zeros({2, 3})),
+              "[GroupNorm(2, 4)] got an input of shape (2, 3), expected (batch, ..., 4).");
+  CHECK_ERROR((nn::GroupNorm{4, 6}), "[GroupNorm] got 6 channels in 4 groups, expected groups of one size.");
 }
 
 TEST_CASE("LayerNorm is right in float32 where the mean is ten thousand deviations from zero, gradients included") {

@@ -24,6 +24,7 @@ TEST_CASE("models have exactly the parameter counts of the same networks in PyTo
   CHECK(count("resnet20", colour) == 269722);
   CHECK(count("wrn16-4", colour) == 2748890);
   CHECK(count("wrn16-1", colour) == 175066);
+  CHECK(count("vit:4,64,4,4", colour) == 4 * 4 * 3 * 64 + 64 + 64 * 64 + 4 * 49984 + 2 * 64 + 64 * 10 + 10);
   CHECK(nn::make_model("resnet20", colour, 10)->parameters().size() == 59);
   CHECK(nn::make_model("wrn16-4", colour, 10)->parameters().size() == 44);
 }
@@ -45,8 +46,9 @@ TEST_CASE("every model takes small images of any channel count and is trainable 
       CHECK(core::norm(parameter.grad()).item() > 0);
     }
   };
-  for (const std::string& name : nn::model_names()) train_once(name, {13, 12, 2});
-  for (const std::string name : {"mlp", "cnn", "resnet20", "wrn10-1"}) train_once(name, {8, 8, 1});
+  for (const std::string& name : nn::model_names())
+    train_once(name, name.starts_with("vit") ? Shape{12, 16, 2} : Shape{13, 12, 2});
+  for (const std::string name : {"mlp", "cnn", "resnet20", "wrn10-1", "vit:2,8,2,2"}) train_once(name, {8, 8, 1});
   train_once("mlp:7", {5});
 }
 
@@ -74,11 +76,11 @@ TEST_CASE("a model refuses what it cannot take, and says what it can") {
   CHECK_ERROR(nn::make_model("cnn", {1, 28, 28}, 10),
               "[cnn] got images of 1 x 28 with 28 channels, expected at least 4 x 4. "
               "If the shape was meant as (channels, height, width), put the channels last.");
-  for (const std::string name : {"lenet", "cnn", "resnet20", "wrn16-4"})
+  for (const std::string name : {"lenet", "cnn", "resnet20", "wrn16-4", "vit:4,64,4,4"})
     CHECK_ERROR(nn::make_model(name, {30}, 2),
-                "[" + name +
+                "[" + name.substr(0, name.find(':')) +
                     "] got an input of shape (30,), expected an image (height, width, channels). "
-                    "It is a convolutional network; use an mlp for a table.");
+                    "It is a network for images; use an mlp for a table.");
   CHECK_ERROR(nn::make_model("mlp", {3, 4}, 2), "[make_model] got an input of shape (3, 4), expected (features,) or");
   CHECK_ERROR(nn::make_model("mlp", {0}, 2), "[make_model] got an input of shape (0,)");
   CHECK_ERROR(nn::make_model("mlp", {3}, 0), "[make_model] got 0 classes, expected at least 1.");
@@ -86,12 +88,19 @@ TEST_CASE("a model refuses what it cannot take, and says what it can") {
 
 TEST_CASE("an unknown model's error lists the known ones") {
   CHECK_ERROR(nn::make_model("nope", {3}, 2),
-              "[make_model] got \"nope\", expected one of mlp, mlp_big, mlp:256,256, lenet, cnn, resnet20, wrn16-4.");
+              "[make_model] got \"nope\", expected one of mlp, mlp_big, mlp:256,256, lenet, cnn, resnet20, wrn16-4, "
+              "vit:4,64,4,4.");
   for (const std::string name : {"mlp:", "mlp:3,,4", "mlp:3,", "mlp:0", "mlp:x", "mlp:-3", "mlp:99999999999999999999"})
     CHECK_ERROR(nn::make_model(name, {3}, 2), "[make_model] got \"" + name + "\", expected hidden sizes from 1 to");
   for (const std::string name : {"wrn", "wrn16", "wrn-16-4", "wrn16-4-2"})
     CHECK_ERROR(nn::make_model(name, {8, 8, 3}, 2),
                 "[make_model] got \"" + name + "\", expected a depth and a width, as in wrn16-4.");
+  for (const std::string name : {"vit:", "vit:4", "vit:4,64,4", "vit:4,64,4,4,4", "vit:4,64,0,4", "vit4,64,4,4"})
+    CHECK_ERROR(nn::make_model(name, {8, 8, 3}, 2), "[make_model] got \"" + name + "\", expected");
+  CHECK_ERROR(nn::make_model("vit:3,64,4,4", {8, 8, 3}, 2),
+              "[vit] got images of 8 x 8 and patches of 3 x 3, expected patches that fill the image.");
+  CHECK_ERROR(nn::make_model("vit:4,64,4,5", {8, 8, 3}, 2),
+              "[MultiheadAttention] got width 64 for 5 heads, expected heads of one width.");
   CHECK_ERROR(nn::make_model("wrn17-4", {8, 8, 3}, 2),
               "[WideResNet] got depth 17, expected 6 n + 4 with n >= 1: 10, 16, 22, 28, ...");
   CHECK_ERROR(nn::mlp({3}), "[mlp] got 1 sizes, expected at least two");

@@ -1,5 +1,10 @@
 // Trajectories against PyTorch and against the papers' formulas (tests/golden/generate_optim.py).
 #include "core/safetensors.h"
+#include "nn/batch_norm.h"
+#include "nn/containers.h"
+#include "nn/layers.h"
+#include "nn/loss.h"
+#include "optim/average.h"
 #include "tests/check.h"
 #include "tests/optim/problem.h"
 
@@ -81,6 +86,83 @@ TEST_CASE("AdamW follows PyTorch") {
         optim::AdamOptions{
             .lr = schedule(c[0], c[5]), .beta1 = c[1], .beta2 = c[2], .epsilon = c[3], .weight_decay = c[4]});
   });
+}
+
+TEST_CASE("RMSprop follows PyTorch, with momentum and without") {
+  follow("rmsprop", [](const Parameters& parameters, const Settings& c) {
+    return std::make_unique<optim::RMSprop>(
+        parameters,
+        optim::RmsPropOptions{
+            .lr = schedule(c[0], c[5]), .alpha = c[1], .epsilon = c[2], .momentum = c[3], .weight_decay = c[4]});
+  });
+}
+
+TEST_CASE("Adagrad follows PyTorch") {
+  follow("adagrad", [](const Parameters& parameters, const Settings& c) {
+    return std::make_unique<optim::Adagrad>(
+        parameters, optim::AdagradOptions{.lr = schedule(c[0], c[3]), .epsilon = c[1], .weight_decay = c[2]});
+  });
+}
+
+TEST_CASE("Lion follows the paper's algorithm") {
+  follow("lion", [](const Parameters& parameters, const Settings& c) {
+    return std::make_unique<optim::Lion>(
+        parameters, optim::LionOptions{.lr = schedule(c[0], c[4]), .beta1 = c[1], .beta2 = c[2], .weight_decay = c[3]});
+  });
+}
+
+TEST_CASE("averages of weights, exponential and plain, are those of PyTorch's AveragedModel") {
+  const Archive file = golden("averages");
+  const Tensor& cases = file.tensor("cases");
+  REQUIRE(cases.size(0) > 1);
+  for (const DType dtype : {DType::float64, DType::float32})
+    for (int64_t c = 0; c < cases.size(0); ++c) {
+      CAPTURE(c);
+      const Settings settings = cases.slice(c, c + 1).to_vector<double>();
+      const double decay = settings[0], begin = settings[1];
+      Prescribed prescribed(dtype);
+      optim::SGD optimizer{prescribed.parameters, {.lr = 0.05, .momentum = 0.9}};
+      optim::WeightAverage average{optimizer, {.decay = decay > 0 ? std::optional(decay) : std::nullopt}};
+      const Tensor samples = file.tensor(name_of(dtype)).slice(c, c + 1).reshape({steps / every, -1});
+      for (int64_t t = 0; t < steps; ++t) {
+        optimizer.step(prescribed.closure(optimizer));
+        if (static_cast<double>(t) >= begin) average.update();
+        if ((t + 1) % every == 0)
+          CHECK_CLOSE(average.average().to_vector<double>(),
+                      samples.slice(t / every, t / every + 1).to_vector<double>(),
+                      {.rtol = dtype == DType::float64 ? 1e-12 : 1e-6, .atol = 0});
+      }
+    }
+}
+
+TEST_CASE("averaged weights with recalibrated batch norm are PyTorch's after update_bn") {
+  const Archive file = golden("update_bn");
+  const Tensor& x = file.tensor("x");
+  const Tensor y = file.tensor("y").to(DType::int64);
+  nn::Sequential model{nn::Linear{4, 6}, nn::BatchNorm1d{6}, nn::ReLU{}, nn::Linear{6, 3}};
+  for (auto& [name, parameter] : model.named_parameters()) parameter.set_value(file.tensor("initial." + name).clone());
+  optim::SGD optimizer{model.parameters(), {.lr = 0.1, .momentum = 0.9}};
+  optim::WeightAverage average{optimizer};
+  const auto rows = [](const Tensor& all, int64_t batch) { return all.slice(10 * batch, 10 * batch + 10); };
+  for (int64_t t = 0; t < 30; ++t) {
+    optimizer.step([&] {
+      Variable loss = nn::cross_entropy(model(rows(x, t % 4)), rows(y, t % 4));
+      loss.backward();
+      return loss;
+    });
+    if (t >= 10) average.update();
+  }
+  const optim::AveragedWeights scope(average);
+  nn::recalibrate_batch_norm(model, {rows(x, 0), rows(x, 1), rows(x, 2), rows(x, 3)});
+  model.eval();
+  const auto buffers = model.named_buffers();
+  const Tolerance close{.rtol = 1e-4, .atol = 1e-5};
+  for (const auto& [name, buffer] : buffers) {
+    if (name.ends_with("running_mean")) CHECK_CLOSE(buffer, file.tensor("mean"), close);
+    if (name.ends_with("running_var")) CHECK_CLOSE(buffer, file.tensor("variance"), close);
+  }
+  CHECK(buffers.size() == 3);
+  CHECK_CLOSE(model(x).value(), file.tensor("logits"), close);
 }
 
 TEST_CASE("SAM, ASAM and MSAM over every base follow the papers' formulas") {

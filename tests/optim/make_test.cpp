@@ -57,6 +57,8 @@ TEST_CASE("unset settings are the documented defaults, set ones are passed on") 
   CHECK(make_optimizer("msam", {leaf({1})})->group(0)["rho"](0) == 0.5);
   CHECK(optim::defaults_of("msam", "adamw")["weight_decay"] == 0.01);
   CHECK(optim::defaults_of("msam", "adamw")["momentum"] == 0.9);
+  CHECK(optim::defaults_of("lion")["momentum"] == 0.9);
+  CHECK_FALSE(optim::defaults_of("adagrad").count("momentum"));
   CHECK_FALSE(optim::defaults_of("nesterov").count("rho"));
   CHECK(optim::defaults_of("looksam")["rho"] == 0.05);
   CHECK(optim::defaults_of("along-lr-momentum")["rho"] == 0.9);
@@ -72,11 +74,12 @@ TEST_CASE("unset settings are the documented defaults, set ones are passed on") 
 
 TEST_CASE("an unknown name is an error that lists the known ones") {
   CHECK_ERROR(make_optimizer("sdg", {leaf({1})}),
-              "[make_optimizer] got the unknown optimizer \"sdg\", expected one of sgd, nesterov, adam, adamw, sam, "
-              "asam, msam, looksam, esam, along-gradient, along-momentum, along-last-gradient, along-random, "
+              "[make_optimizer] got the unknown optimizer \"sdg\", expected one of sgd, nesterov, adam, adamw, "
+              "rmsprop, adagrad, lion, sam, asam, msam, looksam, esam, along-gradient, along-momentum, "
+              "along-last-gradient, along-random, "
               "along-lr-momentum.");
   CHECK_ERROR(make_optimizer("sam", {leaf({1})}, {.base = "msam"}),
-              "the base \"msam\" for sam, expected one of sgd, nesterov, adam, adamw");
+              "the base \"msam\" for sam, expected one of sgd, nesterov, adam, adamw, rmsprop, adagrad, lion");
   CHECK_ERROR(make_optimizer("sgd", {leaf({1})}, {.hyperparameters = {{"rho", 0.1}}}),
               "[sgd] got rho in group 0, expected what sgd reads: lr, momentum, dampening, weight_decay");
   CHECK_ERROR(make_optimizer("adam", {leaf({1})}, {.hyperparameters = {{"momentum", optim::cosine(0.9, 10)}}}),

@@ -1,4 +1,4 @@
-// An optimizer of one's own, as docs/an-optimizer-of-your-own.md shows it: Lion, a rule, its options and one line.
+// An optimizer of one's own, as docs/an-optimizer-of-your-own.md shows it: Signum, a rule, its options and one line.
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -11,48 +11,46 @@
 using namespace minima;
 using namespace minima::test;
 
-// ---- begin lion
+// ---- begin signum
 
-/// Lion (Chen et al., 2023): the sign of an average of momentum and gradient, with decoupled decay.
-struct LionRule {
-  double lr, beta1, beta2, weight_decay;
+/// Signum (Bernstein et al., 2018): the sign of the momentum, with decoupled decay.
+struct SignumRule {
+  double lr, momentum, weight_decay;
 
   template <class T>
-  MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& momentum) const {
-    const T c = T(beta1) * momentum + T(1 - beta1) * grad;
-    weight -= T(lr) * (T((c > 0) - (c < 0)) + T(weight_decay) * weight);
-    momentum = T(beta2) * momentum + T(1 - beta2) * grad;
+  MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& mean) const {
+    mean = T(momentum) * mean + T(1 - momentum) * grad;
+    weight -= T(lr) * (T((mean > 0) - (mean < 0)) + T(weight_decay) * weight);
   }
 };
 
-struct LionOptions {
-  optim::Schedule lr = 1e-4, beta1 = 0.9, beta2 = 0.99, weight_decay = 0;
+struct SignumOptions {
+  optim::Schedule lr = 1e-3, momentum = 0.9, weight_decay = 0;
 };
 
-struct Lion : optim::BaseOptimizer {
-  explicit Lion(const optim::ParameterGroups& groups, const LionOptions& options = {})
-      : BaseOptimizer("lion", groups,
+struct Signum : optim::BaseOptimizer {
+  explicit Signum(const optim::ParameterGroups& groups, const SignumOptions& options = {})
+      : BaseOptimizer("signum", groups,
                       {{"lr", options.lr, optim::Range::learning_rate},
-                       {"beta1", options.beta1, optim::Range::below_1},
-                       {"beta2", options.beta2, optim::Range::below_1},
+                       {"momentum", options.momentum, optim::Range::below_1},
                        {"weight_decay", options.weight_decay}},
-                      {"momentum"}) {}
+                      {"mean"}) {}
 
   void update(const Tensor& gradient) override {
     optim::apply(kept(), gradient, [](const optim::RuleContext& now) {
-      return LionRule{now["lr"], now["beta1"], now["beta2"], now["weight_decay"]};
+      return SignumRule{now["lr"], now["momentum"], now["weight_decay"]};
     });
   }
 };
-// ---- end lion
+// ---- end signum
 
 namespace {
 
-/// MSAM around Lion. The rate falls along a cosine; biases do not decay.
-optim::MSAM msam_around_lion(std::vector<Variable> weights, std::vector<Variable> biases) {
-  Lion lion{{optim::Group{weights}, optim::Group{biases, {{"weight_decay", 0}}}},
-            {.lr = optim::cosine(0.01, 1000), .weight_decay = 0.1}};
-  return optim::MSAM{std::move(lion), {.rho = 0.5}};
+/// MSAM around Signum. The rate falls along a cosine; biases do not decay.
+optim::MSAM msam_around_signum(std::vector<Variable> weights, std::vector<Variable> biases) {
+  Signum signum{{optim::Group{weights}, optim::Group{biases, {{"weight_decay", 0}}}},
+                {.lr = optim::cosine(0.01, 1000), .weight_decay = 0.1}};
+  return optim::MSAM{std::move(signum), {.rho = 0.5}};
 }
 
 std::string contents(const std::string& path) {
@@ -90,29 +88,9 @@ struct Six : optim::BaseOptimizer {
   }
 };
 
-/// RMSprop: it remembers a mean of squares, and no momentum.
-struct RmsPropRule {
-  double lr, alpha;
-  template <class T>
-  MINIMA_HOST_DEVICE void operator()(T& weight, T grad, T& s) const {
-    s = T(alpha) * s + T(1 - alpha) * grad * grad;
-    weight -= T(lr) * grad / (std::sqrt(s) + T(1e-8));
-  }
-};
-
-struct RmsProp : optim::BaseOptimizer {
-  explicit RmsProp(const optim::ParameterGroups& groups)
-      : BaseOptimizer("rmsprop", groups, {{"lr", 0.01}, {"alpha", 0.99, optim::Range::below_1}}, {"s"}) {
-    kept().momentum_is_first_buffer = false;
-  }
-  void update(const Tensor& gradient) override {
-    optim::apply(kept(), gradient, [](const optim::RuleContext& now) { return RmsPropRule{now["lr"], now["alpha"]}; });
-  }
-};
-
 void register_once() {
   static const bool done = [] {
-    optim::register_optimizer<Lion>("lion", {{"lr", 1e-4}, {"beta1", 0.9}, {"weight_decay", 0.1}});
+    optim::register_optimizer<Signum>("signum", {{"lr", 1e-3}, {"momentum", 0.9}, {"weight_decay", 0.1}});
     return true;
   }();
   (void)done;
@@ -120,61 +98,61 @@ void register_once() {
 
 }  // namespace
 
-TEST_CASE("Lion, written in under 40 lines, makes the published steps") {
+TEST_CASE("Signum, written in under 40 lines, makes the published steps") {
   const Variable w = leaf({1, -2});
-  Lion lion{{w}, {.lr = 0.1, .beta1 = 0.5, .beta2 = 0.8, .weight_decay = 0.5}};
+  Signum signum{{w}, {.lr = 0.1, .momentum = 0.5, .weight_decay = 0.5}};
   std::vector<double> x{1, -2}, m{0, 0};
   const std::vector<std::vector<double>> gradients{{3, -1}, {-1, 4}, {0.5, 0.5}, {-6, 1}};
   for (const auto& g : gradients) {
-    lion.step(training([&] { return sum(w * Variable(Tensor::from(g))); }));
+    signum.step(training([&] { return sum(w * Variable(Tensor::from(g))); }));
     for (size_t i = 0; i < 2; ++i) {
-      const double c = 0.5 * m[i] + 0.5 * g[i];
-      x[i] -= 0.1 * ((c > 0) - (c < 0) + 0.5 * x[i]);
-      m[i] = 0.8 * m[i] + 0.2 * g[i];
+      m[i] = 0.5 * m[i] + 0.5 * g[i];
+      x[i] -= 0.1 * ((m[i] > 0) - (m[i] < 0) + 0.5 * x[i]);
     }
     CHECK_CLOSE(w.value(), Tensor::from(x), {.rtol = 1e-14});
-    CHECK_CLOSE(lion.momentum(), Tensor::from(m), {.rtol = 1e-14});
+    CHECK_CLOSE(signum.momentum(), Tensor::from(m), {.rtol = 1e-14});
   }
 }
 
 TEST_CASE("an optimizer of one's own has groups, schedules, statistics, clipping, states and wrappers as any") {
   register_once();
   const Variable a = leaf({1}), b = leaf({1});
-  Lion lion{{optim::Group{{a}}, optim::Group{{b}, {{"lr", optim::step_decay(0.2, 1, 0.5)}}}}, {.lr = 0.1}};
-  lion.measure(optim::Measure::norms);
-  lion.step(training([&] { return sum(a * 3.0) + sum(b * 4.0); }));
-  lion.step(training([&] { return sum(a * 3.0) + sum(b * 4.0); }));
+  Signum signum{{optim::Group{{a}}, optim::Group{{b}, {{"lr", optim::step_decay(0.2, 1, 0.5)}}}}, {.lr = 0.1}};
+  signum.measure(optim::Measure::norms);
+  signum.step(training([&] { return sum(a * 3.0) + sum(b * 4.0); }));
+  signum.step(training([&] { return sum(a * 3.0) + sum(b * 4.0); }));
   CHECK_CLOSE(a.value(), Tensor::from(std::vector{0.8}), {.rtol = 1e-14});
   CHECK_CLOSE(b.value(), Tensor::from(std::vector{0.7}), {.rtol = 1e-14});
-  CHECK_CLOSE(std::vector{lion.last_step().gradient_norm}, std::vector{5.0}, {.rtol = 1e-14});
+  CHECK_CLOSE(std::vector{signum.last_step().gradient_norm}, std::vector{5.0}, {.rtol = 1e-14});
   const Variable c = leaf({1}), d = leaf({1});
-  Lion other{{optim::Group{{c}}, optim::Group{{d}}}, {.lr = 0.7}};
-  other.load_state(lion.state());
-  CHECK_SAME_BITS(other.momentum(), lion.momentum());
+  Signum other{{optim::Group{{c}}, optim::Group{{d}}}, {.lr = 0.7}};
+  other.load_state(signum.state());
+  CHECK_SAME_BITS(other.momentum(), signum.momentum());
   CHECK(other.group(0)["lr"](0) == 0.1);
 
   for (const std::string& wrapper : wrapper_names()) {
     CAPTURE(wrapper);
     const Variable w = leaf({1, 2});
-    const auto made = optim::make_optimizer(
-        wrapper, {w}, {.base = "lion", .hyperparameters = {{"lr", 0.05}, {"momentum", 0.8}, {"beta2", 0.9}}});
-    CHECK(made->base_name() == "lion");
-    CHECK(made->group(0)["beta1"](0) == 0.8);
+    const auto made =
+        optim::make_optimizer(wrapper, {w}, {.base = "signum", .hyperparameters = {{"lr", 0.05}, {"momentum", 0.8}}});
+    CHECK(made->base_name() == "signum");
+    CHECK(made->group(0)["momentum"](0) == 0.8);
     const double before = rugged({w}).item();
     for (int i = 0; i < 10; ++i) made->step(training([&] { return rugged({w}); }));
     CHECK(rugged({w}).item() < before);
   }
 }
 
-TEST_CASE("MSAM around Lion takes the gradient ahead along Lion's momentum, with groups and schedules as Lion has") {
+TEST_CASE(
+    "MSAM around Signum takes the gradient ahead along Signum's momentum, with groups and schedules as Signum has") {
   const Variable w = leaf({1, -2}), b = leaf({3});
-  optim::MSAM optimizer = msam_around_lion({w}, {b});
+  optim::MSAM optimizer = msam_around_signum({w}, {b});
   std::vector<double> seen;
   const auto closure = [&] {
     seen = w.value().to_vector<double>();
     return training([&] { return sum(w * Variable(Tensor::from(std::vector<double>{3, 4}))) + sum(b * 12.0); })();
   };
-  optimizer.step(closure);  // momentum = 0.01 * (3, 4, 12), of length 0.13
+  optimizer.step(closure);  // mean = 0.1 * (3, 4, 12), of length 1.3
   CHECK_CLOSE(w.value(), Tensor::from(std::vector{1 - 0.01 * (1 + 0.1), -2 - 0.01 * (1 - 0.2)}), {.rtol = 1e-14});
   CHECK_CLOSE(b.value(), Tensor::from(std::vector{3 - 0.01}), {.rtol = 1e-14});
   const std::vector<double> clean = w.value().to_vector<double>();
@@ -190,21 +168,22 @@ TEST_CASE("the errors of an optimizer of one's own carry its name, and the page 
     return message;
   };
   const Variable w = leaf({1});
-  CHECK_ERROR((Lion{{w}, {.lr = -1}}), shown("[lion] got lr = -1 in group 0, expected a number above 0"));
-  Lion lion{{w}, {.beta1 = [](int64_t step) { return 0.9 + 0.1 * static_cast<double>(step); }}};
-  CHECK_ERROR(lion.group(0)["momentum"],
-              shown("[lion] got momentum in group 0, expected what lion reads: lr, beta1, beta2, weight_decay"));
-  lion.step(training([&] { return sum(w); }));
-  CHECK_ERROR(lion.step(training([&] { return sum(w); })),
-              shown("[lion] got beta1 = 1 in group 0 at step 1 (counted from 0), expected a number in [0, 1)"));
-  CHECK(lion.steps() == 1);
+  CHECK_ERROR((Signum{{w}, {.lr = -1}}), shown("[signum] got lr = -1 in group 0, expected a number above 0"));
+  Signum signum{{w}, {.momentum = [](int64_t step) { return 0.9 + 0.1 * static_cast<double>(step); }}};
+  CHECK_ERROR(signum.group(0)["beta2"],
+              shown("[signum] got beta2 in group 0, expected what signum reads: lr, momentum, weight_decay"));
+  signum.step(training([&] { return sum(w); }));
+  CHECK_ERROR(signum.step(training([&] { return sum(w); })),
+              shown("[signum] got momentum = 1 in group 0 at step 1 (counted from 0), expected a number in [0, 1)"));
+  CHECK(signum.steps() == 1);
 }
 
-TEST_CASE("the page on an optimizer of one's own shows all of Lion and nothing else as its code, in under 40 lines") {
-  const auto here = lines_between(contents("tests/optim/own_optimizer_test.cpp"), "// ---- begin lion", "// ---- end");
+TEST_CASE("the page on an optimizer of one's own shows all of Signum and nothing else as its code, in under 40 lines") {
+  const auto here =
+      lines_between(contents("tests/optim/own_optimizer_test.cpp"), "// ---- begin signum", "// ---- end");
   std::vector<std::string> there;
   std::string rest = contents(page);
-  for (const char* part : {"struct LionRule", "struct LionOptions", "struct Lion :"}) {
+  for (const char* part : {"struct SignumRule", "struct SignumOptions", "struct Signum :"}) {
     const size_t marker = rest.find("<!-- source: tests/optim/own_optimizer_test.cpp " + std::string(part));
     REQUIRE_MESSAGE(marker != std::string::npos, part);
     rest = rest.substr(marker);
@@ -217,11 +196,11 @@ TEST_CASE("the page on an optimizer of one's own shows all of Lion and nothing e
 TEST_CASE("a registered optimizer is known by name, with its defaults, once") {
   register_once();
   const auto names = optim::optimizer_names();
-  CHECK(std::count(names.begin(), names.end(), "lion") == 1);
-  CHECK(optim::defaults_of("msam", "lion").at("lr") == 1e-4);
-  CHECK(optim::make_optimizer("lion", {leaf({1})})->group(0)["weight_decay"](0) == 0.1);
-  CHECK_ERROR(optim::register_optimizer<Lion>("lion", {}), "[register_optimizer] got the name \"lion\"");
-  CHECK_ERROR(optim::register_optimizer<Lion>("sam", {}), "[register_optimizer] got the name \"sam\"");
+  CHECK(std::count(names.begin(), names.end(), "signum") == 1);
+  CHECK(optim::defaults_of("msam", "signum").at("lr") == 1e-3);
+  CHECK(optim::make_optimizer("signum", {leaf({1})})->group(0)["weight_decay"](0) == 0.1);
+  CHECK_ERROR(optim::register_optimizer<Signum>("signum", {}), "[register_optimizer] got the name \"signum\"");
+  CHECK_ERROR(optim::register_optimizer<Signum>("sam", {}), "[register_optimizer] got the name \"sam\"");
 }
 
 TEST_CASE("a rule may have any number of states up to six, and a number other than the buffers' is refused") {
@@ -239,19 +218,19 @@ TEST_CASE("a rule may have any number of states up to six, and a number other th
   }
 }
 
-TEST_CASE("an optimizer whose buffer is no momentum trains, saves it, and is refused by MSAM") {
+TEST_CASE("an optimizer whose first buffer is no momentum trains, saves it, and is refused by MSAM") {
   const Variable w = leaf({1, -2});
-  RmsProp optimizer{{w}};
+  optim::Adagrad optimizer{{w}};
   optimizer.measure(optim::Measure::norms);
   for (int i = 0; i < 3; ++i) optimizer.step(training([&] { return sum(square(w)); }));
-  CHECK(optimizer.state().tensors.count("s") == 1);
+  CHECK(optimizer.state().tensors.count("squares") == 1);
   CHECK_FALSE(optimizer.has_momentum());
   CHECK(std::isnan(optimizer.last_step().velocity_norm));
   CHECK(optimizer.last_step().gradient_norm > 0);
-  CHECK_ERROR(optimizer.momentum(), "[rmsprop] got rmsprop without momentum");
-  CHECK_ERROR((optim::MSAM{RmsProp{{w}}}),
-              "[msam] got rmsprop, which keeps no momentum, expected a base with momentum");
-  optim::SAM sam{RmsProp{{w}}, {.rho = 0.1}};
+  CHECK_ERROR(optimizer.momentum(), "[adagrad] got adagrad without momentum");
+  CHECK_ERROR((optim::MSAM{optim::Adagrad{{w}}}),
+              "[msam] got adagrad, which keeps no momentum, expected a base with momentum");
+  optim::SAM sam{optim::Adagrad{{w}}, {.rho = 0.1}};
   sam.step(training([&] { return sum(square(w)); }));
 }
 

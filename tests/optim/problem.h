@@ -13,7 +13,9 @@
 #include "optim/directions/along.h"
 #include "optim/directions/esam.h"
 #include "optim/directions/looksam.h"
+#include "optim/lion.h"
 #include "optim/msam.h"
+#include "optim/rmsprop.h"
 #include "optim/sam.h"
 #include "optim/sgd.h"
 #include "tests/check.h"
@@ -86,10 +88,11 @@ inline Variable rugged(const std::vector<Variable>& parameters) {
   return total + square(coupling) / 10;
 }
 
-/// Every base optimizer on these parameters, and each wrapper around each.
+/// Every base optimizer that has a momentum, on these parameters, and each wrapper around each. Adagrad, which has
+/// none, is in for_every_optimizer() besides.
 using Parameters = std::vector<Variable>;
 inline const std::vector<std::string>& base_names() {
-  static const std::vector<std::string> names{"sgd", "nesterov", "adam", "adamw"};
+  static const std::vector<std::string> names{"sgd", "nesterov", "adam", "adamw", "rmsprop", "lion"};
   return names;
 }
 inline std::unique_ptr<optim::BaseOptimizer> make_base(const std::string& name, const Parameters& parameters,
@@ -100,6 +103,12 @@ inline std::unique_ptr<optim::BaseOptimizer> make_base(const std::string& name, 
   if (name == "nesterov")
     return std::make_unique<Nesterov>(parameters, SgdOptions{.lr = lr, .weight_decay = weight_decay});
   if (name == "adam") return std::make_unique<Adam>(parameters, AdamOptions{.lr = lr, .weight_decay = weight_decay});
+  if (name == "rmsprop")
+    return std::make_unique<RMSprop>(parameters,
+                                     RmsPropOptions{.lr = lr / 10, .momentum = 0.9, .weight_decay = weight_decay});
+  if (name == "adagrad")
+    return std::make_unique<Adagrad>(parameters, AdagradOptions{.lr = lr, .weight_decay = weight_decay});
+  if (name == "lion") return std::make_unique<Lion>(parameters, LionOptions{.lr = lr, .weight_decay = weight_decay});
   return std::make_unique<AdamW>(parameters, AdamOptions{.lr = lr, .weight_decay = weight_decay});
 }
 inline const std::vector<std::string>& wrapper_names() {
@@ -130,13 +139,17 @@ inline std::unique_ptr<optim::Optimizer> wrap(const std::string& wrapper, std::u
   return base;
 }
 
-/// Calls f(wrapper, base) with the names of every base, alone ("none") and in every wrapper.
+/// Whether a wrapper goes along the momentum, so that it needs a base that has one.
+inline bool needs_momentum(const std::string& wrapper) { return wrapper == "msam" || wrapper.ends_with("momentum"); }
+
+/// Calls f(wrapper, base) with the names of every base, alone ("none") and in every wrapper that it fits.
 template <class F>
 void for_every_optimizer(F f) {
-  std::vector<std::string> wrappers = wrapper_names();
-  wrappers.push_back("none");
+  std::vector<std::string> wrappers = wrapper_names(), bases = base_names();
+  wrappers.push_back("none"), bases.push_back("adagrad");
   for (const std::string& wrapper : wrappers)
-    for (const std::string& base : base_names()) {
+    for (const std::string& base : bases) {
+      if (base == "adagrad" && needs_momentum(wrapper)) continue;
       CAPTURE(wrapper);
       CAPTURE(base);
       f(wrapper, base);

@@ -23,50 +23,46 @@ optim::Closure noisy(const Parameters& parameters) {
 }  // namespace
 
 TEST_CASE("resumed equals uninterrupted, bit for bit, for every optimizer and wrapper (fault 8)") {
-  std::vector<std::string> wrappers = wrapper_names();
-  wrappers.push_back("none");
-  for (const std::string& wrapper : wrappers)
-    for (const std::string& base : base_names())
-      for (const DType dtype : {DType::float32, DType::float64}) {
-        CAPTURE(wrapper);
-        CAPTURE(base);
-        const auto make = [&](const Variable& w) {
-          auto made = make_base(base, {w});
-          made->group(0)["lr"] = optim::cosine(0.05, 20);
-          return wrap(wrapper, std::move(made), optim::linear_warmup(0.3, 10, 0));
-        };
-        const Variable whole = leaf(start, dtype);
-        const auto uninterrupted = make(whole);
-        manual_seed(1);
-        for (int i = 0; i < 20; ++i) uninterrupted->step(noisy({whole}));
+  for_every_optimizer([](const std::string& wrapper, const std::string& base) {
+    for (const DType dtype : {DType::float32, DType::float64}) {
+      const auto make = [&](const Variable& w) {
+        auto made = make_base(base, {w});
+        made->group(0)["lr"] = optim::cosine(0.05, 20);
+        return wrap(wrapper, std::move(made), optim::linear_warmup(0.3, 10, 0));
+      };
+      const Variable whole = leaf(start, dtype);
+      const auto uninterrupted = make(whole);
+      manual_seed(1);
+      for (int i = 0; i < 20; ++i) uninterrupted->step(noisy({whole}));
 
-        const Variable first = leaf(start, dtype);
-        const auto before = make(first);
-        manual_seed(1);
-        for (int i = 0; i < 9; ++i) before->step(noisy({first}));
-        const Generator random_numbers = default_generator();
-        const Archive state = before->state();
-        const int64_t evaluations = before->gradient_evaluations();
-        before->step(noisy({first}));  // an archive is a copy: going on does not change it
+      const Variable first = leaf(start, dtype);
+      const auto before = make(first);
+      manual_seed(1);
+      for (int i = 0; i < 9; ++i) before->step(noisy({first}));
+      const Generator random_numbers = default_generator();
+      const Archive state = before->state();
+      const int64_t evaluations = before->gradient_evaluations();
+      before->step(noisy({first}));  // an archive is a copy: going on does not change it
 
-        const Variable second = leaf(start, dtype);
-        const auto after = make(second);
-        Variable resumed = second;
-        {
-          const Variable replay = leaf(start, dtype);  // the weights a checkpoint would hold
-          const auto again = make(replay);
-          manual_seed(1);
-          for (int i = 0; i < 9; ++i) again->step(noisy({replay}));
-          resumed.set_value(replay.value().clone());
-        }
-        after->load_state(state);
-        CHECK(after->steps() == 9);
-        CHECK(after->gradient_evaluations() == evaluations);
-        default_generator() = random_numbers;
-        for (int i = 9; i < 20; ++i) after->step(noisy({resumed}));
-        CHECK_SAME_BITS(resumed.value(), whole.value());
-        CHECK(after->gradient_evaluations() == uninterrupted->gradient_evaluations());
+      const Variable second = leaf(start, dtype);
+      const auto after = make(second);
+      Variable resumed = second;
+      {
+        const Variable replay = leaf(start, dtype);  // the weights a checkpoint would hold
+        const auto again = make(replay);
+        manual_seed(1);
+        for (int i = 0; i < 9; ++i) again->step(noisy({replay}));
+        resumed.set_value(replay.value().clone());
       }
+      after->load_state(state);
+      CHECK(after->steps() == 9);
+      CHECK(after->gradient_evaluations() == evaluations);
+      default_generator() = random_numbers;
+      for (int i = 9; i < 20; ++i) after->step(noisy({resumed}));
+      CHECK_SAME_BITS(resumed.value(), whole.value());
+      CHECK(after->gradient_evaluations() == uninterrupted->gradient_evaluations());
+    }
+  });
 }
 
 TEST_CASE("constants are restored, changed ones included, schedules stay those of the new optimizer") {

@@ -53,5 +53,8 @@ int main(int argc, char** argv) {
                         nn::Dropout{0.5},
                         nn::Linear{12, 4, {.bias = false}}};
   write(argv[1], "layers", layers, {16, 16, 3});
+  nn::Sequential larger{nn::ConvTranspose2d{3, 4, 3, {.stride = 2, .padding = 1, .output_padding = 1}},
+                        nn::ConvTranspose2d{4, 2, 2, {.bias = false}}, nn::Flatten{}};
+  write(argv[1], "larger", larger, {5, 4, 3});
   return 0;
 }

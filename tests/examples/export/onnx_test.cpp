@@ -34,5 +34,9 @@ TEST_CASE("a layer that ONNX export does not know is refused by name") {
   test::TemporaryFolder folder;
   Sequential model{Linear{2, 2}, Own{}};
   CHECK_ERROR(save_onnx(model, {2}, folder.file("m.onnx")), "[save_onnx] got the layer Own(3)");
+  Sequential text{Embedding{5, 4}};
+  CHECK_ERROR(save_onnx(text, {2}, folder.file("m.onnx")), "[save_onnx] got the layer Embedding(5, 4)");
+  Sequential causal{MultiheadAttention{4, 2, {.causal = true}}};
+  CHECK_ERROR(save_onnx(causal, {3, 4}, folder.file("m.onnx")), "attention that is not causal");
   CHECK_FALSE(std::filesystem::exists(folder.file("m.onnx")));
 }

@@ -43,6 +43,8 @@ TEST_CASE("every optimizer has a look, and an unknown name has none") {
     CHECK_MESSAGE(std::string(line_style(name).colour) != "", name);
   CHECK(std::string(line_style("msam'").colour) == line_style("msam").colour);
   CHECK(std::string(line_style("msam'").dash) != line_style("msam").dash);
+  CHECK(std::string(line_style("msam-ema").colour) == line_style("msam").colour);
+  CHECK(std::string(line_style("msam-ema").dash) != line_style("msam-swa").dash);
   CHECK_ERROR(line_style("sgdm"), "got sgdm");
 }
 

@@ -18,7 +18,8 @@ TEST_CASE("the program on the kit's page is one that compiles, runs, and says wh
   const Outcome outcome = run(folder, {"/bin/sh", "-c", "cd " + folder.path.string() + " && " MINIMA_OWN_PROGRAM});
   CAPTURE(outcome.output);
   CHECK(outcome.status == 0);
-  for (const char* part : {"sgd   ", "msam  ", " +- ", "msam - sgd: ", " points"}) CHECK(contains(outcome.output, part));
+  for (const char* part : {"sgd   ", "msam  ", " +- ", "msam - sgd: ", " points"})
+    CHECK(contains(outcome.output, part));
   CHECK(lines_of(folder.file("runs/own/metrics.csv")).size() == 1 + 2 * 5 * 5);
 }
 

@@ -18,7 +18,7 @@ constexpr uint64_t seed = 3;
 
 Setting setting_of(const std::string& optimizer, int64_t steps = 12) {
   Setting s{.optimizer = optimizer, .hyperparameters = {{"lr", optimizer == "adam" ? 0.01 : 0.1}}, .steps = steps};
-  if (optim::is_wrapper(optimizer)) s.hyperparameters["rho"] = 0.3;
+  if (s.wraps()) s.hyperparameters["rho"] = 0.3;
   return s;
 }
 
@@ -62,7 +62,7 @@ TEST_CASE("a run that is saved in the middle of an epoch and loaded ends with th
   TemporaryFolder folder;
   for (const char* model : {"mlp:16", "cnn"}) {
     const Problem problem = small_problem(model);
-    for (const char* optimizer : {"sgd", "nesterov", "adam", "adamw", "sam", "asam", "msam"}) {
+    for (const char* optimizer : {"sgd", "nesterov", "adam", "adamw", "sam", "asam", "msam", "sgd-ema", "msam-swa"}) {
       CAPTURE(std::string(model));
       CAPTURE(std::string(optimizer));
       Run whole(problem, setting_of(optimizer), seed);
@@ -157,6 +157,14 @@ TEST_CASE("a setting's values are those given, else optim's, and 0 where its opt
   CHECK(sgd.words() == "sgd lr 0.3");
   CHECK(msam.value("weight_decay") == 0.01);
   CHECK(msam.words() == "msam lr 0.001 rho 0.5");
+  const Setting averaged{.optimizer = "msam-ema", .base = "adamw"};
+  CHECK(averaged.value("rho") == 0.5);
+  CHECK(averaged.trainer() == "msam");
+  CHECK(averaged.average() == "ema");
+  CHECK(averaged.rule() == "adamw");
+  CHECK(is_arm("esam-swa"));
+  CHECK_FALSE(is_arm("sgd-mean"));
+  CHECK_FALSE(is_arm("-ema"));
 }
 
 TEST_CASE("a measurement that is not a number names the step just taken and its learning rate") {
@@ -189,6 +197,47 @@ TEST_CASE("every optimizer trains, ESAM on samples of its choice") {
     CHECK(run.gradient_evaluations() <= 8);
     CHECK(std::isfinite(run.result().last().test_loss));
   }
+}
+
+TEST_CASE("a run of averaged weights measures and ends with averages, and its training is that of the plain run") {
+  const Problem problem = small_problem("cnn");  // 5 steps an epoch, and batch norm
+  Run plain(problem, setting_of("msam", 15), seed), ema(problem, setting_of("msam-ema", 15), seed);
+  std::vector<double> expected;
+  while (!plain.finished()) {
+    CHECK(plain.step() == ema.step());
+    const std::vector<double> w = weights_of(plain);
+    if (expected.empty()) expected = w;
+    for (size_t i = 0; i < w.size(); ++i) expected[i] += 0.2 * (w[i] - expected[i]);
+    if (plain.steps_done() == 5) CHECK(ema.measure().test_loss != plain.measure().test_loss);
+  }
+  CHECK_CLOSE(weights_of(ema), expected, {.rtol = 1e-4, .atol = 1e-6});
+  CHECK(ema.measure().gradient_evaluations == 15);
+}
+
+TEST_CASE("SWA is the mean over the last quarter of the steps, at the learning rate of their beginning") {
+  const Problem problem = small_problem();
+  Run swa(problem, setting_of("sgd-swa", 40), seed), plain(problem, setting_of("sgd", 40), seed);
+  std::vector<double> rates, sum;
+  while (swa.steps_done() < 39) {
+    swa.step(), plain.step();
+    rates.push_back(swa.optimizer().last_step().lr);
+    const std::vector<double> w = weights_of(swa);
+    if (swa.steps_done() <= 30) CHECK(w == weights_of(plain));
+    if (swa.steps_done() <= 30) continue;
+    sum.resize(w.size());
+    for (size_t i = 0; i < w.size(); ++i) sum[i] += w[i];
+  }
+  CHECK(rates[38] == rates[30]);
+  CHECK(rates[30] < rates[29]);
+  const Tensor average = [&] {
+    for (const auto& [name, buffer] : swa.optimizer().buffers())
+      if (name == "average") return buffer;
+    return Tensor();
+  }();
+  for (double& value : sum) value /= 9;
+  CHECK_CLOSE(average.to_vector<double>(), sum, {.rtol = 1e-5, .atol = 1e-6});
+  swa.step();
+  CHECK(weights_of(swa) == average.to_vector<double>());
 }
 
 TEST_CASE("a measurement changes nothing: the run that is measured more often ends with the same weights") {

@@ -49,6 +49,7 @@ void check_refused(const TemporaryFolder& folder, Words words, const std::vector
   const Outcome outcome = run(folder, words);
   CHECK_MESSAGE(outcome.status == 2, "status " << outcome.status);
   for (const std::string& part : parts) CHECK_MESSAGE(contains(outcome.output, part), outcome.output);
+  CHECK_FALSE(std::filesystem::exists(folder.file("out")));
 }
 
 }  // namespace
@@ -69,7 +70,8 @@ TEST_CASE("pilot refuses a table that it cannot learn from, and says what to do"
   refused("x,kind\n0,a\n1,a\n2,a\n3,b\n4,b\n5,b\n",
           {"no column that can be learnt from", "\"x\" is left out: it counts the rows"});
   check_refused(folder, {folder.file("t.csv"), "--label", "colour"}, {"no column \"colour\"", "\"x\", \"kind\""});
-  check_refused(folder, {folder.file("t.csv")}, {"no name for the label"});
+  check_refused(folder, {folder.file("t.csv")},
+                {"no name for the label (--label), expected one of the columns \"x\", \"kind\""});
 }
 
 TEST_CASE("pilot refuses a folder with a file that is no image, and a label for it") {
