@@ -2,6 +2,7 @@
 #include "datasets/cells.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -105,10 +106,12 @@ Marks marks_in(std::string_view number) {
 
 /// A cell as plain_number makes it, which needs not look at what is plain already.
 std::string_view as_plain(std::string_view cell, std::string& buffer) {
-  const auto is_plain = [](char c) {
-    return is_digit(c) || c == '.' || c == ',' || c == '-' || c == '+' || c == 'e' || c == 'E';
-  };
-  if (std::all_of(cell.begin(), cell.end(), is_plain)) return cell;
+  static constexpr auto is_plain = [] {  // a look-up is several times as fast as comparisons
+    std::array<bool, 256> out{};
+    for (const char c : std::string_view("0123456789.,-+eE")) out[static_cast<unsigned char>(c)] = true;
+    return out;
+  }();
+  if (std::all_of(cell.begin(), cell.end(), [](unsigned char c) { return is_plain[c]; })) return cell;
   return buffer = plain_number(cell);
 }
 

@@ -41,7 +41,7 @@ class Problems {
   size_t count_ = 0;
 };
 
-/// A table of text. The cells look into `buffers` and `unquoted`, so that it moves but does not copy.
+/// A table of text. The cells look into `buffers`, so that it moves but does not copy.
 struct TextTable {
   TextTable() = default;
   TextTable(TextTable&&) = default;
@@ -67,8 +67,7 @@ struct TextTable {
   /// Adds the rows of another table. A column that it lacks is a problem; one that it has in addition is left out.
   void append(TextTable other, Problems& problems);
 
-  std::list<std::vector<uint8_t>> buffers;
-  std::list<std::string> unquoted;
+  std::list<std::string> buffers;
 };
 
 /// Cuts the bytes of one file into cells; `name` stands for it in errors. Rows of another length than the header and

@@ -140,7 +140,12 @@ bool holds_mostly(const std::vector<double>& values, const Cells& cells, const s
   return count > 0 && (count >= typical_share * (count + others) || (texts.size() == 1 && count > others));
 }
 
-ColumnPlan learn_column(const TextTable& table, size_t column, const std::vector<int64_t>& train) {
+struct Learnt {
+  ColumnPlan plan;
+  std::vector<double> values{};  ///< of all rows, NaN where there is none; empty for a category
+};
+
+Learnt learn_column(const TextTable& table, size_t column, const std::vector<int64_t>& train) {
   ColumnPlan plan{.name = table.names[column]};
   Cells present;
   for (const int64_t row : train)
@@ -150,38 +155,34 @@ ColumnPlan learn_column(const TextTable& table, size_t column, const std::vector
   plan.missing_share = 1 - there / rows;
   if (present.empty()) {
     leave_out(plan, "no value in any row");
-    return plan;
+    return {plan};
   }
   for (const Kind kind : {Kind::number, Kind::date}) {
-    const std::vector<double> values = numbers_of(table, column, kind == Kind::date);
+    std::vector<double> values = numbers_of(table, column, kind == Kind::date);
     if (!holds_mostly(values, table.columns[column], train)) continue;
     plan.kind = kind;
     plan.written = written_as(cells_of(table, column, 0), table.files[0], kind == Kind::date, {});
     plan.holds = kind == Kind::date ? "dates" : "numbers";
     learn_values(plan, values, train);
-    return plan;
+    return {plan, std::move(values)};
   }
   plan.kind = Kind::category;
   plan.missing = present.size() < train.size();
   learn_levels(plan, present);
-  return plan;
+  return {plan};
 }
 
 // ---- what a user should look at
 
-/// A number for each of these rows that is the same for the same value: the value itself, or the level's position.
-std::vector<double> codes_of(const ColumnPlan& plan, const TextTable& table, size_t column,
-                             const std::vector<int64_t>& rows) {
-  const bool category = plan.kind == Kind::category;
-  const std::vector<double> values =
-      category ? std::vector<double>{} : numbers_of(table, column, plan.kind == Kind::date);
+/// A number for each of these rows that is the same for the same value: the value itself, or, where there are no
+/// values, the position of the text among all.
+std::vector<double> codes_of(const Cells& cells, const std::vector<double>& values, const std::vector<int64_t>& rows) {
   std::map<std::string_view, double> levels;
   std::vector<double> codes;
   for (const int64_t row : rows) {
     const auto at = static_cast<size_t>(row);
     const double code =
-        category ? levels.emplace(table.columns[column][at], static_cast<double>(levels.size())).first->second
-                 : values[at];
+        values.empty() ? levels.emplace(cells[at], static_cast<double>(levels.size())).first->second : values[at];
     codes.push_back(std::isnan(code) ? -1e300 : code);
   }
   return codes;
@@ -216,9 +217,9 @@ bool predicts_alone(const std::vector<double>& codes, const std::vector<double>&
 
 /// Says how a column of numbers was read, where neither it nor the file tells whether 1,234 has decimals.
 void note_two_meanings(const ColumnPlan& plan, const TextTable& table, size_t column, Words& notes) {
-  const TextTable::File& file = table.files[0];
+  if (const TextTable::File& file = table.files[0]; file.decimal != '\0' || file.separator == ',') return;
   const detail::DecimalMarks marks = detail::decimal_marks(cells_of(table, column, 0));
-  if (marks.either.empty() || marks.decimal() != '\0' || file.decimal != '\0' || file.separator == ',') return;
+  if (marks.either.empty() || marks.decimal() != '\0') return;
   const double value = detail::number_in(marks.either, plan.written.decimal).value_or(NAN);
   notes.push_back(text("Column ", shown(plan.name), ": ", marks.either, " is read as ", value,
                        ", and the file does not tell whether that is meant. Write it without a mark if it is not."));
@@ -357,7 +358,7 @@ Preparation learn(const TextTable& table, const std::string& label, const std::m
       out.columns.push_back(plan);
       continue;
     }
-    ColumnPlan plan = learn_column(table, c, train);
+    auto [plan, values] = learn_column(table, c, train);
     if (plan.kind != Kind::left_out) {
       Cells of_train;
       for (const int64_t row : train) of_train.push_back(cells[static_cast<size_t>(row)]);
@@ -365,7 +366,7 @@ Preparation learn(const TextTable& table, const std::string& label, const std::m
       if (!added) leave_out(plan, "the same as " + shown(same->second));
     }
     if (plan.kind == Kind::number) note_two_meanings(plan, table, c, notes);
-    if (plan.kind != Kind::left_out && predicts_alone(codes_of(plan, table, c, train), target, regression))
+    if (plan.kind != Kind::left_out && predicts_alone(codes_of(cells, values, train), target, regression))
       leaks.push_back(shown(name));
     if (plan.kind == Kind::left_out) plan.levels.clear(), plan.yearly = plan.other = false;
     out.columns.push_back(std::move(plan));

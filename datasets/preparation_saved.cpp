@@ -114,6 +114,7 @@ std::map<std::string, std::string> Preparation::saved() const {
 Preparation Preparation::from_saved(const std::map<std::string, std::string>& entries, const std::string& file) {
   Preparation out;
   visit(out, Reader{entries, file});
+  if (out.label.empty()) fail(file, "no name of the label", "what `train --save` writes", "Is it damaged?");
   return out;
 }
 

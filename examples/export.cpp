@@ -23,6 +23,8 @@ int export_model(int argc, char** argv) {
   line.option("onnx", out, "the file to write");
   if (!line.parse(argc, argv)) return 0;
   if (path.empty() || out.empty()) fail("export", "no model or no file to write", "export MODEL FILE.onnx");
+  // Another kind of file is not to be replaced: a table that was meant for `predict`, say.
+  if (!out.ends_with(".onnx")) fail("export", out, "a name that ends in .onnx");
   check_writable("onnx", out, {path});
   ModelFile file = load_model(path);
   save_onnx(*file.model, file.input, out);

@@ -170,6 +170,9 @@ int train(int argc, char** argv) {
   const std::string checkpoint = save_as + ".checkpoint";
   Notes options = line.values({"--save", "--save-every", "--resume"});  // those that change results
   options["fingerprint of the data"] = fingerprint(loaded.split);
+  if (resume && !std::filesystem::exists(checkpoint))
+    fail("--resume", "no file " + checkpoint, "the checkpoint of an interrupted run",
+         "Run without --resume to start one.");
   if (!resume && std::filesystem::exists(checkpoint))
     std::printf(
         "note: %s is of an interrupted run. --resume goes on with it; the first checkpoint of this run replaces "

@@ -53,6 +53,14 @@ Members members_of(Module& model) {
 
 std::string typed_shape(DType dtype, const Shape& shape) { return text(name_of(dtype), " ", shape); }
 
+// The first names; a file may have thousands that do not fit.
+std::string listed(const std::vector<std::string>& names) {
+  constexpr size_t most = 20;
+  if (names.size() <= most) return joined(names);
+  return text(joined(std::vector<std::string>(names.begin(), names.begin() + most)), " and ", names.size() - most,
+              " more");
+}
+
 // What keeps the archive from fitting the model, in words; empty when it fits.
 std::string mismatch(const Members& model, const Archive& archive) {
   std::vector<std::string> missing, unexpected, problems;
@@ -68,8 +76,8 @@ std::string mismatch(const Members& model, const Archive& archive) {
   }
   for (const auto& [name, tensor] : archive.tensors)
     if (!model.count(name)) unexpected.push_back(name);
-  if (!missing.empty()) problems.push_back("missing: " + joined(missing));
-  if (!unexpected.empty()) problems.push_back("unexpected: " + joined(unexpected));
+  if (!missing.empty()) problems.push_back("missing: " + listed(missing));
+  if (!unexpected.empty()) problems.push_back("unexpected: " + listed(unexpected));
   return joined(problems, "; ");
 }
 

@@ -310,6 +310,9 @@ TEST_CASE("a preparation that was saved and read again is the same, and one that
   CHECK_ERROR(Preparation::from_saved(damaged, "model"), "[model] got \"much\" as \"columns.1.mean\"");
   damaged.erase("columns.1.mean");
   CHECK_ERROR(Preparation::from_saved(damaged, "model"), "no entry \"columns.1.mean\"");
+  auto unlabelled = table.table->saved();
+  unlabelled["label"] = "";
+  CHECK_ERROR(Preparation::from_saved(unlabelled, "model"), "[model] got no name of the label");
 }
 
 TEST_CASE("columns of one name are told apart, whatever other names there are") {

@@ -44,3 +44,13 @@ TEST_CASE("a training that is interrupted and resumed saves the same bytes as on
     CHECK_FALSE(std::filesystem::exists(parts + ".checkpoint"));
   }
 }
+
+TEST_CASE("a training without a checkpoint cannot be resumed, and is told so") {
+  TemporaryFolder folder;
+  const Outcome refused = run(folder, training(folder.file("m.safetensors"), {"--resume"}));
+  CHECK(refused.status == 2);
+  CHECK_MESSAGE(contains(refused.output,
+                         "m.safetensors.checkpoint, expected the checkpoint of an interrupted run. Run "
+                         "without --resume to start one."),
+                refused.output);
+}

@@ -123,6 +123,9 @@ TEST_CASE("weights that do not fit are refused with every problem listed, and no
   archive.tensors["extra"] = Tensor::zeros({1});
   archive.tensors["0.weight"].fill(1);
   check_refused(model, archive, "unexpected: extra");
+  for (int i = 0; i < 1000; ++i) archive.tensors[text("more", i)] = Tensor::zeros({1});
+  check_refused(model, archive, "unexpected: extra, more0, more1, ");
+  check_refused(model, archive, " and 981 more");
 
   archive = good;
   archive.tensors["3.weight"] = Tensor::zeros({12, 4});
