@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/ops.h"
 #include "core/parallel.h"
 #include "core/random.h"
 
@@ -27,16 +28,19 @@ struct Dataset::View {
   std::vector<int32_t> labels;   // position -> label, noise included
   double scale = 1, offset = 0;  // stored value v -> v * scale + offset
   bool flip = false;
-  int shift = 0;
-  uint64_t flip_seed = 0, shift_seed = 0;
+  int shift = 0, cutout = 0;
+  uint64_t flip_seed = 0, shift_seed = 0, cutout_seed = 0;
 
   void gather_row(int64_t sample, int64_t epoch, float* out) const;
 };
 
 namespace {
-/// Random words for one sample in one epoch; the top bit keeps them apart from the streams of a Generator.
-core::PhiloxBlock draw(uint64_t seed, int64_t sample, int64_t epoch) {
-  return core::philox(seed, static_cast<uint64_t>(sample), uint64_t{1} << 63 | static_cast<uint64_t>(epoch));
+/// Random words for one sample in one epoch; the top bit keeps them apart from the streams of a Generator. Flips and
+/// shifts, which share a draw, take other words of it than each other.
+enum class Purpose : uint64_t { flip_and_shift = 0, cutout = uint64_t{1} << 62 };
+core::PhiloxBlock draw(uint64_t seed, int64_t sample, int64_t epoch, Purpose purpose = Purpose::flip_and_shift) {
+  const uint64_t high = uint64_t{1} << 63 | static_cast<uint64_t>(purpose) | static_cast<uint64_t>(epoch);
+  return core::philox(seed, static_cast<uint64_t>(sample), high);
 }
 
 /// A random integer in [0, bound) from 32 random bits.
@@ -63,6 +67,14 @@ void copy_moved(const Stored* in, const Shape& image, int down, int right, bool 
         std::swap_ranges(out + x * channels, out + (x + 1) * channels, out + (width - 1 - x) * channels);
   }
 }
+
+/// Zeros in rows and columns [top, top + pixels) and [left, left + pixels), as far as they are in the image.
+void clear_square(const Shape& image, int64_t top, int64_t left, int64_t pixels, float* out) {
+  const int64_t height = image[0], width = image[1], channels = image[2];
+  const int64_t begin = std::max<int64_t>(0, left), end = std::min(width, left + pixels);
+  for (int64_t y = std::max<int64_t>(0, top); y < std::min(height, top + pixels); ++y)
+    std::fill(out + (y * width + begin) * channels, out + (y * width + end) * channels, 0.0F);
+}
 }  // namespace
 
 std::vector<int64_t> detail::counting(int64_t begin, int64_t end) {
@@ -88,6 +100,12 @@ void Dataset::View::gather_row(int64_t sample, int64_t epoch, float* out) const 
     copy_scaled(in, count, static_cast<float>(scale), static_cast<float>(offset), out);
   };
   samples->pixels.empty() ? copy(samples->values) : copy(samples->pixels);
+  if (cutout > 0) {
+    const core::PhiloxBlock random = draw(cutout_seed, sample, epoch, Purpose::cutout);
+    const int64_t row = scaled(random.words[0], static_cast<int>(samples->input[0]));
+    const int64_t column = scaled(random.words[1], static_cast<int>(samples->input[1]));
+    clear_square(samples->input, row - cutout / 2, column - cutout / 2, cutout, out);
+  }
 }
 
 Dataset::Dataset() {
@@ -160,7 +178,7 @@ std::vector<int64_t> Dataset::labels() const {
   return {view_->labels.begin(), view_->labels.end()};
 }
 
-bool Dataset::is_random() const { return view_->flip || view_->shift > 0; }
+bool Dataset::is_random() const { return view_->flip || view_->shift > 0 || view_->cutout > 0; }
 
 std::vector<int64_t> Dataset::true_labels() const {
   std::vector<int64_t> out;
@@ -290,6 +308,17 @@ Dataset Dataset::random_shift(int pixels, uint64_t seed) const {
   return Dataset(std::move(view));
 }
 
+Dataset Dataset::cutout(int pixels, uint64_t seed) const {
+  if (input_shape().rank() != 3) fail("Dataset::cutout", text("samples of shape ", input_shape()), "images");
+  const int64_t most = std::min(input_shape()[0], input_shape()[1]);
+  if (pixels < 0 || pixels >= most)
+    fail("Dataset::cutout", text(pixels, " pixels"), text("0 to ", most - 1), "A larger square could leave nothing.");
+  auto view = std::make_shared<View>(*view_);
+  view->cutout = pixels;
+  view->cutout_seed = seed;
+  return Dataset(std::move(view));
+}
+
 Dataset Dataset::label_noise(double rate, uint64_t seed) const {
   if (!(rate >= 0 && rate <= 1)) fail("Dataset::label_noise", text("rate ", rate), "a number from 0 to 1");
   if (classes() < 2) fail("Dataset::label_noise", text(classes(), " class"), "at least 2, to have another one");
@@ -303,6 +332,30 @@ Dataset Dataset::label_noise(double rate, uint64_t seed) const {
     label = static_cast<int32_t>((label + step) % classes());
   }
   return Dataset(std::move(view));
+}
+
+namespace {
+/// Beta(alpha, alpha) by Joehnk's method, which accepts quickly while alpha is at most 1.
+double draw_beta(double alpha, Generator& generator) {
+  while (true) {
+    const std::vector<double> u = generator.uniform({2}, 0, 1, DType::float64).to_vector<double>();
+    const double x = std::pow(u[0], 1 / alpha), y = std::pow(u[1], 1 / alpha);
+    if (x + y > 0 && x + y <= 1) return x / (x + y);
+  }
+}
+}  // namespace
+
+MixedBatch mixup(const Batch& batch, double alpha, uint64_t seed, int64_t step) {
+  if (!(alpha > 0 && alpha <= 1)) fail("mixup", text("alpha ", alpha), "a number above 0 and at most 1");
+  // A seed of its own for every step; the counter's high word keeps it apart from other draws.
+  const core::PhiloxBlock block = core::philox(seed, static_cast<uint64_t>(step), uint64_t{1} << 60);
+  Generator generator{uint64_t{block.words[0]} << 32 | block.words[1], 0};
+  const double share = draw_beta(alpha, generator);
+  const Tensor others = Tensor::from(generator.permutation(batch.x.size(0))).to(batch.x.device());
+  const auto times = [](const Tensor& x, double factor) { return core::unary(core::UnaryOp::affine, x, factor, 0); };
+  const Tensor mixed =
+      core::binary(core::BinaryOp::add, times(batch.x, share), times(core::gather_rows(batch.x, others), 1 - share));
+  return {mixed, batch.y, core::gather_rows(batch.y, others), share};
 }
 
 }  // namespace minima::datasets

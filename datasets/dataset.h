@@ -52,7 +52,7 @@ class Dataset {
   std::vector<int64_t> labels() const;
   std::vector<int64_t> true_labels() const;
 
-  /// Whether samples change from epoch to epoch: random_flip, random_shift.
+  /// Whether samples change from epoch to epoch: random_flip, random_shift, cutout.
   bool is_random() const;
 
   // ---- batches
@@ -80,6 +80,9 @@ class Dataset {
   Dataset random_flip(uint64_t seed) const;
   /// Pads an image by `pixels` black pixels on every side and crops it to its size at a random place. Images only.
   Dataset random_shift(int pixels, uint64_t seed) const;
+  /// Sets a square of pixels x pixels to 0, the mean of normalised images, whose centre is anywhere in the image: part
+  /// of it may lie outside (DeVries & Taylor, 2017). Images only.
+  Dataset cutout(int pixels, uint64_t seed) const;
   /// Symmetric label noise: round(rate * size()) labels become one of the other classes, each equally likely.
   Dataset label_noise(double rate, uint64_t seed) const;
 
@@ -90,6 +93,16 @@ class Dataset {
   static Dataset from_samples(const char* where, Samples samples, double scale);
   std::shared_ptr<const View> view_;
 };
+
+/// A batch of which each sample is mixed with another one of it: x = share x + (1 - share) x of the other. The loss is
+/// share * loss(model(x), y) + (1 - share) * loss(model(x), other_y).
+struct MixedBatch {
+  Tensor x, y, other_y;
+  double share;
+};
+/// Mixup (Zhang et al., 2018). One share for the batch, drawn from Beta(alpha, alpha), 0 < alpha <= 1: the smaller
+/// alpha, the closer to 0 or 1. Share and partners depend on (seed, step) alone.
+MixedBatch mixup(const Batch& batch, double alpha, uint64_t seed, int64_t step);
 
 /// What a learner sees, and what it is judged by. `auto [train, test] = datasets::digits();`
 struct Split {

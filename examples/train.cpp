@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "examples/kit/augmentation.h"
 #include "examples/kit/checkpoint.h"
 #include "examples/kit/data.h"
 #include "examples/kit/evaluation.h"
@@ -115,6 +116,7 @@ int train(int argc, char** argv) {
   double lr = 0.05, rho = 0.5, save_every = 10;
   int64_t epochs = 0, batch_size = 0, seed = 1;
   bool resume = false;
+  std::vector<std::string> augment;
   datasets::LoadOptions how;
   CommandLine line("train", "Trains one model with one optimizer.");
   line.option("--data", data,
@@ -126,6 +128,7 @@ int train(int argc, char** argv) {
   line.option("--rho", rho, "radius of sam, asam and msam");
   line.option("--epochs", epochs, "passes over the training data (0: 10 to 100, by their size)");
   line.option("--batch", batch_size, "samples in a step (0: 64, fewer for few data)");
+  add_augmentation_option(line, augment);
   line.option("--seed", seed, "of the initial weights and of the order of the batches");
   line.option("--device", device_name, "cpu or cuda");
   line.option("--save", save_as, "file for the trained model; its checkpoint lies beside it");
@@ -155,7 +158,8 @@ int train(int argc, char** argv) {
   print_data(data, loaded);
   if (batch_size == 0) batch_size = default_batch(train_set.size());
   if (epochs == 0) epochs = default_epochs(train_set.size(), batch_size);
-  datasets::Loader batches{train_set,
+  const Augmentation augmentation = Augmentation::from(augment);
+  datasets::Loader batches{augmentation.of(train_set, static_cast<uint64_t>(seed)),
                            {.batch_size = batch_size, .seed = static_cast<uint64_t>(seed), .device = device}};
   const int64_t per_epoch = batches.steps_per_epoch(), steps = epochs * per_epoch;
   std::printf("%s, %s, batch %lld, %lld epochs\n", name.c_str(), method.c_str(), static_cast<long long>(batch_size),
@@ -210,8 +214,9 @@ int train(int argc, char** argv) {
         }
         last_save = Clock::now();
       }
-      const Variable loss = optimizer->step([&, &x = images, &y = labels] {
-        Variable loss = loss_of((*model)(x), y);  // cross entropy, or the squared error of a quantity
+      const auto batch = augmentation.mixed({images, labels}, static_cast<uint64_t>(seed), step);
+      const Variable loss = optimizer->step([&] {
+        Variable loss = loss_of((*model)(batch.x), batch);  // cross entropy, or the squared error of a quantity
         loss.backward();
         return loss;
       });

@@ -94,6 +94,7 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
   line.option("--momentum", momentum, "of sgd and nesterov; beta1 of adam and adamw");
   line.flag("--tune", tune, "first choose lr and rho on a part of the training data, 15 trials an optimizer");
   line.option("--train-limit", train_limit, "use the first N training samples only (0: all)");
+  add_augmentation_option(line, augment);
   line.option("--label-noise", label_noise, "give this share of the training samples a wrong label");
   line.option("--curvature", curvature, "samples for the largest Hessian eigenvalue (0: skip; -1: by model)");
   line.option("--threads", threads, "0: all CPUs");
@@ -135,6 +136,7 @@ void CompareOptions::check() const {
   if (threads > 1024) fail("--threads", std::to_string(threads), "at most 1024, or 0 for all CPUs");
   check_label(data, label);
   at_least("--train-limit", train_limit, 0), at_least("--curvature", curvature, -1);
+  (void)Augmentation::from(augment);
   if (!(momentum >= 0 && momentum < 1)) fail("--momentum", number_text(momentum), "a number from 0 to below 1");
   if (!(label_noise >= 0 && label_noise < 1))
     fail("--label-noise", number_text(label_noise), "a share from 0 to below 1");
@@ -181,6 +183,7 @@ Problem CompareOptions::problem_of(uint64_t split) const {
           .batch = batch,
           .device = parse_device(device),
           .split_seed = options.seed,
+          .augmentation = Augmentation::from(augment),
           .loaded = loaded};
 }
 
@@ -208,6 +211,7 @@ std::map<std::string, std::string> CompareOptions::configuration() const {
                                             {"--curvature", std::to_string(curvature)},
                                             {"--device", device}};
   for (const auto& [name, value] : data_configuration(how)) values[name] = value;
+  if (!augment.empty()) values["--augment"] = joined(augment, ",");
   for (const auto& [name, words] : typed_)
     values[option_of(name)] = words.empty() ? "each optimizer's own" : joined(words, ",");
   return values;
@@ -239,7 +243,7 @@ std::string CompareOptions::origin(const Setting& setting) const {
   const bool as_tuned = given.empty() && tuned_on_digits.count(setting.optimizer) > 0 && data == standard.data &&
                         model == standard.model && epochs == usual_epochs && batch == usual_batch &&
                         momentum == standard.momentum && budget == standard.budget && label_noise == 0 &&
-                        train_limit == 0 && (setting.base == standard.base || !setting.wraps());
+                         train_limit == 0 && augment.empty() && (setting.base == standard.base || !setting.wraps());
   return as_tuned ? " were tuned on a validation split of this data"
                   : " are starting values, --tune finds this data's own";
 }
@@ -275,8 +279,9 @@ std::string CompareOptions::how_measured(const Comparison& c, const Problem& pro
                                                                      c.curvature_samples, " training samples");
   return text(
       c.seeds() < 2 ? "Values of one seed. " : text("Means over ", c.seeds(), " seeds +- half of a 95% interval. "),
-      schedule_text(problem, settings), "; momentum ", number_text(momentum), "; weight decay ", weight_decays(), "; ",
-      origins(), ". All is measured at the clean weights; training loss on at most 10,000 samples", curvature_text,
+      schedule_text(problem, settings), "; momentum ", number_text(momentum), "; weight decay ", weight_decays(),
+      augment.empty() ? "" : "; training images augmented by " + joined(augment), "; ", origins(),
+      ". All is measured at the clean weights; training loss on at most 10,000 samples", curvature_text,
       ". Seconds and memory are those of training; cost is seconds relative to ", c.reference().name(),
       c.seeds() < 2 ? "." : ", the median over the seeds (and the range).");
 }

@@ -59,7 +59,8 @@ Run::Run(const Problem& problem, const Setting& setting, uint64_t seed)
       memory_before_(memory_statistics(problem.device).bytes_in_use),
       model_(make_model_on(problem, seed)),
       optimizer_(optimizer_of(setting, model_->parameters(), ramp_and_cosine(problem, setting), seed)),
-      loader_(problem.train, {.batch_size = problem.batch, .seed = seed, .device = problem.device}) {
+      loader_(problem.augmentation.of(problem.train, seed),
+              {.batch_size = problem.batch, .seed = seed, .device = problem.device}) {
   result_.seed = seed;
   result_.hyperparameters = setting.hyperparameters;
   result_.split_seed = problem.split_seed;
@@ -79,9 +80,10 @@ double Run::step() {
     for (int64_t i = step_ % loader_.steps_per_epoch(); i > 0; --i) ++*next_batch_;  // after load()
   }
   const datasets::Batch& batch = **next_batch_;
-  const Tensor x = batch.x.to(problem_.device), y = batch.y.to(problem_.device);
+  const datasets::Batch on_device{batch.x.to(problem_.device), batch.y.to(problem_.device)};
   model_->train();
-  last_loss_ = guard(optimizer_step(x, y).item(), "batch", step_ + 1);
+  const Variable loss = optimizer_step(problem_.augmentation.mixed(on_device, seed(), step_));
+  last_loss_ = guard(loss.item(), "batch", step_ + 1);
   ++*next_batch_;
   ++step_;
   if (average_ && (setting_.average() == "ema" || step_ > swa_from(setting_) || finished())) average_->update();
@@ -91,14 +93,16 @@ double Run::step() {
   return last_loss_;
 }
 
-Variable Run::optimizer_step(const Tensor& x, const Tensor& y) {
+Variable Run::optimizer_step(const datasets::MixedBatch& batch) {
   if (auto* esam = dynamic_cast<optim::ESAM*>(optimizer_.get()))  // which chooses among the samples
     return esam->step([&](const Tensor& rows) {
-      const auto of = [&](const Tensor& all) { return rows.defined() ? core::gather_rows(all, rows) : all; };
-      return losses_of((*model_)(of(x)), of(y));
+      const auto of = [&](const Tensor& all) {
+        return rows.defined() && all.defined() ? core::gather_rows(all, rows) : all;
+      };
+      return losses_of((*model_)(of(batch.x)), {of(batch.x), of(batch.y), of(batch.other_y), batch.share});
     });
   return optimizer_->step([&] {
-    Variable loss = loss_of((*model_)(x), y);
+    Variable loss = loss_of((*model_)(batch.x), batch);
     loss.backward();
     return loss;
   });

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "examples/kit/augmentation.h"
 #include "examples/kit/checkpoint.h"
 #include "examples/kit/metrics.h"
 #include "examples/kit/setting.h"
@@ -24,6 +25,7 @@ struct Problem {
   int64_t batch = 64;
   Device device = Device::cpu;
   uint64_t split_seed = 1;                           ///< drew the test part, where it is drawn
+  Augmentation augmentation{};                       ///< of what a step trains on; measurements see `train` as it is
   std::shared_ptr<const datasets::Loaded> loaded{};  ///< how the data came about, where a program reports it
 
   int64_t steps_per_epoch() const { return (train.size() + batch - 1) / batch; }
@@ -97,7 +99,7 @@ class Run {
 
  private:
   Notes identity() const { return {{"optimizer", setting_.optimizer}, {"seed", std::to_string(seed())}}; }
-  Variable optimizer_step(const Tensor& x, const Tensor& y);
+  Variable optimizer_step(const datasets::MixedBatch& batch);
   /// The loss, or Diverged; `step` counts from 1.
   double guard(double loss, const char* what, int64_t step) const;
 

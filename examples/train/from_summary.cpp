@@ -21,6 +21,14 @@ std::string option(const Json& options, const char* name) {
   return options.contains(name) ? options.at(name).get<std::string>() : "";
 }
 
+/// Those between commas.
+std::vector<std::string> words_of(const std::string& option) {
+  std::istringstream in(option);
+  std::vector<std::string> words;
+  for (std::string word; std::getline(in, word, ',');) words.push_back(word);
+  return words;
+}
+
 double number_option(const Json& options, const char* name, double otherwise) {
   const std::string words = option(options, name);
   if (words.empty()) return otherwise;
@@ -45,14 +53,14 @@ Problem problem_of(const Json& summary, uint64_t split_seed) {
                             .test = option(options, "--test"),
                             .group = option(options, "--group"),
                             .time = option(options, "--time")};
-  std::istringstream drop(option(options, "--drop"));
-  for (std::string column; std::getline(drop, column, ',');) how.drop.push_back(column);
+  how.drop = words_of(option(options, "--drop"));
   how.image_size = static_cast<int64_t>(number_option(options, "--image-size", 0));
   how.train_limit = static_cast<int64_t>(number_option(options, "--train-limit", 0));
   how.seed = split_seed;
   Problem problem{.data = option(options, "--data"), .model = summary.at("model"), .batch = count_at(summary, "batch")};
   problem.loaded = std::make_shared<const datasets::Loaded>(datasets::load_all(problem.data, how));
   problem.train = problem.loaded->split.train, problem.test = problem.loaded->split.test;
+  problem.augmentation = Augmentation::from(words_of(option(options, "--augment")));
   if (const double noise = number_option(options, "--label-noise", 0); noise > 0)
     problem.train = problem.train.label_noise(noise, 1);
   return problem;

@@ -201,6 +201,63 @@ TEST_CASE("a shift moves the image by up to that many pixels each way and fills 
   CHECK(moves.size() == 25);
 }
 
+TEST_CASE("cutout sets a square to 0 whose centre is anywhere in the image, another one in every epoch") {
+  const Dataset plain = images(4).normalise(0.5, 0.25), data = plain.cutout(2, 1);
+  std::set<std::pair<int, int>> centres;
+  for (int64_t epoch = 0; epoch < 100; ++epoch) {
+    for (int64_t i = 0; i < 4; ++i) {
+      const std::vector<double> original = pixels_of(plain, i, 0), seen = pixels_of(data, i, epoch);
+      int matches = 0;
+      for (int row = 0; row < 3; ++row) {  // an even square begins half its extent before its centre
+        for (int column = 0; column < 4; ++column) {
+          std::vector<double> cut = original;
+          for (int y = std::max(0, row - 1); y < std::min(3, row + 1); ++y)
+            for (int x = std::max(0, column - 1); x < std::min(4, column + 1); ++x) cut[size_t(4 * y + x)] = 0;
+          if (cut == seen) ++matches, centres.insert({row, column});
+        }
+      }
+      REQUIRE(matches == 1);
+    }
+  }
+  CHECK(centres.size() == 12);
+  CHECK(data.is_random());
+  CHECK(plain.cutout(0, 1).batch({0}).x.to_vector<double>() == plain.batch({0}).x.to_vector<double>());
+  CHECK_ERROR(plain.cutout(3, 1), "3 pixels, expected 0 to 2");
+  CHECK_ERROR(rows(4).cutout(1, 1), "[Dataset::cutout] got samples of shape (1,), expected images.");
+}
+
+TEST_CASE("mixup mixes each sample with one other of its batch, all with one share that follows Beta(alpha, alpha)") {
+  const Batch batch = images(6).all();
+  const std::vector<double> x = batch.x.to_vector<double>();
+  const std::vector<int64_t> y = batch.y.to_vector<int64_t>();
+  double sum = 0, squares = 0;
+  constexpr int draws = 400;
+  for (int step = 0; step < draws; ++step) {
+    const MixedBatch mixed = mixup(batch, 0.5, 3, step);
+    CHECK_SAME_BITS(mixed.y, batch.y);
+    const std::vector<double> seen = mixed.x.to_vector<double>();
+    const std::vector<int64_t> other = mixed.other_y.to_vector<int64_t>();
+    std::set<size_t> partners;
+    for (size_t i = 0; step < 20 && i < 6; ++i)
+      for (size_t j = 0; j < 6; ++j) {
+        bool is_partner = other[i] == y[j];
+        for (size_t k = 0; k < 12; ++k)
+          is_partner &=
+              std::abs(seen[12 * i + k] - mixed.share * x[12 * i + k] - (1 - mixed.share) * x[12 * j + k]) < 1e-6;
+        if (is_partner) partners.insert(j);
+      }
+    if (step < 20) CHECK(partners.size() == 6);
+    sum += mixed.share, squares += mixed.share * mixed.share;
+  }
+  const double mean = sum / draws, variance = squares / draws - mean * mean;
+  CHECK(std::abs(mean - 0.5) < 4 * std::sqrt(0.125 / draws));
+  CHECK(std::abs(variance - 0.125) < 0.02);  // of Beta(a, a): 1 / (4 (2 a + 1))
+  CHECK_SAME_BITS(mixup(batch, 0.5, 3, 7).x, mixup(batch, 0.5, 3, 7).x);
+  CHECK(test::bit_difference(mixup(batch, 0.5, 3, 7).x, mixup(batch, 0.5, 4, 7).x) != "");
+  CHECK_ERROR(mixup(batch, 0, 1, 1), "[mixup] got alpha 0, expected a number above 0 and at most 1.");
+  CHECK_ERROR(mixup(batch, NAN, 1, 1), "[mixup] got alpha");
+}
+
 TEST_CASE("flip and shift move the pixels of a colour image whole") {
   std::vector<uint8_t> pixels;  // red 10 + place, green 40 + place, blue 70 + place
   for (int place = 0; place < 12; ++place)

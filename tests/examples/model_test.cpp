@@ -196,9 +196,27 @@ TEST_CASE("a model of the digits predicts their test part, and is exported") {
 TEST_CASE("a run of a comparison can be repeated to the bit from its summary, and its model kept") {
   TemporaryFolder folder;
   const std::string data = folder.write("t.csv", flowers(80));
-  const Outcome compared = run(
-      folder, {MINIMA_COMPARE, "--data", data, "--label", "kind", "--drop", "day", "--split-seed", "3", "--model",
-               "mlp:8", "--epochs", "3", "--seeds", "2", "--optimizers", "sgd,msam,adam", "--out", folder.file("out")});
+  const Outcome compared = run(folder, {MINIMA_COMPARE,
+                                        "--data",
+                                        data,
+                                        "--label",
+                                        "kind",
+                                        "--drop",
+                                        "day",
+                                        "--split-seed",
+                                        "3",
+                                        "--model",
+                                        "mlp:8",
+                                        "--epochs",
+                                        "3",
+                                        "--seeds",
+                                        "2",
+                                        "--optimizers",
+                                        "sgd,msam,adam",
+                                        "--augment",
+                                        "mixup=0.2",
+                                        "--out",
+                                        folder.file("out")});
   CAPTURE(compared.output);
   REQUIRE(compared.status == 0);
   for (const char* optimizer : {"sgd", "msam", "adam"}) {
