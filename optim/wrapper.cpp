@@ -141,14 +141,17 @@ Variable Wrapper::only_gradient(const Closure& closure) {
   return loss;
 }
 
-Perturbation Wrapper::along(const Tensor& direction, double sign, const Tensor& norm) const {
-  // 1 / norm must fit the dtype with room for rho; a direction this short is rounding noise anyway. One that is NaN
+Tensor detail::inverse_of_norm(const Tensor& norm, DType dtype) {
+  // The inverse must fit the dtype with room for rho; a direction this short is rounding noise anyway. One that is NaN
   // still turns weights to NaN, so that the loss tells.
-  const double shortest = direction.dtype() == DType::float64 ? 1e-150 : 1e-30;
-  const Tensor one = Tensor::full({}, 1, DType::float64, direction.device());
+  const double shortest = dtype == DType::float64 ? 1e-150 : 1e-30;
+  const Tensor one = Tensor::full({}, 1, DType::float64, norm.device());
   const Tensor beyond = core::unary(core::UnaryOp::affine, norm, 1, -shortest);
-  return {kept(), direction, sign,
-          core::binary(core::BinaryOp::where_positive, core::binary(core::BinaryOp::divide, one, norm), beyond)};
+  return core::binary(core::BinaryOp::where_positive, core::binary(core::BinaryOp::divide, one, norm), beyond);
+}
+
+Perturbation Wrapper::along(const Tensor& direction, double sign, const Tensor& norm) const {
+  return {kept(), direction, sign, detail::inverse_of_norm(norm, direction.dtype())};
 }
 
 }  // namespace minima::optim
