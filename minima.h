@@ -36,6 +36,7 @@
 #include "optim/analysis/landscape.h"
 #include "optim/average.h"
 #include "optim/directions/along.h"
+#include "optim/directions/composed.h"
 #include "optim/directions/direction.h"
 #include "optim/directions/esam.h"
 #include "optim/directions/looksam.h"

@@ -123,7 +123,7 @@ int train(int argc, char** argv) {
               "a data set's name, a table (.csv, ...) with --label COLUMN, or a folder of images by class");
   line.option("--label", how.label, "column of a table that is to be predicted");
   line.option("--model", name, "mlp, lenet, cnn, resnet20, ...");
-  line.option("--optimizer", method, "sgd, nesterov, adam, adamw, sam, asam or msam");
+  line.option("--optimizer", method, joined(optim::optimizer_names()) + "; also with words behind, as msam+norms");
   line.option("--lr", lr, "learning rate at the start; falls along a cosine");
   line.option("--rho", rho, "radius of sam, asam and msam");
   line.option("--epochs", epochs, "passes over the training data (0: 10 to 100, by their size)");
@@ -168,7 +168,8 @@ int train(int argc, char** argv) {
   manual_seed(static_cast<uint64_t>(seed));
   nn::AnyModule model = nn::make_model(name, train_set.input_shape(), outputs_for(train_set));
   model->to(device);
-  optim::Settings settings{.hyperparameters = {{"lr", optim::cosine(lr, steps)}}};
+  optim::Settings settings{
+      .hyperparameters = {{"lr", optim::cosine(lr, steps)}}, .layers = layers_of(*model), .steps = steps};
   if (optim::is_wrapper(method)) settings.hyperparameters.emplace("rho", rho);
   auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
   const std::string checkpoint = save_as + ".checkpoint";

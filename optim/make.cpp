@@ -2,6 +2,8 @@
 #include "optim/make.h"
 
 #include <algorithm>
+#include <cmath>
+#include <sstream>
 
 #include "optim/adam.h"
 #include "optim/directions/along.h"
@@ -38,7 +40,7 @@ std::vector<BaseKind>& base_kinds() {
       {"adamw", {{"lr", 1e-3}, {"beta1", 0.9}, {"weight_decay", 1e-2}}, make<AdamW>},
       {"rmsprop", {{"lr", 2e-4}, {"momentum", 0.9}, {"weight_decay", 0}}, make<RMSprop>},
       {"adagrad", {{"lr", 1e-2}, {"weight_decay", 0}}, make<Adagrad>},
-      {"lion", {{"lr", 2e-4}, {"beta1", 0.9}, {"weight_decay", 0.1}}, make<Lion>},
+      {"lion", {{"lr", 5e-4}, {"beta1", 0.9}, {"weight_decay", 0.1}}, make<Lion>},
   };
   return kinds;
 }
@@ -48,6 +50,8 @@ struct WrapperKind {
   double rho;  ///< its default
   double gradients_per_step;
   std::function<std::unique_ptr<Optimizer>(std::unique_ptr<BaseOptimizer>, const Schedule& rho, uint64_t seed)> make;
+  std::function<Direction(uint64_t seed)> source{};  ///< of what words can be added to: see composition_of()
+  Geometry geometry = Geometry::euclidean;
 };
 
 template <class W, class Options>
@@ -62,14 +66,21 @@ WrapperKind along(double rho, const std::function<Direction(uint64_t seed)>& dir
   return {"along-" + example.name, rho, example.needs_gradient ? 2.0 : 1.0,
           [direction](auto base, const Schedule& rho, uint64_t seed) {
             return std::make_unique<Along>(std::move(base), direction(seed), AlongOptions{.rho = rho});
-          }};
+          },
+          direction};
+}
+
+WrapperKind composable(WrapperKind kind, Direction (*source)(), Geometry geometry = Geometry::euclidean) {
+  kind.source = [source](uint64_t) { return source(); };
+  kind.geometry = geometry;
+  return kind;
 }
 
 const std::vector<WrapperKind>& wrapper_kinds() {
   static const std::vector<WrapperKind> kinds{
-      wrapper<SAM, SamOptions>("sam", 0.05, 2),
-      wrapper<ASAM, AsamOptions>("asam", 0.5, 2),
-      wrapper<MSAM, MsamOptions>("msam", 0.5, 1),
+      composable(wrapper<SAM, SamOptions>("sam", 0.05, 2), directions::gradient),
+      composable(wrapper<ASAM, AsamOptions>("asam", 0.5, 2), directions::gradient, Geometry::adaptive),
+      composable(wrapper<MSAM, MsamOptions>("msam", 0.5, 1), directions::momentum),
       wrapper<LookSAM, LookSamOptions>("looksam", 0.05, 1 + 1.0 / LookSamOptions{}.period),
       {"esam", 0.05, 2,
        [](auto base, const Schedule& rho, uint64_t seed) {
@@ -78,6 +89,7 @@ const std::vector<WrapperKind>& wrapper_kinds() {
       along(0.05, [](uint64_t) { return directions::gradient(); }),
       along(0.5, [](uint64_t) { return directions::momentum(); }),
       along(0.5, [](uint64_t) { return directions::last_gradient(); }),
+      along(0.5, [](uint64_t) { return directions::friendly_momentum(); }),
       along(0.5, [](uint64_t seed) { return directions::random(seed); }),
       along(0.9, [](uint64_t) { return directions::lr_momentum(); }),
   };
@@ -97,20 +109,59 @@ std::vector<std::string> base_names() {
   return names;
 }
 
-/// The kinds that a name, and a base where the name is a wrapper's, stand for.
+/// The kinds that a name, and a base where the name is a wrapper's, stand for; and the words behind a "+".
 struct Kinds {
   const WrapperKind* wrapper;  ///< null: the base alone
   const BaseKind* base;
+  std::vector<std::string> words;
+
+  bool has(const std::string& word) const { return std::find(words.begin(), words.end(), word) != words.end(); }
 };
 
+constexpr double late_share = 0.15;  // of the steps
+
+const std::vector<std::string> scope_words{"norms", "weights", "layers"}, geometry_words{"adaptive", "filters"},
+    time_words{"late", "delayed"}, budget_words{"budget"};
+
+/// Which of these words, of which a composition has at most one, it has; empty: none.
+std::string chosen(const std::vector<std::string>& words, const std::vector<std::string>& of) {
+  std::string found;
+  for (const std::string& word : words) {
+    if (std::find(of.begin(), of.end(), word) == of.end()) continue;
+    if (!found.empty()) fail("make_optimizer", "+" + found + " and +" + word, "one of them");
+    found = word;
+  }
+  return found;
+}
+
+void check_words(const std::string& name, const WrapperKind* wrapper, const std::vector<std::string>& words) {
+  if (words.empty()) return;
+  if (!wrapper || !wrapper->source)
+    fail("make_optimizer", "words behind the name in \"" + name + "\"", "sam, asam, msam or along-... before the +");
+  std::vector<std::string> known;
+  for (const auto* all : {&scope_words, &geometry_words, &time_words, &budget_words})
+    known.insert(known.end(), all->begin(), all->end()), chosen(words, *all);
+  for (const std::string& word : words)
+    if (std::find(known.begin(), known.end(), word) == known.end())
+      fail("make_optimizer", "+" + word + " in \"" + name + "\"", "one of " + joined(known));
+  if (wrapper->geometry != Geometry::euclidean && !chosen(words, geometry_words).empty())
+    fail("make_optimizer", "a geometry for asam, which has one", "sam before the +");
+}
+
 Kinds kinds_of(const std::string& name, const std::string& base) {
-  const WrapperKind* wrapper = find(wrapper_kinds(), name);
-  const BaseKind* rule = find(base_kinds(), wrapper ? base : name);
+  std::istringstream in(name);
+  std::string head;
+  std::vector<std::string> words;
+  std::getline(in, head, '+');
+  for (std::string word; std::getline(in, word, '+');) words.push_back(word);
+  const WrapperKind* wrapper = find(wrapper_kinds(), head);
+  const BaseKind* rule = find(base_kinds(), wrapper ? base : head);
   if (!wrapper && !rule)
-    fail("make_optimizer", "the unknown optimizer \"" + name + "\"", "one of " + joined(optimizer_names()));
+    fail("make_optimizer", "the unknown optimizer \"" + head + "\"", "one of " + joined(optimizer_names()));
   if (!find(base_kinds(), base))
     fail("make_optimizer", "the base \"" + base + "\" for " + name, "one of " + joined(base_names()));
-  return {wrapper, rule};
+  check_words(name, wrapper, words);
+  return {wrapper, rule, words};
 }
 
 // Whether "momentum" means beta1.
@@ -138,6 +189,34 @@ std::unique_ptr<BaseOptimizer> make_base(const BaseKind& kind, std::vector<Varia
       {Group{.parameters = std::move(parameters), .own = {hyperparameters.begin(), hyperparameters.end()}}}});
 }
 
+/// What the words of a name make of the wrapper's direction.
+Direction composition_of(const Kinds& kinds, const Settings& settings) {
+  Composition c{.source = kinds.wrapper->source(settings.seed), .geometry = kinds.wrapper->geometry};
+  if (const std::string scope = chosen(kinds.words, scope_words); !scope.empty()) {
+    if (settings.layers.layers.empty())
+      fail("make_optimizer", "+" + scope + " without layers", "the model's layers in Settings::layers");
+    c.scope = scope == "norms"     ? scopes::norms(settings.layers)
+              : scope == "weights" ? scopes::weights(settings.layers)
+                                   : scopes::each_layer(settings.layers);
+  }
+  if (kinds.has("adaptive")) c.geometry = Geometry::adaptive;
+  if (kinds.has("filters")) c.geometry = Geometry::filters;
+  if (kinds.has("budget")) c.loss_budget = cosine(settings.loss_budget, settings.steps);
+  return composed(c);
+}
+
+/// rho in the steps in which the words let it be, and 0 before.
+Schedule timed(const Kinds& kinds, const Schedule& rho, const Settings& settings) {
+  const std::string time = chosen(kinds.words, time_words);
+  if ((!time.empty() || kinds.has("budget")) && settings.steps < 1)
+    fail("make_optimizer", "+" + (time.empty() ? "budget" : time) + " without a number of steps",
+         "that of the training in Settings::steps");
+  if (time.empty()) return rho;
+  const int64_t from = time == "late" ? settings.steps - std::llround(late_share * static_cast<double>(settings.steps))
+                                      : settings.warmup_steps;
+  return [rho, from](int64_t step) { return step < from ? 0 : rho(step); };
+}
+
 }  // namespace
 
 void detail::register_optimizer(const std::string& name, std::map<std::string, double> defaults, MakeBase make) {
@@ -152,18 +231,19 @@ std::vector<std::string> optimizer_names() {
   return all;
 }
 
-bool is_wrapper(const std::string& name) { return find(wrapper_kinds(), name) != nullptr; }
+bool is_wrapper(const std::string& name) { return find(wrapper_kinds(), name.substr(0, name.find('+'))) != nullptr; }
 
 double gradients_per_step(const std::string& name) {
   const Kinds kinds = kinds_of(name, "sgd");
-  return kinds.wrapper ? kinds.wrapper->gradients_per_step : 1;
+  const double gradients = kinds.wrapper ? kinds.wrapper->gradients_per_step : 1;
+  return kinds.has("late") ? 1 + late_share * (gradients - 1) : gradients;
 }
 
 std::map<std::string, double> defaults_of(const std::string& name, const std::string& base) {
   const Kinds kinds = kinds_of(name, base);
   Defaults defaults = kinds.base->defaults;
   if (momentum_is_beta1(*kinds.base)) rename(defaults, "beta1", "momentum");
-  if (kinds.wrapper) defaults["rho"] = kinds.wrapper->rho;
+  if (kinds.wrapper) defaults["rho"] = kinds.wrapper->rho * (kinds.has("adaptive") ? 10 : 1);
   return defaults;
 }
 
@@ -171,12 +251,14 @@ std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<V
                                           const Settings& settings) {
   const Kinds kinds = kinds_of(name, settings.base);
   NamedSchedules hyperparameters = settings.hyperparameters;
-  Schedule rho = kinds.wrapper ? kinds.wrapper->rho : 0;
+  Schedule rho = defaults_of(name, settings.base)["rho"];
   if (kinds.wrapper)
     if (const auto given = hyperparameters.extract("rho")) rho = given.mapped();
   auto base = make_base(*kinds.base, std::move(parameters), std::move(hyperparameters));
   if (!kinds.wrapper) return base;
-  return kinds.wrapper->make(std::move(base), rho, settings.seed);
+  if (kinds.words.empty()) return kinds.wrapper->make(std::move(base), rho, settings.seed);
+  return std::make_unique<Along>(std::move(base), composition_of(kinds, settings),
+                                 AlongOptions{.rho = timed(kinds, rho, settings)});
 }
 
 }  // namespace minima::optim

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "optim/optimizer.h"
+#include "optim/directions/composed.h"
 
 namespace minima::optim {
 
@@ -24,25 +24,37 @@ using NamedSchedules = std::map<std::string, Schedule>;
 ///   adamw           lr 0.001  momentum 0.9   weight_decay 0.01
 ///   rmsprop         lr 0.0002 momentum 0.9   weight_decay 0
 ///   adagrad         lr 0.01   (no momentum)  weight_decay 0
-///   lion            lr 0.0002 momentum 0.9   weight_decay 0.1
+///   lion            lr 0.0005 momentum 0.9   weight_decay 0.1   (these three: 3,000 images, one seed)
 ///   sam, looksam, esam, along-gradient: those of the base, and rho 0.05
-///   asam, msam, along-momentum, along-last-gradient, along-random: those of the base, and rho 0.5
+///   asam, msam, along-momentum, along-last-gradient, along-friendly-momentum, along-random: those of the base, rho 0.5
 ///   along-lr-momentum: those of the base, and rho 0.9, which with momentum 0.9 is Nesterov's original method
+/// With "+adaptive" ten times the radius, as it is relative to the weights.
 std::map<std::string, double> defaults_of(const std::string& name, const std::string& base = "sgd");
 
 struct Settings {
   std::string base = "sgd";          ///< what is wrapped by those that perturb the weights: sgd, nesterov, adam ...
   NamedSchedules hyperparameters{};  ///< what is not named takes its default
   uint64_t seed = 0;  ///< of what is drawn at random: along-random's directions, esam's choice of tensors
+  // For words behind a name:
+  Layers layers{};           ///< which parameters are the norm layers', and so on
+  int64_t steps = 0;         ///< of the whole training
+  int64_t warmup_steps = 0;  ///< those in which the learning rate rises
+  double loss_budget = 0.1;  ///< at the beginning; falls along a cosine to 0
 };
 
 /// sgd, nesterov, adam, adamw, rmsprop, adagrad, lion and what was registered; and those that perturb the weights: sam,
-/// asam, msam, looksam, esam, along-gradient, along-momentum, along-last-gradient, along-random, along-lr-momentum
+/// asam, msam, looksam, esam, along-gradient, along-momentum, along-last-gradient, along-friendly-momentum,
+/// along-random, along-lr-momentum. Words may stand behind sam, asam, msam and along-..., which compose another
+/// direction of theirs (directions/composed.h): "msam+norms+late".
+///   +norms, +weights, +layers   scope: the norm layers alone; no biases and norms; each layer with a norm of its own
+///   +adaptive, +filters         geometry: relative to each weight, to each filter
+///   +late, +delayed             time: in the last 15% of the steps; not while the learning rate rises
+///   +budget                     time: as long as the loss rises, to first order, by no more than Settings::loss_budget
 std::vector<std::string> optimizer_names();
 /// Whether the name is one of those that perturb the weights, around a base.
 bool is_wrapper(const std::string& name);
 /// Forward-backward passes that a step takes on average, with default options: 1; 2 for sam, asam, esam (whose second
-/// is on half of the samples, if it is given their losses) and along-gradient; 1.2 for looksam.
+/// is on half of the samples, if it is given their losses) and along-gradient; 1.2 for looksam; 1.15 for sam+late.
 double gradients_per_step(const std::string& name);
 /// Errors: an unknown name (the error lists the known ones), a hyperparameter that the optimizer does not read.
 std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<Variable> parameters,

@@ -141,11 +141,14 @@ Variable Wrapper::only_gradient(const Closure& closure) {
   return loss;
 }
 
-Perturbation Wrapper::along(const Tensor& direction, double sign, const Tensor& norm) const {
-  // 1 / norm must fit the dtype with room for rho; a direction this short is rounding noise anyway. One that is NaN
+Tensor detail::inverse_of_norm(const Tensor& norm, DType dtype) {
+  // The inverse must fit the dtype with room for rho; a direction this short is rounding noise anyway. One that is NaN
   // still turns weights to NaN, so that the loss tells.
-  const double shortest = direction.dtype() == DType::float64 ? 1e-150 : 1e-30;
-  return {kept(), direction, sign, core::unary(core::UnaryOp::reciprocal_above, norm, shortest)};
+  return core::unary(core::UnaryOp::reciprocal_above, norm, dtype == DType::float64 ? 1e-150 : 1e-30);
+}
+
+Perturbation Wrapper::along(const Tensor& direction, double sign, const Tensor& norm) const {
+  return {kept(), direction, sign, detail::inverse_of_norm(norm, direction.dtype())};
 }
 
 }  // namespace minima::optim

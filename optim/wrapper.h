@@ -60,6 +60,11 @@ class Perturbation {
   Tensor scale_;
 };
 
+namespace detail {
+/// 1 / norm, one element on the device; 0 where the norm is zero, or so small that rho / norm would not fit the dtype.
+Tensor inverse_of_norm(const Tensor& norm, DType dtype);
+}  // namespace detail
+
 /// The weights are w + e from here on, until the brace closes: then they are w again, the same bits from a copy, or by
 /// subtraction. After carry() the base's next update subtracts e, in the pass that it makes anyway.
 class Displaced {

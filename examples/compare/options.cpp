@@ -82,7 +82,7 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
   line.option("--model", model, joined(nn::model_names()));
   line.option("--optimizers", optimizers,
               "names with commas between: " + joined(optim::optimizer_names()) +
-                  "; with -ema or -swa behind a name its weights are averaged");
+                  "; also with words behind (msam+norms, docs/programs.md), and with -ema or -swa: averaged weights");
   line.option("--base", base, "what sam, asam and msam wrap: sgd, nesterov, adam, adamw, rmsprop or lion");
   line.option("--epochs", epochs, "passes over the training data (0: 30; for your own data 10 to 100, by their size)");
   line.option("--seeds", seeds, "number of runs of each optimizer, with seeds 1, 2, ...");
@@ -106,10 +106,7 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
 
   command_.assign(argv, argv + argc);
   if (out.empty()) out = "runs/compare-" + file_safe(data) + "-" + file_safe(model);
-  for (const std::string& name : optimizers)
-    if (!is_arm(name))
-      fail("--optimizers", name,
-           "one of " + listed(optim::optimizer_names()) + ", alone or with -ema or -swa behind it");
+  for (const std::string& name : optimizers) check_arm("--optimizers", name);
   for (const auto& [name, words] : typed_) {
     const PerOptimizer typed(option_of(name), words, optimizers, name == "rho" ? -1e6 : 0, /*exclusive=*/name == "lr");
     for (const std::string& optimizer : optimizers)
@@ -243,7 +240,7 @@ std::string CompareOptions::origin(const Setting& setting) const {
   const bool as_tuned = given.empty() && tuned_on_digits.count(setting.optimizer) > 0 && data == standard.data &&
                         model == standard.model && epochs == usual_epochs && batch == usual_batch &&
                         momentum == standard.momentum && budget == standard.budget && label_noise == 0 &&
-                         train_limit == 0 && augment.empty() && (setting.base == standard.base || !setting.wraps());
+                        train_limit == 0 && augment.empty() && (setting.base == standard.base || !setting.wraps());
   return as_tuned ? " were tuned on a validation split of this data"
                   : " are starting values, --tune finds this data's own";
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace minima::examples {
 
@@ -29,6 +30,32 @@ std::vector<float> outputs_of(nn::Module& model, const datasets::Dataset& data, 
   }
   model.train(was_training);
   return all;
+}
+
+optim::Layers layers_of(nn::Module& model) {
+  struct Walk : nn::Visitor {
+    optim::Layers found;
+    std::set<const autograd::Node*> seen;
+    std::set<std::string> norm_layers;
+    std::string layer = "none";
+
+    void on_module(const std::string& path, nn::Module& module) override {
+      if (dynamic_cast<nn::BatchNorm*>(&module) || dynamic_cast<nn::LayerNorm*>(&module)) norm_layers.insert(path);
+    }
+    void on_parameter(const std::string& path, Variable& parameter) override {
+      if (!seen.insert(parameter.node().get()).second) return;
+      const size_t dot = path.find_last_of('.');
+      const std::string owner = dot == std::string::npos ? "" : path.substr(0, dot);
+      if (owner != layer) found.layers.emplace_back(), layer = owner;
+      found.layers.back().push_back(parameter);
+      if (norm_layers.count(owner))
+        found.norms.push_back(parameter);
+      else if (path.ends_with("bias"))
+        found.biases.push_back(parameter);
+    }
+  } walk;
+  walk.walk(model);
+  return walk.found;
 }
 
 std::vector<double> probabilities_of(const float* logits, int64_t classes) {

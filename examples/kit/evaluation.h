@@ -20,6 +20,9 @@ Variable losses_of(const Variable& outputs, const Tensor& y);
 /// The outputs for every sample, in eval mode and without gradients: [size, outputs].
 std::vector<float> outputs_of(nn::Module& model, const datasets::Dataset& data, Device device = Device::cpu);
 
+/// What the model's parameters are for: the layer of each, and which are scale and shift of a norm layer, or biases.
+optim::Layers layers_of(nn::Module& model);
+
 /// Of one sample's logits: the probabilities of the classes.
 std::vector<double> probabilities_of(const float* logits, int64_t classes);
 

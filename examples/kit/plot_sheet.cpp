@@ -1,6 +1,7 @@
 #include "examples/kit/plot_sheet.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -32,6 +33,7 @@ LineStyle line_style(const std::string& name) {
                                                        {"along-gradient", {"D55E00", "(14,4,3,4)"}},
                                                        {"along-momentum", {"CC79A7", "solid"}},
                                                        {"along-last-gradient", {"56B4E9", "(8,3)"}},
+                                                       {"along-friendly-momentum", {"56B4E9", "(2,3)"}},
                                                        {"along-random", {"7F7F7F", "(2,3)"}},
                                                        {"along-lr-momentum", {"E69F00", "(12,4)"}}};
   if (name.size() > 2 && name.ends_with("''"))
@@ -39,6 +41,11 @@ LineStyle line_style(const std::string& name) {
   for (const auto& [average, dash] : {std::pair{"-ema", "(1,3)"}, {"-swa", "(10,3,1,3)"}})
     if (const std::string behind = average; name.size() > behind.size() && name.ends_with(behind))
       return {line_style(name.substr(0, name.size() - behind.size())).colour, dash};
+  if (const size_t plus = name.find('+');
+      plus != std::string::npos) {  // words behind the name: its colour, other dashes
+    static const std::array<const char*, 4> dashes{"(3,3)", "(8,2,2,2)", "(12,3,3,3,3,3)", "(6,6)"};
+    return {line_style(name.substr(0, plus)).colour, dashes[name.size() % dashes.size()]};
+  }
   if (name.size() > 1 && name.ends_with("'")) return {line_style(name.substr(0, name.size() - 1)).colour, "(7,5)"};
   if (const auto found = styles.find(name); found != styles.end()) return found->second;
   fail("line_style", name, "an optimizer of optim/make.h, gd, momentum, black or grey",

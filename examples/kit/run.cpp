@@ -58,7 +58,8 @@ Run::Run(const Problem& problem, const Setting& setting, uint64_t seed)
       setting_(setting),
       memory_before_(memory_statistics(problem.device).bytes_in_use),
       model_(make_model_on(problem, seed)),
-      optimizer_(optimizer_of(setting, model_->parameters(), ramp_and_cosine(problem, setting), seed)),
+      optimizer_(optimizer_of(setting, model_->parameters(), ramp_and_cosine(problem, setting), seed,
+                              layers_of(*model_), ramp_of(problem, setting.steps))),
       loader_(problem.augmentation.of(problem.train, seed),
               {.batch_size = problem.batch, .seed = seed, .device = problem.device}) {
   result_.seed = seed;

@@ -25,9 +25,12 @@ std::string Setting::trainer() const {
   return behind.empty() ? optimizer : optimizer.substr(0, optimizer.size() - behind.size() - 1);
 }
 
-bool is_arm(const std::string& optimizer) {
+void check_arm(const std::string& option, const std::string& optimizer) {
+  const std::string trainer = Setting{.optimizer = optimizer}.trainer(), head = trainer.substr(0, trainer.find('+'));
   const std::vector<std::string> known = optim::optimizer_names();
-  return std::find(known.begin(), known.end(), Setting{.optimizer = optimizer}.trainer()) != known.end();
+  if (std::find(known.begin(), known.end(), head) == known.end())
+    fail(option, optimizer, "one of " + joined(known), "-ema or -swa may stand behind it, and words such as +norms.");
+  optim::gradients_per_step(trainer);  // refuses words that there are not
 }
 
 double Setting::value(const std::string& name) const {
@@ -61,8 +64,10 @@ std::vector<std::string> tuned_hyperparameters(const std::string& optimizer) {
 }
 
 std::unique_ptr<optim::Optimizer> optimizer_of(const Setting& setting, std::vector<Variable> parameters,
-                                               const optim::Schedule& lr, uint64_t seed) {
-  optim::Settings made{.base = setting.base, .seed = seed};
+                                               const optim::Schedule& lr, uint64_t seed, const optim::Layers& layers,
+                                               int64_t warmup_steps) {
+  optim::Settings made{
+      .base = setting.base, .seed = seed, .layers = layers, .steps = setting.steps, .warmup_steps = warmup_steps};
   made.hyperparameters.emplace("lr", lr);
   made.hyperparameters.insert(setting.hyperparameters.begin(), setting.hyperparameters.end());  // lr stays the schedule
   return optim::make_optimizer(setting.trainer(), std::move(parameters), made);

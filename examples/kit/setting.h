@@ -19,7 +19,7 @@ class Run;
 using Hyperparameters = std::map<std::string, double>;
 
 struct Setting {
-  std::string optimizer = "sgd";      ///< a name of optim's, or one with "-ema" or "-swa" behind it: see average()
+  std::string optimizer = "sgd";      ///< a name of optim's, words included; also with "-ema" or "-swa" behind it
   std::string base = "sgd";           ///< what sam, msam and their like wrap; the others ignore it
   Hyperparameters hyperparameters{};  ///< what is not given takes optim's default
   int64_t steps = 0;
@@ -47,8 +47,9 @@ struct Setting {
   std::string words() const;
 };
 
-/// Names that a setting's optimizer may have: optim's, and each of them with "-ema" and with "-swa".
-bool is_arm(const std::string& optimizer);
+/// An error that begins with `option` unless a setting's optimizer may have this name: one of optim's, with words
+/// behind it ("msam+norms"), with "-ema" or "-swa" behind that.
+void check_arm(const std::string& option, const std::string& optimizer);
 
 /// The hyperparameters that programs have options for; each is a column of the metrics.
 const std::vector<std::string>& hyperparameter_options();
@@ -56,9 +57,11 @@ const std::vector<std::string>& hyperparameter_options();
 std::vector<std::string> tuned_hyperparameters(const std::string& optimizer);
 
 /// The one place where a setting becomes an optimizer. `lr` is the schedule, whose height is the setting's lr; `seed`
-/// is for what the optimizer draws at random. A hyperparameter that it does not read is an error.
+/// is for what the optimizer draws at random; layers and warm-up for words behind its name. A hyperparameter that it
+/// does not read is an error.
 std::unique_ptr<optim::Optimizer> optimizer_of(const Setting& setting, std::vector<Variable> parameters,
-                                               const optim::Schedule& lr, uint64_t seed);
+                                               const optim::Schedule& lr, uint64_t seed,
+                                               const optim::Layers& layers = {}, int64_t warmup_steps = 0);
 
 /// Gradients that the training will take (on average, where that depends on the draw).
 int64_t expected_gradients(const Setting& setting);

@@ -21,7 +21,8 @@ Variable Along::step(const Closure& closure) {
   Variable loss;
   if (direction_.needs_gradient) {
     loss = gradient_at_weights(closure);
-    second_gradient_at(perturbation(), closure);
+    const Perturbation e = perturbation();
+    if (!e.is_zero()) second_gradient_at(e, closure);
   } else {
     loss = only_gradient_at(perturbation(), closure);
   }
@@ -46,7 +47,7 @@ Perturbation Along::perturbation() const {
   const bool changes = d.flat.shares_storage_with(weights) || d.flat.shares_storage_with(gradients());
   if (changes && !direction_.needs_gradient) d.flat = d.flat.clone();
   if (!direction_.normalised) return Perturbation(kept(), d.flat, d.factor);
-  return along(d.flat, d.factor > 0 ? +1 : d.factor < 0 ? -1 : 0);
+  return along(d.flat, d.factor > 0 ? +1 : d.factor < 0 ? -1 : 0, d.norm.defined() ? d.norm : norm(d.flat));
 }
 
 }  // namespace minima::optim

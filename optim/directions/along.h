@@ -19,7 +19,7 @@ struct AlongOptions {
 ///   w <- rule(w, gradient at w + e).
 /// One gradient a step, or two where the direction needs the one at w; batch-norm statistics and random numbers are
 /// then as with SAM, else as with MSAM, and so is what step() returns: the loss at w with two gradients, at w + e with
-/// one. Where d = 0 nothing is perturbed; rho = 0 is the base, bit for bit.
+/// one. Where d = 0 nothing is perturbed; rho = 0 is the base, bit for bit, and takes one gradient.
 /// Its name is "along-" and the direction's. Errors: a direction without a name or function; one that gives a tensor of
 /// another shape, dtype or device than the weights, in the step that meets it.
 class Along : public Wrapper {

@@ -23,6 +23,11 @@ const Tensor& DirectionContext::last_gradient() const {
   return last_gradient_;
 }
 
+double DirectionContext::momentum_share() const {
+  const Hyperparameters& group = optimizer_.group(0);
+  return group.has("momentum") ? 1 - group.now("momentum") : 1;
+}
+
 Tensor DirectionContext::times_lr(const Tensor& flat) const {
   const FlatParameters& parameters = optimizer_.kept().flat;
   Tensor scaled = parameters.layout().zeros();
@@ -53,6 +58,17 @@ Direction momentum() {
 Direction last_gradient() {
   return {.name = "last-gradient",
           .at = [](const DirectionContext& now) { return Heading{now.last_gradient(), -1}; },
+          .needs_last_gradient = true};
+}
+
+Direction friendly_momentum(double sigma) {
+  return {.name = "friendly-momentum",
+          .at =
+              [sigma](const DirectionContext& now) {
+                Tensor d = now.last_gradient().clone();
+                core::add_scaled(d, -sigma * now.momentum_share(), now.momentum());
+                return d;
+              },
           .needs_last_gradient = true};
 }
 

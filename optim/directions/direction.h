@@ -30,6 +30,13 @@ class DirectionContext {
   /// 0 for the first
   int64_t step() const { return optimizer_.steps(); }
   double lr(int group = 0) const { return optimizer_.group(group).now("lr"); }
+  double rho(int group = 0) const { return optimizer_.group(group).now("rho"); }
+  const FlatLayout& layout() const { return optimizer_.kept().flat.layout(); }
+  /// Over all trainable elements: one float64 element, on the device.
+  Tensor norm(const Tensor& flat) const { return optimizer_.kept().flat.norm(flat); }
+  /// What the momentum of a base is a multiple of: 1 - momentum where it is a sum of gradients (SGD), 1 where it is
+  /// their mean (Adam). So share * v is a mean.
+  double momentum_share() const;
   /// A flat tensor times the learning rate of each group.
   Tensor times_lr(const Tensor& flat) const;
   /// Standard normal numbers, a function of the seed and the step alone: the same again in a resumed run.
@@ -44,6 +51,7 @@ class DirectionContext {
 struct Heading {
   Tensor flat;
   double factor;
+  Tensor norm{};  ///< what d is divided by where it is normalised: one float64 element; undefined: |d|
 
   Heading(Tensor flat, double factor = 1) : flat(std::move(flat)), factor(factor) {}  // NOLINT: implicit from a tensor
 };
@@ -64,6 +72,10 @@ Direction gradient();
 Direction momentum();
 /// d = -(the gradient that the last step applied): MSAM without the memory. rho < 0 goes uphill on the last batch.
 Direction last_gradient();
+/// d = g - sigma * m, g being the last gradient and m the mean of gradients that the momentum is: uphill on what the
+/// last batch has of its own (F-SAM, Li et al., 2024, takes the fresh gradient, which costs a second one). sigma = 0
+/// goes uphill on the last batch.
+Direction friendly_momentum(double sigma = 1);
 /// d is a direction drawn anew in each step, uniformly over the sphere: the control that any other must beat. Drawing
 /// it is a pass of random numbers over all weights, which in a small network costs more than the gradient.
 Direction random(uint64_t seed = 0);

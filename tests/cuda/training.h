@@ -12,6 +12,8 @@
 #include "nn/loss.h"
 #include "nn/models.h"
 #include "optim/adam.h"
+#include "optim/directions/along.h"
+#include "optim/directions/composed.h"
 #include "optim/directions/looksam.h"
 #include "optim/lion.h"
 #include "optim/msam.h"
@@ -22,8 +24,19 @@
 namespace minima::test {
 
 /// Those whose step never waits for the device.
-inline const std::vector<std::string> optimizer_names{"sgd",  "nesterov", "adam", "adamw", "rmsprop", "adagrad",
-                                                      "lion", "sam",      "asam", "msam",  "looksam"};
+inline const std::vector<std::string> optimizer_names{"sgd",
+                                                      "nesterov",
+                                                      "adam",
+                                                      "adamw",
+                                                      "rmsprop",
+                                                      "adagrad",
+                                                      "lion",
+                                                      "sam",
+                                                      "asam",
+                                                      "msam",
+                                                      "looksam",
+                                                      "friendly momentum+layers+filters+budget",
+                                                      "sam+weights+adaptive"};
 
 inline std::unique_ptr<optim::Optimizer> make_optimizer(const std::string& name,
                                                         const std::vector<Variable>& parameters) {
@@ -40,6 +53,22 @@ inline std::unique_ptr<optim::Optimizer> make_optimizer(const std::string& name,
   if (name == "asam") return std::make_unique<ASAM>(std::move(base), AsamOptions{.rho = 0.2});
   if (name == "msam") return std::make_unique<MSAM>(std::move(base), MsamOptions{.rho = 0.1});
   if (name == "looksam") return std::make_unique<LookSAM>(std::move(base), LookSamOptions{.rho = 0.05, .period = 3});
+  // Of the models below, whose layers have a weight and a bias each.
+  Layers layers;
+  for (size_t i = 0; i + 1 < parameters.size(); i += 2) layers.layers.push_back({parameters[i], parameters[i + 1]});
+  for (size_t i = 1; i < parameters.size(); i += 2) layers.biases.push_back(parameters[i]);
+  if (name == "friendly momentum+layers+filters+budget")
+    return std::make_unique<Along>(std::move(base),
+                                   composed({.source = directions::friendly_momentum(),
+                                             .scope = scopes::each_layer(layers),
+                                             .geometry = Geometry::filters,
+                                             .loss_budget = 0.05}),
+                                   AlongOptions{.rho = 0.1});
+  if (name == "sam+weights+adaptive")
+    return std::make_unique<Along>(
+        std::move(base),
+        composed({.source = directions::gradient(), .scope = scopes::weights(layers), .geometry = Geometry::adaptive}),
+        AlongOptions{.rho = 0.2});
   return base;
 }
 

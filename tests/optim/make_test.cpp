@@ -76,7 +76,7 @@ TEST_CASE("an unknown name is an error that lists the known ones") {
   CHECK_ERROR(make_optimizer("sdg", {leaf({1})}),
               "[make_optimizer] got the unknown optimizer \"sdg\", expected one of sgd, nesterov, adam, adamw, "
               "rmsprop, adagrad, lion, sam, asam, msam, looksam, esam, along-gradient, along-momentum, "
-              "along-last-gradient, along-random, "
+              "along-last-gradient, along-friendly-momentum, along-random, "
               "along-lr-momentum.");
   CHECK_ERROR(make_optimizer("sam", {leaf({1})}, {.base = "msam"}),
               "the base \"msam\" for sam, expected one of sgd, nesterov, adam, adamw, rmsprop, adagrad, lion");

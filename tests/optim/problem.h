@@ -120,6 +120,7 @@ inline const std::vector<std::string>& wrapper_names() {
                                               "along-gradient",
                                               "along-momentum",
                                               "along-last-gradient",
+                                              "along-friendly-momentum",
                                               "along-random",
                                               "along-lr-momentum"};
   return names;
@@ -133,7 +134,7 @@ inline std::unique_ptr<optim::Optimizer> wrap(const std::string& wrapper, std::u
   if (wrapper == "looksam") return std::make_unique<LookSAM>(std::move(base), LookSamOptions{.rho = rho});
   if (wrapper == "esam") return std::make_unique<ESAM>(std::move(base), EsamOptions{.rho = rho});
   for (const Direction& direction : {directions::gradient(), directions::momentum(), directions::last_gradient(),
-                                     directions::random(), directions::lr_momentum()})
+                                     directions::friendly_momentum(), directions::random(), directions::lr_momentum()})
     if (wrapper == "along-" + direction.name)
       return std::make_unique<Along>(std::move(base), direction, AlongOptions{.rho = rho});
   return base;

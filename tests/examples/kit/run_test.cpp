@@ -162,9 +162,14 @@ TEST_CASE("a setting's values are those given, else optim's, and 0 where its opt
   CHECK(averaged.trainer() == "msam");
   CHECK(averaged.average() == "ema");
   CHECK(averaged.rule() == "adamw");
-  CHECK(is_arm("esam-swa"));
-  CHECK_FALSE(is_arm("sgd-mean"));
-  CHECK_FALSE(is_arm("-ema"));
+  const Setting composed{.optimizer = "msam+norms-ema", .base = "adam"};
+  CHECK(composed.trainer() == "msam+norms");
+  CHECK(composed.rule() == "adam");
+  check_arm("--optimizers", "esam-swa");
+  check_arm("--optimizers", "msam+norms+late-ema");
+  CHECK_ERROR(check_arm("--optimizers", "sgd-mean"), "[--optimizers] got sgd-mean, expected one of sgd, nesterov,");
+  CHECK_ERROR(check_arm("--optimizers", "-ema"), "[--optimizers] got -ema, expected one of sgd");
+  CHECK_ERROR(check_arm("--optimizers", "msam+nroms"), "got +nroms in \"msam+nroms\", expected one of norms, weights");
 }
 
 TEST_CASE("a measurement that is not a number names the step just taken and its learning rate") {
