@@ -157,10 +157,10 @@ int calibrate(int argc, char** argv) {
   std::vector<Verdict> verdicts;
   Progress progress(std::ssize(list));
   Jobs jobs{.count = std::ssize(list)};
-  jobs.work = [&](int64_t index, const Tick& tick) {
+  jobs.work = [&](int64_t index, const Line& line) {
     const Job& job = list[static_cast<size_t>(index)];
     const Verdict verdict = trial(job.kind, sources[job.source].data, options.trial, job.number);
-    tick(1);
+    line.tick(1);
     return encoded(verdict);
   };
   jobs.finished = [&](int64_t, const std::string& result) {

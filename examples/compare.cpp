@@ -124,7 +124,7 @@ int compare(int argc, char** argv) {
   Experiment experiment{.problems = options.problems(problem),
                         .settings = options.settings,
                         .seeds = seeds_from(1, options.seeds),
-                        .measures = {.curvature_samples = comparison.curvature_samples},
+                        .measures = {.curvature_samples = comparison.curvature_samples, .costs = true},
                         .observe = [rows = comparison.test_per_train == 0](Run&) {
                           return Observer{.at_end = [rows](Run& run) {
                             note_quality(run);
@@ -139,6 +139,7 @@ int compare(int argc, char** argv) {
   Session session({.directory = options.out,
                    .configuration = saved_with,
                    .resume = options.resume,
+                   .workers = options.workers,
                    .gradient_evaluations = tuning_work + expected_gradients(experiment)});
   try {
     if (options.tune) {

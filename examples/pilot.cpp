@@ -25,7 +25,7 @@ constexpr double report_seconds = 3;  // figures and report, of the budget
 struct Options {
   std::string data, label, model = "mlp", measure = "accuracy", language = "en", device = "cpu", out;
   double minutes = 5, margin = -1;
-  int64_t batch = 0, epochs = 0, threads = 0;
+  int64_t batch = 0, epochs = 0, threads = 0, workers = 0;
   datasets::LoadOptions how;  ///< the other options of the data
   bool warnings = false, resume = false;
   PilotRule rule;
@@ -65,6 +65,7 @@ bool Options::parse(int argc, const char* const* argv) {
   line.option("--runs-per-month", prices.per_month, "training runs a month, for what the switch costs");
   line.option("--language", language, "of the half page that opens the report: en or ja");
   line.option("--threads", threads, "0: all CPUs");
+  line.option("--workers", workers, workers_help);
   line.option("--device", device, "cpu or cuda");
   line.option("--out", out, "directory for results (default: runs/pilot-DATA)");
   line.flag("--resume", resume, "go on with an interrupted pilot in --out, by its plan; --minutes may be more now");
@@ -91,6 +92,7 @@ void Options::check() const {
   if (batch < 0) fail("--batch", std::to_string(batch), "a whole number of at least 1, or 0");
   if (epochs < 0) fail("--epochs", std::to_string(epochs), "a whole number of at least 1, or 0");
   if (threads < 0 || threads > 1024) fail("--threads", std::to_string(threads), "0 to 1024");
+  check_workers(workers);
   for (const auto& [name, value] :
        {std::pair{"--hourly-cost", prices.per_hour}, {"--runs-per-month", prices.per_month}})
     if (!(value >= 0 && value < 1e9)) fail(name, number_text(value), "a number from 0 to below 1e9");
@@ -245,8 +247,10 @@ int pilot_on_data(const Options& options) {
   rule.quantities = problem.train.has_targets();
   print_paragraph(rule_text(rule));
 
-  PilotSession session(
-      clock, {.directory = options.out, .configuration = options.configuration(problem), .resume = options.resume});
+  PilotSession session(clock, {.directory = options.out,
+                               .configuration = options.configuration(problem),
+                               .resume = options.resume,
+                               .workers = options.workers});
   const bool convolutional = options.model.rfind("mlp", 0) != 0;
   const int64_t curvature_samples = std::min<int64_t>(convolutional ? 128 : 1000, problem.train.size());
   const auto earlier = session.resumed();
@@ -297,7 +301,7 @@ int show_warnings(const Options& options) {
   print_machine(Device::cpu);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const WarningOptions extent;
-  Session session({.directory = options.out, .configuration = {}, .resumable = false});
+  Session session({.directory = options.out, .configuration = {}, .resumable = false, .workers = options.workers});
   std::vector<Warning> warnings;
   try {
     warnings = {shift_warning(extent, session), variance_warning(extent, session)};

@@ -98,6 +98,7 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
   line.option("--label-noise", label_noise, "give this share of the training samples a wrong label");
   line.option("--curvature", curvature, "samples for the largest Hessian eigenvalue (0: skip; -1: by model)");
   line.option("--threads", threads, "0: all CPUs");
+  line.option("--workers", workers, workers_help);
   line.option("--device", device, "cpu or cuda");
   line.option("--out", out, "directory for results (default: runs/compare-DATA-MODEL)");
   line.flag("--resume", resume, "go on with an interrupted comparison in --out");
@@ -131,6 +132,7 @@ void CompareOptions::check() const {
   at_least("--epochs", epochs, 0), at_least("--seeds", seeds, 1), at_least("--batch", batch, 0);
   at_least("--threads", threads, 0);
   if (threads > 1024) fail("--threads", std::to_string(threads), "at most 1024, or 0 for all CPUs");
+  check_workers(workers);
   check_label(data, label);
   at_least("--train-limit", train_limit, 0), at_least("--curvature", curvature, -1);
   (void)Augmentation::from(augment);
@@ -278,8 +280,8 @@ std::string CompareOptions::how_measured(const Comparison& c, const Problem& pro
       c.seeds() < 2 ? "Values of one seed. " : text("Means over ", c.seeds(), " seeds +- half of a 95% interval. "),
       schedule_text(problem, settings), "; momentum ", number_text(momentum), "; weight decay ", weight_decays(),
       augment.empty() ? "" : "; training images augmented by " + joined(augment), "; ", origins(),
-      ". All is measured at the clean weights; training loss on at most 10,000 samples", curvature_text,
-      ". Seconds and memory are those of training; cost is seconds relative to ", c.reference().name(),
+      ". All is measured at the clean weights; training loss on at most 10,000 samples", curvature_text, ". ",
+      costs_text(c.runs), " Cost is seconds relative to ", c.reference().name(),
       c.seeds() < 2 ? "." : ", the median over the seeds (and the range).");
 }
 

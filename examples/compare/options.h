@@ -16,7 +16,7 @@ struct CompareOptions {
   std::vector<std::string> optimizers{"sgd", "nesterov", "adam", "sam", "msam"};
   datasets::LoadOptions how;      ///< the other options of the data
   int64_t epochs = 0, batch = 0;  ///< 0: 30 and 64 for data that have a name, else by the size; load() fills them in
-  int64_t seeds = 10, threads = 0, train_limit = 0;
+  int64_t seeds = 10, threads = 0, workers = 0, train_limit = 0;
   std::vector<std::string> augment{};
   int64_t curvature = -1;  ///< samples; -1: 1000 for fully connected models, 128 for convolutional ones
   double momentum = 0.9, label_noise = 0;

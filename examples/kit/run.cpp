@@ -117,10 +117,11 @@ double Run::guard(double loss, const char* what, int64_t step) const {
                       "), expected a finite number. The run was stopped; try a smaller learning rate or rho."));
 }
 
+int64_t Run::peak_memory_bytes() const { return memory_statistics(problem_.device).peak_bytes_in_use - memory_before_; }
+
 const Measurement& Run::measure() {
   Measurement m;
-  const int64_t peak_before = result_.last().peak_memory_bytes;
-  m.peak_memory_bytes = std::max(peak_before, memory_statistics(problem_.device).peak_bytes_in_use - memory_before_);
+  m.peak_memory_bytes = std::max(result_.last().peak_memory_bytes, peak_memory_bytes());
   m.step = step_;
   m.epoch = static_cast<double>(step_) / static_cast<double>(loader_.steps_per_epoch());
   m.gradient_evaluations = optimizer_->gradient_evaluations();

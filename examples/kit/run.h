@@ -49,6 +49,7 @@ struct RunResult {
   Hyperparameters hyperparameters{};  ///< of its setting
   uint64_t split_seed = 1;            ///< of its problem
   std::vector<Measurement> curve{};   ///< one an epoch, or the last one alone
+  bool costs_apart = false;           ///< seconds and memory are those of a part of their own (cost.h)
   double lambda_max = NAN, lambda_residual = NAN;
   std::map<std::string, std::vector<double>> seen{};  ///< what an observer noted, by name, in the order of the notes
   std::string divergence{};                           ///< what happened, if it diverged
@@ -93,6 +94,9 @@ class Run {
   const RunResult& result() const { return result_; }
   int64_t steps_done() const { return step_; }
   double last_loss() const { return last_loss_; }  ///< of the last step's batch
+  double seconds() const { return seconds_; }      ///< of the steps
+  /// The most tensor memory in use in the steps of this epoch, beyond what was in use before the run.
+  int64_t peak_memory_bytes() const;
   int64_t gradient_evaluations() const { return optimizer_->gradient_evaluations(); }
   nn::Module& model() { return *model_; }
   optim::Optimizer& optimizer() { return *optimizer_; }
@@ -128,6 +132,7 @@ using Observe = std::function<Observer(Run&)>;
 struct Measures {
   bool every_epoch = true;        ///< false: at the end alone
   int64_t curvature_samples = 0;  ///< for the largest eigenvalue at the end; 0: none
+  bool costs = false;  ///< where runs are done side by side: seconds and memory in a part of their own (cost.h)
 };
 
 /// The loop of all programs but `train`, which shows one to copy. A run that diverges ends there, and the result says

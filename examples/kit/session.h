@@ -1,7 +1,7 @@
-// Experiments: every setting with every seed, one after another or several at once. Progress on the screen, metrics on
-// disk after every epoch, and Ctrl-C at any time, after which the same experiments, resumed, end with the same numbers
-// as if they had never stopped.
-// Not here: one run (run.h), what the results say (runs.h, comparison.h).
+// Experiments: every setting with every seed, one after another or several side by side. Progress on the screen,
+// metrics on disk after every epoch, and Ctrl-C at any time, after which the same experiments, resumed, end with the
+// same numbers as if they had never stopped. Not here: one run (run.h), the processes (workers.h), what the results say
+// (runs.h, comparison.h).
 #pragma once
 
 #include <chrono>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "examples/kit/checkpoint.h"
+#include "examples/kit/cost.h"
 #include "examples/kit/json.h"
 #include "examples/kit/progress.h"
 #include "examples/kit/runs.h"
@@ -34,8 +35,11 @@ struct Experiment {
   Problems problems;
   std::vector<Setting> settings;
   std::vector<uint64_t> seeds;
-  Measures measures{};  ///< not every epoch: the runs are not in the metrics files
-  Observe observe{};    ///< what looks at each run besides
+  Measures measures{};             ///< not every epoch: the runs are not in the metrics files
+  Observe observe{};               ///< what looks at each run besides
+  bool one_after_another = false;  ///< where the seconds of the runs themselves count
+  /// Called in this process with each result, in the order of the runs.
+  std::function<void(const Setting& setting, const RunResult& result)> finished{};
 };
 
 /// first, first + 1, ...: `count` seeds.
@@ -49,7 +53,10 @@ class Session {
     std::string directory;  ///< for metrics.csv, metrics.jsonl, and what resuming needs; empty: nothing is written
     Notes configuration;    ///< what must be the same when resumed
     bool resume = false;
-    bool resumable = true;  ///< false: an interrupt keeps the metrics alone, and runs may be done several at once
+    bool resumable = true;  ///< false: an interrupt keeps the metrics alone
+    /// How many runs are done side by side: 1 is one after another; 0 is as many as there are threads, or one after
+    /// another where that is as fast (pays_side_by_side).
+    int64_t workers = 0;
     int64_t gradient_evaluations = 0;  ///< of all experiments, for the time left; 0: of each experiment for itself
     Row columns{};                     ///< before the others, in each row of the metrics
     bool shows_progress = true;        ///< false: the program does
@@ -57,16 +64,21 @@ class Session {
     /// later where writing takes more than a fiftieth of the time.
     double seconds_between_saves = 0;
     std::function<Notes()> program{};  ///< what the program wants to find again, asked for at every save
+    /// Called in this process after every step, or several times a second. What it throws ends the session.
+    std::function<void()> meanwhile{};
   };
   explicit Session(const Options& options);
 
   /// Does the runs of an experiment, or takes their results from the session that is resumed: for each setting its
   /// results in the order of the seeds. Seeds are outermost in time, so that whatever else the machine does meanwhile
   /// meets all settings alike. A run that diverged is a result, not an error.
-  /// A session that is not resumable does them in num_threads() processes of one thread each (but on a GPU), which is
-  /// faster than one after another in as many threads. Results and metrics are the same to the bit but for seconds and
-  /// memory; seconds are those of a processor that does something else as well.
+  /// Side by side they are done in processes of one thread each (but on a GPU). Results and metrics are the same to the
+  /// bit, and in the same order, but for seconds and memory: with Measures::costs these are measured before, else they
+  /// are those of a machine that does other runs as well.
   std::vector<Runs> run(const Experiment& experiment);
+
+  /// How many runs of this cost are done side by side, where there are so many.
+  int64_t at_once(const Cost& cost, Device device) const;
 
   /// What Options::program said when the session that is resumed was saved; else empty.
   Notes saved_by_program() const;
@@ -80,14 +92,19 @@ class Session {
  private:
   struct Task;
   struct State;
+  int workers_for(const std::vector<Task*>& tasks);
+  int64_t wanted_workers(Device device) const;
   RunResult run_here(const Task& task);
-  std::vector<RunResult> run_in_processes(const std::vector<Task>& tasks);
+  void run_side_by_side(const std::vector<Task*>& tasks, int workers,
+                        const std::function<void(const Task* end)>& tell_before);
+  void begin(Run& run, const Task& task) const;
   Observer watched(Observer observer, const Task& task);
-  void interrupt(Run& run, const Task& task);
+  [[noreturn]] void interrupt(const std::function<void()>& save_more);
+  void save_under_way(Run& run, const Task& task) const;
+  void tell_measurement(const Task& task, const Measurement& measurement);
   void write_row(const Task& task, const Measurement& measurement);
-  void write_rows(const Task& task, const RunResult& result);
-  void finish(const Task& task, const RunResult& result);
-  void tell(const Task& task, const RunResult& result);
+  void keep(const Task& task);
+  void tell(const Task& task);
   bool save_due() const;
 
   Options options_;
@@ -95,9 +112,19 @@ class Session {
   std::optional<MetricsWriter> metrics_;
   std::optional<Progress> progress_;
   int64_t gradients_done_ = 0;
+  size_t places_ = 0;  ///< of the runs of all experiments so far
   std::chrono::steady_clock::time_point saved_at_ = std::chrono::steady_clock::now();
   double save_seconds_ = 0;  ///< of the last save
 };
+
+/// What the programs' option --workers says of itself, and its check: Options::workers, at most 1024.
+inline constexpr const char* workers_help =
+    "runs done side by side (0: as many as threads, unless they are large; 1: none)";
+void check_workers(int64_t workers);
+
+/// Whether runs with these costs are done side by side: those with at most 100 MiB. Larger ones read their weights from
+/// memory in every step, which all processors share, and several of them may not fit into it.
+bool pays_side_by_side(const Cost& cost);
 
 /// Fails unless `directory` holds the state of an interrupted session; for a check before long work.
 void check_resumable(const std::string& directory);

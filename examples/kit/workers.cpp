@@ -20,8 +20,11 @@
 #include <fstream>
 #include <map>
 #include <new>
+#include <optional>
 #include <set>
+#include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -35,11 +38,16 @@ namespace {
 /// What all processes see.
 struct Shared {
   std::atomic<int64_t> next{0}, ticks{0};
+  std::atomic<bool> stop{false};
+  std::atomic<int> saving{0};  // jobs that have heard of it and have not ended
 };
 
-/// Before each result in a worker's pipe.
+enum class Kind : int64_t { said, result, error, fault, short_of_memory };
+
+/// Before each message in a worker's pipe.
 struct Header {
-  int64_t index, size, is_error;
+  int64_t index, size;
+  Kind kind;
 };
 
 [[noreturn]] void fail_in_system(const char* call) { fail(call, std::strerror(errno), "another process"); }
@@ -54,10 +62,44 @@ void write_all(int pipe, const void* data, size_t size) {
   }
 }
 
-void send(int pipe, int64_t index, const std::string& text, bool is_error) {
-  const Header header{index, static_cast<int64_t>(text.size()), is_error};
+void send(int pipe, int64_t index, Kind kind, const std::string& text) {
+  const Header header{index, static_cast<int64_t>(text.size()), kind};
   write_all(pipe, &header, sizeof header);
   write_all(pipe, text.data(), text.size());
+}
+
+/// Closes all files but this one and the standard ones: the lock of a folder is to end with the parent.
+void close_files_but(int file) {
+#if defined(SYS_close_range)
+  if (file > 3) syscall(SYS_close_range, 3, file - 1, 0);
+  syscall(SYS_close_range, file + 1, ~0U, 0);
+#else
+  for (int other = 3; other < 256; ++other)
+    if (other != file) close(other);
+#endif
+}
+
+/// One job, from its first step to its last message.
+void do_job(const Jobs& jobs, int64_t index, Shared& shared, int pipe) {
+  bool heard = false;
+  const Line line{.tick = [&](int64_t more) { shared.ticks += more; },
+                  .say = [&](const std::string& text) { send(pipe, index, Kind::said, text); },
+                  .stopping =
+                      [&] {
+                        if (shared.stop && !heard) heard = true, ++shared.saving;
+                        return heard;
+                      }};
+  const auto fails = [&](Kind kind, const char* words) {
+    shared.next = jobs.count;  // all jobs before this one are under way or done, and none is to follow
+    send(pipe, index, kind, words);
+  };
+  try {
+    send(pipe, index, Kind::result, jobs.work(index, line));
+  } catch (const Stopped&) {  // it has saved itself
+  } catch (const std::bad_alloc&) { fails(Kind::short_of_memory, ""); } catch (const Error& error) {
+    fails(Kind::error, error.what());
+  } catch (const std::exception& fault) { fails(Kind::fault, fault.what()); }
+  if (heard) --shared.saving;
 }
 
 /// The life of a worker. It leaves by _exit: nothing of the parent's is flushed or destroyed twice.
@@ -67,9 +109,8 @@ void send(int pipe, int64_t index, const std::string& text, bool is_error) {
 #endif
   signal(SIGINT, SIG_IGN), signal(SIGTERM, SIG_IGN),
       signal(SIGHUP, SIG_IGN);  // which reach all; the parent ends its workers
-  for (int64_t index; (index = shared.next++) < jobs.count;) try {
-      send(pipe, index, jobs.work(index, [&](int64_t more) { shared.ticks += more; }), false);
-    } catch (const std::exception& error) { send(pipe, index, error.what(), true); }
+  close_files_but(pipe);
+  for (int64_t index; (index = shared.next++) < jobs.count;) do_job(jobs, index, shared, pipe);
   _exit(0);
 }
 
@@ -155,12 +196,21 @@ class Workers {
   Workers& operator=(const Workers&) = delete;
 
   bool run() {
+    bool stopping = false;
+    std::optional<InterruptsWait> until_saved;
     while (!workers_.empty()) {
-      if (interrupted()) return false;
-      wait_for_results();
+      if (interrupted() && !stopping) {
+        if (!jobs_.saves) return false;
+        stopping = true;
+        shared_->next = jobs_.count, shared_->stop = true;
+      }
+      // A last Ctrl-C ends the program here, where no job is being saved.
+      if (stopping && (!until_saved || shared_->saving == 0)) until_saved.reset(), until_saved.emplace();
+      wait_for_messages();
       jobs_.progress(shared_->ticks);
     }
-    return true;
+    for (const auto& [index, job] : jobs_under_way_) job.throw_problem();
+    return turn_ == jobs_.count;
   }
 
  private:
@@ -169,18 +219,36 @@ class Workers {
     int pipe;
     std::string received{};
   };
+  /// What has come of a job whose turn has not come, or has not ended.
+  struct Job {
+    std::vector<std::string> said{};
+    std::optional<std::string> result{};
+    std::optional<Kind> problem{};
+    std::string words{};  // of the problem
+
+    void throw_problem() const {
+      if (!problem) return;
+      if (*problem == Kind::short_of_memory) throw std::bad_alloc();
+      if (*problem == Kind::fault) throw std::runtime_error(words);
+      throw Error(words);
+    }
+  };
 
   void start() {
     int ends[2];
     if (pipe(ends) != 0) fail_in_system("pipe");
     const pid_t process = fork();
-    if (process < 0) fail_in_system("fork");
     if (process == 0) serve(jobs_, *shared_, ends[1]);
     close(ends[1]);
-    workers_.push_back({process, ends[0]});
+    if (process > 0) {
+      workers_.push_back({process, ends[0]});
+      return;
+    }
+    close(ends[0]);
+    if (workers_.empty()) fail_in_system("fork");
   }
 
-  void wait_for_results() {
+  void wait_for_messages() {
     std::vector<pollfd> pipes;
     for (const Worker& worker : workers_) pipes.push_back({worker.pipe, POLLIN, 0});
     if (poll(pipes.data(), pipes.size(), /*milliseconds=*/200) <= 0) return;
@@ -200,14 +268,34 @@ class Workers {
       std::memcpy(&header, worker.received.data(), sizeof header);
       const size_t size = sizeof header + static_cast<size_t>(header.size);
       if (worker.received.size() < size) break;
-      const std::string text = worker.received.substr(sizeof header, static_cast<size_t>(header.size));
+      take(header, worker.received.substr(sizeof header, static_cast<size_t>(header.size)));
       worker.received.erase(0, size);
-      if (header.is_error) throw Error(text);
-      results_.emplace(header.index, text);
     }
-    for (auto first = results_.find(handed_over_); first != results_.end(); first = results_.find(++handed_over_))
-      jobs_.finished(handed_over_, results_.extract(first).mapped());
+    hand_over();
     return true;
+  }
+
+  void take(const Header& header, const std::string& text) {
+    Job& job = jobs_under_way_[header.index];
+    if (header.kind == Kind::said) {
+      job.said.push_back(text);
+    } else if (header.kind == Kind::result) {
+      job.result = text;
+      if (jobs_.arrived) jobs_.arrived(header.index, text);
+    } else {
+      job.problem = header.kind, job.words = text;
+    }
+  }
+
+  void hand_over() {
+    for (auto job = jobs_under_way_.find(turn_); job != jobs_under_way_.end(); job = jobs_under_way_.find(turn_)) {
+      for (const std::string& text : std::exchange(job->second.said, {}))
+        if (jobs_.said) jobs_.said(turn_, text);
+      job->second.throw_problem();
+      if (!job->second.result) return;
+      jobs_.finished(turn_, *job->second.result);
+      jobs_under_way_.erase(turn_++);
+    }
   }
 
   bool ended(Worker& worker) {
@@ -216,16 +304,16 @@ class Workers {
     close(worker.pipe);
     if (status == 0) return false;
     workers_.erase(workers_.begin() + (&worker - workers_.data()));
-    if (interrupted()) return true;
+    if (interrupted() && !jobs_.saves) return true;
     fail("worker process", WIFSIGNALED(status) ? text("signal ", WTERMSIG(status)) : text("exit ", status >> 8),
-         "to finish its run", "If memory is short, use --threads 1.");
+         "to finish its run", "If memory is short, do fewer runs at once.");
   }
 
   const Jobs& jobs_;
   Shared* shared_ = nullptr;
   std::vector<Worker> workers_;
-  std::map<int64_t, std::string> results_;  // those whose turn has not come
-  int64_t handed_over_ = 0;
+  std::map<int64_t, Job> jobs_under_way_;
+  int64_t turn_ = 0;  // the first job that is not handed over
 };
 
 }  // namespace

@@ -41,12 +41,14 @@ Lab::Lab(const LabAbout& about, const std::function<void(CommandLine&)>& add_opt
   command_line_.flag("--check", check_, "exit with status 1 if a stated figure does not hold");
   command_line_.option("--out", out_, "folder for numbers, figures and report.html");
   command_line_.option("--threads", threads_, "0: all CPUs");
+  command_line_.option("--workers", workers_, workers_help);
   if (add_options) add_options(command_line_);
 }
 
 bool Lab::parse(int argc, const char* const* argv) {
   if (!command_line_.parse(argc, argv)) return false;
   if (threads_ < 0 || threads_ > 1024) fail("--threads", text(threads_), "0 for all CPUs, or 1 to 1024");
+  check_workers(workers_);
   if (threads_ > 0) set_num_threads(static_cast<int>(threads_));
   make_output_directory(out_);
   catch_interrupts();
@@ -77,8 +79,11 @@ void Lab::record(const std::string& table, const Row& row) {
 std::vector<Runs> Lab::run(const Experiment& experiment) {
   stop_if_interrupted();
   if (!session_)
-    session_.emplace(Session::Options{
-        .directory = out_, .configuration = {}, .resumable = false, .columns = {{"lab", about_.name}}});
+    session_.emplace(Session::Options{.directory = out_,
+                                      .configuration = {},
+                                      .resumable = false,
+                                      .workers = workers_,
+                                      .columns = {{"lab", about_.name}}});
   std::vector<Runs> runs = session_->run(experiment);
   session_->clear_progress();
   return runs;

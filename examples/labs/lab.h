@@ -24,9 +24,9 @@ namespace minima::examples {
 
 /// What a lab says of itself before it runs.
 struct LabAbout {
-  std::string name;        ///< "lab2_quadratics": its program, and its folder under runs/
-  std::string title;       ///< "Lab 2. Quadratics"
-  std::string question;    ///< what to predict before looking
+  std::string name;      ///< "lab2_quadratics": its program, and its folder under runs/
+  std::string title;     ///< "Lab 2. Quadratics"
+  std::string question;  ///< what to predict before looking
   /// What would refute the claim beyond the stated figures, in words. Bounds are stated once, as figures.
   std::string refuted_by;
 };
@@ -97,7 +97,7 @@ class Lab {
   CommandLine command_line_;
   bool quick_ = false, check_ = false, as_stated_ = true;
   std::string out_;
-  int64_t threads_ = 0;
+  int64_t threads_ = 0, workers_ = 0;
   std::map<std::string, MetricsWriter> tables_;
   std::optional<Session> session_;
   Report report_;

@@ -11,11 +11,12 @@ namespace {
 std::map<std::string, StepCost> measured(Lab& lab, const Problem& problem, const std::vector<Setting>& settings,
                                          int64_t repeats) {
   const int threads = num_threads();
-  set_num_threads(1);  // and so one run after another
+  set_num_threads(1);
   const std::vector<Runs> all = lab.run({.problems = problem,
                                          .settings = settings,
                                          .seeds = std::vector<uint64_t>(static_cast<size_t>(repeats), 1),
-                                         .measures = {.every_epoch = false}});
+                                         .measures = {.every_epoch = false},
+                                         .one_after_another = true});
   set_num_threads(threads);
   std::map<std::string, StepCost> costs;
   for (const Runs& runs : all) {

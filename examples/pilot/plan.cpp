@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "examples/kit/table.h"
 
@@ -40,6 +41,21 @@ const Extent ladder[] = {
     {middle, 3, 10, 30, 700}, {middle, 3, 15, 40, 1000}, {middle, 3, 20, 50, 1500}, {large, 3, 20, 50, 2000},
 };
 
+/// The runs of each rung of successive halving.
+std::vector<int64_t> rungs(int64_t trials) {
+  std::vector<int64_t> runs;
+  for (; std::ssize(runs) < halving_rungs && (trials > 1 || runs.empty()); trials = (trials + 1) / 2)
+    runs.push_back(trials);
+  return runs;
+}
+
+/// How many times as long as one run so many take, where some are done at once.
+double turns(int64_t runs, int64_t at_once) {
+  constexpr double undisturbed = 0.85;  // of their speed, that runs side by side keep
+  const double each = static_cast<double>(runs) / static_cast<double>(at_once);
+  return at_once == 1 ? each : std::max(std::ceil(each), each / undisturbed);
+}
+
 /// The plan of one extent and its time.
 PilotPlan plan_of(const Extent& extent, const PilotCosts& costs, int64_t steps_per_epoch, double seconds,
                   int64_t epochs) {
@@ -51,9 +67,12 @@ PilotPlan plan_of(const Extent& extent, const PilotCosts& costs, int64_t steps_p
   const double run = steps + 3 * static_cast<double>(plan.epochs + 1) * costs.measurement;
   const double affordable = curvature_share * seconds / (3 * costs.curvature);
   plan.curvature_runs = static_cast<int64_t>(std::clamp(std::floor(affordable), 0.0, 5.0));
+  double trials = 0;
+  for (const int64_t runs : rungs(plan.grid.trials())) trials += turns(runs, costs.at_once);
+  // An optimizer's trials have turns of their own; all three share those of the final runs, of which SAM's are half.
+  const double finals = std::max(turns(3 * plan.seeds, costs.at_once) / 3, 0.5);
   plan.study_seconds =
-      extension * static_cast<double>(halving_runs(plan.grid.trials())) * trial +
-      static_cast<double>(plan.seeds) * run +
+      extension * trials * trial + finals * run +
       3 * costs.curvature * static_cast<double>(plan.curvature_runs) / static_cast<double>(plan.studies);
   return plan;
 }
@@ -88,10 +107,8 @@ std::vector<Setting> pilot_trials(const std::string& optimizer, const PilotGrid&
 }
 
 int64_t halving_runs(int64_t trials) {
-  int64_t runs = 0;
-  for (int64_t rung = 0; rung < halving_rungs && (trials > 1 || rung == 0); ++rung, trials = (trials + 1) / 2)
-    runs += trials;
-  return runs;
+  const std::vector<int64_t> all = rungs(trials);
+  return std::accumulate(all.begin(), all.end(), int64_t{0});
 }
 
 double PilotCosts::all_steps() const {

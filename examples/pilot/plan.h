@@ -35,6 +35,7 @@ struct PilotCosts {
   std::map<std::string, double> step;  ///< by optimizer
   double measurement = 0;              ///< of training and test loss
   double curvature = 0;                ///< of the largest eigenvalue
+  int64_t at_once = 1;                 ///< runs that are done side by side
   double all_steps() const;            ///< one step of each optimizer
 };
 

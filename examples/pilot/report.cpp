@@ -137,7 +137,8 @@ PilotSection costs(const Pilot& pilot) {
                      reference ? "1" : ratio_text(to_loss)});
   }
   return {"Time and memory paid", "", table,
-          "Training alone, relative to sgd of the same seed: median (and range over seeds). Time to equal " +
+          costs_text(pilot.comparison.runs) +
+              " Relative to sgd of the same seed: median (and range over seeds). Time to equal " +
               judged_name(pilot.rule.quantities) +
               " or loss is the time until a run first reaches, on the test part, what the worse of the two ends with." +
               std::string(busy ? " The ranges are wide because the machine did other work as well." : "")};

@@ -66,9 +66,11 @@ PilotSession::PilotSession(PilotClock& clock, const Options& options)
                 .configuration = options.configuration,
                 .resume = options.resume,
                 .resumable = !options.directory.empty(),
+                .workers = options.workers,
                 .shows_progress = false,
                 .seconds_between_saves = std::min(save_seconds, save_share * clock.budget()),
-                .program = [this] { return program_notes(); }}) {
+                .program = [this] { return program_notes(); },
+                .meanwhile = [this] { meanwhile(); }}) {
   if (options.directory.empty()) return;
   if (options.resume) restore(session_.saved_by_program());
   progress_.emplace(milliseconds(clock.budget()), milliseconds(clock.elapsed()));
@@ -113,8 +115,9 @@ void PilotSession::restore(const Notes& notes) {
   }
 }
 
-void PilotSession::tell(const std::string& note) {
-  if (progress_) progress_->update(milliseconds(clock_.elapsed()), note);
+void PilotSession::meanwhile() {
+  if (clock_.elapsed() > too_late * clock_.budget()) throw Late{};
+  if (progress_) progress_->update(milliseconds(clock_.elapsed()), note_);
 }
 
 PilotCosts PilotSession::measure_costs(const Problem& problem, int64_t curvature_samples) {
@@ -155,30 +158,31 @@ PilotCosts PilotSession::measure_costs(const Problem& problem, int64_t curvature
   const double start = clock_.elapsed();
   runs[0]->measure_curvature(curvature_samples);
   costs.curvature = clock_.elapsed() - start;
+  costs.at_once = session_.at_once({costs.step.at("sgd"), runs[0]->peak_memory_bytes()}, problem.device);
   return costs;
 }
 
-RunResult PilotSession::run(const Problem& problem, const Setting& setting, uint64_t seed, Observer observer,
-                            const Measures& measures, const std::string& note) {
-  observer.after_step = [&, look = observer.after_step](Run& run) {
-    if (look) look(run);
-    if (clock_.elapsed() > too_late * clock_.budget()) throw Late{};
-    tell(note);
-  };
-  const Experiment one{
-      .problems = problem, .settings = {setting}, .seeds = {seed}, .measures = measures, .observe = [&](Run&) {
-        return observer;
-      }};
-  return session_.run(one).front().results.front();
+std::vector<Runs> PilotSession::run(Experiment experiment, const std::string& note) {
+  note_ = note;
+  experiment.measures.costs = true;
+  return session_.run(experiment);
 }
 
 uint64_t study_seed(int64_t study, int64_t run) { return static_cast<uint64_t>(1000 * study + run); }
 
-void PilotSession::try_once(Runs& trial, const Problem& problem, int64_t study, const std::string& note) {
-  const auto seed = static_cast<uint64_t>(1000000 + 1000 * study + std::ssize(trial.results));
+void PilotSession::try_once(std::span<Runs> trials, const Problem& problem, int64_t study, const std::string& note) {
+  const auto seed = static_cast<uint64_t>(1000000 + 1000 * study + std::ssize(trials.front().results));
   const Problem tuning = validation_problem(problem, seed);
-  trial.results.push_back(run(tuning, trial.setting, seed, {}, {.every_epoch = false}, note));
-  if (trials_) trials_->write(trial_row(tuning, trial.setting, trial.results.back()));
+  Experiment experiment{.problems = tuning,
+                        .settings = {},
+                        .seeds = {seed},
+                        .measures = {.every_epoch = false},
+                        .finished = [&](const Setting& setting, const RunResult& result) {
+                          if (trials_) trials_->write(trial_row(tuning, setting, result));
+                        }};
+  for (const Runs& trial : trials) experiment.settings.push_back(trial.setting);
+  const std::vector<Runs> results = run(experiment, note);
+  for (size_t i = 0; i < trials.size(); ++i) trials[i].results.push_back(results[i].results.front());
 }
 
 void PilotSession::tune(Tuning& tuning, const std::string& optimizer, const Problem& problem, const PilotPlan& plan,
@@ -196,7 +200,7 @@ void PilotSession::tune(Tuning& tuning, const std::string& optimizer, const Prob
     return a.diverged() == 0 && better(a, b, tuning.judged_by);
   };
   for (int64_t rung = 0; rung < halving_rungs && (alive > 1 || rung == 0); ++rung, alive = (alive + 1) / 2) {
-    for (size_t i = 0; i < alive; ++i) try_once(trials[i], problem, study, note);
+    try_once(std::span(trials).first(alive), problem, study, note);
     std::stable_sort(trials.begin(), trials.begin() + static_cast<std::ptrdiff_t>(alive), is_better);
   }
   tuning.trials.insert(tuning.trials.end(), trials.begin(), trials.end());
@@ -208,10 +212,8 @@ void PilotSession::tune(Tuning& tuning, const std::string& optimizer, const Prob
     for (Setting& trial : tuning.beyond_the_edge(*best, optim::is_wrapper(optimizer) ? grid_spacing : 2.0))
       beyond.push_back({trial});
     if (beyond.empty()) return;
-    for (Runs& trial : beyond) {
-      while (trial.results.size() < seeds) try_once(trial, problem, study, note + ", beyond the grid");
-      tuning.trials.push_back(trial);
-    }
+    while (beyond.front().results.size() < seeds) try_once(beyond, problem, study, note + ", beyond the grid");
+    tuning.trials.insert(tuning.trials.end(), beyond.begin(), beyond.end());
   }
 }
 
@@ -227,15 +229,27 @@ Study PilotSession::study(const Problem& problem, const PilotPlan& plan, JudgedB
     chosen.steps = plan.epochs * problem.steps_per_epoch();
     study.runs.push_back({chosen});
   }
-  for (int64_t i = 1; i <= plan.seeds; ++i)  // seeds outermost: what else the machine does meets all alike
-    for (Runs& runs : study.runs) {
-      const bool curvature = (number - 1) * plan.seeds + i <= plan.curvature_runs;
-      runs.results.push_back(run(problem, runs.setting, study_seed(number, i),
-                                 final_observer(runs.setting.steps, splits_shared),
-                                 {.curvature_samples = curvature ? curvature_samples : 0},
-                                 text("study ", number, ", ", runs.name(), ", seed ", i)));
-      if (runs.results.back().diverged() && progress_) progress_->line(runs.results.back().divergence);
-    }
+  const auto run_seeds = [&](int64_t first, int64_t count, int64_t samples) {
+    if (count < 1) return;
+    Experiment experiment{
+        .problems = problem,
+        .settings = {},
+        .seeds = seeds_from(study_seed(number, first), count),
+        .measures = {.curvature_samples = samples},
+        .observe = [splits_shared](Run& run) { return final_observer(run.setting().steps, splits_shared); },
+        .finished =
+            [&](const Setting&, const RunResult& result) {
+              if (result.diverged() && progress_) progress_->line(result.divergence);
+            }};
+    for (const Runs& runs : study.runs) experiment.settings.push_back(runs.setting);
+    const std::vector<Runs> results = run(experiment, text("study ", number, ", testing"));
+    for (size_t i = 0; i < results.size(); ++i)
+      study.runs[i].results.insert(study.runs[i].results.end(), results[i].results.begin(), results[i].results.end());
+  };
+  // The curvature is measured in the first runs of the pilot.
+  const int64_t with_curvature = std::clamp(plan.curvature_runs - (number - 1) * plan.seeds, int64_t{0}, plan.seeds);
+  run_seeds(1, with_curvature, curvature_samples);
+  run_seeds(1 + with_curvature, plan.seeds - with_curvature, 0);
   return study;
 }
 

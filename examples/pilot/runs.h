@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,7 @@ class PilotSession {
                               ///< written and no progress shown
     Notes configuration{};    ///< what must be the same when resumed
     bool resume = false;
+    int64_t workers = 0;  ///< as Session's
   };
   PilotSession(PilotClock& clock, const Options& options);
   PilotSession(const PilotSession&) = delete;  // the session that it holds asks it what to save
@@ -95,20 +97,20 @@ class PilotSession {
   /// Where the best lies at the edge of what was tried, the grid is extended there. Every seed draws a validation
   /// split.
   void tune(Tuning& tuning, const std::string& optimizer, const Problem& problem, const PilotPlan& plan, int64_t study);
-  /// Adds the result of one more seed to the trial.
-  void try_once(Runs& trial, const Problem& problem, int64_t study, const std::string& note);
+  /// Adds the result of one more seed to each of the trials, which have as many.
+  void try_once(std::span<Runs> trials, const Problem& problem, int64_t study, const std::string& note);
   struct Late {};  ///< thrown where a run is given up, far past the budget
   PilotCosts measure_costs(const Problem& problem, int64_t curvature_samples, double lr);
-  void tell(const std::string& note);
+  void meanwhile();
   Notes program_notes() const;
   void restore(const Notes& notes);
-  /// One run, or its result from the pilot that is resumed; given up where the time is up.
-  RunResult run(const Problem& problem, const Setting& setting, uint64_t seed, Observer observer,
-                const Measures& measures, const std::string& note);
+  /// Its runs, or their results from the pilot that is resumed; given up where the time is up. Costs are measured.
+  std::vector<Runs> run(Experiment experiment, const std::string& note);
 
   PilotClock& clock_;
   std::string directory_;
   Planned under_way_;            ///< the plan that is carried out
+  std::string note_{};           ///< what is done now
   std::vector<double> marks_{};  ///< on the clock: the beginning of the first study, and the end of each
   std::optional<Planned> resumed_;
   Session session_;

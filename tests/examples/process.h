@@ -74,6 +74,14 @@ inline Outcome run(const TemporaryFolder& folder, const Words& words,
   return {status, process.output()};
 }
 
+/// Names of the files in a folder that begin so.
+inline std::vector<std::string> files_like(const std::string& folder, const std::string& beginning) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (const std::string name = entry.path().filename().string(); name.starts_with(beginning)) names.push_back(name);
+  return names;
+}
+
 /// Lines of a text file, none if it is not there yet.
 inline std::vector<std::string> lines_of(const std::string& path) {
   std::vector<std::string> lines;

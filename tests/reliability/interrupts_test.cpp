@@ -12,9 +12,11 @@ void sleep_ms(double milliseconds) {
   std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(milliseconds));
 }
 
-/// Starts a comparison, or goes on with it where there is something to go on with.
-Words next_part(const std::string& out) {
-  return comparison(out, fs::exists(out + "/state.json") ? Words{"--resume"} : Words{});
+/// Starts a comparison, or goes on with it where there is something to go on with, with so many runs at once.
+Words next_part(const std::string& out, int workers) {
+  Words more{"--workers", std::to_string(workers)};
+  if (fs::exists(out + "/state.json")) more.push_back("--resume");
+  return comparison(out, more);
 }
 }  // namespace
 
@@ -57,7 +59,7 @@ TEST_CASE("a second Ctrl-C, milliseconds after the first, waits for the save, an
   for (int i = 0; i < count; ++i) {
     fs::remove_all(out);
     {
-      Process process(folder, comparison(out));
+      Process process(folder, next_part(out, 1 + i % 3));
       REQUIRE(wait_for_lines(out + "/metrics.csv", 2 + random() % 24));
       process.interrupt();
       sleep_ms(random() % 8 * 0.5);
@@ -68,7 +70,7 @@ TEST_CASE("a second Ctrl-C, milliseconds after the first, waits for the save, an
       if (status == 130) CHECK(fs::exists(out + "/state.json"));
     }
     if (fs::exists(out + "/state.json")) {
-      const Outcome rest = run(folder, next_part(out));
+      const Outcome rest = run(folder, next_part(out, 1 + i % 2));
       REQUIRE_MESSAGE(rest.status == 0, rest.output);
     }
     CHECK(findings(out) == expected);
@@ -86,7 +88,7 @@ TEST_CASE("a comparison that is killed by SIGKILL at random moments, also while 
   std::uniform_real_distribution<double> share(0, 1);
   int finished = 0;
   for (int kills = 0; kills < wanted;) {
-    Process process(folder, next_part(out));
+    Process process(folder, next_part(out, 1 + kills % 3));
     sleep_ms(share(random) * whole);
     if (kills % 2 == 1) process.interrupt(), sleep_ms(3 * share(random));  // in the middle of the save
     process.send(SIGKILL);
@@ -103,7 +105,7 @@ TEST_CASE("a comparison that is killed by SIGKILL at random moments, also while 
     }
   }
   if (!fs::exists(out) || fs::exists(out + "/state.json") || !fs::exists(out + "/summary.json")) {
-    const Outcome rest = run(folder, next_part(out));
+    const Outcome rest = run(folder, next_part(out, 2));
     REQUIRE_MESSAGE(rest.status == 0, rest.output);
   }
   CHECK(findings(out) == expected);
@@ -135,7 +137,7 @@ TEST_CASE("resuming with data that have changed is refused") {
     CHECK(contains(outcome.output, "as when it was interrupted. Give the same options and data"));
   }
   CHECK(fs::exists(folder.file("m.checkpoint")));
-  CHECK(fs::exists(folder.file("out/checkpoint.safetensors")));
+  CHECK(!files_like(folder.file("out"), "checkpoint-").empty());
 }
 
 TEST_CASE("a checkpoint of other runs than those in state.json is not taken for theirs") {
@@ -149,8 +151,8 @@ TEST_CASE("a checkpoint of other runs than those in state.json is not taken for 
   };
   interrupted_at(folder.file("a"), 3, {});
   interrupted_at(folder.file("b"), 3, {"--batch", "32"});
-  fs::copy_file(folder.file("b/checkpoint.safetensors"), folder.file("a/checkpoint.safetensors"),
-                fs::copy_options::overwrite_existing);
+  for (const std::string& name : files_like(folder.file("b"), "checkpoint-"))
+    fs::copy_file(folder.file("b/" + name), folder.file("a/" + name), fs::copy_options::overwrite_existing);
   REQUIRE(run(folder, comparison(folder.file("a"), {"--resume"})).status == 0);
   CHECK(findings(folder.file("a")) == findings(folder.file("whole")));
 }

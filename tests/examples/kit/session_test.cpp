@@ -1,5 +1,7 @@
-// Experiments in one process and in several.
+// Experiments one after another and side by side.
 #include "examples/kit/session.h"
+
+#include <map>
 
 #include "tests/check.h"
 #include "tests/examples/process.h"
@@ -26,52 +28,124 @@ Experiment experiment_on(const Problem& problem) {
   return experiment;
 }
 
-/// The threads of a scope.
-struct Threads {
-  int before = num_threads();
-  explicit Threads(int n) { set_num_threads(n); }
-  ~Threads() { set_num_threads(before); }
-};
+/// Options of a session that writes into a folder of this name.
+Session::Options options(const TemporaryFolder& folder, const std::string& name, int64_t workers) {
+  return {.directory = folder.file(name), .configuration = {}, .workers = workers};
+}
 
 }  // namespace
 
-TEST_CASE("runs in two processes end with the bits of runs one after another, and write the same metrics") {
+TEST_CASE(
+    "runs side by side end with the bits of runs one after another, and write the same metrics in the same order") {
   TemporaryFolder folder;
-  const Problem problem = digits_problem(0.25);
-  const Experiment experiment = experiment_on(problem);
-  std::vector<std::vector<Runs>> results;
-  for (const int threads : {1, 2}) {
-    const Threads scope(threads);
-    Session session({.directory = folder.file(text(threads)), .configuration = {}, .resumable = false});
-    results.push_back(session.run(experiment));
+  const Experiment experiment = experiment_on(digits_problem(0.25));
+  std::map<int64_t, std::vector<Runs>> results;
+  for (const int64_t workers : {1, 2, 4}) {
+    Session session(options(folder, text(workers), workers));
+    results[workers] = session.run(experiment);
   }
-  REQUIRE(results[0].size() == 3);
-  for (size_t k = 0; k < 3; ++k)
-    for (size_t i = 0; i < 2; ++i) {
-      const RunResult &one = results[0][k].results.at(i), &two = results[1][k].results.at(i);
-      CHECK(one.seed == i + 1);
-      CHECK(two.seed == i + 1);
-      CHECK(one.last().test_loss == two.last().test_loss);
-      CHECK(one.last().corrupted_fit == two.last().corrupted_fit);
-      CHECK(one.seen.at("loss") == two.seen.at("loss"));
-      CHECK(std::isnan(two.seen.at("none").at(0)));
-    }
   const auto rows = repeatable_cells(folder.file("1/metrics.csv"));
   CHECK(rows.size() == 1 + 6 * 3);  // 4 steps an epoch
-  CHECK(repeatable_cells(folder.file("2/metrics.csv")) == rows);
+  for (const int64_t workers : {2, 4}) {
+    CAPTURE(workers);
+    REQUIRE(results[workers].size() == 3);
+    for (size_t k = 0; k < 3; ++k)
+      for (size_t i = 0; i < 2; ++i) {
+        const RunResult &one = results[1][k].results.at(i), &other = results[workers][k].results.at(i);
+        CHECK(one.seed == i + 1);
+        CHECK(other.seed == i + 1);
+        CHECK(one.last().test_loss == other.last().test_loss);
+        CHECK(one.last().corrupted_fit == other.last().corrupted_fit);
+        CHECK(one.seen.at("loss") == other.seen.at("loss"));
+        CHECK(std::isnan(other.seen.at("none").at(0)));
+        CHECK(one.hyperparameters == other.hyperparameters);
+      }
+    CHECK(repeatable_cells(folder.file(text(workers, "/metrics.csv"))) == rows);
+  }
 }
 
-TEST_CASE("a run that diverges in a worker is a result, as elsewhere") {
+TEST_CASE("side by side, seconds and memory are measured in a part of their own where the experiment asks for it") {
   TemporaryFolder folder;
-  const Threads scope(2);
-  const Problem problem = digits_problem();
-  Experiment experiment = experiment_on(problem);
+  Experiment experiment = experiment_on(digits_problem());
+  experiment.measures.costs = true;
+  const auto run_with = [&](int64_t workers) {
+    Session session(options(folder, text(workers), workers));
+    return session.run(experiment);
+  };
+  const std::vector<Runs> apart = run_with(2), in_runs = run_with(1);
+  CHECK(contains(costs_text(apart), "side by side"));
+  CHECK_FALSE(contains(costs_text(in_runs), "side by side"));
+  for (const Runs& runs : apart)
+    for (const RunResult& run : runs.results) {
+      CHECK(run.costs_apart);
+      REQUIRE(run.curve.size() == 3);
+      const double step = run.curve[0].seconds / 4;
+      CHECK(step > 0);
+      CHECK_CLOSE(run.last().seconds, 12 * step, {.rtol = 1e-12});
+    }
+  // The same tensors, but for a batch or two, which the loader has prepared by then or has not.
+  constexpr double batch_bytes = 64 * (64 * sizeof(float) + sizeof(int64_t));
+  const auto peak = [](const Runs& runs) { return static_cast<double>(runs.results[0].last().peak_memory_bytes); };
+  for (size_t k = 0; k < 3; ++k) CHECK_CLOSE(peak(apart[k]), peak(in_runs[k]), {.atol = 2 * batch_bytes});
+}
+
+TEST_CASE("runs that need much memory are done one after another") {
+  TemporaryFolder folder;
+  const Cost small{.peak_memory_bytes = 1 << 20}, large{.peak_memory_bytes = int64_t{1} << 30};
+  const Session automatic(options(folder, "a", 0)), three(options(folder, "b", 3));
+  CHECK(automatic.at_once(small, Device::cpu) == num_threads());
+  CHECK(automatic.at_once(large, Device::cpu) == 1);
+  CHECK(three.at_once(large, Device::cpu) == 3);  // as it was told
+  CHECK(three.at_once(small, Device::cuda) == 1);
+}
+
+TEST_CASE("a run that diverges side by side with others is a result, as elsewhere") {
+  TemporaryFolder folder;
+  Experiment experiment = experiment_on(digits_problem());
   experiment.settings[0].hyperparameters["lr"] = 1e9;
-  Session session({.directory = folder.file("out"), .configuration = {}, .resumable = false});
+  experiment.measures.costs = true;
+  Session session(options(folder, "out", 2));
   const std::vector<Runs> runs = session.run(experiment);
   CHECK(runs[0].diverged() == 2);
   CHECK(contains(runs[0].results[1].divergence, "[sam, seed 2] got"));
   CHECK(runs[1].diverged() == 0);
+}
+
+TEST_CASE("an error in one run ends the session as it would one after another: what came before it is kept") {
+  TemporaryFolder folder;
+  Experiment experiment = experiment_on(digits_problem());
+  const Observe observe = experiment.observe;
+  std::vector<std::string> told;
+  experiment.finished = [&](const Setting& setting, const RunResult& run) {
+    told.push_back(text(setting.name(), " ", run.seed));
+  };
+  const auto failing = [&](const std::string& name, int64_t workers) {
+    experiment.observe = [&](Run& run) {
+      Observer observer = observe(run);
+      if (run.seed() == 2 && run.setting().optimizer == "msam")  // the fifth of six runs, at once
+        observer.before_step = [](Run&) { fail("observer", "a fault", "none"); };
+      return observer;
+    };
+    told.clear();
+    Session session(options(folder, name, workers));
+    CHECK_ERROR(session.run(experiment), "[observer] got a fault, expected none.");
+    return told;
+  };
+  const std::vector<std::string> expected{"sam 1", "msam 1", "sgd 1", "sam 2"};
+  CHECK(failing("one", 1) == expected);
+  CHECK(failing("three", 3) == expected);
+  CHECK(repeatable_cells(folder.file("three/metrics.csv")) == repeatable_cells(folder.file("one/metrics.csv")));
+
+  experiment.observe = observe;  // the fault is mended
+  told.clear();
+  Session::Options resumed = options(folder, "three", 2);
+  resumed.resume = true;
+  Session session(resumed);
+  session.run(experiment);
+  CHECK(told.size() == 6);
+  Session whole(options(folder, "whole", 1));
+  whole.run(experiment);
+  CHECK(repeatable_cells(folder.file("three/metrics.csv")) == repeatable_cells(folder.file("whole/metrics.csv")));
 }
 
 TEST_CASE("seeds are outermost: whatever else the machine does meets all settings alike") {

@@ -47,6 +47,21 @@ TEST_CASE("a plan fits its budget with room to spare, and grows with it") {
   CHECK(plan_pilot(costs, 20, 600, 7, 2, 3).epochs == 7);
 }
 
+TEST_CASE("runs that are done side by side leave time for more, but a study is never shorter than its turns") {
+  PilotCosts costs{{{"sgd", 1e-3}, {"sam", 2e-3}, {"msam", 1e-3}}, 0.02, 0.1};
+  const auto study_seconds = [&](int64_t at_once, double budget) {
+    costs.at_once = at_once;
+    const PilotPlan plan = plan_pilot(costs, 20, budget, /*epochs=*/3, 0, 0);
+    CHECK(plan.grid.trials() == 8);  // the smallest plan
+    return plan.study_seconds;
+  };
+  const double one = study_seconds(1, 32), two = study_seconds(2, 20), many = study_seconds(1000, 9);
+  CHECK(two > one / 2);
+  CHECK(two < one / 1.5);
+  CHECK(many > one * 3 / 14);  // three rungs, in which one after another are 14 runs
+  CHECK_ERROR(study_seconds(1, 20), "[--minutes] got ");
+}
+
 TEST_CASE("a budget too small for the smallest plan is refused with the minutes that would do") {
   const PilotCosts costs{{{"sgd", 1e-2}, {"sam", 2e-2}, {"msam", 1e-2}}, 0.02, 0.1};
   const std::string message = test::error_of([&] { plan_pilot(costs, 20, 6, 0, 1, 3); });

@@ -1,0 +1,43 @@
+#include "examples/kit/cost.h"
+
+#include <algorithm>
+
+namespace minima::examples {
+
+namespace {
+constexpr int64_t share = 20, least_steps = 5, most_steps = 200, untimed_steps = 2;
+}
+
+Cost cost_of(const Problem& problem, const Setting& setting, uint64_t seed) {
+  Run run(problem, setting, seed);
+  const int64_t steps = untimed_steps + std::clamp(setting.steps / share, least_steps, most_steps);
+  double before = 0;
+  int64_t untimed = 0;
+  try {
+    while (!run.finished() && run.steps_done() < steps) {
+      run.step();
+      if (run.steps_done() == untimed_steps && !run.finished()) before = run.seconds(), untimed = untimed_steps;
+    }
+  } catch (const Diverged&) {}  // so will the run itself
+  const int64_t timed = run.steps_done() - untimed;
+  return {timed > 0 ? (run.seconds() - before) / static_cast<double>(timed) : 0, run.peak_memory_bytes()};
+}
+
+Measurement with_cost(Measurement m, const Cost& cost) {
+  m.seconds = cost.step_seconds * static_cast<double>(m.step);
+  m.peak_memory_bytes = cost.peak_memory_bytes;
+  return m;
+}
+
+std::string costs_text(const std::vector<Runs>& all) {
+  const bool apart = std::any_of(all.begin(), all.end(), [](const Runs& runs) {
+    return std::any_of(runs.results.begin(), runs.results.end(), [](const RunResult& r) { return r.costs_apart; });
+  });
+  if (!apart) return "Seconds and memory are those of training.";
+  return text(
+      "Runs were done side by side. Seconds and memory are those of training, measured in a part of its own while this "
+      "program did nothing else: of each run the first steps, one in ",
+      share, " and at most ", most_steps, ".");
+}
+
+}  // namespace minima::examples
