@@ -49,3 +49,21 @@ TEST_CASE("batch and epochs follow the size: at least ten steps an epoch, about 
   CHECK(default_epochs(5, 5) == 100);
   CHECK(default_epochs(1000000, 64) == 10);
 }
+
+TEST_CASE("a model's layers are found with their weights and biases, and its norm layers besides") {
+  nn::Sequential model{nn::Conv2d{1, 4, 3}, nn::BatchNorm2d{4}, nn::ReLU{}, nn::Flatten{}, nn::Linear{4, 3}};
+  const optim::Layers layers = layers_of(model);
+  const auto names = [&](const std::vector<Variable>& parameters) {
+    std::string all;
+    for (const Variable& parameter : parameters)
+      for (const auto& [name, named] : model.named_parameters())
+        if (named.node() == parameter.node()) all += name + " ";
+    return all;
+  };
+  REQUIRE(layers.layers.size() == 3);
+  CHECK(names(layers.layers[0]) == "0.weight 0.bias ");
+  CHECK(names(layers.layers[1]) == "1.weight 1.bias ");
+  CHECK(names(layers.layers[2]) == "4.weight 4.bias ");
+  CHECK(names(layers.norms) == "1.weight 1.bias ");
+  CHECK(names(layers.biases) == "0.bias 4.bias ");
+}
