@@ -79,9 +79,9 @@ std::vector<std::string> chosen_labs(const Options& options) {
   std::vector<std::string> chosen;
   for (const std::string& wanted : options.only) {
     const size_t before = chosen.size();
-    for (const std::string& lab : all)
-      if (lab.rfind(wanted, 0) == 0) chosen.push_back(lab);
-    if (chosen.size() != before + 1) fail("--only", wanted, "the beginning of one of " + joined(all));
+    for (const std::string& lab : all)  // lab1 is lab1_surfaces, not lab10_compositions
+      if (lab == wanted || lab.starts_with(wanted + "_")) chosen.push_back(lab);
+    if (chosen.size() == before) fail("--only", wanted, "lab1 or lab1_surfaces, and so on: one of " + joined(all));
   }
   return chosen;
 }
