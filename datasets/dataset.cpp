@@ -335,12 +335,18 @@ Dataset Dataset::label_noise(double rate, uint64_t seed) const {
 }
 
 namespace {
-/// Beta(alpha, alpha) by Joehnk's method, which accepts quickly while alpha is at most 1.
+/// Beta(alpha, alpha) by Joehnk's method: x / (x + y) with x = u^(1 / alpha) and y = v^(1 / alpha), where x + y is at
+/// most 1. It accepts quickly while alpha is at most 1. By logarithms, as both powers may be 0 in floating point.
 double draw_beta(double alpha, Generator& generator) {
+  constexpr uint64_t levels = uint64_t{1} << 53;
+  const auto log_of_uniform = [&] {
+    return std::log((static_cast<double>(generator.below(levels)) + 0.5) / static_cast<double>(levels));
+  };
   while (true) {
-    const std::vector<double> u = generator.uniform({2}, 0, 1, DType::float64).to_vector<double>();
-    const double x = std::pow(u[0], 1 / alpha), y = std::pow(u[1], 1 / alpha);
-    if (x + y > 0 && x + y <= 1) return x / (x + y);
+    const double log_u = log_of_uniform(), log_v = log_of_uniform();
+    const double log_ratio = (log_v - log_u) / alpha;  // of y to x
+    const double log_sum = std::max(log_u, log_v) / alpha + std::log1p(std::exp(-std::abs(log_ratio)));
+    if (log_sum <= 0) return 1 / (1 + std::exp(log_ratio));
   }
 }
 }  // namespace

@@ -17,7 +17,7 @@ constexpr char alice_characters[] =
 #pragma GCC diagnostic pop
 
 constexpr size_t longest_file = size_t{1} << 30;
-constexpr int64_t nowhere = -1;
+constexpr int nowhere = -1;
 
 std::string sorted_characters_of(const std::string& characters) {
   std::array<bool, 256> occurs{};
@@ -29,22 +29,29 @@ std::string sorted_characters_of(const std::string& characters) {
 }
 
 /// Code of a character -> its place in the alphabet.
-std::array<int64_t, 256> places_in(const std::string& alphabet) {
-  std::array<int64_t, 256> places;
+std::array<int, 256> places_in(const std::string& alphabet) {
+  std::array<int, 256> places;
   places.fill(nowhere);
-  for (size_t i = 0; i < alphabet.size(); ++i) places[static_cast<uint8_t>(alphabet[i])] = static_cast<int64_t>(i);
+  for (size_t i = 0; i < alphabet.size(); ++i) {
+    int& place = places[static_cast<uint8_t>(alphabet[i])];
+    if (place != nowhere)
+      fail("Text", text("an alphabet with the character of code ", int{static_cast<uint8_t>(alphabet[i])}, " twice"),
+           "each character once");
+    place = static_cast<int>(i);
+  }
   return places;
 }
 
-std::vector<int64_t> numbers_of(const std::string& characters, const std::string& alphabet) {
-  const std::array<int64_t, 256> places = places_in(alphabet);
-  std::vector<int64_t> numbers;
+std::vector<uint8_t> numbers_of(const std::string& characters, const std::string& alphabet) {
+  const std::array<int, 256> places = places_in(alphabet);
+  std::vector<uint8_t> numbers;
+  numbers.reserve(characters.size());
   for (size_t i = 0; i < characters.size(); ++i) {
     const auto code = static_cast<uint8_t>(characters[i]);
     if (places[code] == nowhere)
       fail("Text", text("the character of code ", int{code}, " at position ", i),
            text("one of the ", alphabet.size(), " of the alphabet"));
-    numbers.push_back(places[code]);
+    numbers.push_back(static_cast<uint8_t>(places[code]));
   }
   return numbers;
 }
@@ -52,7 +59,7 @@ std::vector<int64_t> numbers_of(const std::string& characters, const std::string
 
 struct Text::Source {
   std::string alphabet;
-  std::vector<int64_t> numbers;
+  std::vector<uint8_t> numbers;  // an alphabet has at most 256 characters
 };
 
 Text::Text(const std::string& characters) : Text(characters, sorted_characters_of(characters)) {}
@@ -64,7 +71,10 @@ Text::Text(const std::string& characters, const std::string& alphabet) {
 
 const std::string& Text::alphabet() const { return source_->alphabet; }
 
-Tensor Text::numbers(const std::string& characters) const { return Tensor::from(numbers_of(characters, alphabet())); }
+Tensor Text::numbers(const std::string& characters) const {
+  const std::vector<uint8_t> numbers = numbers_of(characters, alphabet());
+  return Tensor::from(std::vector<int64_t>(numbers.begin(), numbers.end()));
+}
 
 std::string Text::characters(const Tensor& numbers) const {
   std::string characters;
@@ -96,7 +106,7 @@ Batch Text::windows(const std::vector<int64_t>& begins, int64_t length) const {
   Batch batch{Tensor::empty(shape, DType::int64), Tensor::empty(shape, DType::int64)};
   int64_t *x = batch.x.mutable_data<int64_t>(), *y = batch.y.mutable_data<int64_t>();
   for (const int64_t begin : begins) {
-    const int64_t* from = source_->numbers.data() + begin_ + begin;
+    const uint8_t* from = source_->numbers.data() + begin_ + begin;
     x = std::copy(from, from + length, x);
     y = std::copy(from + 1, from + length + 1, y);
   }

@@ -86,13 +86,21 @@ int find_lr(int argc, char** argv) {
   std::string csv = "learning_rate,loss,smoothed\n";
   for (size_t i = 0; i < test.lrs.size(); ++i)
     csv += text(number_text(test.lrs[i]), ",", number_text(test.losses[i]), ",", number_text(test.smoothed[i]), "\n");
+  std::printf("%s on %s, %s, batch %lld: ", model_name.c_str(), data.c_str(), method.c_str(),
+              static_cast<long long>(batch_size));
+  if (test.lowest_loss() < test.smoothed.front())
+    std::printf(
+        "the smoothed loss fell from %.3f to %.3f at learning rate %s, and the test ended at %s.\n"
+        "suggested: --lr %s, a tenth of that\n",
+        test.smoothed.front(), test.lowest_loss(), short_text(test.lr_of_lowest_loss()).c_str(),
+        short_text(test.lrs.back()).c_str(), short_text(test.suggested()).c_str());
+  else
+    std::printf(
+        "the smoothed loss never fell below %.3f, that of the first step, and the test ended at %s.\n"
+        "nothing to suggest: try a lower --lowest\n",
+        test.smoothed.front(), short_text(test.lrs.back()).c_str());
+  std::fflush(stdout);  // known before a file is written
   write_text(out + "/range.csv", csv);
-  std::printf(
-      "%s on %s, %s, batch %lld: the smoothed loss fell from %.3f to %.3f at learning rate %s, and the test "
-      "ended at %s.\nsuggested: --lr %s, a tenth of that\n",
-      model_name.c_str(), data.c_str(), method.c_str(), static_cast<long long>(batch_size), test.smoothed.front(),
-      test.lowest_loss(), short_text(test.lr_of_lowest_loss()).c_str(), short_text(test.lrs.back()).c_str(),
-      short_text(test.suggested()).c_str());
   draw_test(out, method, test);
   return 0;
 }

@@ -1,15 +1,19 @@
-// language_model: trains a small transformer to write, character by character, and lets it write.
-// The loss is that of the next character, in bits, on the last tenth of the text, which is not trained on. Ctrl-C
-// saves;
-// --resume goes on, and the result is, bit for bit, that of a training that was never interrupted.
+// language_model: trains a small transformer to write, character by character, and lets it write. A character is a
+// byte: in UTF-8, a letter beyond ASCII is two or more of them. The loss is that of the next character, in bits, on the
+// last tenth of the text, which is not trained on. Ctrl-C saves; --resume goes on, and the result is, bit for bit, that
+// of a training that was never interrupted.
 //   language_model --optimizer msam --rho 0.5 --steps 3000
 //   language_model --text my_letters.txt --width 128 --depth 6 --context 128
+//   language_model --from language_model.safetensors --prompt "The Queen "      writes with the model that was saved
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <sstream>
 
+#include "core/utf8.h"
 #include "examples/kit/checkpoint.h"
+#include "examples/kit/data.h"
 #include "examples/kit/metrics.h"
 #include "examples/kit/program.h"
 #include "minima.h"
@@ -42,26 +46,125 @@ double bits_per_character(nn::Module& model, const datasets::Text& text, int64_t
   return bits / static_cast<double>(x.size(0));
 }
 
-/// Draws `count` characters, one after the other, each from what the model says of it. A temperature below 1 makes what
-/// is likely more so.
-std::string written(nn::Module& model, const datasets::Text& text, std::string so_far, int64_t count, int64_t context,
-                    double temperature, uint64_t seed, Device device) {
+/// A trained model and what it takes to write with it.
+struct Writer {
+  std::string alphabet;
+  std::string prompt;  ///< where none is given
+  int64_t context;
+  nn::TransformerSize size;
+  nn::LanguageModel model;
+
+  Writer(const std::string& alphabet, const std::string& prompt, int64_t context, const nn::TransformerSize& size,
+         double dropout)
+      : alphabet(alphabet),
+        prompt(prompt),
+        context(context),
+        size(size),
+        model(static_cast<int64_t>(alphabet.size()), context, {.size = size, .dropout = dropout}) {}
+};
+
+// How a file says what a model is, beside its weights. Characters are codes: a file's notes are UTF-8, a text need not
+// be.
+const std::string note_prefix = "language_model.";
+
+std::string codes_of(const std::string& characters) {
+  std::vector<int> codes;
+  for (const char c : characters) codes.push_back(static_cast<uint8_t>(c));
+  return joined(codes, " ");
+}
+
+void save(Writer& writer, const std::string& path, const Notes& notes) {
+  Archive archive = nn::state(writer.model);
+  archive.metadata = {{"format", "pt"},  // tells readers of the format that layouts are PyTorch's
+                      {note_prefix + "alphabet", codes_of(writer.alphabet)},
+                      {note_prefix + "prompt", codes_of(writer.prompt)},
+                      {note_prefix + "context", text(writer.context)},
+                      {note_prefix + "width", text(writer.size.width)},
+                      {note_prefix + "depth", text(writer.size.depth)},
+                      {note_prefix + "heads", text(writer.size.heads)}};
+  for (const auto& [name, value] : notes) archive.metadata[name] = core::as_utf8(value);
+  save_safetensors(archive, path);
+  std::printf("model: %s\n", path.c_str());
+}
+
+Writer load_writer(const std::string& path) {
+  const Archive archive = load_safetensors(path);
+  const auto numbers = [&](const std::string& name, int64_t least, int64_t most) {
+    const auto found = archive.metadata.find(note_prefix + name);
+    if (found == archive.metadata.end())
+      fail(path, "weights without \"" + note_prefix + name + "\"", "a file that language_model saved");
+    std::istringstream in(found->second);
+    std::vector<int64_t> numbers;
+    for (int64_t number = 0; in >> number && least <= number && number <= most;) numbers.push_back(number);
+    if (numbers.empty() || !in.eof())
+      fail(path, text(note_prefix, name, " = \"", found->second, "\""), text("numbers from ", least, " to ", most),
+           "Is the file damaged?");
+    return numbers;
+  };
+  const auto characters = [&](const std::string& name) {
+    std::string characters;
+    for (const int64_t code : numbers(name, 0, 255)) characters += static_cast<char>(code);
+    return characters;
+  };
+  const auto count = [&](const std::string& name) { return numbers(name, 1, 1 << 20).front(); };
+  const std::string alphabet = characters("alphabet");
+  const int64_t width = count("width"), depth = count("depth"), context = count("context");
+  // Before a model of that size is made.
+  if (archive.tensor("positions").shape() != Shape{context, width} ||
+      archive.tensor("embedding.weight").shape() != Shape{static_cast<int64_t>(alphabet.size()), width} ||
+      depth > static_cast<int64_t>(archive.tensors.size()))
+    fail(path, "notes that are not those of its weights", "a file that language_model saved", "Is it damaged?");
+  Writer writer(alphabet, characters("prompt"), context, {.width = width, .depth = depth, .heads = count("heads")}, 0);
+  nn::load_state(writer.model, archive);
+  return writer;
+}
+
+void check_prompt(const std::string& prompt, const std::string& alphabet, const std::string& source) {
+  for (size_t i = 0; i < prompt.size(); ++i)
+    if (alphabet.find(prompt[i]) == std::string::npos)
+      fail("--prompt",
+           text("\"", core::as_utf8(prompt), "\", with a byte of code ", int{static_cast<uint8_t>(prompt[i])},
+                " at position ", i),
+           text("one of the ", alphabet.size(), " characters of ", source));
+}
+
+/// softmax(logits / temperature). The difference to the largest is divided, so that no temperature is too low.
+std::vector<double> probabilities(const Tensor& logits, double temperature) {
+  std::vector<double> p = logits.to_vector<double>();
+  const double largest = *std::max_element(p.begin(), p.end());
+  double sum = 0;
+  for (double& each : p) sum += each = std::exp((each - largest) / temperature);
+  for (double& each : p) each /= sum;
+  return p;
+}
+
+/// What --prompt, --characters and --temperature say of the writing.
+struct Writing {
+  std::string prompt = "";
+  int64_t characters = 300;
+  double temperature = 0.8;
+};
+
+/// Draws characters, one after the other, each from what the model says of it. A temperature below 1 makes what is
+/// likely more so.
+void write(Writer& writer, const Writing& how, uint64_t seed, Device device) {
   NoGrad no_grad;
-  model.eval();
+  writer.model.eval();
   Generator random{seed};
-  for (int64_t i = 0; i < count; ++i) {
-    const std::string end = so_far.substr(so_far.size() - std::min(so_far.size(), static_cast<size_t>(context)));
+  std::string so_far = how.prompt;
+  const datasets::Text reader("", writer.alphabet);
+  for (int64_t i = 0; i < how.characters; ++i) {
+    const std::string end = so_far.substr(so_far.size() - std::min(so_far.size(), static_cast<size_t>(writer.context)));
     const int64_t length = static_cast<int64_t>(end.size());
-    const Tensor logits = model(text.numbers(end).reshape({1, length}).to(device)).value().reshape({length, -1});
-    const Variable last(logits.slice(length - 1, length));
-    const std::vector<double> p = softmax(last / temperature).value().to_vector<double>();
+    const Tensor x = reader.numbers(end).reshape({1, length}).to(device);
+    const Tensor logits = writer.model(x).value().reshape({length, -1});
+    const std::vector<double> p = probabilities(logits.slice(length - 1, length), how.temperature);
     double left = random.uniform({}, 0, 1, DType::float64).item();
     size_t next = 0;
     while (next + 1 < p.size() && left >= p[next]) left -= p[next++];
-    so_far += text.alphabet()[next];
+    so_far += writer.alphabet[next];
   }
-  model.train();
-  return so_far;
+  std::printf("\n%s\n\n", core::as_utf8(so_far).c_str());
 }
 
 /// lr rises during the warm-up and falls to 0 along a cosine; rho begins where the warm-up ends, or at once.
@@ -78,12 +181,14 @@ optim::Settings settings_of(const std::string& method, const std::string& base, 
 }
 
 int language_model(int argc, char** argv) {
-  std::string text_path, method = "adamw", base = "adamw", prompt = "Alice ", save_as = "language_model.safetensors",
-                         device_name = "cpu";
-  double lr = 2e-3, rho = 0.1, dropout = 0.1, warmup_share = 0.1, temperature = 0.8;
-  int64_t steps = 2000, batch = 32, context = 64, width = 64, depth = 3, heads = 4, seed = 1, characters = 300;
+  std::string text_path, from, method = "adamw", base = "adamw", save_as = "language_model.safetensors",
+                               device_name = "cpu";
+  double lr = 2e-3, rho = 0.1, dropout = 0.1, warmup_share = 0.1;
+  int64_t steps = 2000, batch = 32, context = 64, width = 64, depth = 3, heads = 4, seed = 1;
+  Writing how;
   bool resume = false, rho_in_warmup = false;
-  CommandLine line("language_model", "Trains a small transformer to write, character by character.");
+  CommandLine line("language_model",
+                   "Trains a small transformer to write, character by character. A character is a byte.");
   line.option("--text", text_path, "a text file (default: Alice's Adventures in Wonderland, which minima contains)");
   line.option("--optimizer", method, "adamw, or sam or msam around --base, or another");
   line.option("--base", base, "what sam and msam wrap");
@@ -100,31 +205,48 @@ int language_model(int argc, char** argv) {
   line.option("--dropout", dropout, "probability");
   line.option("--seed", seed, "of weights, windows and what is written");
   line.option("--device", device_name, "cpu or cuda");
-  line.option("--prompt", prompt, "what the model goes on from when it writes");
-  line.option("--characters", characters, "how many it writes");
-  line.option("--temperature", temperature, "below 1: what is likely is written even more often");
+  line.option("--prompt", how.prompt,
+              "what the model goes on from when it writes (default: \"Alice \", or the first character of --text)");
+  line.option("--characters", how.characters, "how many it writes");
+  line.option("--temperature", how.temperature, "below 1: what is likely is written even more often");
   line.option("--save", save_as, "file for the trained model; its checkpoint lies beside it");
   line.flag("--resume", resume, "go on from the checkpoint");
+  line.option("--from", from, "a model that this program saved: writes with it, and trains nothing");
   if (!line.parse(argc, argv)) return 0;
   if (!(lr > 0 && std::isfinite(lr))) fail("--lr", number_text(lr), "a number above 0");
   if (!(warmup_share >= 0 && warmup_share < 1)) fail("--warmup", number_text(warmup_share), "0 to below 1");
-  if (!(temperature > 0 && std::isfinite(temperature)))
-    fail("--temperature", number_text(temperature), "a number above 0");
+  if (!(how.temperature > 0 && std::isfinite(how.temperature)))
+    fail("--temperature", number_text(how.temperature), "a number above 0");
+  if (how.characters < 0) fail("--characters", text(how.characters), "at least 0");
+  if (context < 1) fail("--context", text(context), "at least 1");
+  if (optim::is_wrapper(method) && !(std::isfinite(rho) && (rho >= 0 || method == "msam")))
+    fail("--rho", number_text(rho), "a number of at least 0");  // now, not when the warm-up is over
   if (steps < 1) fail("--steps", text(steps), "at least 1");
   if (seed < 0) fail("--seed", text(seed), "a whole number of at least 0");
-  if (prompt.empty()) fail("--prompt", "\"\"", "at least one character");
-  check_writable("--save", save_as, {text_path});
   const Device device = parse_device(device_name);
+  if (!from.empty()) {
+    Writer writer = load_writer(from);
+    if (how.prompt.empty()) how.prompt = writer.prompt;
+    check_prompt(how.prompt, writer.alphabet, from);
+    writer.model.to(device);
+    write(writer, how, static_cast<uint64_t>(seed), device);
+    return 0;
+  }
+  check_writable("--save", save_as, {text_path});
   print_machine(device);
   catch_interrupts();
 
   const datasets::Text all = text_path.empty() ? datasets::alice() : datasets::text_file(text_path);
   const auto [train, test] = datasets::split(all);
-  (void)all.numbers(prompt);  // before any work
+  if (test.size() < 2)
+    fail("--text", text("a text of ", all.size(), " characters"), "at least 20",
+         "A tenth of it is held out, and each character there has another one after it.");
+  const std::string first = text_path.empty() ? "Alice " : all.characters(all.slice(0, 2).all_windows(1).x);
+  if (how.prompt.empty()) how.prompt = first;
+  check_prompt(how.prompt, all.alphabet(), text_path.empty() ? "Alice's Adventures in Wonderland" : text_path);
   manual_seed(static_cast<uint64_t>(seed));
-  nn::LanguageModel model{static_cast<int64_t>(all.alphabet().size()),
-                          context,
-                          {.size = {.width = width, .depth = depth, .heads = heads}, .dropout = dropout}};
+  Writer writer(all.alphabet(), first, context, {.width = width, .depth = depth, .heads = heads}, dropout);
+  nn::LanguageModel& model = writer.model;
   model.to(device);
   const auto warmup = static_cast<int64_t>(std::llround(warmup_share * static_cast<double>(steps)));
   auto optimizer = optim::make_optimizer(method, model.parameters(),
@@ -135,8 +257,15 @@ int language_model(int argc, char** argv) {
               static_cast<long long>(steps));
 
   const std::string checkpoint = save_as + ".checkpoint";
-  const Notes options = line.values({"--save", "--resume", "--prompt", "--characters", "--temperature"});
+  Notes options = line.values({"--save", "--resume", "--prompt", "--characters", "--temperature", "--from"});
+  options["fingerprint of the text"] = fingerprint(all);
+  if (!resume) tell_earlier_checkpoint(checkpoint);
   int64_t step = resume ? load_training(checkpoint, model, *optimizer, options).step : 0;
+  const auto require_finite = [&](double bits) {
+    if (!std::isfinite(bits))
+      fail(method, text("a loss of ", number_text(bits), " bits at step ", step), "a finite loss",
+           "Try a smaller --lr.");
+  };
   const int64_t between_reports = std::max<int64_t>(1, steps / 10);
   while (step < steps) {
     if (interrupted()) {
@@ -152,21 +281,19 @@ int language_model(int argc, char** argv) {
       bits.backward();
       return bits;
     });
-    if (++step % between_reports != 0 && step != steps) continue;
+    ++step;
+    require_finite(bits.item());
+    if (step % between_reports != 0 && step != steps) continue;
     const double now = bits_per_character(model, test, context, device);
-    if (!std::isfinite(now))
-      fail(method, text("a loss of ", number_text(now), " bits at step ", step), "a finite loss",
-           "Try a smaller --lr.");
+    require_finite(now);
     std::printf("step %5lld  batch %.3f  held out %.3f bits per character\n", static_cast<long long>(step), bits.item(),
                 now);
     std::fflush(stdout);
   }
-  std::printf(
-      "\n%s\n\n",
-      written(model, all, prompt, characters, context, temperature, static_cast<uint64_t>(seed), device).c_str());
-  nn::save(model, save_as);
-  std::printf("model: %s\n", save_as.c_str());
+  const Notes about{{"command", shell_command(training_command({argv, argv + argc}))}, {"minima", version()}};
+  save_or_keep([&] { save(writer, save_as, about); }, checkpoint, model, *optimizer, {.step = step, .notes = options});
   if (resume) std::filesystem::remove(checkpoint);
+  write(writer, how, static_cast<uint64_t>(seed), device);
   return 0;
 }
 

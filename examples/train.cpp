@@ -47,17 +47,6 @@ Notes judge(nn::Module& model, const datasets::Loaded& data) {
           {"test calibration error", fixed(q.calibration_error, 4)}};
 }
 
-/// The command without what says where and when it is saved, and whether it was interrupted on the way there.
-std::vector<std::string> training_command(std::vector<std::string> command) {
-  std::erase(command, "--resume");
-  for (const std::string option : {"--save", "--save-every"}) {
-    std::erase_if(command, [&](const std::string& word) { return word.starts_with(option + "="); });
-    for (auto at = command.begin(); (at = std::find(at, command.end(), option)) != command.end();)
-      at = command.erase(at, std::min(at + 2, command.end()));
-  }
-  return command;
-}
-
 /// Writes the model with what is known of it.
 void save(const std::string& path, const std::string& name, nn::Module& model, const datasets::Loaded& loaded,
           const std::string& data, const std::vector<std::string>& command) {
@@ -69,19 +58,6 @@ void save(const std::string& path, const std::string& name, nn::Module& model, c
   file.notes["machine"] = machine_description();
   save_model(file, model, path);
   std::printf("model: %s\n", path.c_str());
-}
-
-/// A checkpoint at its place, or else in the folder for temporary files; returns where it is.
-std::string save_where_possible(const std::string& path, nn::Module& model, const optim::Optimizer& optimizer,
-                                const TrainingPosition& position) {
-  try {
-    save_training(path, model, optimizer, position);
-    return path;
-  } catch (const Error&) {  // the disk is full for it, too
-    const auto elsewhere = std::filesystem::temp_directory_path() / std::filesystem::path(path).filename();
-    save_training(elsewhere.string(), model, optimizer, position);
-    return elsewhere.string();
-  }
 }
 
 /// A run of a comparison once more: the same data, weights, batches and schedule.
@@ -178,11 +154,7 @@ int train(int argc, char** argv) {
   if (resume && !std::filesystem::exists(checkpoint))
     fail("--resume", "no file " + checkpoint, "the checkpoint of an interrupted run",
          "Run without --resume to start one.");
-  if (!resume && std::filesystem::exists(checkpoint))
-    std::printf(
-        "note: %s is of an interrupted run. --resume goes on with it; the first checkpoint of this run replaces "
-        "it.\n",
-        checkpoint.c_str());
+  if (!resume) tell_earlier_checkpoint(checkpoint);
   int64_t step = resume ? load_training(checkpoint, *model, *optimizer, options).step : 0;
   const auto require_finite = [&](const char* what, double value) {
     if (!std::isfinite(value))
@@ -234,13 +206,8 @@ int train(int argc, char** argv) {
       std::printf("epoch %3lld  test loss %.4f  test accuracy %.2f%%\n", static_cast<long long>(step / per_epoch),
                   on_test.loss, 100 * on_test.accuracy);
   }
-  try {
-    save(save_as, name, *model, loaded, data, command);
-  } catch (const Error& error) {
-    const std::string kept = save_where_possible(checkpoint, *model, *optimizer, {.step = step, .notes = options});
-    throw Error(text(error.what(), " The trained weights are in ", kept, kept == checkpoint ? "" : ": move it to ",
-                     kept == checkpoint ? "" : checkpoint, "; the same command with --resume makes the model of it."));
-  }
+  save_or_keep([&] { save(save_as, name, *model, loaded, data, command); }, checkpoint, *model, *optimizer,
+               {.step = step, .notes = options});
   if (checkpoint_is_ours) std::filesystem::remove(checkpoint);  // one of an earlier run, not resumed, stays
   return 0;
 }

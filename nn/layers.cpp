@@ -201,8 +201,9 @@ GroupNorm::GroupNorm(int64_t groups, int64_t channels, double epsilon) : groups(
 Variable GroupNorm::forward(const Variable& x) {
   const int64_t channels = weight.numel(), rank = x.shape().rank();
   if (rank < 2 || x.size(-1) != channels)
-    fail(describe(), text("an input of shape ", x.shape()), text("(batch, ..., ", channels, ")"));
-  if (x.numel() == 0) return x;
+    fail(describe(), text("an input of shape ", x.shape()), text("(batch, ..., ", channels, ")"),
+         rank == 4 ? core::layout_hint(x.shape(), channels) : "");
+  if (x.numel() == 0) return x * weight + bias;  // gradients of zeros
   const int64_t positions = x.numel() / x.size(0) / channels;
   const auto mean_of_group = [](const Variable& v) { return mean(mean(v, 3, keep_dims), 1, keep_dims); };
   const Variable grouped = reshape(x, {x.size(0), positions, groups, channels / groups});

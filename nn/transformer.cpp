@@ -31,20 +31,21 @@ VisionTransformer::VisionTransformer(const Shape& image, int64_t classes, int64_
       positions(new_positions((image[0] / patch) * (image[1] / patch), size.width)),
       blocks(blocks_of(size, {})),
       norm(size.width),
-      head(size.width, classes) {}
+      head(size.width, classes),
+      height(image[0]),
+      width(image[1]) {}
 
 Variable VisionTransformer::forward(const Variable& x) {
-  const Variable grid = patches(x);  // [batch, rows, columns, width]
-  const int64_t tokens = grid.size(1) * grid.size(2);
-  if (tokens != positions.size(0))
-    fail(describe(), text("images of ", x.size(1), " x ", x.size(2), ", ", tokens, " patches"),
-         text("images of ", positions.size(0), " patches"));
-  const Variable embedded = reshape(grid, {x.size(0), tokens, grid.size(3)}) + positions;
+  if (x.shape().rank() != 4 || x.size(1) != height || x.size(2) != width)
+    fail(describe(), text("an input of shape ", x.shape()),
+         text("(batch, ", height, ", ", width, ", channels), images of the size that the model was made for"));
+  const Variable grid = patches(x);  // [batch, rows, columns, numbers of a token]
+  const Variable embedded = reshape(grid, {x.size(0), positions.size(0), positions.size(1)}) + positions;
   return head(mean(norm(blocks(embedded)), 1));
 }
 
 void VisionTransformer::visit(Visitor& visitor) {
-  visitor("patches", patches), visitor("positions", positions);
+  visitor("positions", positions), visitor("patches", patches);  // a module's own first, as in PyTorch
   visitor("blocks", blocks), visitor("norm", norm), visitor("head", head);
 }
 
@@ -67,7 +68,7 @@ Variable LanguageModel::forward(const Variable& x) {
 }
 
 void LanguageModel::visit(Visitor& visitor) {
-  visitor("embedding", embedding), visitor("positions", positions);
+  visitor("positions", positions), visitor("embedding", embedding);  // a module's own first, as in PyTorch
   visitor("dropout", dropout), visitor("blocks", blocks);
   visitor("norm", norm), visitor("head", head);
 }

@@ -22,6 +22,7 @@ struct VisionTransformer : Module {
   Sequential blocks;
   LayerNorm norm;
   Linear head;
+  int64_t height, width;  ///< of an image
 
   VisionTransformer(const Shape& image, int64_t classes, int64_t patch, const TransformerSize& size = {});
   Variable forward(const Variable& x) override;

@@ -208,9 +208,9 @@ std::map<std::string, std::string> CompareOptions::configuration() const {
                                             {"--train-limit", std::to_string(train_limit)},
                                             {"--label-noise", number_text(label_noise)},
                                             {"--curvature", std::to_string(curvature)},
+                                            {"--augment", joined(augment, ",")},
                                             {"--device", device}};
   for (const auto& [name, value] : data_configuration(how)) values[name] = value;
-  if (!augment.empty()) values["--augment"] = joined(augment, ",");
   for (const auto& [name, words] : typed_)
     values[option_of(name)] = words.empty() ? "each optimizer's own" : joined(words, ",");
   return values;

@@ -1,6 +1,7 @@
 #include "examples/export/onnx.h"
 
 #include <cmath>
+#include <functional>
 
 #include "autograd/mode.h"
 #include "core/file.h"
@@ -82,6 +83,9 @@ Message value_info(const std::string& name, const Shape& sample) {
 class Graph {
  public:
   Message graph;
+  int axes;  ///< of what the nodes until now make: 4 of images, 3 of sequences, 2 of rows
+
+  explicit Graph(int axes) : axes(axes) {}
 
   std::string node(const std::string& op, const std::vector<std::string>& inputs,
                    const std::vector<Message>& attributes = {}) {
@@ -103,6 +107,9 @@ class Graph {
   }
 
   std::string add(Module& module, const std::string& x);
+  std::string transpose(const std::string& x, const std::vector<int64_t>& order) {
+    return node("Transpose", {x}, {attribute("perm", order)});
+  }
 
  private:
   std::string initializer(int type, const Shape& shape, const void* data, size_t each) {
@@ -116,6 +123,7 @@ class Graph {
   }
 
   std::string add(Linear& m, const std::string& x) {
+    if (axes > 2) return on_channels(x, [&](const std::string& rows) { return each_token(m, rows); });
     std::vector<std::string> inputs{x, constant(m.weight.value())};
     if (m.bias.defined()) inputs.push_back(constant(m.bias.value()));
     return node("Gemm", inputs, {attribute("transB", 1)});
@@ -148,7 +156,11 @@ class Graph {
             attribute("strides", std::vector<int64_t>{stride, stride}),
             attribute("pads", std::vector<int64_t>{padding, padding, padding, padding})};
   }
-  std::string global_pool(const std::string& x) { return node("Flatten", {node("GlobalAveragePool", {x})}); }
+  std::string flatten(const std::string& x) {
+    axes = 2;
+    return node("Flatten", {x});
+  }
+  std::string global_pool(const std::string& x) { return flatten(node("GlobalAveragePool", {x})); }
   std::string relu(const std::string& x) { return node("Relu", {x}); }
 
   std::string add(BasicBlock& m, const std::string& x) {
@@ -181,20 +193,23 @@ class Graph {
   std::string reshape(const std::string& x, const std::vector<int64_t>& shape) {
     return node("Reshape", {x, constant(shape)});
   }
-  std::string transpose(const std::string& x, const std::vector<int64_t>& order) {
-    return node("Transpose", {x}, {attribute("perm", order)});
+  /// A layer of the last axis. That of images is their channels, which come second inside.
+  std::string on_channels(const std::string& x, const std::function<std::string(const std::string&)>& layer) {
+    if (axes != 4) return layer(x);
+    return transpose(layer(transpose(x, {0, 2, 3, 1})), {0, 3, 1, 2});
   }
-  std::string each_token(const Tensor& weight, const Tensor& bias, const std::string& x) {
-    return node("Add", {node("MatMul", {x, constant(core::permute(weight, {1, 0}))}), constant(bias)});
+  std::string each_token(const Tensor& weight, const Variable& bias, const std::string& x) {
+    const std::string y = node("MatMul", {x, constant(core::permute(weight, {1, 0}))});
+    return bias.defined() ? node("Add", {y, constant(bias.value())}) : y;
   }
-  std::string each_token(Linear& m, const std::string& x) { return each_token(m.weight.value(), m.bias.value(), x); }
+  std::string each_token(Linear& m, const std::string& x) { return each_token(m.weight.value(), m.bias, x); }
   std::string add(MultiheadAttention& m, const std::string& x) {
     if (m.causal) fail("save_onnx", m.describe(), "attention that is not causal", "Its mask would be needed.");
     const int64_t width = m.in_proj_weight.size(1), per_head = width / m.heads;
     const auto projected = [&](int64_t part, const std::vector<int64_t>& order) {
       const int64_t begin = part * width, end = begin + width;
       const std::string y =
-          each_token(m.in_proj_weight.value().slice(begin, end), m.in_proj_bias.value().slice(begin, end), x);
+          each_token(m.in_proj_weight.value().slice(begin, end), Variable(m.in_proj_bias.value().slice(begin, end)), x);
       return transpose(reshape(y, {0, 0, m.heads, per_head}), order);
     };
     const std::string scale = constant(Tensor::full({}, 1 / std::sqrt(static_cast<double>(per_head))));
@@ -207,7 +222,9 @@ class Graph {
   std::string add(VisionTransformer& m, const std::string& x) {
     const std::string grid = reshape(add(m.patches, x), {0, 0, m.positions.size(0)});
     const std::string tokens = node("Add", {transpose(grid, {0, 2, 1}), constant(m.positions.value())});
+    axes = 3;
     const std::string y = add(static_cast<Module&>(m.norm), in_order(m.blocks, tokens));
+    axes = 2;  // of the mean
     return add(m.head, node("ReduceMean", {y}, {attribute("axes", std::vector<int64_t>{1}), attribute("keepdims", 0)}));
   }
   std::string in_order(Sequential& m, std::string x) {
@@ -248,10 +265,12 @@ std::string Graph::add(Module& module, const std::string& x) {
   if (auto* m = dynamic_cast<AvgPool2d*>(&module)) return pool("AveragePool", m->window, x);
   if (auto* m = dynamic_cast<Residual*>(&module)) return node("Add", {add(*m->body, x), add(*m->shortcut, x)});
   if (auto* m = dynamic_cast<LayerNorm*>(&module))
-    return node("LayerNormalization", {x, constant(m->weight.value()), constant(m->bias.value())},
-                {attribute("epsilon", m->epsilon)});
+    return on_channels(x, [&](const std::string& rows) {
+      return node("LayerNormalization", {rows, constant(m->weight.value()), constant(m->bias.value())},
+                  {attribute("epsilon", m->epsilon)});
+    });
   if (dynamic_cast<GlobalAvgPool*>(&module)) return global_pool(x);
-  if (dynamic_cast<Flatten*>(&module)) return node("Flatten", {x});
+  if (dynamic_cast<Flatten*>(&module)) return flatten(x);
   if (dynamic_cast<ReLU*>(&module)) return relu(x);
   if (dynamic_cast<GELU*>(&module)) return gelu(*this, x);
   if (dynamic_cast<Tanh*>(&module)) return node("Tanh", {x});
@@ -264,10 +283,11 @@ std::string Graph::add(Module& module, const std::string& x) {
 
 void save_onnx(Module& model, const Shape& input, const std::string& path) {
   const bool was_training = model.training;
-  Graph nodes;
+  Graph nodes(input.rank() + 1);
   std::string at = "input";
-  if (input.rank() == 3) at = nodes.node("Transpose", {at}, {attribute("perm", std::vector<int64_t>{0, 3, 1, 2})});
+  if (input.rank() == 3) at = nodes.transpose(at, {0, 3, 1, 2});
   at = nodes.add(model, at);
+  if (nodes.axes == 4) at = nodes.transpose(at, {0, 2, 3, 1});
 
   Shape batch{1};
   for (const int64_t extent : input) batch.push_back(extent);

@@ -72,7 +72,7 @@ Variable losses_of(const Variable& outputs, const datasets::MixedBatch& batch) {
 }
 
 void add_augmentation_option(CommandLine& line, std::vector<std::string>& words) {
-  line.option("--augment", words, "of training images: flip,shift=2,cutout=8,mixup=0.2 or some of these");
+  line.option("--augment", words, "of training images: flip,shift=2,cutout=3,mixup=0.2 or some of these");
 }
 
 }  // namespace minima::examples

@@ -1,6 +1,8 @@
 #include "examples/kit/checkpoint.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 #include "core/gemm.h"
 #include "core/utf8.h"
@@ -16,6 +18,19 @@ Notes notes_in(const Archive& archive) {
   for (const auto& [name, value] : archive.metadata)
     if (name.starts_with(note_prefix)) notes[name.substr(note_prefix.size())] = value;
   return notes;
+}
+
+/// A checkpoint at its place, or else in the folder for temporary files; returns where it is.
+std::string save_where_possible(const std::string& path, nn::Module& model, const optim::Optimizer& optimizer,
+                                const TrainingPosition& position) {
+  try {
+    save_training(path, model, optimizer, position);
+    return path;
+  } catch (const Error&) {  // the disk is full for it, too
+    const auto elsewhere = std::filesystem::temp_directory_path() / std::filesystem::path(path).filename();
+    save_training(elsewhere.string(), model, optimizer, position);
+    return elsewhere.string();
+  }
 }
 }  // namespace
 
@@ -53,6 +68,34 @@ void save_training(const std::string& path, nn::Module& model, const optim::Opti
   archive.metadata["random.offset"] = std::to_string(default_generator().offset);
   for (const auto& [name, value] : position.notes) archive.metadata[note_prefix + name] = core::as_utf8(value);
   save_safetensors(archive, path);
+}
+
+void tell_earlier_checkpoint(const std::string& path) {
+  if (std::filesystem::exists(path))
+    std::printf(
+        "note: %s is of an interrupted run. --resume goes on with it; the first checkpoint of this run replaces it.\n",
+        path.c_str());
+}
+
+std::vector<std::string> training_command(std::vector<std::string> command) {
+  std::erase(command, "--resume");
+  for (const std::string option : {"--save", "--save-every"}) {
+    std::erase_if(command, [&](const std::string& word) { return word.starts_with(option + "="); });
+    for (auto at = command.begin(); (at = std::find(at, command.end(), option)) != command.end();)
+      at = command.erase(at, std::min(at + 2, command.end()));
+  }
+  return command;
+}
+
+void save_or_keep(const std::function<void()>& save, const std::string& checkpoint, nn::Module& model,
+                  const optim::Optimizer& optimizer, const TrainingPosition& position) {
+  try {
+    save();
+  } catch (const Error& error) {
+    const std::string kept = save_where_possible(checkpoint, model, optimizer, position);
+    throw Error(text(error.what(), " The trained weights are in ", kept, kept == checkpoint ? "" : ": move it to ",
+                     kept == checkpoint ? "" : checkpoint, "; the same command with --resume makes the model of it."));
+  }
 }
 
 TrainingPosition load_training(const std::string& path, nn::Module& model, optim::Optimizer& optimizer,

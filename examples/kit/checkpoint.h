@@ -3,8 +3,10 @@
 // Not here: weights alone (nn/checkpoint.h), the list of runs of a comparison (session.h).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "minima.h"
 
@@ -31,6 +33,17 @@ void check_notes(const std::string& path, const Notes& notes, const Notes& expec
 /// Writes beside `path` and renames, so that a killed program leaves the old file or the new one.
 void save_training(const std::string& path, nn::Module& model, const optim::Optimizer& optimizer,
                    const TrainingPosition& position);
+
+/// A note if there is a checkpoint, for a run that does not go on with it.
+void tell_earlier_checkpoint(const std::string& path);
+
+/// The command without what says where and when it is saved, and whether it was interrupted on the way there.
+std::vector<std::string> training_command(std::vector<std::string> command);
+
+/// Calls `save`, which writes the trained model. If that fails, a checkpoint is saved at its place or, where the disk
+/// is full for it too, in the folder for temporary files. The error says where it is and how it becomes the model.
+void save_or_keep(const std::function<void()>& save, const std::string& checkpoint, nn::Module& model,
+                  const optim::Optimizer& optimizer, const TrainingPosition& position);
 
 /// Restores all of it into a model and an optimizer made with the same settings. A file of another model or optimizer
 /// is an error. So is a file whose notes differ from `expected`, which are the options that change results: the first

@@ -60,27 +60,52 @@ std::map<std::string, std::string> data_configuration(const datasets::LoadOption
   return values;
 }
 
-std::string fingerprint(const datasets::Split& split) {
-  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a (Fowler, Noll, Vo), eight bytes at a time
-  const auto add = [&hash](const std::byte* bytes, size_t size) {
+namespace {
+/// FNV-1a (Fowler, Noll, Vo), eight bytes at a time.
+struct Hash {
+  uint64_t value = 0xcbf29ce484222325;
+
+  void add(const void* data, size_t size) {
+    const char* bytes = static_cast<const char*>(data);
     for (uint64_t word = 0; size > 0; word = 0) {
       const size_t taken = std::min(size, sizeof word);
       std::memcpy(&word, bytes, taken);
-      hash = (hash ^ word) * 0x100000001b3;
+      value = (value ^ word) * 0x100000001b3;
       bytes += taken, size -= taken;
     }
-  };
+  }
+  void add(const datasets::Batch& batch) {
+    for (const Tensor& values : {batch.x, batch.y})
+      add(values.raw(), static_cast<size_t>(values.numel()) * size_of(values.dtype()));
+  }
+  std::string words() const {
+    char words[17];
+    std::snprintf(words, sizeof words, "%016llx", static_cast<unsigned long long>(value));
+    return words;
+  }
+};
+}  // namespace
+
+std::string fingerprint(const datasets::Split& split) {
+  Hash hash;
   for (const datasets::Dataset* part : {&split.train, &split.test})
     for (int64_t begin = 0; begin < part->size(); begin += 4096) {
       std::vector<int64_t> rows(static_cast<size_t>(std::min<int64_t>(4096, part->size() - begin)));
       std::iota(rows.begin(), rows.end(), begin);
-      const auto [x, y] = part->batch(rows);
-      for (const Tensor& values : {x, y})
-        add(values.raw(), static_cast<size_t>(values.numel()) * size_of(values.dtype()));
+      hash.add(part->batch(rows));
     }
-  char words[17];
-  std::snprintf(words, sizeof words, "%016llx", static_cast<unsigned long long>(hash));
-  return words;
+  return hash.words();
+}
+
+std::string fingerprint(const datasets::Text& text) {
+  constexpr int64_t length = 65536;
+  Hash hash;
+  hash.add(text.alphabet().data(), text.alphabet().size());
+  for (int64_t begin = 0; begin + 1 < text.size(); begin += length) {
+    const datasets::Text part = text.slice(begin, std::min(text.size(), begin + length + 1));
+    hash.add(part.all_windows(part.size() - 1));
+  }
+  return hash.words();
 }
 
 double majority_accuracy(const datasets::Split& split) {

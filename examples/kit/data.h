@@ -18,6 +18,8 @@ std::map<std::string, std::string> data_configuration(const datasets::LoadOption
 
 /// A number that is another one as soon as a sample, a label or the split is another: what a saved run belongs to.
 std::string fingerprint(const datasets::Split& split);
+/// The same of a text: of its alphabet and all its characters. At least 2.
+std::string fingerprint(const datasets::Text& text);
 
 /// The accuracy of always predicting the training part's most frequent class, on the test part.
 double majority_accuracy(const datasets::Split& split);

@@ -25,7 +25,7 @@ struct RangeTest {
 };
 
 /// Ends before the last step where the smoothed loss is above twice its first value or no number. It changes the model
-/// and the optimizer. Errors: lowest is not above 0 and below highest, less than 10 steps, a first loss
+/// and the optimizer. Errors: lowest is not above 0 and below highest, fewer than 10 steps, a first loss
 /// that is no number, an interrupt.
 RangeTest range_test(nn::Module& model, optim::Optimizer& optimizer, const datasets::Loader& batches,
                      const RangeTestOptions& options);

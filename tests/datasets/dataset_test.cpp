@@ -254,6 +254,17 @@ TEST_CASE("mixup mixes each sample with one other of its batch, all with one sha
   CHECK(std::abs(variance - 0.125) < 0.02);  // of Beta(a, a): 1 / (4 (2 a + 1))
   CHECK_SAME_BITS(mixup(batch, 0.5, 3, 7).x, mixup(batch, 0.5, 3, 7).x);
   CHECK(test::bit_difference(mixup(batch, 0.5, 3, 7).x, mixup(batch, 0.5, 4, 7).x) != "");
+  for (const double alpha :
+       {1e-6, 5e-324}) {  // nearly always one of the two alone; both powers are 0 in floating point
+    int first = 0, other = 0;
+    for (int step = 0; step < 40; ++step) {
+      const double share = mixup(batch, alpha, 3, step).share;
+      first += share == 1, other += share == 0;
+    }
+    CHECK(first + other == 40);
+    CHECK(first > 5);
+    CHECK(other > 5);
+  }
   CHECK_ERROR(mixup(batch, 0, 1, 1), "[mixup] got alpha 0, expected a number above 0 and at most 1.");
   CHECK_ERROR(mixup(batch, NAN, 1, 1), "[mixup] got alpha");
 }

@@ -18,6 +18,7 @@ TEST_CASE("a text's alphabet is the characters that occur, in order, and charact
   CHECK_ERROR(text.numbers("bad"), "[Text] got the character of code 100 at position 2, expected one of the 4");
   CHECK_ERROR(text.characters(Tensor::from<int64_t>({4})), "got the number 4, expected 0 to 3");
   CHECK_ERROR((Text{"abc", "ab"}), "code 99 at position 2");
+  CHECK_ERROR((Text{"ab", "aba"}), "got an alphabet with the character of code 97 twice, expected each character once");
 }
 
 TEST_CASE("windows one after another have each character but the first as a target once, and the one before it as x") {

@@ -21,3 +21,21 @@ TEST_CASE("find_lr suggests a learning rate, and writes every step and a figure"
   CHECK(refused.status == 2);
   CHECK(contains(refused.output, "got learning rates from 1 to 0.1"));
 }
+
+TEST_CASE("find_lr suggests nothing where the loss never fell, and says what it found before a file fails") {
+  TemporaryFolder folder;
+  const auto with = [&](const Words& more) {
+    Words words{MINIMA_FIND_LR, "--data", "digits", "--model", "mlp:32", "--steps", "60", "--out", folder.file("out")};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(folder, words);
+  };
+  const Outcome rising = with({"--lowest", "100", "--highest", "1000"});
+  CHECK(rising.status == 0);
+  CHECK_MESSAGE(contains(rising.output, "the smoothed loss never fell below"), rising.output);
+  CHECK_FALSE(contains(rising.output, "suggested"));
+  std::filesystem::remove(folder.file("out/range.csv"));
+  std::filesystem::create_directory(folder.file("out/range.csv"));  // where it cannot be written
+  const Outcome unwritten = with({});
+  CHECK(unwritten.status == 2);
+  CHECK_MESSAGE(contains(unwritten.output, "suggested: --lr 0.0"), unwritten.output);
+}

@@ -1,4 +1,5 @@
 // language_model as a program: it learns, writes, and Ctrl-C with --resume leaves no trace in the weights.
+#include "core/safetensors.h"
 #include "tests/check.h"
 #include "tests/examples/process.h"
 
@@ -32,9 +33,42 @@ TEST_CASE("a language model learns with AdamW, SAM and MSAM, and goes on from it
     CHECK(outcome.status == 0);
     CHECK(bits_in(outcome.output) < 4.3);  // all 70 characters alike: 6.1; by their frequencies: 4.56
     CHECK(bits_in(outcome.output) > 2);
-    CHECK(contains(outcome.output, "\nThe Queen "));
-    CHECK(std::filesystem::file_size(folder.file("m.safetensors")) > 4 * 5000);
+    const size_t written = outcome.output.find("\nThe Queen ");
+    REQUIRE(written != std::string::npos);
+    CHECK(outcome.output.find("model: ") < written);  // saved before it writes
+    // The file is enough to write the same again.
+    const Outcome again = run(folder, {MINIMA_LANGUAGE_MODEL, "--from", folder.file("m.safetensors"), "--prompt",
+                                       "The Queen ", "--characters", "40"});
+    CAPTURE(again.output);
+    CHECK(again.status == 0);
+    CHECK(again.output == outcome.output.substr(written));
   }
+}
+
+TEST_CASE("a language model's file has its alphabet, size and command, and one without them is refused") {
+  TemporaryFolder folder;
+  const std::string path = folder.file("m.safetensors");
+  folder.write("own.txt", std::string(50, 'a') + std::string(50, '\xff'));  // a byte that is not UTF-8
+  const Outcome outcome = run(folder, training(path, {"--text", folder.file("own.txt"), "--steps", "5"}));
+  CAPTURE(outcome.output);
+  REQUIRE(outcome.status == 0);
+  CHECK(contains(outcome.output, "\\xff"));
+  Archive archive = load_safetensors(path);
+  CHECK(archive.entry("language_model.alphabet") == "97 255");
+  CHECK(archive.entry("language_model.context") == "16");
+  CHECK(archive.entry("language_model.heads") == "4");
+  CHECK(contains(archive.entry("command"), "--steps 5"));
+  CHECK_FALSE(contains(archive.entry("command"), path));
+  const auto refused = [&] {
+    save_safetensors(archive, path);
+    return run(folder, {MINIMA_LANGUAGE_MODEL, "--from", path}).output;
+  };
+  archive.metadata["language_model.width"] = "17";
+  CHECK(contains(refused(), "got notes that are not those of its weights"));
+  archive.metadata["language_model.width"] = "a";
+  CHECK(contains(refused(), "got language_model.width = \"a\", expected numbers from 1 to"));
+  archive.metadata.erase("language_model.width");
+  CHECK(contains(refused(), "got weights without \"language_model.width\", expected a file that language_model saved"));
 }
 
 TEST_CASE("a language model that is interrupted and resumed saves the same bytes as one that was not") {
@@ -69,9 +103,66 @@ TEST_CASE("a language model reads a text of one's own, and refuses a prompt that
   CAPTURE(own.output);
   CHECK(own.status == 0);
   CHECK(contains(own.output, "100 characters, 2 different ones"));
-  CHECK(contains(with({"--prompt", "caf\xc3\xa9"}).output, "[Text] got the character of code 195 at position 3"));
+  CHECK(contains(own.output, "\nab"));
+  const Outcome unprompted = with({"--text", folder.file("own.txt"), "--steps", "20", "--context", "8"});
+  CHECK_MESSAGE(unprompted.status == 0, unprompted.output);
+  CHECK(contains(with({"--prompt", "caf\xc3\xa9"}).output,
+                 "[--prompt] got \"caf\xc3\xa9\", with a byte of code 195 at position 3, expected one of the 70 "
+                 "characters of Alice's Adventures in Wonderland"));
   CHECK(contains(with({"--text", folder.file("own.txt"), "--prompt", "ab", "--context", "95"}).output,
                  "[Text::random_windows] got windows of 95 characters of a text of 90"));
+  folder.write("short.txt", "nineteen characters");
+  CHECK(contains(with({"--text", folder.file("short.txt")}).output,
+                 "[--text] got a text of 19 characters, expected at least 20"));
   CHECK(contains(with({"--warmup", "1"}).output, "[--warmup] got 1"));
   CHECK(contains(with({"--heads", "3"}).output, "got width 16 for 3 heads"));
+  CHECK(contains(with({"--characters", "-5"}).output, "[--characters] got -5, expected at least 0"));
+  CHECK(contains(with({"--context", "-3"}).output, "[--context] got -3, expected at least 1"));
+  CHECK(
+      contains(with({"--optimizer", "sam", "--rho", "-1"}).output, "[--rho] got -1, expected a number of at least 0"));
+}
+
+TEST_CASE("a temperature near 0 writes what is most likely, whatever the seed") {
+  TemporaryFolder folder;
+  const std::string path = folder.file("m.safetensors");
+  REQUIRE(run(folder, training(path, {"--steps", "20"})).status == 0);
+  const auto written = [&](const char* temperature, const char* seed) {
+    return run(folder, {MINIMA_LANGUAGE_MODEL, "--from", path, "--temperature", temperature, "--seed", seed}).output;
+  };
+  CHECK(written("1e-40", "1") == written("1e-40", "2"));
+  CHECK(written("1", "1") != written("1", "2"));
+}
+
+TEST_CASE("a language model whose loss is no number stops at that step, and keeps its checkpoint") {
+  TemporaryFolder folder;
+  const std::string checkpoint = folder.write("m.checkpoint", "of an earlier run");
+  const Outcome outcome = run(
+      folder, training(folder.file("m"), {"--optimizer", "sgd", "--lr", "1e30", "--steps", "1000", "--warmup", "0"}));
+  CAPTURE(outcome.output);
+  CHECK(outcome.status == 2);
+  CHECK(contains(outcome.output, "m.checkpoint is of an interrupted run"));
+  CHECK(contains(outcome.output, "bits at step 2, expected a finite loss"));
+  CHECK_FALSE(std::filesystem::exists(folder.file("m")));
+  CHECK(read_bytes(folder.file("m.checkpoint")) == "of an earlier run");
+}
+
+TEST_CASE("a language model is not resumed with a text that has changed") {
+  TemporaryFolder folder;
+  folder.write("own.txt", std::string(50, 'a') + std::string(50, 'b'));
+  const Words command =
+      training(folder.file("m"), {"--text", folder.file("own.txt"), "--steps", "100000", "--context", "8"});
+  {
+    Process process(folder, command);
+    REQUIRE(wait_for_lines(folder.file("output.txt"), 2));
+    process.interrupt();
+    const int status = process.wait();
+    CAPTURE(process.output());
+    REQUIRE(status == 130);
+  }
+  folder.write("own.txt", std::string(50, 'b') + std::string(50, 'a'));  // of the same size and alphabet
+  Words again = command;
+  again.push_back("--resume");
+  const Outcome outcome = run(folder, again);
+  CHECK(outcome.status == 2);
+  CHECK_MESSAGE(contains(outcome.output, "expected fingerprint of the text "), outcome.output);
 }

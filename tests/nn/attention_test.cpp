@@ -127,6 +127,18 @@ TEST_CASE("a vision transformer knows where a patch lies, and refuses images of 
   CHECK(differ(model(x).value(), model(turned).value()));
   model.positions.set_value(Tensor::zeros({2, 8}));
   CHECK_CLOSE(model(x).value(), model(turned).value(), {1e-4, 1e-5});
-  CHECK_ERROR(model(Tensor::zeros({1, 8, 8, 1})),
-              "[VisionTransformer] got images of 8 x 8, 4 patches, expected images of 2 patches.");
+  nn::VisionTransformer colour({8, 12, 3}, 3, 4, {.width = 8, .depth = 1, .heads = 2});
+  // Two patches more, as many patches in other rows, and a border that would be cut off.
+  for (const Shape& other : {Shape{1, 12, 12, 3}, Shape{1, 12, 8, 3}, Shape{1, 11, 15, 3}, Shape{8, 12, 3}})
+    CHECK_ERROR(colour(Tensor::zeros(other)),
+                text("[VisionTransformer] got an input of shape ", other, ", expected (batch, 8, 12, channels)"));
+}
+
+TEST_CASE("positions come first among the parameters, as nn.Parameter does in PyTorch") {
+  nn::VisionTransformer images({4, 8, 1}, 3, 4, {.width = 8, .depth = 1, .heads = 2});
+  nn::LanguageModel language = small_model();
+  CHECK(images.named_parameters().front().first == "positions");
+  CHECK(images.named_parameters()[1].first == "patches.weight");
+  CHECK(language.named_parameters().front().first == "positions");
+  CHECK(language.named_parameters()[1].first == "embedding.weight");
 }

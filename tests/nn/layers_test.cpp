@@ -172,6 +172,13 @@ TEST_CASE("GroupNorm normalises each sample and each group of channels by itself
   CHECK_CLOSE(layer(both).value().slice(1, 2), layer(x).value(), {1e-5, 1e-6});
   CHECK_ERROR(layer(Tensor::zeros({2, 3})),
               "[GroupNorm(2, 4)] got an input of shape (2, 3), expected (batch, ..., 4).");
+  CHECK_ERROR(layer(Tensor::zeros({2, 4, 5, 3})), core::layout_hint({2, 4, 5, 3}, 4));
+  REQUIRE(core::layout_hint({2, 4, 5, 3}, 4) != "");
+  const Variable nothing = layer(Tensor::zeros({0, 3, 4}));
+  CHECK(nothing.shape() == Shape{0, 3, 4});
+  sum(nothing).backward();
+  CHECK_SAME_BITS(layer.weight.grad(), Tensor::zeros({4}));
+  CHECK_SAME_BITS(layer.bias.grad(), Tensor::zeros({4}));
   CHECK_ERROR((nn::GroupNorm{4, 6}), "[GroupNorm] got 6 channels in 4 groups, expected groups of one size.");
 }
 

@@ -23,6 +23,14 @@ inline Words training(const std::string& save, const Words& more = {}) {
   return words;
 }
 
+inline Words language_training(const std::string& save, const Words& more = {}) {
+  Words words{
+      MINIMA_LANGUAGE_MODEL, "--width", "16",     "--depth", "1", "--context", "16", "--batch", "8", "--steps", "400",
+      "--characters",        "40",      "--save", save};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
 /// The words, run by a shell after `before`.
 inline Words after(const std::string& before, const Words& words) {
   std::string line = before + "; exec";

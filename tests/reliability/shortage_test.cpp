@@ -69,6 +69,47 @@ TEST_CASE("on a full disk the checkpoint goes to the folder for temporary files"
   CHECK(run(folder, training(model, {"--resume"})).status == 0);
 }
 
+TEST_CASE("a language model that cannot be saved at the end leaves a checkpoint, from which --resume saves it") {
+  const TemporaryFolder folder;
+  const std::string model = folder.file("m"), checkpoint = model + ".checkpoint";
+  REQUIRE(run(folder, language_training(folder.file("whole"))).status == 0);
+  {
+    Process process(folder, language_training(model));
+    REQUIRE(wait_for_lines(folder.file("output.txt"), 3));
+    fs::create_directory(model);  // somebody takes the name meanwhile
+    CHECK(process.wait() == 2);
+    CHECK_MESSAGE(contains(process.output(), "The trained weights are in " + checkpoint), process.output());
+  }
+  fs::remove(model);
+  const Outcome rest = run(folder, language_training(model, {"--resume"}));
+  CHECK_MESSAGE(rest.status == 0, rest.output);
+  CHECK(read_bytes(model) == read_bytes(folder.file("whole")));
+  CHECK_FALSE(fs::exists(checkpoint));
+}
+
+TEST_CASE("a language model on a full disk is kept in the folder for temporary files") {
+  const TemporaryFolder folder;
+  const std::string disk = folder.file("disk");
+  fs::create_directory(disk);
+  if (mount("none", disk.c_str(), "tmpfs", 0, "size=8k") != 0) {
+    MESSAGE("no right to mount a small disk: not tested");
+    return;
+  }
+  const std::string model = disk + "/m";
+  fs::create_directory(folder.path / "tmp");
+  const Outcome full = run(folder, language_training(model), {{"TMPDIR", folder.file("tmp")}});
+  const bool left_nothing = fs::is_empty(disk);
+  umount(disk.c_str());
+  CHECK(full.status == 2);
+  CHECK(left_nothing);
+  CHECK_MESSAGE(contains(full.output, "\"No space left on device\" while writing"), full.output);
+  CHECK_MESSAGE(
+      contains(full.output, "The trained weights are in " + folder.file("tmp/m.checkpoint") + ": move it to "),
+      full.output);
+  fs::rename(folder.file("tmp/m.checkpoint"), model + ".checkpoint");  // the disk is larger now
+  CHECK(run(folder, language_training(model, {"--resume"})).status == 0);
+}
+
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which need more memory than this
 TEST_CASE("with any amount of memory a training ends well, or with an error that says what is short, and never hangs") {
   const TemporaryFolder folder;

@@ -60,12 +60,16 @@ TEST_CASE("resuming with other options is refused by the option's name") {
   TemporaryFolder folder;
   const std::string out = folder.file("out");
   {
-    Process process(folder, comparison(out));
+    Process process(folder, comparison(out, {"--augment", "shift=1"}));
     REQUIRE(wait_for_lines(out + "/metrics.csv", 3));
     process.interrupt();
     REQUIRE(process.wait() == 130);
   }
-  const Outcome outcome = run(folder, comparison(out, {"--resume", "--momentum", "0.5"}));
+  const Outcome without = run(folder, comparison(out, {"--resume"}));
+  CHECK(without.status == 2);
+  CHECK_MESSAGE(contains(without.output, "got --augment \"\", expected --augment shift=1, as when it was interrupted"),
+                without.output);
+  const Outcome outcome = run(folder, comparison(out, {"--resume", "--augment", "shift=1", "--momentum", "0.5"}));
   CHECK(outcome.status == 2);
   CHECK_MESSAGE(contains(outcome.output, "got --momentum 0.5, expected --momentum 0.9, as when it was interrupted"),
                 outcome.output);

@@ -56,5 +56,9 @@ int main(int argc, char** argv) {
   nn::Sequential larger{nn::ConvTranspose2d{3, 4, 3, {.stride = 2, .padding = 1, .output_padding = 1}},
                         nn::ConvTranspose2d{4, 2, 2, {.bias = false}}, nn::Flatten{}};
   write(argv[1], "larger", larger, {5, 4, 3});
+  nn::Sequential images{nn::Conv2d{3, 4, 3}, nn::LayerNorm{4}, nn::Linear{4, 2}, nn::ConvTranspose2d{2, 3, 3}};
+  write(argv[1], "images", images, {5, 4, 3});  // which ends in images
+  nn::Sequential sequence{nn::Linear{5, 8}, nn::TransformerBlock{8, 2}, nn::Linear{8, 3, {.bias = false}}};
+  write(argv[1], "sequence", sequence, {6, 5});
   return 0;
 }

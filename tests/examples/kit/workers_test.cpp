@@ -138,7 +138,7 @@ TEST_CASE("an interrupt of the parent alone stops the workers at once, and what 
     CHECK(kill(std::stoi(lines_of(folder.file(name))[0]), 0) == -1);  // gone
 }
 
-TEST_CASE("jobs that save hear of an interrupt, and are waited for; what was finished is there") {
+TEST_CASE("jobs that save hear of an interrupt and are waited for, and what was finished is there") {
   TemporaryFolder folder;
   const pid_t parent = fork();
   if (parent == 0) {
