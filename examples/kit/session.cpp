@@ -159,7 +159,8 @@ Observer observer_of(const Observe& observe, Run& run) { return observe ? observ
 /// checkpoint has all of a run under way: its weights, its curve and what it belongs to are in one file, so that no
 /// interrupt can leave the one without the other.
 struct Session::State {
-  Json now, earlier;  ///< of this session; of the one that is resumed, or null
+  Json now, earlier;           ///< of this session; of the one that is resumed, or null
+  bool has_directory = false;  ///< what is refused before the first run leaves none
 
   Notes notes_of(const Json& task) const {
     return {{"configuration", now.at("configuration").dump()}, {"task", task.dump()}};
@@ -205,7 +206,6 @@ int64_t expected_gradients(const Experiment& experiment) {
 void check_resumable(const std::string& directory) { load_state(state_path(directory)); }
 
 Session::Session(const Options& options) : options_(options), state_(std::make_shared<State>()) {
-  if (!options.directory.empty()) std::filesystem::create_directories(options.directory);
   Notes configuration = options.configuration;
   for (auto& [name, value] : configuration) value = core::as_utf8(value);
   state_->now = {{"schema", schema_version},
@@ -220,8 +220,6 @@ Session::Session(const Options& options) : options_(options), state_(std::make_s
     check_notes(path, state_->earlier.at("configuration").get<Notes>(), configuration);
     tell_other_kernels(state_->earlier.at("kernels"));
     done = gradients_in(state_->earlier);
-  } else if (options.resumable) {
-    remove_checkpoints(options.directory);  // of an earlier session, which is not resumed
   }
   if (options.gradient_evaluations > 0 && options.shows_progress) progress_.emplace(options.gradient_evaluations, done);
   catch_interrupts();
@@ -233,7 +231,14 @@ void check_workers(int64_t workers) {
 
 bool pays_side_by_side(const Cost& cost) { return cost.peak_memory_bytes <= most_memory; }
 
+void Session::prepare_directory() {
+  if (options_.directory.empty() || std::exchange(state_->has_directory, true)) return;
+  std::filesystem::create_directories(options_.directory);
+  if (options_.resumable && !options_.resume) remove_checkpoints(options_.directory);  // of an earlier session
+}
+
 std::vector<Runs> Session::run(const Experiment& experiment) {
+  prepare_directory();
   std::vector<Runs> all;
   for (const Setting& setting : experiment.settings) all.push_back({setting});
   std::vector<Task> tasks;

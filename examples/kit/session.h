@@ -92,6 +92,7 @@ class Session {
  private:
   struct Task;
   struct State;
+  void prepare_directory();
   int workers_for(const std::vector<Task*>& tasks);
   int64_t wanted_workers(Device device) const;
   RunResult run_here(const Task& task);
