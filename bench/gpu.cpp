@@ -1,9 +1,9 @@
 // Training steps on the GPU, and beside them on the CPU: one line for each workload and optimizer, with the median time
 // of a step. Run with
 //   bench_gpu [WORKLOAD...] [--optimizers A,B] [--seconds S] [--no-cpu]
-// A step is timed as a user meets it: many steps in a row, and one wait for the device at their end. Which is faster, GPU
-// or CPU, is the last word of a line: small networks do not fill a GPU. bench/peers/torch_gpu.py does the same in PyTorch.
-// Not here: single kernels, data loading.
+// A step is timed as a user meets it: many steps in a row, and one wait for the device at their end. Which is faster,
+// GPU or CPU, is the last word of a line: small networks do not fill a GPU. bench/peers/torch_gpu.py does the same in
+// PyTorch. Not here: single kernels, data loading.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -133,8 +133,8 @@ struct GradientDescentRule {
   }
 };
 
-/// A mean of weights that is kept up while they move, over the average in place of the weight. With share = 1 / n in the
-/// n-th update it is the plain mean, with a constant share an exponential moving average.
+/// A mean of weights that is kept up while they move, over the average in place of the weight. With share = 1 / n in
+/// the n-th update it is the plain mean, with a constant share an exponential moving average.
 ///   average += share * (weight - average)
 struct AverageRule {
   double share;

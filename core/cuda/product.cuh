@@ -168,8 +168,8 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
   const int begin = part * steps_of_part;
   const int end = begin + steps_of_part < steps ? begin + steps_of_part : steps;
 
-  // Where this thread's pieces begin, and how far apart they lie: the threads of a warp lie side by side, one piece each,
-  // and the next pieces lie behind those. 16 bytes are the most that is read at once.
+  // Where this thread's pieces begin, and how far apart they lie: the threads of a warp lie side by side, one piece
+  // each, and the next pieces lie behind those. 16 bytes are the most that is read at once.
   constexpr int most = 16 / sizeof(T), column_piece = Tile::column_run < most ? Tile::column_run : most;
   constexpr int row_piece = Tile::row_run < most ? Tile::row_run : most;
   constexpr int row_pieces = Tile::row_run / row_piece, column_pieces = Tile::column_run / column_piece;

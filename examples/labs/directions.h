@@ -1,5 +1,6 @@
-// The runs of lab 5: SGD at several learning rates, then at one of them every direction at every radius, SAM with half the epochs, and
-// the likeness of SAM's and MSAM's gradients. Not here: tables, figures and what is expected (lab5_directions.cpp).
+// The runs of lab 5: SGD at several learning rates, then at one of them every direction at every radius, SAM with half
+// the epochs, and the likeness of SAM's and MSAM's gradients. Not here: tables, figures and what is expected
+// (lab5_directions.cpp).
 #pragma once
 
 #include <string>

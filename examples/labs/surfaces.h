@@ -1,4 +1,5 @@
-// The surfaces of lab 1, and the optimizers that labs let walk on them, by name. Not here: the walking (walkthrough/surface.h).
+// The surfaces of lab 1, and the optimizers that labs let walk on them, by name. Not here: the walking
+// (walkthrough/surface.h).
 #pragma once
 
 #include "examples/walkthrough/surface.h"

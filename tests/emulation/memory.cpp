@@ -184,8 +184,8 @@ void check_argument(const void* bytes, size_t size, bool is_pointer) {
   for (size_t at = 0; at + sizeof(uintptr_t) <= size; at += sizeof(uintptr_t)) {
     uintptr_t word;
     std::memcpy(&word, static_cast<const char*>(bytes) + at, sizeof word);
-    // In a struct, two small integers side by side are not taken for a pointer: what the host allocates lies above 2^45,
-    // under sanitizers too. Only their own memory lies lower.
+    // In a struct, two small integers side by side are not taken for a pointer: what the host allocates lies above
+    // 2^45, under sanitizers too. Only their own memory lies lower.
     if (word < (is_pointer ? 1 : uintptr_t{1} << 45) || word >> 47 != 0) continue;
     const void* pointer = reinterpret_cast<const void*>(word);
     if (is_device(pointer)) {

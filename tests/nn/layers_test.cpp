@@ -50,9 +50,8 @@ TEST_CASE("Conv2d correlates, strides, pads with zeros and adds its bias to each
 
 TEST_CASE("Conv2d refuses input that is no image of its channels") {
   nn::Conv2d layer{3, 4, 3};
-  CHECK(test::error_of([&] {
-          layer(Tensor::zeros({2, 8, 8, 1}));
-        }) == "[Conv2d(3, 4, 3)] got an input of shape (2, 8, 8, 1), expected images (batch, height, width, 3).");
+  CHECK(test::error_of([&] { layer(Tensor::zeros({2, 8, 8, 1})); }) ==
+        "[Conv2d(3, 4, 3)] got an input of shape (2, 8, 8, 1), expected images (batch, height, width, 3).");
   CHECK_ERROR(layer(Tensor::zeros({2, 12})), "expected images (batch, height, width, 3)");
 }
 
