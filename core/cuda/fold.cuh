@@ -47,7 +47,7 @@ struct Cut {
 
 /// One column: the threads of a block walk along a chunk of a line.
 template <class Op>
-__global__ void __launch_bounds__(threads) fold_lines(Op op, Cut cut, typename Op::Total* partial) {
+__global__ void __launch_bounds__(threads, 2) fold_lines(Op op, Cut cut, typename Op::Total* partial) {
   using Total = typename Op::Total;
   MINIMA_SHARED(Total, of_warp, threads / warp);
   for (int64_t item = blockIdx.x; item < cut.outer * cut.chunks; item += gridDim.x) {
@@ -72,7 +72,7 @@ __global__ void __launch_bounds__(threads) fold_lines(Op op, Cut cut, typename O
 /// Several columns: neighbouring threads take neighbouring columns, `width` of them, and the block's rows of threads
 /// take turns at the rows of a chunk.
 template <class Op>
-__global__ void __launch_bounds__(threads) fold_columns(Op op, Cut cut, int width, typename Op::Total* partial) {
+__global__ void __launch_bounds__(threads, 2) fold_columns(Op op, Cut cut, int width, typename Op::Total* partial) {
   using Total = typename Op::Total;
   MINIMA_SHARED(Total, of_thread, threads);
   const int64_t tiles = (cut.columns + width - 1) / width;

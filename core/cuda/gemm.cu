@@ -89,11 +89,9 @@ struct ReluBackward : DoubleSum {
 
   ReluBackward(const T* grad, const T* y, T* out, T* grad_bias, int64_t columns)
       : grad(grad), y(y), out(out), grad_bias(grad_bias), columns(columns) {}
-  __device__ void operator()(int64_t i) const { out[i] = y[i] > 0 ? grad[i] : T(0); }
+  __device__ T operator()(int64_t i) const { return out[i] = y[i] > 0 ? grad[i] : T(0); }
   __device__ void add(double& total, int64_t, int64_t row, int64_t column) const {
-    const int64_t i = row * columns + column;
-    (*this)(i);
-    total += static_cast<double>(out[i]);
+    total += static_cast<double>((*this)(row * columns + column));
   }
   __device__ void finish(int64_t, int64_t column, double total) const { grad_bias[column] = static_cast<T>(total); }
 };

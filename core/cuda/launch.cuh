@@ -95,6 +95,7 @@ inline int64_t blocks_for(int64_t n) {
   return n / threads >= most ? most : (n + threads - 1) / threads;
 }
 
+// The second bound lets a thread have 128 registers. Without one, ptxas may keep a kernel to 32 and spill.
 template <class F>
 __global__ void __launch_bounds__(threads, 2) for_each_kernel(int64_t n, F f) {
   const int64_t step = int64_t{gridDim.x} * threads;
