@@ -107,8 +107,8 @@ void Profiler::unary(core::UnaryOp op, double a, double b, const Tensor& x, Tens
 void Profiler::binary(core::BinaryOp op, const core::Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) {
   time(core::name_of(op), out.shape(), 0, [&] { own_.binary(op, plan, x, y, out); });
 }
-void Profiler::add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) {
-  time("add_scaled", out.shape(), 0, [&] { own_.add_scaled(alpha, scale, x, out); });
+void Profiler::add_scaled(const Tensor& base, double alpha, const Tensor& scale, const Tensor& x, Tensor& out) {
+  time("add_scaled", out.shape(), 0, [&] { own_.add_scaled(base, alpha, scale, x, out); });
 }
 void Profiler::blend(double keep, double share, const Tensor& x, Tensor& out) {
   time("blend", out.shape(), 0, [&] { own_.blend(keep, share, x, out); });

@@ -41,7 +41,7 @@ class Profiler final : public core::Backend {
                   const core::Block& to) override;
   void unary(core::UnaryOp op, double a, double b, const Tensor& x, Tensor& out) override;
   void binary(core::BinaryOp op, const core::Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) override;
-  void add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) override;
+  void add_scaled(const Tensor& base, double alpha, const Tensor& scale, const Tensor& x, Tensor& out) override;
   void blend(double keep, double share, const Tensor& x, Tensor& out) override;
   void random(core::Distribution distribution, uint64_t seed, uint64_t offset, double a, double b,
               Tensor& out) override;

@@ -69,9 +69,9 @@ class Backend {
                           const Block& to) = 0;  // *
   virtual void unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) = 0;
   virtual void binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) = 0;
-  /// out += alpha * x, or alpha * scale * x with a number that stays on the device: one element, float64; else
-  /// undefined.
-  virtual void add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) = 0;
+  /// out = base + alpha * x, or base + alpha * scale * x with a number that stays on the device: one element, float64;
+  /// else undefined. `base` may be `out`.
+  virtual void add_scaled(const Tensor& base, double alpha, const Tensor& scale, const Tensor& x, Tensor& out) = 0;
   /// out = keep * out + share * x, computed in double. x is float64, or undefined: 1. `out` may be int64 too.
   virtual void blend(double keep, double share, const Tensor& x, Tensor& out) = 0;
   virtual void random(Distribution distribution, uint64_t seed, uint64_t offset, double a, double b, Tensor& out) = 0;

@@ -78,14 +78,18 @@ Tensor binary(BinaryOp op, const Tensor& x, const Tensor& y) {
 
 void add_scaled(Tensor& y, double alpha, const Tensor& x) { add_scaled(y, alpha, Tensor(), x); }
 
-void add_scaled(Tensor& y, double alpha, const Tensor& scale, const Tensor& x) {
+void add_scaled(Tensor& y, double alpha, const Tensor& scale, const Tensor& x) { add_scaled(y, alpha, scale, x, y); }
+
+void add_scaled(const Tensor& y, double alpha, const Tensor& scale, const Tensor& x, Tensor& out) {
   require_alike("add_scaled", y, x);
-  if (x.shape() != y.shape()) fail("add_scaled", text("shape ", x.shape()), text(y.shape()));
+  require_alike("add_scaled", y, out);
+  for (const Tensor* operand : {&x, static_cast<const Tensor*>(&out)})
+    if (operand->shape() != y.shape()) fail("add_scaled", text("shape ", operand->shape()), text(y.shape()));
   if (scale.defined() && (scale.numel() != 1 || scale.dtype() != DType::float64 || scale.device() != y.device()))
     fail("add_scaled", text("a scale of ", name_of(scale.dtype()), " ", scale.shape(), " on ", name_of(scale.device())),
          text("one float64 element on ", name_of(y.device())));
-  y.bump_version();
-  backend(y.device()).add_scaled(alpha, scale, x, y);
+  out.bump_version();
+  backend(y.device()).add_scaled(y, alpha, scale, x, out);
 }
 
 namespace {

@@ -18,6 +18,8 @@ Tensor binary(BinaryOp op, const Tensor& x, const Tensor& y);
 /// for: y += alpha * scale * x.
 void add_scaled(Tensor& y, double alpha, const Tensor& x);
 void add_scaled(Tensor& y, double alpha, const Tensor& scale, const Tensor& x);
+/// out = y + alpha * scale * x, of the same bits, in one pass; `out` has y's shape.
+void add_scaled(const Tensor& y, double alpha, const Tensor& scale, const Tensor& x, Tensor& out);
 /// y = keep * y + share * x in place, or keep * y + share: computed in double, then converted to y's type. x is float64
 /// and has y's shape; y is floating, or int64, which loses what follows the point.
 void blend(Tensor& y, double keep, double share, const Tensor& x);

@@ -2,24 +2,14 @@
 #include "datasets/loader.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <exception>
-#include <mutex>
-#include <system_error>
-#include <thread>
+#include <span>
 
 #include "core/ops.h"
-#include "core/parallel.h"
 #include "core/random.h"
-
-#if defined(__linux__)
-#include <sys/prctl.h>
-#endif
 
 namespace minima::datasets {
 
-/// Everything one pass needs, so that it outlives the Loader that made it. With a worker, `ready` and `error` are the
-/// worker's while `filled` is false, and the training thread's while it is true.
+/// Everything one pass needs, so that it outlives the Loader that made it.
 struct Epoch::State {
   Dataset dataset;
   std::shared_ptr<const Batch> resident;
@@ -28,92 +18,22 @@ struct Epoch::State {
   Device device;
 
   int64_t step = 0;  // of `current`
-  Batch current;
-
-  std::thread worker;
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool filled = false, stop = false;
-  Batch ready;
-  std::exception_ptr error;
-
-  State(const Loader& loader, std::shared_ptr<const Batch> on_device, int64_t number)
-      : dataset(loader.dataset()),
-        resident(std::move(on_device)),
-        order(loader.order(number)),
-        batch_size(loader.options().batch_size),
-        steps(loader.steps_per_epoch()),
-        epoch(number),
-        device(loader.options().device) {
-    if (!loader.options().prefetch || !has_threads() || resident) return;
-    try {
-      worker = std::thread([this] { work(); });
-    } catch (const std::system_error&) {
-      // No thread to be had: batches are then prepared when they are asked for.
-    }
-  }
-
-  ~State() {
-    if (!worker.joinable()) return;
-    {
-      std::lock_guard lock(mutex);
-      stop = true;
-    }
-    changed.notify_all();
-    worker.join();
-  }
-
-  Batch prepare(int64_t number) const {
-    const int64_t begin = number * batch_size;
-    const int64_t count = std::min(batch_size, static_cast<int64_t>(order.size()) - begin);
-    if (resident) {
-      const Tensor rows = Tensor::from(std::vector<int64_t>(order.begin() + begin, order.begin() + begin + count));
-      return {core::gather_rows(resident->x, rows), core::gather_rows(resident->y, rows)};
-    }
-    return dataset.batch({order.data() + begin, static_cast<size_t>(count)}, epoch);
-  }
-
-  void work() {
-#if defined(__linux__)
-    prctl(PR_SET_NAME, "minima loader");  // for debuggers, and for programs that must not fork while it runs
-#endif
-    for (int64_t number = 0; number < steps; ++number) {
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return !filled || stop; });
-      if (stop) return;
-      lock.unlock();
-      try {
-        ready = prepare(number);
-      } catch (...) { error = std::current_exception(); }
-      lock.lock();
-      filled = true;
-      changed.notify_all();
-      if (error) return;
-    }
-  }
+  Batch current{};
 
   /// Makes `current` the batch number `step`.
   void fetch() {
-    current = {};  // its memory can serve the batch after the next
+    current = {};  // its memory can serve the next one
     if (step >= steps) return;
-    fetch_prepared();
-    current = {current.x.to(device), current.y.to(device)};
-  }
-
-  void fetch_prepared() {
-    if (!worker.joinable()) {
-      current = prepare(step);
-      return;
+    const int64_t begin = step * batch_size;
+    const int64_t count = std::min(batch_size, static_cast<int64_t>(order.size()) - begin);
+    const std::span<const int64_t> positions{order.data() + begin, static_cast<size_t>(count)};
+    if (resident) {
+      const Tensor rows = Tensor::from(std::vector<int64_t>(positions.begin(), positions.end()));
+      current = {core::gather_rows(resident->x, rows), core::gather_rows(resident->y, rows)};
+    } else {
+      const Batch prepared = dataset.batch(positions, epoch);
+      current = {prepared.x.to(device), prepared.y.to(device)};
     }
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return filled; });
-    if (error) {
-      step = steps;  // nothing comes after an error, and nobody waits for it
-      std::rethrow_exception(error);
-    }
-    current = std::move(ready);
-    filled = false;
-    changed.notify_all();
   }
 };
 
@@ -167,7 +87,13 @@ Loader::Loader(Dataset dataset, const LoaderOptions& options) : dataset_(std::mo
 
 Epoch Loader::epoch(int64_t epoch) const {
   if (epoch < 0) fail("Loader::epoch", text("epoch ", epoch), "a number counted from 0");
-  return Epoch(std::make_unique<Epoch::State>(*this, resident_, epoch));
+  return Epoch(std::make_unique<Epoch::State>(Epoch::State{.dataset = dataset_,
+                                                           .resident = resident_,
+                                                           .order = order(epoch),
+                                                           .batch_size = options_.batch_size,
+                                                           .steps = steps_per_epoch(),
+                                                           .epoch = epoch,
+                                                           .device = options_.device}));
 }
 
 std::vector<int64_t> Loader::order(int64_t epoch) const {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Loader: visits a Dataset batch by batch. The order of an epoch is a function of (seed, epoch), and the next batch is
-// prepared on a background thread while the current one trains; what comes out does not depend on that.
-// Not here: what a batch contains (dataset.h).
+// Loader: visits a Dataset batch by batch. The order of an epoch is a function of (seed, epoch). A batch is prepared
+// when it is asked for, on all threads: a training step keeps every processor busy, so that a thread in the background
+// would only take turns with it. On a GPU the steps that were enqueued before go on meanwhile. Not here: what a batch
+// contains (dataset.h).
 #pragma once
 
 #include <iterator>
@@ -17,9 +18,8 @@ struct LoaderOptions {
   uint64_t seed = 1;       ///< of the order; augmentations have their own
   bool shuffle = true;     ///< false: every epoch goes from the first sample to the last
   bool drop_last = false;  ///< leave out a last batch that is not full
-  bool prefetch = true;    ///< prepare the next batch in the background
   /// Where batches lie. On the GPU all samples are kept there, and a batch is gathered there, unless they do not fit or
-  /// change from epoch to epoch: then each batch is prepared on the CPU and copied, which no step waits for either.
+  /// change from epoch to epoch: then each batch is prepared on the CPU and copied, which no step waits for.
   Device device = Device::cpu;
 };
 

@@ -103,6 +103,15 @@ void FlatParameters::gather() {
   }
 }
 
+void FlatParameters::lie_in(const Tensor& memory) {
+  for (size_t i = 0; i < parameters().size(); ++i) {
+    Variable parameter = parameters()[i];
+    if (!parameter.value().shares_storage_with(weights_)) continue;
+    parameter.set_value(memory.slice(weights_at_[i], weights_at_[i] + parameter.numel()).reshape(parameter.shape()));
+  }
+  weights_ = memory;
+}
+
 void FlatParameters::refresh() {
   if (!in_place()) gather();
   for (size_t i = 0; i < parameters().size(); ++i) reached_[i] = trainable_[i] = parameters()[i].requires_grad();

@@ -59,8 +59,11 @@ class FlatParameters {
   Tensor weights() const;
   /// The memory of a run's weights.
   Tensor weights_of(const Run& run) const;
-  /// The memory of all weights, for a copy of it and for putting that copy back.
+  /// The memory of all weights.
   const Tensor& memory() const { return weights_; }
+  /// The parameters have their values in `memory` from now on, which is laid out as memory(). One whose value lies
+  /// elsewhere, because somebody has replaced it, stays there.
+  void lie_in(const Tensor& memory);
 
   /// To be called before each step. Takes back parameters that lie elsewhere now, with the values they have there:
   /// another optimizer has gathered them, or set_value() has replaced their value. Notes which are frozen.

@@ -20,6 +20,26 @@ void Perturbation::move_weights(double factor) const {
   }
 }
 
+Tensor Perturbation::moved_copy() const {
+  const Tensor& weights = state_->flat.memory();
+  Tensor moved = weights.empty_like();
+  int64_t done = 0;
+  const auto copy_until = [&](int64_t end) {  // what no run moves
+    if (done < end) moved.slice(done, end).copy_from(weights.slice(done, end));
+  };
+  for (const FlatParameters::Run& run : state_->flat.runs()) {
+    copy_until(run.begin);
+    done = run.end;
+    const int64_t at = run.weights_begin;
+    Tensor out = moved.slice(at, at + run.end - run.begin);
+    // Where parameters share memory, it has been copied, and perhaps moved, before.
+    const Tensor from = at == run.begin ? weights.slice(at, run.end) : out;
+    core::add_scaled(from, factor(run.group), scale_, direction_.slice(run.begin, run.end), out);
+  }
+  copy_until(weights.numel());
+  return moved;
+}
+
 void Perturbation::add_decay_to(Tensor gradient) const {
   for (const FlatParameters::Run& run : state_->flat.runs()) {
     const double decay = state_->groups[static_cast<size_t>(run.group)].now("weight_decay");
@@ -55,18 +75,15 @@ bool Perturbation::is_long() const {
   return longest > std::sqrt(weights);
 }
 
-// Run by run, as updates are: each thread then copies the weights that it updates.
-static void copy(const FlatParameters& flat, const Tensor& clean, bool back) {
-  for (const FlatParameters::Run& run : flat.runs()) {
-    Tensor weights = flat.weights_of(run), kept = clean.slice(run.weights_begin, run.weights_begin + weights.numel());
-    back ? weights.copy_from(kept) : kept.copy_from(weights);
-  }
-}
-
-Displaced::Displaced(OptimizerState& state, const Perturbation& e, bool with_copy)
+Displaced::Displaced(OptimizerState& state, const Perturbation& e, bool in_copy)
     : state_(state), e_(e), is_moved_(!e.is_zero()) {
-  if (is_moved_ && with_copy) copy(state.flat, clean_ = state.flat.memory().empty_like(), /*back=*/false);
-  if (is_moved_) e_.move_weights(+1);
+  if (is_moved_ && in_copy) {
+    const Tensor moved = e.moved_copy();
+    clean_ = state.flat.memory();
+    state.flat.lie_in(moved);
+  } else if (is_moved_) {
+    e_.move_weights(+1);
+  }
 }
 
 void Displaced::carry() {
@@ -77,7 +94,7 @@ void Displaced::carry() {
 
 void Displaced::put_back() {
   if (clean_.defined())
-    copy(state_.flat, clean_, /*back=*/true);
+    state_.flat.lie_in(clean_);
   else if (is_moved_)
     e_.move_weights(-1);
   is_moved_ = false;
@@ -119,7 +136,7 @@ void Wrapper::second_gradient_at(const Perturbation& e, const Closure& closure) 
   if (kept().measure != Measure::nothing) kept().now.perturbation_norm = e.norm();
   BatchStatisticsFrozen frozen;
   default_generator() = random_numbers_;
-  Displaced weights(kept(), e, /*with_copy=*/true);
+  Displaced weights(kept(), e, /*in_copy=*/true);
   kept().now.loss_perturbed = gradient(kept(), closure).value();
 }
 

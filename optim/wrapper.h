@@ -39,6 +39,8 @@ class Perturbation {
 
   /// Weights += factor * e.
   void move_weights(double factor) const;
+  /// A copy of the memory of all weights, with e added.
+  Tensor moved_copy() const;
   /// e without its direction, which is the momentum.
   OptimizerState::Carried along_momentum() const { return {sign_, scale_}; }
   /// target += weight_decay * e, for a flat gradient: what weight decay at w + e adds beyond weight decay at w.
@@ -65,16 +67,17 @@ namespace detail {
 Tensor inverse_of_norm(const Tensor& norm, DType dtype);
 }  // namespace detail
 
-/// The weights are w + e from here on, until the brace closes: then they are w again, the same bits from a copy, or by
-/// subtraction. After carry() the base's next update subtracts e, in the pass that it makes anyway.
+/// The weights are w + e from here on, until the brace closes: then they are w again. Either w + e is a copy, in which
+/// the parameters have their values meanwhile, or e is added and subtracted in place, which needs no memory and costs
+/// two roundings. After carry() the base's next update subtracts e, in the pass that it makes anyway.
 class Displaced {
  public:
   /// e must outlive this.
-  Displaced(OptimizerState& state, const Perturbation& e, bool with_copy);
+  Displaced(OptimizerState& state, const Perturbation& e, bool in_copy);
   Displaced(const Displaced&) = delete;
   Displaced& operator=(const Displaced&) = delete;
   ~Displaced();
-  /// Only for an e along the momentum. With a copy the weights are put back here.
+  /// Only for an e along the momentum. The parameters leave a copy here.
   void carry();
 
  private:
@@ -82,7 +85,7 @@ class Displaced {
 
   OptimizerState& state_;
   const Perturbation& e_;
-  Tensor clean_;  ///< undefined: e is subtracted
+  Tensor clean_;  ///< the memory of the weights while w + e is a copy; else undefined
   bool is_moved_, is_carried_ = false;
 };
 
@@ -102,11 +105,12 @@ class Wrapper : public Optimizer {
   /// The gradient at w. Returns the loss there.
   Variable gradient_at_weights(const Closure& closure);
   /// After it, the gradient at w + e: a second pass over the same batch, which sees the same random numbers; batch
-  /// statistics count the first only. The weights are the same bits afterwards, restored from a copy.
+  /// statistics count the first only. The weights themselves never move: w + e is a copy, which the parameters have for
+  /// their values meanwhile.
   void second_gradient_at(const Perturbation& e, const Closure& closure);
   /// The gradient at w + e and no other. Returns the loss there. Afterwards e has been subtracted, which needs no copy
   /// of the weights and brings them back to two roundings of w + e; e's direction must not change meanwhile. A long e
-  /// would take the digits of w with it: then the weights are restored from a copy, to the same bits.
+  /// would take the digits of w with it: then w + e is a copy, and the weights never move.
   Variable only_gradient_at(const Perturbation& e, const Closure& closure);
   /// Its parts: what last_step() tells of e, at clean weights; the gradient where the weights are.
   void measure_ahead(const Perturbation& e, const Closure& closure);

@@ -25,7 +25,7 @@ class CpuBackend final : public Backend {
   void cast(const Tensor& x, Tensor& out) override;
   void unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) override;
   void binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) override;
-  void add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) override;
+  void add_scaled(const Tensor& base, double alpha, const Tensor& scale, const Tensor& x, Tensor& out) override;
   void blend(double keep, double share, const Tensor& x, Tensor& out) override;
 
   // blocks.cpp
@@ -90,15 +90,24 @@ inline int64_t grain_of(int64_t cost) { return std::max<int64_t>(1, grain / std:
 inline constexpr int64_t max_partials = 256;
 inline int64_t piece_of(int64_t n) { return std::max(grain, (n + max_partials - 1) / max_partials); }
 namespace {  // a function that is compiled for several processors would be exported
-/// to[i] += factor * from[i]
+/// to[i] = base[i] + factor * from[i]; `to` may be `base`.
 template <class T>
-MINIMA_VECTOR_LOOP void add_scaled_line(T factor, const T* from, int64_t n, T* to) {
-  for (int64_t i = 0; i < n; ++i) to[i] += factor * from[i];
+MINIMA_VECTOR_LOOP void add_scaled_line(const T* base, T factor, const T* from, int64_t n, T* to) {
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) to[i] = base[i] + factor * from[i];
 }
 }  // namespace
-/// One piece of a dot product (reductions.cpp).
-template <class T>
-[[gnu::visibility("hidden")]] double dot_line(const T* x, const T* y, int64_t n);
+
+/// A sum of products in double, in lanes, to which strips of a long line are added one after the other
+/// (reductions.cpp). All strips but the last are multiples of `width` long: then the sum does not depend on the cuts.
+struct DotLanes {
+  static constexpr int64_t width = 16;
+  double lane[width] = {};
+
+  template <class T>
+  [[gnu::visibility("hidden")]] void add(const T* x, const T* y, int64_t n);
+  double total() const;
+};
 
 /// The elements of a tensor as T.
 template <class T>

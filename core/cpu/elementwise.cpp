@@ -119,15 +119,15 @@ void CpuBackend::binary(BinaryOp op, const Broadcast& plan, const Tensor& x, con
   });
 }
 
-void CpuBackend::add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) {
+void CpuBackend::add_scaled(const Tensor& base, double alpha, const Tensor& scale, const Tensor& x, Tensor& out) {
   if (scale.defined()) alpha *= *cpu::read<double>(scale);
   dispatch_floating("add_scaled", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    const T* from = cpu::read<T>(x);
+    const T *start = cpu::read<T>(base), *from = cpu::read<T>(x);
     T* to = cpu::write<T>(out);
     const T factor = T(alpha);
     parallel_for(out.numel(), grain, [&](int64_t begin, int64_t end) {
-      cpu::add_scaled_line(factor, from + begin, end - begin, to + begin);
+      cpu::add_scaled_line(start + begin, factor, from + begin, end - begin, to + begin);
     });
   });
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reductions in a fixed order. Sums of float32 run in float over short blocks, in interleaved lanes, and the blocks
 // are added in double: as fast as memory, and nearly as good as double throughout.
+#include <algorithm>
 #include <limits>
 
 #include "core/cpu/cpu_backend.h"
@@ -107,32 +108,38 @@ void fold(const Fold& shape, const T* x, T* out) {
   }
 }
 
-/// The sum of product(i) over 0 .. n, in lanes.
+/// Adds product(i) for i = 0 .. n to lanes that take turns.
 template <class F>
-MINIMA_VECTOR_LOOP double sum_products(int64_t n, F&& product) {
-  constexpr int64_t width = 16;
-  double lane[width] = {};
+MINIMA_VECTOR_LOOP void add_products(int64_t n, F&& product, double* lanes) {
+  constexpr int64_t width = cpu::DotLanes::width;
+  double lane[width];
+  std::copy(lanes, lanes + width, lane);
   const int64_t whole = n / width * width;
   for (int64_t i = 0; i < whole; i += width)
     for (int64_t l = 0; l < width; ++l) lane[l] += product(i + l);
   for (int64_t i = whole; i < n; ++i) lane[i - whole] += product(i);
-  for (int64_t half = width / 2; half > 0; half /= 2)
-    for (int64_t l = 0; l < half; ++l) lane[l] += lane[l + half];
-  return lane[0];
+  std::copy(lane, lane + width, lanes);
 }
 }  // namespace
 
 template <class T>
-double cpu::dot_line(const T* x, const T* y, int64_t n) {
+void cpu::DotLanes::add(const T* x, const T* y, int64_t n) {
   const auto square = [x](int64_t i) {  // a norm: half the loads and conversions
     const double value = static_cast<double>(x[i]);
     return value * value;
   };
-  if (x == y) return sum_products(n, square);
-  return sum_products(n, [x, y](int64_t i) { return static_cast<double>(x[i]) * static_cast<double>(y[i]); });
+  if (x == y) return add_products(n, square, lane);
+  add_products(n, [x, y](int64_t i) { return static_cast<double>(x[i]) * static_cast<double>(y[i]); }, lane);
 }
-template double cpu::dot_line(const float*, const float*, int64_t);
-template double cpu::dot_line(const double*, const double*, int64_t);
+template void cpu::DotLanes::add(const float*, const float*, int64_t);
+template void cpu::DotLanes::add(const double*, const double*, int64_t);
+
+double cpu::DotLanes::total() const {
+  DotLanes sums = *this;
+  for (int64_t half = width / 2; half > 0; half /= 2)
+    for (int64_t l = 0; l < half; ++l) sums.lane[l] += sums.lane[l + half];
+  return sums.lane[0];
+}
 
 void CpuBackend::reduce(ReduceOp op, const Fold& shape, const Tensor& x, Tensor& out) {
   dispatch_floating("reduce", x.dtype(), [&](auto zero) {
@@ -151,7 +158,9 @@ void CpuBackend::dot(const Tensor& x, const Tensor& y, Tensor& out) {
     const int64_t n = x.numel(), piece = cpu::piece_of(n);
     double partial[cpu::max_partials];
     parallel_for(n, piece, [&](int64_t begin, int64_t end) {
-      partial[begin / piece] = cpu::dot_line(a + begin, b + begin, end - begin);
+      cpu::DotLanes lanes;
+      lanes.add(a + begin, b + begin, end - begin);
+      partial[begin / piece] = lanes.total();
     });
     double total = 0;
     for (int64_t i = 0; i * piece < n; ++i) total += partial[i];

@@ -5,7 +5,7 @@
 
 namespace minima::core {
 
-static constexpr int64_t strip = 1024;  // elements; those of weight, gradient and states fit the first-level cache
+static constexpr int64_t strip = 256;  // elements: few, so that arithmetic on one strip overlaps with reading the next
 
 void CpuBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& grad, Tensor* states,
                         const AlongWithUpdate& also) {
@@ -15,17 +15,19 @@ void CpuBackend::update(const UpdateKernel& rule, Tensor& weight, const Tensor& 
     for (int i = 0; i < rule.states; ++i) memory[i] = cpu::write<T>(states[i]);
     const T move = static_cast<T>(also.scale.defined() ? also.move * *cpu::read<double>(also.scale) : also.move);
     const int64_t n = weight.numel(), piece = cpu::piece_of(n);
+    const bool with_squares = also.squares.defined();
     double partial[cpu::max_partials];
     parallel_for(n, piece, [&](int64_t begin, int64_t end) {
+      cpu::DotLanes lanes;
       for (int64_t at = begin, next; at < end; at = next) {
         next = std::min(end, at + strip);
-        if (also.move != 0) cpu::add_scaled_line(move, memory[0] + at, next - at, weights + at);
+        if (also.move != 0) cpu::add_scaled_line(weights + at, move, memory[0] + at, next - at, weights + at);
         rule.run(weights, cpu::read<T>(grad), memory, at, next);
+        if (with_squares) lanes.add(memory[0] + at, memory[0] + at, next - at);
       }
-      if (also.squares.defined())
-        partial[begin / piece] = cpu::dot_line(memory[0] + begin, memory[0] + begin, end - begin);
+      if (with_squares) partial[begin / piece] = lanes.total();
     });
-    if (!also.squares.defined()) return;
+    if (!with_squares) return;
     Tensor squares = also.squares;
     double total = 0;
     for (int64_t i = 0; i * piece < n; ++i) total += partial[i];

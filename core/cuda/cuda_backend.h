@@ -27,7 +27,7 @@ class CudaBackend final : public Backend {
   void copy_block(const Shape& shape, const Tensor& x, const Block& from, Tensor& out, const Block& to) override;
   void unary(UnaryOp op, double a, double b, const Tensor& x, Tensor& out) override;
   void binary(BinaryOp op, const Broadcast& plan, const Tensor& x, const Tensor& y, Tensor& out) override;
-  void add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) override;
+  void add_scaled(const Tensor& base, double alpha, const Tensor& scale, const Tensor& x, Tensor& out) override;
   void blend(double keep, double share, const Tensor& x, Tensor& out) override;
   void random(Distribution distribution, uint64_t seed, uint64_t offset, double a, double b, Tensor& out) override;
 

@@ -102,9 +102,9 @@ struct CopyStrided {
 template <class T>
 struct AddScaled {
   const double *alpha, *scale;  // on the device; the latter may be null
-  const T* x;
+  const T *base, *x;
   T* out;
-  __device__ void operator()(int64_t i) const { out[i] += T(scale ? *alpha * *scale : *alpha) * x[i]; }
+  __device__ void operator()(int64_t i) const { out[i] = base[i] + T(scale ? *alpha * *scale : *alpha) * x[i]; }
 };
 
 /// The numbers of a blend, which may change from step to step.
@@ -209,11 +209,11 @@ void CudaBackend::binary(BinaryOp op, const Broadcast& plan, const Tensor& x, co
   });
 }
 
-void CudaBackend::add_scaled(double alpha, const Tensor& scale, const Tensor& x, Tensor& out) {
+void CudaBackend::add_scaled(const Tensor& base, double alpha, const Tensor& scale, const Tensor& x, Tensor& out) {
   dispatch_floating("add_scaled", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     for_each(out.numel(), AddScaled<T>{queue().parameter(alpha), scale.defined() ? read<double>(scale) : nullptr,
-                                       read<T>(x), write<T>(out)});
+                                       read<T>(base), read<T>(x), write<T>(out)});
   });
 }
 

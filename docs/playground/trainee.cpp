@@ -82,7 +82,7 @@ void Trainee::change(const TrainingSettings& settings) {
 
 double Trainee::step() {
   if (next_ >= order_.size()) {
-    order_ = datasets::Loader(train_, {.batch_size = batch_, .seed = seed_, .prefetch = false}).order(++epoch_);
+    order_ = datasets::Loader(train_, {.batch_size = batch_, .seed = seed_}).order(++epoch_);
     next_ = 0;
   }
   const size_t end = std::min(order_.size(), next_ + static_cast<size_t>(batch_));

@@ -27,7 +27,7 @@ double test_loss_of(const Method& method, uint64_t seed, int64_t epochs) {
   optim::Settings settings;
   for (const auto& [name, value] : method.hyperparameters) settings.hyperparameters.emplace(name, value);
   const auto optimizer = optim::make_optimizer(method.name, model.parameters(), settings);
-  const datasets::Loader batches{train, {.batch_size = 64, .seed = seed, .prefetch = false}};
+  const datasets::Loader batches{train, {.batch_size = 64, .seed = seed}};
   for (int64_t epoch = 0; epoch < epochs; ++epoch)
     for (const auto& [images, labels] : batches.epoch(epoch)) {
       const Tensor x = images, y = labels;

@@ -17,7 +17,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <new>
 #include <optional>
@@ -129,24 +128,17 @@ std::set<std::string> other_threads() {
 /// Those that run before main(): OpenBLAS has some. It ends them when the process forks, and may start as many again.
 const std::set<std::string> from_the_start = other_threads();
 
-bool is_loader(const std::string& thread) {
-  std::ifstream name("/proc/self/task/" + thread + "/comm");
-  std::string text;
-  return std::getline(name, text) && text == "minima loader";
-}
-
 /// How many have come since, those that OpenBLAS may have started again not counted. A thread that has been joined may
 /// be listed for a moment longer, so one look that finds some is not enough.
 int64_t threads_alive() {
   int64_t alive = 0;
   for (int look = 0; look < 200; ++look) {
     const std::set<std::string> others = other_threads();
-    int64_t loaders = 0, unknown = 0;
-    for (const std::string& thread : others)
-      if (from_the_start.count(thread) == 0) ++(is_loader(thread) ? loaders : unknown);
+    const int64_t later = std::count_if(others.begin(), others.end(),
+                                        [](const std::string& thread) { return from_the_start.count(thread) == 0; });
     const int64_t ended = std::count_if(from_the_start.begin(), from_the_start.end(),
                                         [&](const std::string& thread) { return others.count(thread) == 0; });
-    alive = loaders + std::max<int64_t>(0, unknown - ended);
+    alive = std::max<int64_t>(0, later - ended);
     if (alive == 0) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
@@ -161,8 +153,7 @@ class Alone {
     if (const int64_t threads = threads_alive(); threads > 0) {
       set_num_threads(before_);
       fail("in_processes", text(threads, threads == 1 ? " other thread" : " other threads"),
-           "none while processes start",
-           "Let every Run and every Epoch of a Loader end first: their threads prepare batches.");
+           "none while processes start", "Join threads of your own first.");
     }
   }
   ~Alone() { set_num_threads(before_); }

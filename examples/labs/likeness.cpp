@@ -58,7 +58,7 @@ void look(Run& run, const datasets::Batch& batch, double sam_rho, const std::vec
 }
 
 datasets::Batch batch_number(const Problem& problem, uint64_t seed, int64_t number) {
-  const datasets::Loader loader(problem.train, {.batch_size = problem.batch, .seed = seed, .prefetch = false});
+  const datasets::Loader loader(problem.train, {.batch_size = problem.batch, .seed = seed});
   return *loader.epoch(number).begin();
 }
 

@@ -218,6 +218,21 @@ TEST_CASE("add_scaled adds in place") {
   }
 }
 
+TEST_CASE("add_scaled into another tensor leaves the first as it was, and gives the same bits") {
+  for (const DType dtype : floating_types) {
+    const Tensor y = counting({70001}, dtype), x = core::unary(core::UnaryOp::sqrt, y);
+    const Tensor scale = Tensor::full({}, 1.0 / 3, DType::float64);
+    const Tensor before = y.clone();
+    Tensor in_place = y.clone(), out = y.empty_like();
+    core::add_scaled(in_place, 0.7, scale, x);
+    core::add_scaled(y, 0.7, scale, x, out);
+    CHECK_SAME_BITS(out, in_place);
+    CHECK_SAME_BITS(y, before);
+    Tensor shorter = Tensor::zeros({70000}, dtype);
+    CHECK_ERROR(core::add_scaled(y, 1, scale, x, shorter), "[add_scaled] got shape (70000,), expected (70001,)");
+  }
+}
+
 TEST_CASE("blend computes in double and then converts") {
   const Tensor x = Tensor::from<double>({1.0 / 3, -2, 1e30});
   for (const DType dtype : floating_types) {

@@ -111,7 +111,10 @@ TEST_CASE("a scaled sum takes its factor from the GPU") {
           Tensor plain = move(y).clone(), scaled = move(y).clone();
           core::add_scaled(plain, 0.5, move(x));
           core::add_scaled(scaled, 0.5, move(scale), move(x));
-          return std::vector{plain, scaled};
+          const Tensor kept = move(y);
+          Tensor elsewhere = kept.empty_like();
+          core::add_scaled(kept, 0.5, move(scale), move(x), elsewhere);
+          return std::vector{plain, scaled, elsewhere, kept};
         },
         {dtype == DType::float64 ? 1e-15 : 1e-6, 1e-7});
   }

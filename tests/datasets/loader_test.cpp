@@ -1,10 +1,9 @@
-// Loader: order, prefetching, and what happens when a pass is cut short.
+// Loader: order, and what happens when a pass is cut short.
 #include "datasets/loader.h"
 
 #include <algorithm>
 #include <numeric>
 #include <set>
-#include <thread>
 
 #include "core/parallel.h"
 #include "core/random.h"
@@ -78,20 +77,14 @@ TEST_CASE("without shuffling, every epoch goes from the first sample to the last
   CHECK(batches_of(loader, 7) == std::vector<std::vector<double>>{{0, 1}, {2, 3}, {4}});
 }
 
-TEST_CASE("prefetching changes nothing in what comes out, augmentations included") {
-  const Dataset data = digits().train.random_flip(1).random_shift(1, 2);
-  const Loader with{data, {.batch_size = 100}}, without{data, {.batch_size = 100, .prefetch = false}};
+TEST_CASE("the number of threads changes nothing in what comes out, augmentations included") {
+  const Loader loader{digits().train.random_flip(1).random_shift(1, 2), {.batch_size = 1000}};
+  const int threads = num_threads();
   for (const int64_t epoch : {0, 5}) {
-    auto a = with.epoch(epoch);
-    auto b = without.epoch(epoch);
-    auto other = b.begin();
-    for (const auto& [x, y] : a) {
-      REQUIRE(other != b.end());
-      CHECK_SAME_BITS(x, (*other).x);
-      CHECK_SAME_BITS(y, (*other).y);
-      ++other;
-    }
-    CHECK(other == b.end());
+    const auto several = batches_of(loader, epoch);
+    set_num_threads(1);
+    CHECK(batches_of(loader, epoch) == several);
+    set_num_threads(threads);
   }
 }
 
@@ -100,20 +93,13 @@ TEST_CASE("augmentation differs from epoch to epoch") {
   CHECK(batches_of(loader, 0) != batches_of(loader, 1));
 }
 
-TEST_CASE("with threads, the next batch is prepared while the current one is in use, and without threads it is not") {
+TEST_CASE("one batch is alive at a time") {
   const Loader loader{digits().train, {.batch_size = 100}};
-  auto epoch = loader.epoch(0);
-  epoch.begin();
   const int64_t before = memory_statistics().live_tensors;
-  if (!has_threads()) {
-    CHECK(before == 2);  // x and y of this batch
-    return;
+  for (const Batch& batch : loader.epoch(0)) {
+    REQUIRE(batch.x.defined());
+    CHECK(memory_statistics().live_tensors == before + 2);  // x and y
   }
-  for (int wait = 0; wait < 2000 && memory_statistics().live_tensors < 4; ++wait) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  CHECK(before >= 2);
-  CHECK(memory_statistics().live_tensors >= 4);  // x and y of this batch and of the next
 }
 
 TEST_CASE("a pass that is left early, or never begun, ends cleanly and leaks no tensor") {
@@ -161,34 +147,20 @@ TEST_CASE("two epochs of one loader can be walked through at the same time") {
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they end the process instead
-TEST_CASE("an error while a batch is prepared is thrown where the batch is asked for, with prefetching or without") {
+TEST_CASE("an error while a batch is prepared is thrown where the batch is asked for") {
   // One batch of 2^48 bytes: more than the address space, so the allocation fails whatever the system promises.
   const Dataset wide = Dataset::from_values(std::vector<float>(1 << 24), {1 << 24}, {0}, {"only"});
   const Dataset data = wide.subset(std::vector<int64_t>(1 << 22, 0));
-  for (const bool prefetch : {true, false}) {
-    const Loader loader{data, {.batch_size = 1 << 22, .shuffle = false, .prefetch = prefetch}};
-    auto epoch = loader.epoch(0);
-    CHECK_THROWS_AS(epoch.begin(), Error);
-  }
+  const Loader loader{data, {.batch_size = 1 << 22, .shuffle = false}};
+  auto epoch = loader.epoch(0);
+  CHECK_THROWS_AS(epoch.begin(), Error);
 }
 #endif
 
 TEST_CASE("after the first batches, loading asks the system for no memory") {
   const int64_t batch_size = 64;
   const Loader loader{digits().train, {.batch_size = batch_size}};
-  {
-    // As many batches as are ever alive at once: one in use, one that is ready, one that is being gathered. How many
-    // really are depends on the threads' turns.
-    std::vector<Batch> alive;
-    std::vector<Tensor> rows;
-    for (int i = 0; i < 3; ++i)
-      for (const int64_t size : {batch_size, digits().train.size() % batch_size}) {
-        std::vector<int64_t> samples(static_cast<size_t>(size));
-        std::iota(samples.begin(), samples.end(), int64_t{0});
-        alive.push_back(loader.dataset().batch(samples));
-        rows.push_back(Tensor::from(samples));
-      }
-  }
+  batches_of(loader, 0);
   const int64_t before = memory_statistics().system_allocations;
   for (int64_t epoch = 0; epoch < 6; ++epoch)
     for (auto [x, y] : loader.epoch(epoch)) REQUIRE(x.size(0) == y.size(0));

@@ -70,6 +70,39 @@ TEST_CASE("SAM moves tied weights by the perturbation of both and puts them back
   CHECK_CLOSE(a.value(), Tensor::from(std::vector{-0.1}), {.rtol = 1e-14});
 }
 
+TEST_CASE("SAM takes its second gradient at a copy of all weights: the weights themselves never move") {
+  const Variable frozen = leaf({1}), b = leaf({2}), other = leaf({5}), tied = leaf({1});
+  Variable(tied).set_value(frozen.value());
+  Variable(frozen).set_requires_grad(false);
+  Variable(other).set_requires_grad(false);
+  optim::SAM optimizer{SGD{{frozen, b, other, tied}, {.lr = 0.1}}, {.rho = 0.1}};
+  const Tensor memory = b.value();
+  std::vector<std::vector<double>> seen;
+  optimizer.step(training([&] {
+    seen.push_back({only(frozen), only(b), only(other), only(tied), memory.item()});
+    return sum(frozen) + sum(b * 2.0) + sum(other) + sum(tied * 3.0);
+  }));
+  const double unit = 0.1 / std::sqrt(13.0);
+  CHECK(seen[0] == std::vector<double>{1, 2, 5, 1, 2});
+  CHECK_CLOSE(seen[1], (std::vector<double>{1 + 3 * unit, 2 + 2 * unit, 5, 1 + 3 * unit, 2}), {.rtol = 1e-14});
+  CHECK_CLOSE(std::vector<double>({only(frozen), only(b), only(other), only(tied)}),
+              (std::vector<double>{0.7, 1.8, 5, 0.7}), {.rtol = 1e-14});
+  CHECK(b.value().raw() == memory.raw());
+}
+
+TEST_CASE("a value that the closure puts in place of a perturbed one is refused, and stays") {
+  const Variable a = leaf({1}), b = leaf({2});
+  optim::SAM optimizer{SGD{{a, b}, {.lr = 0.1}}, {.rho = 0.1}};
+  int calls = 0;
+  CHECK_ERROR(optimizer.step(training([&] {
+    if (++calls == 2) Variable(a).set_value(Tensor::from(std::vector{7.0}));
+    return sum(a) + sum(b);
+  })),
+              "another tensor for its value");
+  CHECK(only(a) == 7);
+  CHECK(only(b) == 2);
+}
+
 TEST_CASE("weights whose values were swapped move by their own gradients") {
   const Variable a = leaf({1}), b = leaf({2});
   SGD optimizer{{a, b}, {.lr = 0.1}};

@@ -182,23 +182,6 @@ TEST_CASE("workers start after kernels on many threads, and the threads are ther
   set_num_threads(before);
 }
 
-TEST_CASE("workers do not start while a loader's thread lives, whose locks they would inherit") {
-  const auto data = datasets::digits().train;
-  const datasets::Loader loader(data, {.batch_size = 32});
-  Gathered gathered(2, [&](int64_t index, const Line&) {
-    return text(datasets::Loader(data, {.batch_size = 32}).epoch(index).begin().operator*().x.size(0));
-  });
-  {
-    datasets::Epoch epoch = loader.epoch(0);
-    epoch.begin();
-    CHECK_ERROR(
-        in_processes(2, gathered.jobs),
-        "[in_processes] got 1 other thread, expected none while processes start. Let every Run and every Epoch");
-  }
-  CHECK(in_processes(2, gathered.jobs));  // the epoch is over
-  CHECK(gathered.results == std::vector<std::string>{"0:32", "1:32"});
-}
-
 TEST_CASE("workers do not start while other threads of the program live") {
   // One more than OpenBLAS may have started again after an earlier fork.
   const unsigned count = std::thread::hardware_concurrency() + 1;
