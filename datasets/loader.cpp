@@ -18,13 +18,28 @@
 
 namespace minima::datasets {
 
+namespace {
+
+/// The samples of a batch, as positions in the order of the epoch: those of all ranks, and those of one.
+struct Part {
+  int64_t begin, end, of_all;
+};
+
+Part part_of(const LoaderOptions& options, int64_t samples, int64_t step) {
+  const int64_t begin = step * options.batch_size, all = std::min(options.batch_size, samples - begin);
+  return {begin + all * options.rank / options.ranks, begin + all * (options.rank + 1) / options.ranks, all};
+}
+
+}  // namespace
+
 /// Everything one pass needs, so that it outlives the Loader that made it. With a worker, `ready` and `error` are the
 /// worker's while `filled` is false, and the training thread's while it is true.
 struct Epoch::State {
   Dataset dataset;
   std::shared_ptr<const Batch> resident;
   std::vector<int64_t> order;
-  int64_t batch_size, steps, epoch;
+  LoaderOptions options;
+  int64_t steps, epoch;
   Device device;
 
   int64_t step = 0;  // of `current`
@@ -41,7 +56,7 @@ struct Epoch::State {
       : dataset(loader.dataset()),
         resident(std::move(on_device)),
         order(loader.order(number)),
-        batch_size(loader.options().batch_size),
+        options(loader.options()),
         steps(loader.steps_per_epoch()),
         epoch(number),
         device(loader.options().device) {
@@ -64,13 +79,12 @@ struct Epoch::State {
   }
 
   Batch prepare(int64_t number) const {
-    const int64_t begin = number * batch_size;
-    const int64_t count = std::min(batch_size, static_cast<int64_t>(order.size()) - begin);
+    const Part part = part_of(options, static_cast<int64_t>(order.size()), number);
     if (resident) {
-      const Tensor rows = Tensor::from(std::vector<int64_t>(order.begin() + begin, order.begin() + begin + count));
+      const Tensor rows = Tensor::from(std::vector<int64_t>(order.begin() + part.begin, order.begin() + part.end));
       return {core::gather_rows(resident->x, rows), core::gather_rows(resident->y, rows)};
     }
-    return dataset.batch({order.data() + begin, static_cast<size_t>(count)}, epoch);
+    return dataset.batch({order.data() + part.begin, static_cast<size_t>(part.end - part.begin)}, epoch);
   }
 
   void work() {
@@ -162,6 +176,8 @@ Loader::Loader(Dataset dataset, const LoaderOptions& options) : dataset_(std::mo
   if (options_.batch_size > dataset_.size())
     fail("Loader", text("batch_size ", options_.batch_size),
          text("at most ", dataset_.size(), ", the number of samples"), "Choose a smaller batch or more data.");
+  if (options_.rank < 0 || options_.rank >= options_.ranks)
+    fail("Loader", text("rank ", options_.rank, " of ", options_.ranks), "a rank of 0 to ranks - 1");
   if (options_.device != Device::cpu && !dataset_.is_random()) resident_ = copied_to(options_.device, dataset_);
 }
 
@@ -176,6 +192,13 @@ std::vector<int64_t> Loader::order(int64_t epoch) const {
   const core::PhiloxBlock block = core::philox(options_.seed, static_cast<uint64_t>(epoch), uint64_t{1} << 62);
   Generator generator{uint64_t{block.words[0]} << 32 | block.words[1], 0};
   return generator.permutation(dataset_.size());
+}
+
+double Loader::share(int64_t step) const {
+  if (step < 0 || step >= steps_per_epoch())
+    fail("Loader::share", text("step ", step), text("0 to ", steps_per_epoch() - 1));
+  const Part part = part_of(options_, dataset_.size(), step);
+  return static_cast<double>(part.end - part.begin) / static_cast<double>(part.of_all);
 }
 
 int64_t Loader::steps_per_epoch() const {
