@@ -18,13 +18,13 @@ struct LoaderOptions {
   bool shuffle = true;     ///< false: every epoch goes from the first sample to the last
   bool drop_last = false;  ///< leave out a last batch that is not full
   bool prefetch = true;    ///< prepare the next batch in the background
+  /// Where batches lie. On the GPU all samples are kept there, and a batch is gathered there, unless they do not fit or
+  /// change from epoch to epoch: then each batch is prepared on the CPU and copied, which no step waits for either.
+  Device device = Device::cpu;
   /// Of `ranks` processes that share each batch, this loader serves number `rank`: of the n samples of a batch it gives
   /// those from n rank / ranks up to n (rank + 1) / ranks, rounded down. So all parts together are the batch of one
   /// process, in its order. A part may be empty: then x has no rows. (core/communicator.h has both numbers.)
   int rank = 0, ranks = 1;
-  /// Where batches lie. On the GPU all samples are kept there, and a batch is gathered there, unless they do not fit or
-  /// change from epoch to epoch: then each batch is prepared on the CPU and copied, which no step waits for either.
-  Device device = Device::cpu;
 };
 
 /// One pass over the data, made by Loader::epoch. It can be walked through once; leaving early is fine.
