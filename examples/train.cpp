@@ -200,6 +200,9 @@ int train(int argc, char** argv, std::unique_ptr<Communicator>& group) {
            "a finite loss", "Try a smaller --lr.");
   };
 
+  if (group->size() > 1 && save_every > 0)
+    std::printf("A checkpoint is saved every %s minutes. If a rank is lost, the same command with --resume goes on.\n",
+                number_text(save_every).c_str());
   const Notes notes = with_ranks(*group, options);
   const auto save_checkpoint = [&] { save_training(checkpoint, *model, *optimizer, {.step = step, .notes = notes}); };
   using Clock = std::chrono::steady_clock;

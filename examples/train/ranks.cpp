@@ -16,6 +16,8 @@ namespace minima::examples {
 
 namespace {
 
+constexpr int exit_failed_elsewhere = 2;
+
 std::unique_ptr<Communicator> alone() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
     if (const char* size = std::getenv(name); size && std::atoi(size) > 1)
@@ -64,7 +66,10 @@ int run_rank(const std::unique_ptr<Communicator>& group, const std::function<int
     if (!group) throw;
     group->leave();
     if (group->rank() == 0) throw;
-    std::this_thread::sleep_for(std::chrono::seconds(1));
+    for (int i = 0; i < 20; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      if (interrupted()) return exit_failed_elsewhere;  // mpirun ends all: rank 0 has said why
+    }
     throw Error(text("rank ", group->rank(), ": ", error.what()));
   }
 }
