@@ -208,7 +208,7 @@ TEST_CASE("a network with batch norm trains on two ranks, local or synchronised,
   TemporaryFolder folder;
   const std::string whole = folder.file("whole.safetensors"), parts = folder.file("parts.safetensors");
   for (const Words& kind : {Words{}, Words{"--sync-batch-norm"}}) {
-    Words options{"--model", "cnn", "--epochs", "5", "--save-every", "0.0005"};
+    Words options{"--model", "cnn", "--epochs", "3", "--save-every", "0.0005"};
     options.insert(options.end(), kind.begin(), kind.end());
     REQUIRE(run(folder, mpirun("2", training(whole, options))).status == 0);
     {
