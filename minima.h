@@ -7,6 +7,7 @@
 #include "autograd/ops.h"
 #include "autograd/record.h"
 #include "autograd/variable.h"
+#include "core/communicator.h"
 #include "core/ops.h"
 #include "core/parallel.h"
 #include "core/random.h"

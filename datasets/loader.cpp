@@ -9,13 +9,27 @@
 
 namespace minima::datasets {
 
+namespace {
+
+/// The samples of a batch, as positions in the order of the epoch: those of all ranks, and those of one.
+struct Part {
+  int64_t begin, end, of_all;
+};
+
+Part part_of(const LoaderOptions& options, int64_t samples, int64_t step) {
+  const int64_t begin = step * options.batch_size, all = std::min(options.batch_size, samples - begin);
+  return {begin + all * options.rank / options.ranks, begin + all * (options.rank + 1) / options.ranks, all};
+}
+
+}  // namespace
+
 /// Everything one pass needs, so that it outlives the Loader that made it.
 struct Epoch::State {
   Dataset dataset;
   std::shared_ptr<const Batch> resident;
   std::vector<int64_t> order;
-  int64_t batch_size, steps, epoch;
-  Device device;
+  LoaderOptions options;
+  int64_t steps, epoch;
 
   int64_t step = 0;  // of `current`
   Batch current{};
@@ -24,15 +38,14 @@ struct Epoch::State {
   void fetch() {
     current = {};  // its memory can serve the next one
     if (step >= steps) return;
-    const int64_t begin = step * batch_size;
-    const int64_t count = std::min(batch_size, static_cast<int64_t>(order.size()) - begin);
-    const std::span<const int64_t> positions{order.data() + begin, static_cast<size_t>(count)};
+    const Part part = part_of(options, static_cast<int64_t>(order.size()), step);
+    const std::span<const int64_t> positions{order.data() + part.begin, static_cast<size_t>(part.end - part.begin)};
     if (resident) {
       const Tensor rows = Tensor::from(std::vector<int64_t>(positions.begin(), positions.end()));
       current = {core::gather_rows(resident->x, rows), core::gather_rows(resident->y, rows)};
     } else {
       const Batch prepared = dataset.batch(positions, epoch);
-      current = {prepared.x.to(device), prepared.y.to(device)};
+      current = {prepared.x.to(options.device), prepared.y.to(options.device)};
     }
   }
 };
@@ -82,6 +95,8 @@ Loader::Loader(Dataset dataset, const LoaderOptions& options) : dataset_(std::mo
   if (options_.batch_size > dataset_.size())
     fail("Loader", text("batch_size ", options_.batch_size),
          text("at most ", dataset_.size(), ", the number of samples"), "Choose a smaller batch or more data.");
+  if (options_.rank < 0 || options_.rank >= options_.ranks)
+    fail("Loader", text("rank ", options_.rank, " of ", options_.ranks), "a rank of 0 to ranks - 1");
   if (options_.device != Device::cpu && !dataset_.is_random()) resident_ = copied_to(options_.device, dataset_);
 }
 
@@ -90,10 +105,9 @@ Epoch Loader::epoch(int64_t epoch) const {
   return Epoch(std::make_unique<Epoch::State>(Epoch::State{.dataset = dataset_,
                                                            .resident = resident_,
                                                            .order = order(epoch),
-                                                           .batch_size = options_.batch_size,
+                                                           .options = options_,
                                                            .steps = steps_per_epoch(),
-                                                           .epoch = epoch,
-                                                           .device = options_.device}));
+                                                           .epoch = epoch}));
 }
 
 std::vector<int64_t> Loader::order(int64_t epoch) const {
@@ -102,6 +116,13 @@ std::vector<int64_t> Loader::order(int64_t epoch) const {
   const core::PhiloxBlock block = core::philox(options_.seed, static_cast<uint64_t>(epoch), uint64_t{1} << 62);
   Generator generator{uint64_t{block.words[0]} << 32 | block.words[1], 0};
   return generator.permutation(dataset_.size());
+}
+
+double Loader::share(int64_t step) const {
+  if (step < 0 || step >= steps_per_epoch())
+    fail("Loader::share", text("step ", step), text("0 to ", steps_per_epoch() - 1));
+  const Part part = part_of(options_, dataset_.size(), step);
+  return static_cast<double>(part.end - part.begin) / static_cast<double>(part.of_all);
 }
 
 int64_t Loader::steps_per_epoch() const {

@@ -21,6 +21,10 @@ struct LoaderOptions {
   /// Where batches lie. On the GPU all samples are kept there, and a batch is gathered there, unless they do not fit or
   /// change from epoch to epoch: then each batch is prepared on the CPU and copied, which no step waits for.
   Device device = Device::cpu;
+  /// Of `ranks` processes that share each batch, this loader serves number `rank`: of the n samples of a batch it gives
+  /// those from n rank / ranks up to n (rank + 1) / ranks, rounded down. So all parts together are the batch of one
+  /// process, in its order. A part may be empty: then x has no rows. (core/communicator.h has both numbers.)
+  int rank = 0, ranks = 1;
 };
 
 /// One pass over the data, made by Loader::epoch. It can be walked through once; leaving early is fine.
@@ -54,7 +58,7 @@ class Epoch {
 };
 
 /// for (auto [images, labels] : loader.epoch(e)) ...
-/// A batch size that is not positive, or larger than the data, is an error.
+/// A batch size that is not positive, or larger than the data, is an error; so is a rank that is none of `ranks`.
 class Loader {
  public:
   Loader(Dataset dataset, const LoaderOptions& options);
@@ -64,6 +68,8 @@ class Loader {
   /// The positions in the order in which that epoch visits them.
   std::vector<int64_t> order(int64_t epoch) const;
   int64_t steps_per_epoch() const;
+  /// The samples of batch number `step` of an epoch that this rank gets, divided by those of all ranks: 1 for one rank.
+  double share(int64_t step) const;
   const Dataset& dataset() const { return dataset_; }
   const LoaderOptions& options() const { return options_; }
 

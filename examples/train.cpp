@@ -3,6 +3,7 @@
 // was never interrupted.
 //   train --data fashion-mnist --model cnn --optimizer msam --rho 1 --epochs 5
 //   train --from runs/compare-digits-mlp/summary.json --optimizer sam --seed 3      a run of compare or pilot again
+//   mpirun -np 4 train --distributed     four processes train one model, each on a quarter of every batch
 //   train --data flowers.csv --label species --save flowers.safetensors      then: predict flowers.safetensors new.csv
 #include <algorithm>
 #include <chrono>
@@ -18,6 +19,7 @@
 #include "examples/kit/program.h"
 #include "examples/kit/run.h"
 #include "examples/train/from_summary.h"
+#include "examples/train/ranks.h"
 #include "minima.h"
 
 using namespace minima;
@@ -87,11 +89,23 @@ int repeat(const SummaryRun& asked, const std::string& save_as, const std::vecto
   return 0;
 }
 
-int train(int argc, char** argv) {
+/// What cannot be shared among these ranks.
+void check_shares(const Communicator& group, const datasets::Loader& batches, bool synchronised) {
+  const int64_t batch = batches.options().batch_size, samples = batches.dataset().size();
+  if (batch < group.size())
+    fail("--batch", text(batch, " samples for ", group.size(), " ranks"), text("at least ", group.size()));
+  const int64_t last = samples - (batches.steps_per_epoch() - 1) * batch;
+  if (synchronised && last < group.size())
+    fail("--sync-batch-norm", text("a last batch of ", last, " samples for ", group.size(), " ranks"),
+         "one for each rank at least", "Choose another --batch, or another number of ranks.");
+}
+
+/// Joins `group`, on the way.
+int train(int argc, char** argv, std::unique_ptr<Communicator>& group) {
   std::string from, data = "digits", name = "mlp", method = "msam", save_as = "model.safetensors", device_name = "cpu";
   double lr = 0.05, rho = 0.5, save_every = 10;
   int64_t epochs = 0, batch_size = 0, seed = 1;
-  bool resume = false;
+  bool resume = false, distributed = false, sync_batch_norm = false;
   std::vector<std::string> augment;
   datasets::LoadOptions how;
   CommandLine line("train", "Trains one model with one optimizer.");
@@ -111,6 +125,10 @@ int train(int argc, char** argv) {
   line.option("--save-every", save_every,
               "minutes between two checkpoints, of which each replaces the one before (0: Ctrl-C alone makes one)");
   line.flag("--resume", resume, "go on from the checkpoint");
+  line.flag("--distributed", distributed,
+            "the processes that mpirun has started train one model, each on its part of every batch");
+  line.flag("--sync-batch-norm", sync_batch_norm,
+            "batch norm over the parts of all processes together (else each over its own part)");
   line.option(
       "--from", from,
       "a summary.json of compare or pilot: repeats its run of --optimizer and --seed; other options do not count");
@@ -122,8 +140,13 @@ int train(int argc, char** argv) {
   if (batch_size < 0) fail("--batch", text(batch_size), "at least 1, or 0");
   if (seed < 0) fail("--seed", text(seed), "a whole number of at least 0");
   check_label(data, how.label);
-  check_writable("--save", save_as, {data, how.test, from});
   const Device device = parse_device(device_name);
+  if (distributed && device != Device::cpu) fail("--distributed", "--device " + device_name, "--device cpu");
+  if (distributed && !from.empty())
+    fail("--distributed", "--from " + from, "a training of its own", "Leave out --from.");
+  group = join_ranks(distributed);
+  const bool is_root = group->rank() == 0;  // which prints and saves for all
+  if (is_root) check_writable("--save", save_as, {data, how.test, from});
   print_machine(device);
   catch_interrupts();
   const std::vector<std::string> command(argv, argv + argc);
@@ -136,7 +159,12 @@ int train(int argc, char** argv) {
   if (epochs == 0) epochs = default_epochs(train_set.size(), batch_size);
   const Augmentation augmentation = Augmentation::from(augment);
   datasets::Loader batches{augmentation.of(train_set, static_cast<uint64_t>(seed)),
-                           {.batch_size = batch_size, .seed = static_cast<uint64_t>(seed), .device = device}};
+                           {.batch_size = batch_size,
+                            .seed = static_cast<uint64_t>(seed),
+                            .device = device,
+                            .rank = group->rank(),
+                            .ranks = group->size()}};
+  check_shares(*group, batches, sync_batch_norm);
   const int64_t per_epoch = batches.steps_per_epoch(), steps = epochs * per_epoch;
   std::printf("%s, %s, batch %lld, %lld epochs\n", name.c_str(), method.c_str(), static_cast<long long>(batch_size),
               static_cast<long long>(epochs));
@@ -148,14 +176,22 @@ int train(int argc, char** argv) {
       .hyperparameters = {{"lr", optim::cosine(lr, steps)}}, .layers = layers_of(*model), .steps = steps};
   if (optim::is_wrapper(method)) settings.hyperparameters.emplace("rho", rho);
   auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
+  if (distributed) optimizer->distribute(*group);
+  if (sync_batch_norm) nn::synchronise_batch_norm(*model, *group);
   const std::string checkpoint = save_as + ".checkpoint";
-  Notes options = line.values({"--save", "--save-every", "--resume"});  // those that change results
+  Notes options = line.values({"--save", "--save-every", "--resume", "--distributed"});  // those that change results
   options["fingerprint of the data"] = fingerprint(loaded.split);
   if (resume && !std::filesystem::exists(checkpoint))
     fail("--resume", "no file " + checkpoint, "the checkpoint of an interrupted run",
          "Run without --resume to start one.");
   if (!resume) tell_earlier_checkpoint(checkpoint);
-  int64_t step = resume ? load_training(checkpoint, *model, *optimizer, options).step : 0;
+  int64_t step = 0;
+  if (resume) {
+    const TrainingPosition position = load_training(checkpoint, *model, *optimizer, options);
+    tell_other_ranks(*group, position.notes);
+    step = position.step;
+  }
+  if (distributed) require_same_training(*group, options, *model, *optimizer, step);
   const auto require_finite = [&](const char* what, double value) {
     if (!std::isfinite(value))
       fail(method,
@@ -164,7 +200,11 @@ int train(int argc, char** argv) {
            "a finite loss", "Try a smaller --lr.");
   };
 
-  const auto save_checkpoint = [&] { save_training(checkpoint, *model, *optimizer, {.step = step, .notes = options}); };
+  if (group->size() > 1 && save_every > 0)
+    std::printf("A checkpoint is saved every %s minutes. If a rank is lost, the same command with --resume goes on.\n",
+                number_text(save_every).c_str());
+  const Notes notes = with_ranks(*group, options);
+  const auto save_checkpoint = [&] { save_training(checkpoint, *model, *optimizer, {.step = step, .notes = notes}); };
   using Clock = std::chrono::steady_clock;
   auto last_save = Clock::now();
   bool checkpoint_is_ours = resume;
@@ -173,13 +213,15 @@ int train(int argc, char** argv) {
     model->train();
     for (const auto& [images, labels] : batches.epoch(step / per_epoch)) {
       if (seen-- > 0) continue;
-      if (interrupted()) {
+      if (is_root && interrupted()) {
+        group->leave();
         save_checkpoint();
         std::printf("Saved at step %lld; the same command with --resume goes on%s.\n", static_cast<long long>(step),
                     can_load_safetensors() ? "" : " in a build with nlohmann-json, which this one is not");
         return exit_interrupted;
       }
-      if (save_every > 0 && Clock::now() - last_save >= std::chrono::duration<double, std::ratio<60>>(save_every)) {
+      if (is_root && save_every > 0 &&
+          Clock::now() - last_save >= std::chrono::duration<double, std::ratio<60>>(save_every)) {
         try {
           save_checkpoint(), checkpoint_is_ours = true;
         } catch (const Error& error) {  // a full disk, say: the training goes on
@@ -187,15 +229,21 @@ int train(int argc, char** argv) {
         }
         last_save = Clock::now();
       }
+      draw_as_rank(*group, static_cast<uint64_t>(seed), step);
+      const double share = batches.share(step % per_epoch);  // of the batch: 1 for a process that is alone
+      const bool is_empty = labels.numel() == 0;
       const auto batch = augmentation.mixed({images, labels}, static_cast<uint64_t>(seed), step);
       const Variable loss = optimizer->step([&] {
+        if (is_empty) return Variable();                    // other ranks have all of it
         Variable loss = loss_of((*model)(batch.x), batch);  // cross entropy, or the squared error of a quantity
+        if (distributed) loss = loss * share;
         loss.backward();
         return loss;
       });
       ++step;
       require_finite("loss", loss.item());
     }
+    if (!is_root) continue;
     refresh_batch_norm(*model, train_set, batch_size, device);
     const Evaluation on_test = evaluate(*model, test_set, device);
     require_finite("test loss", on_test.loss);
@@ -206,8 +254,9 @@ int train(int argc, char** argv) {
       std::printf("epoch %3lld  test loss %.4f  test accuracy %.2f%%\n", static_cast<long long>(step / per_epoch),
                   on_test.loss, 100 * on_test.accuracy);
   }
+  if (!is_root) return 0;
   save_or_keep([&] { save(save_as, name, *model, loaded, data, command); }, checkpoint, *model, *optimizer,
-               {.step = step, .notes = options});
+               {.step = step, .notes = notes});
   if (checkpoint_is_ours) std::filesystem::remove(checkpoint);  // one of an earlier run, not resumed, stays
   return 0;
 }
@@ -215,5 +264,6 @@ int train(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run_program([&] { return train(argc, argv); });
+  std::unique_ptr<Communicator> group;
+  return run_program([&] { return run_rank(group, [&] { return train(argc, argv, group); }); });
 }

@@ -32,6 +32,12 @@ void BatchNorm::reset_running_statistics() {
 Variable BatchNorm::operator()(const Variable& x, const Epilogue& epilogue) {
   check(x);
   if (!training) return normalise(x, {running_mean, running_var}, weight, bias, epsilon, epilogue);
+  if (group && group->size() > 1) {
+    auto [y, moments, count] = normalise_over_group(x, weight, bias, epsilon, *group);
+    if (!BatchStatisticsFrozen::active()) track(moments, count);
+    if (epilogue.residual.defined()) y = y + epilogue.residual;
+    return epilogue.activation == Activation::relu ? relu(y) : y;
+  }
   const int64_t count = x.numel() / weight.numel();
   if (count < 2)
     fail(describe(), text(count, " value per channel in a training batch of shape ", x.shape()), "at least 2",
@@ -72,14 +78,14 @@ std::vector<BatchNorm*> batch_norm_layers(Module& model) {
   return found;
 }
 
-// Puts the modes, the layers' momentum and the random stream back when it goes out of scope, and the statistics too
-// unless they were kept.
+// Puts the modes, the layers' momentum and group, and the random stream back when it goes out of scope, and the
+// statistics too unless they were kept.
 class Restore {
  public:
   Restore(Module& model, const std::vector<BatchNorm*>& layers) : generator_(default_generator()) {
     for_each_module(model, [&](const std::string&, Module& module) { modes_.emplace_back(&module, module.training); });
     for (BatchNorm* layer : layers) {
-      momenta_.emplace_back(layer, layer->momentum);
+      settings_.push_back({layer, layer->momentum, layer->group});
       for (const Tensor& kept : {layer->running_mean, layer->running_var, layer->num_batches_tracked})
         statistics_.emplace_back(kept, kept.clone());
     }
@@ -88,7 +94,7 @@ class Restore {
   Restore& operator=(const Restore&) = delete;
   ~Restore() {
     for (auto& [module, training] : modes_) module->training = training;
-    for (auto& [layer, momentum] : momenta_) layer->momentum = momentum;
+    for (auto& [layer, momentum, group] : settings_) layer->momentum = momentum, layer->group = group;
     for (auto& [memory, before] : statistics_) memory.copy_from(before);
     default_generator() = generator_;
   }
@@ -96,12 +102,21 @@ class Restore {
 
  private:
   std::vector<std::pair<Module*, bool>> modes_;
-  std::vector<std::pair<BatchNorm*, double>> momenta_;
+  struct Settings {
+    BatchNorm* layer;
+    double momentum;
+    Communicator* group;
+  };
+  std::vector<Settings> settings_;
   std::vector<std::pair<Tensor, Tensor>> statistics_;  // the layers' own memory, and a copy of what was there
   Generator generator_;
 };
 
 }  // namespace
+
+void synchronise_batch_norm(Module& model, Communicator& group) {
+  for (BatchNorm* layer : batch_norm_layers(model)) layer->group = &group;
+}
 
 bool has_batch_norm(Module& model) { return !batch_norm_layers(model).empty(); }
 
@@ -113,6 +128,7 @@ void recalibrate_batch_norm(Module& model, const std::vector<Tensor>& batches) {
     fail("recalibrate_batch_norm", "a call inside a BatchStatisticsFrozen scope", "running statistics that may change");
   Restore restore(model, layers);
   NoGrad no_grad;
+  for (BatchNorm* layer : layers) layer->group = nullptr;
   model.train();
   // BEGIN SOLUTION 8
   for (BatchNorm* layer : layers) layer->reset_running_statistics();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "autograd/ops.h"
+#include "core/communicator.h"
 #include "nn/module.h"
 
 namespace minima::nn {
@@ -24,6 +25,7 @@ struct BatchNorm : Module {
   Tensor running_mean, running_var;  ///< [features], starting at 0 and 1
   Tensor num_batches_tracked;        ///< int64 scalar
   double epsilon, momentum;
+  Communicator* group = nullptr;  ///< whose batches are normalised together while training; null: each on its own
 
   Variable forward(const Variable& x) final { return (*this)(x, Epilogue{}); }
   Variable forward_then(const Variable& x, Activation activation) final {
@@ -61,13 +63,30 @@ struct BatchNorm2d : BatchNorm {
       : BatchNorm("BatchNorm2d", 4, 4, features, options) {}
 };
 
+/// Batch norm of all layers, while training, over the batches of all ranks together, as if they were one: so y and
+/// every gradient are those of the joined batch, if each rank's loss is its part of the loss (Optimizer::distribute).
+/// Forward and backward, each layer takes two small all-reduces more, and computes y in several passes instead of one.
+/// Every rank must call the model equally often, with an empty batch as well. In a group of one nothing changes. The
+/// group must outlive the model.
+void synchronise_batch_norm(Module& model, Communicator& group);
+
 /// Whether any layer of the model keeps running statistics.
 bool has_batch_norm(Module& model);
 
 /// Replaces all running statistics by their plain averages over these batches (inputs of the model), gathered at the
 /// present weights in training mode without gradients. Weights, modes, and the random stream are as before afterwards;
 /// after an error, in the model or here, so are the statistics.
+/// Each process does it for itself, also where layers are synchronised.
 /// Nothing to do without batch norm. No batches, or a BatchStatisticsFrozen scope around, is an error.
 void recalibrate_batch_norm(Module& model, const std::vector<Tensor>& batches);
+
+/// What a synchronised layer computes: y, and the moments of `count` values of each channel, those of all ranks.
+struct SynchronisedBatch {
+  Variable y;
+  core::Moments moments;
+  int64_t count;
+};
+SynchronisedBatch normalise_over_group(const Variable& x, const Variable& weight, const Variable& bias, double epsilon,
+                                       Communicator& group);
 
 }  // namespace minima::nn

@@ -163,7 +163,7 @@ void FlatParameters::zero_gradients() {
     if (parameter.requires_grad()) parameter.zero_grad();
 }
 
-void FlatParameters::complete_gradients() {
+void FlatParameters::complete_gradients(bool none_is_right) {
   if (!in_place())
     fail(where_, "a closure that gave a parameter another tensor for its value or its gradient",
          "one that leaves them where they are", "Call set_value() and bind_grad() between steps.");
@@ -179,9 +179,20 @@ void FlatParameters::complete_gradients() {
   }
   for (size_t i = 0; i < parameters().size(); ++i) gradient_is_zero_[i] = !reached_[i];
   if (changed) find_runs();
-  if (!any)
+  if (!any && !none_is_right)
     fail(where_, "a closure that gave no parameter a gradient", "one that computes the loss and calls loss.backward()",
          "Was the loss computed from this optimizer's parameters?");
+}
+
+void FlatParameters::reach(const std::vector<bool>& reached) {
+  bool changed = false;
+  for (size_t i = 0; i < parameters().size(); ++i) {
+    if (reached[i] == reached_[i]) continue;
+    changed = reached_[i] = true;
+    gradient_is_zero_[i] = false;
+    Variable(parameters()[i]).backward(layout_.part(gradients_, i).clone());  // it has a gradient: what lies there
+  }
+  if (changed) find_runs();
 }
 
 Tensor FlatParameters::dot(const Tensor& a, const Tensor& b) const {

@@ -79,8 +79,12 @@ class FlatParameters {
   /// Forgets the gradients of trainable parameters.
   void zero_gradients();
   /// To be called after a backward pass: notes which parameters it reached. The gradient of all others is zero. Errors:
-  /// none was reached; a value or a gradient lies elsewhere now.
-  void complete_gradients();
+  /// none was reached, unless `none_is_right`; a value or a gradient lies elsewhere now.
+  void complete_gradients(bool none_is_right = false);
+  /// Which parameters were reached; and what other processes have found besides, where the gradients are sums of
+  /// theirs.
+  const std::vector<bool>& reached() const { return reached_; }
+  void reach(const std::vector<bool>& reached);
 
   /// Sums of products over trainable elements, accumulated in double: one float64 element, on the device.
   Tensor dot(const Tensor& a, const Tensor& b) const;

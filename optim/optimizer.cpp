@@ -137,11 +137,13 @@ Variable gradient(OptimizerState& state, const Closure& closure) {
   EnableGrad recording;
   const core::DenormalsAreZero scope;
   Variable loss = closure();
-  if (!loss.defined() || loss.numel() != 1)
+  const bool has_no_part = state.group && !loss.defined();  // of the batch, in this process
+  if (!has_no_part && (!loss.defined() || loss.numel() != 1))
     fail(state.rule,
          loss.defined() ? text("a closure that returns shape ", loss.shape()) : "a closure that returns nothing",
          "the loss, one element");
-  state.flat.complete_gradients();
+  state.flat.complete_gradients(has_no_part);
+  if (state.group) loss = detail::sum_over_group(state, loss);
   ++state.now.gradient_evaluations;
   return loss;
 }

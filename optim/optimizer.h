@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "core/communicator.h"
 #include "core/safetensors.h"
 #include "core/small_vector.h"
 #include "core/update_rules.h"
@@ -112,6 +113,9 @@ struct OptimizerState {
   };
   Measured now{}, last{};  ///< of the step under way, and of the last one that was completed
 
+  Communicator* group = nullptr;  ///< null: this process is alone
+  Tensor message{};               ///< what the ranks of the group sum (distributed.cpp)
+
   /// An error unless `buffer` is a name that no other entry of the saved state has.
   void require_free(const std::string& buffer) const;
 };
@@ -149,6 +153,14 @@ class Optimizer {
   bool has_momentum() const { return kept().momentum_is_first_buffer && !kept().buffers.empty(); }
   /// All that is kept between steps: momentum and the like.
   std::vector<Buffer> buffers() const;
+
+  /// Trains with the other ranks of a group, which must outlive this optimizer. From now on a closure is to return this
+  /// rank's part of the loss: the sum over all ranks is the loss, hence its gradient is the sum of theirs, and each
+  /// optimizer does what it does on the joined batch. For a mean over samples, the part is the mean over this rank's
+  /// samples times Loader::share. A rank that has no samples returns an undefined Variable. One all-reduce for each
+  /// gradient: one a step, and two with SAM and ASAM. step() returns the loss of all.
+  /// Every rank must have the same weights, hyperparameters and state before the first step (require_agreement).
+  void distribute(Communicator& group) { kept().group = &group; }
 
   /// Steps completed.
   int64_t steps() const { return kept().steps; }
@@ -195,6 +207,7 @@ class BaseOptimizer : public Optimizer {
 /// measured.
 void begin_step(OptimizerState& state);
 /// Zeroes the gradients, calls the closure and leaves the gradient in state.flat.gradients().
+/// In a group of processes: the sums of all ranks' gradients and losses.
 Variable gradient(OptimizerState& state, const Closure& closure);
 /// The loss alone, with no trace: batch statistics frozen, random numbers rewound, nothing counted.
 Tensor loss_only(OptimizerState& state, const Closure& closure);
@@ -223,6 +236,9 @@ void run(OptimizerState& state, const FlatParameters::Run& run, const core::Upda
 void pass_over(OptimizerState& state, const FlatParameters::Run& run);
 void complete_step(OptimizerState& state);
 [[noreturn]] void refuse_moved_from(const char* optimizer);
+/// The sum over the group of the gradients, which stays in state.flat.gradients(), and of the losses, which is
+/// returned.
+Variable sum_over_group(OptimizerState& state, const Variable& part_of_loss);
 }  // namespace detail
 
 template <class RuleOf>

@@ -97,6 +97,12 @@ std::string fingerprint(const datasets::Split& split) {
   return hash.words();
 }
 
+std::string fingerprint_of_bytes(const std::string& bytes) {
+  Hash hash;
+  hash.add(bytes.data(), bytes.size());
+  return hash.words();
+}
+
 std::string fingerprint(const datasets::Text& text) {
   constexpr int64_t length = 65536;
   Hash hash;

@@ -20,6 +20,8 @@ std::map<std::string, std::string> data_configuration(const datasets::LoadOption
 std::string fingerprint(const datasets::Split& split);
 /// The same of a text: of its alphabet and all its characters. At least 2.
 std::string fingerprint(const datasets::Text& text);
+/// The same kind of number for any bytes.
+std::string fingerprint_of_bytes(const std::string& bytes);
 
 /// The accuracy of always predicting the training part's most frequent class, on the test part.
 double majority_accuracy(const datasets::Split& split);

@@ -56,6 +56,9 @@ ESAM::ESAM(Wrapped base, const EsamOptions& options)
 Variable ESAM::step(const Closure& closure) { return step_with(closure, closure); }
 
 Variable ESAM::step(const SampleLosses& losses) {
+  if (kept().group && kept().group->size() > 1)
+    fail("esam", text("losses of samples on one of ", kept().group->size(), " ranks"), "a closure",
+         "Which samples rise most is only known where all of the batch is: step(Closure) takes them all.");
   Tensor before;
   return step_with(
       [&] {

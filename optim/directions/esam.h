@@ -26,11 +26,11 @@ using SampleLosses = std::function<Variable(const Tensor& rows)>;
 ///   e = rho / beta * m * g / |g|        (over the choices, SAM's e on average),
 ///   w <- rule(w, gradient at w + e of the mean loss of the samples that rise most from w to w + e).
 /// Which samples do is only known to step(SampleLosses); with step(Closure), which gives no losses of samples, the
-/// second gradient is on the whole batch. beta = gamma = 1 is SAM, bit for bit. Where rho = 0, or no
-/// tensor was chosen, there is no second pass, and the step is the base's.
-/// Costs a gradient, one on the share gamma and, for choosing, a forward pass: 1 + gamma + 1/3 where a forward pass is
-/// a third of a gradient. Unlike the authors' code it computes the whole first gradient and masks it: the same kind of
-/// e without their saving in the backward pass, but no tensor is moved back by what an earlier step moved it, and |g|
+/// second gradient is on the whole batch. In a group of processes there is step(Closure) alone. beta = gamma = 1 is
+/// SAM, bit for bit. Where rho = 0, or no tensor was chosen, there is no second pass, and the step is the base's. Costs
+/// a gradient, one on the share gamma and, for choosing, a forward pass: 1 + gamma + 1/3 where a forward pass is a
+/// third of a gradient. Unlike the authors' code it computes the whole first gradient and masks it: the same kind of e
+/// without their saving in the backward pass, but no tensor is moved back by what an earlier step moved it, and |g|
 /// does not depend on the choice. Of the samples it takes the nearest whole number to gamma * batch, at least 2 for
 /// batch norm's sake; dropout draws new masks for the chosen ones. step() returns the loss at w.
 class ESAM : public Wrapper {

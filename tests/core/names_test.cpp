@@ -25,6 +25,8 @@ const Names for_users = {
     // memory and threads
     "MemoryStatistics", "memory_statistics", "release_cached_memory", "reset_peak_memory", "host_reads", "has_threads",
     "num_threads", "set_num_threads",
+    // groups of processes
+    "Communicator", "GroupOfOne", "require_agreement",
     // random numbers
     "Generator", "default_generator", "manual_seed", "version",
     // files

@@ -173,3 +173,38 @@ TEST_CASE("a batch size of zero or larger than the data is refused with both num
   CHECK_ERROR((Loader{Dataset(), {}}), "batch_size 64, expected at most 0");
   CHECK_ERROR((Loader{rows(10), {.batch_size = 10}}.epoch(-1)), "epoch -1");
 }
+
+TEST_CASE("the parts of all ranks together are the batches of one process, in its order, with shares that sum to 1") {
+  const Loader whole{rows(23), {.batch_size = 5, .seed = 4}};
+  for (const int ranks : {1, 2, 4, 7}) {
+    CAPTURE(ranks);
+    std::vector<Loader> parts;
+    for (int rank = 0; rank < ranks; ++rank)
+      parts.emplace_back(rows(23), LoaderOptions{.batch_size = 5, .seed = 4, .rank = rank, .ranks = ranks});
+    for (int64_t epoch = 0; epoch < 2; ++epoch) {
+      std::vector<std::vector<double>> joined(5);
+      std::vector<double> share(5);
+      for (const Loader& part : parts) {
+        CHECK(part.steps_per_epoch() == 5);
+        const auto batches = batches_of(part, epoch);
+        REQUIRE(batches.size() == 5);
+        for (size_t i = 0; i < 5; ++i) {
+          joined[i].insert(joined[i].end(), batches[i].begin(), batches[i].end());
+          const double size = i == 4 ? 3 : 5;
+          CHECK(part.share(static_cast<int64_t>(i)) == static_cast<double>(batches[i].size()) / size);
+          share[i] += part.share(static_cast<int64_t>(i));
+        }
+      }
+      CHECK(joined == batches_of(whole, epoch));
+      for (const double all : share) CHECK(std::abs(all - 1) < 1e-15);
+    }
+  }
+}
+
+TEST_CASE("a rank that is none of the ranks is refused, and the share of a batch that does not exist") {
+  CHECK_ERROR((Loader{rows(8), {.batch_size = 4, .rank = 2, .ranks = 2}}),
+              "[Loader] got rank 2 of 2, expected a rank of 0 to ranks - 1.");
+  CHECK_ERROR((Loader{rows(8), {.batch_size = 4, .rank = -1}}), "[Loader] got rank -1 of 1");
+  const Loader loader{rows(8), {.batch_size = 4}};
+  CHECK_ERROR(loader.share(2), "[Loader::share] got step 2, expected 0 to 1.");
+}

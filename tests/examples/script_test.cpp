@@ -247,3 +247,17 @@ TEST_CASE("./minima does not wait for a call that was killed, nor for another pr
     CHECK_MESSAGE(!contains(outcome.output, "waiting"), outcome.output);
   }
 }
+
+TEST_CASE("./minima installs MPI for those who ask for it, and then looks for it once more") {
+  FakeBuild build;
+  build.tool("dpkg-query", "case $* in *openmpi*) exit 1 ;; *) echo installed ;; esac");
+  build.tool("mpirun", "true");
+  build.tool("id", "echo 0");
+  build.program("train", "echo \"train $*\"");
+  CHECK(build.minima({"train", "--epochs", "1"}).status == 0);
+  CHECK_FALSE(contains(build.calls(), "openmpi"));
+  const Outcome outcome = build.minima({"train", "--distributed"});
+  CHECK_MESSAGE(outcome.status == 0, outcome.output);
+  CHECK_MESSAGE(contains(build.calls(), "libopenmpi-dev openmpi-bin"), build.calls());
+  CHECK_MESSAGE(contains(build.calls(), " -DMINIMA_USE_MPI=AUTO"), build.calls());
+}

@@ -64,3 +64,15 @@ TEST_CASE("Ctrl-C promises what --resume of this build then does") {
   }
   CHECK(second.wait() == (promised ? 130 : 2));
 }
+
+#if !MINIMA_TRAIN_HAS_MPI
+TEST_CASE("--distributed in a build without MPI is refused, and says what to install") {
+  TemporaryFolder folder;
+  const Outcome outcome = run(folder, {MINIMA_TRAIN, "--distributed", "--save", folder.file("m")});
+  CHECK(outcome.status == 2);
+  CHECK_MESSAGE(contains(outcome.output,
+                         "[distributed] got a build without MPI, expected one with it. Install an MPI "
+                         "library (Debian: libopenmpi-dev and openmpi-bin)"),
+                outcome.output);
+}
+#endif
