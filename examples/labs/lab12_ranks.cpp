@@ -77,7 +77,7 @@ double cosine(const Tensor& a, const Tensor& b) {
 
 Outcome train(Lab& lab, const Problem& problem, const Arm& arm, double rho, uint64_t seed, bool with_curvature) {
   manual_seed(seed);
-  const nn::AnyModule model = nn::make_model(problem.model, problem.train.input_shape(), outputs_for(problem.train));
+  nn::AnyModule model = nn::make_model(problem.model, problem.train.input_shape(), outputs_for(problem.train));
   // Every batch is full: a last one could have fewer samples than there are ranks.
   const datasets::Loader batches(problem.train, {.batch_size = problem.batch, .seed = seed, .drop_last = true});
   const int64_t steps = data.epochs() * batches.steps_per_epoch();
