@@ -146,7 +146,7 @@ int train(int argc, char** argv) {
   model->to(device);
   optim::Settings settings{
       .hyperparameters = {{"lr", optim::cosine(lr, steps)}}, .layers = layers_of(*model), .steps = steps};
-  if (optim::is_wrapper(method)) settings.hyperparameters.emplace("rho", rho);
+  if (optim::defaults_of(method, settings.base).count("rho")) settings.hyperparameters.emplace("rho", rho);
   auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
   const std::string checkpoint = save_as + ".checkpoint";
   Notes options = line.values({"--save", "--save-every", "--resume"});  // those that change results
