@@ -124,7 +124,8 @@ constexpr double late_share = 0.15;  // of the steps
 const std::vector<std::string> scope_words{"norms", "weights", "layers"}, geometry_words{"adaptive", "filters"},
     time_words{"late", "delayed"}, budget_words{"budget"};
 // Of SAM's and MSAM's own steps, not of compositions; and of MSAM alone.
-const std::vector<std::string> radius_words{"auto", "ratio", "rise", "edge"}, memory_words{"memory"}, fade_words{"fade"};
+const std::vector<std::string> radius_words{"auto", "ratio", "rise", "edge"}, memory_words{"memory"},
+    fade_words{"fade"};
 
 constexpr double usual_memory = 0.98, usual_fade = 0.03;
 
@@ -235,7 +236,8 @@ std::function<std::unique_ptr<Optimizer>(std::unique_ptr<BaseOptimizer>)> with_o
   Radius radius = rho;
   if (kinds.is_automatic()) {
     Automatic how;
-    for (const auto& [word, wanted] : {std::pair{"ratio", Wanted::ratio}, {"rise", Wanted::rise}, {"edge", Wanted::edge}})
+    for (const auto& [word, wanted] :
+         {std::pair{"ratio", Wanted::ratio}, {"rise", Wanted::rise}, {"edge", Wanted::edge}})
       if (kinds.has(word)) how.wanted = wanted;
     if (hyperparameters.count("target")) how.target = taken(hyperparameters, "target", 0);
     radius = how;
@@ -313,7 +315,8 @@ std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<V
   Schedule rho = defaults_of(name, settings.base)["rho"];  // 0 where there is none
   if (kinds.wrapper)
     if (const auto given = hyperparameters.extract("rho")) {
-      if (kinds.is_automatic()) fail("make_optimizer", "rho for " + name, "none", "Its radius is found while training.");
+      if (kinds.is_automatic())
+        fail("make_optimizer", "rho for " + name, "none", "Its radius is found while training.");
       rho = given.mapped();
     }
   if (are_of_own_step(kinds.words)) {

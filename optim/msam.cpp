@@ -6,7 +6,7 @@
 namespace minima::optim {
 
 // Of ratio, rise and edge.
-static constexpr double usual_targets[] = {15, 0.1, 0.3};
+static constexpr double usual_targets[] = {5, 0.15, 0.3};
 
 MSAM::MSAM(Wrapped base, const MsamOptions& options)
     : Wrapper("msam", std::move(base), options.rho.schedule(), Range::finite),
@@ -56,7 +56,8 @@ Perturbation MSAM::ahead(const Tensor& length) const {
 
 void MSAM::learn(const Tensor& length) {
   if (fading_) fading_->learn(kept().flat.dot(direction(), gradients()), length, norm(gradients()));
-  if (!automatic_ || !automatic_->listens()) return;
+  if (!automatic_) return;
+  if (!automatic_->listens()) return automatic_->follow_updates();
   const Tensor inverse = detail::inverse_of_norm(length, gradients().dtype());
   Tensor slope = Tensor::full({}, 0, DType::float64, inverse.device());  // of the loss along e, at w + e
   core::add_scaled(slope, -1, inverse, kept().flat.dot(direction(), gradients()));

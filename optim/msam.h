@@ -17,8 +17,8 @@ struct MsamOptions {
   /// In [0, 1), such as 0.98: the direction is a mean of gradients with a memory of its own, about 1 / (1 - memory)
   /// steps, and not the base's momentum. None: the base's momentum.
   std::optional<double> memory{};
-  /// A cosine above 0 and up to 1, such as 0.03: rho fades where the average of -cos(d, g) is below it (Fading in
-  /// radius.h). None: rho does not fade.
+  /// A cosine above 0 and up to 1, such as 0.03: rho fades where the average cosine of direction and gradient is nearer
+  /// to 0 (Fading in radius.h). None: rho does not fade.
   std::optional<double> fade{};
 };
 

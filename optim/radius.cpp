@@ -9,7 +9,8 @@ namespace minima::optim {
 
 namespace {
 
-constexpr double memory_of_cosine = 0.99, memory_of_rise = 0.95, memory_of_curvature = 0.99;  // per step
+constexpr double memory_of_cosine = 0.99, memory = 0.95;                       // per step
+constexpr double first_share = 3e-3, up = 1.02, down = 0.95, shortest = 1e-6;  // of an automatic rho, see Automatic
 
 using core::BinaryOp, core::UnaryOp, core::binary, core::unary;
 
@@ -50,7 +51,9 @@ Fading::Fading(double reference, OptimizerState& state)
   if (!(reference > 0 && reference <= 1)) fail("fade", text(reference), "a cosine above 0 and up to 1");
 }
 
-Tensor Fading::share() const { return clamped(unary(UnaryOp::affine, unary(UnaryOp::abs, cosine_.value()), 1 / reference_), 0, 1); }
+Tensor Fading::share() const {
+  return clamped(unary(UnaryOp::affine, unary(UnaryOp::abs, cosine_.value()), 1 / reference_), 0, 1);
+}
 
 void Fading::learn(const Tensor& dot, const Tensor& direction_norm, const Tensor& gradient_norm) {
   cosine_.add(dot, times(direction_norm, gradient_norm), memory_of_cosine);
@@ -72,7 +75,8 @@ AutomaticRho::AutomaticRho(const Automatic& how, const double (&usual)[3], Optim
       wanted_(how.wanted),
       target_(how.target.value_or(usual[static_cast<int>(how.wanted)])),
       rho_(remembered(state, "automatic_rho")),
-      measured_(state, "automatic_over", "automatic_under") {
+      recent_(state, "automatic_recent", "automatic_recent_count"),
+      run_(state, "automatic_run", "automatic_run_count") {
   if (!(target_ > 0 && std::isfinite(target_))) fail("automatic", text("target = ", target_), "a number above 0");
   if (wanted_ != Wanted::rise && std::string(state.rule) != "sgd")
     fail("automatic", text(wanted_ == Wanted::ratio ? "Wanted::ratio" : "Wanted::edge", " over ", state.rule), "sgd",
@@ -83,36 +87,34 @@ AutomaticRho::AutomaticRho(const Automatic& how, const double (&usual)[3], Optim
 }
 
 void AutomaticRho::begin() {
-  if (wanted_ == Wanted::ratio) return follow_updates();
-  if (state_->steps == 0) rho_.copy_from(unary(UnaryOp::affine, state_->flat.norm(state_->flat.weights()), 1e-3));
+  if (state_->steps == 0 && listens())
+    rho_.copy_from(unary(UnaryOp::affine, state_->flat.norm(state_->flat.weights()), first_share));
 }
 
 // |e| = target * the mean length of the updates so far: so a learning rate that falls does not take rho with it.
 void AutomaticRho::follow_updates() {
   const Tensor update = scaled(state_->groups[0].now("lr"), momentum_norm(*state_));
-  measured_.add(update, number(1, update), 1);
-  rho_.copy_from(unary(UnaryOp::affine, measured_.value(), target_));
+  run_.add(update, number(1, update), 1);
+  rho_.copy_from(unary(UnaryOp::affine, run_.value(), target_));
 }
 
 void AutomaticRho::learn(const Told& told) {
-  const double most = std::sqrt(static_cast<double>(state_->flat.layout().numel()));
-  Tensor factor;
+  const Tensor one = number(1, rho_);
+  Tensor is, wanted;  // rho is too short while `is` is below what is wanted
   if (wanted_ == Wanted::rise) {
-    // (target / measured)^0.1; where nothing rises, as if it rose a little
-    measured_.add(told.rise, told.loss, memory_of_rise);
-    const Tensor wanted = unary(UnaryOp::affine, measured_.under(), target_);
-    const Tensor least = unary(UnaryOp::affine, wanted, 0.5);
-    const Tensor ratio = times(wanted, inverse(binary(BinaryOp::maximum, measured_.over(), least)));
-    factor = clamped(unary(UnaryOp::power, ratio, 0.1), 1 / 1.02, 1.02);
+    recent_.add(told.rise, one, memory);
+    run_.add(told.loss, one, 1);
+    is = recent_.value(), wanted = unary(UnaryOp::affine, run_.value(), target_);
   } else {
-    // (measured / target)^0.1
     const Hyperparameters& group = state_->groups[0];
-    measured_.add(scaled(group.now("lr") / (2 * (1 - group.now("momentum"))), told.curvature), number(1, rho_),
-                  memory_of_curvature);
-    const Tensor ratio = unary(UnaryOp::relu, measured_.value());
-    factor = clamped(unary(UnaryOp::power, unary(UnaryOp::affine, ratio, 1 / target_), 0.1), 1 / 1.005, 1.005);
+    recent_.add(scaled(group.now("lr") / (2 * (1 - group.now("momentum"))), told.curvature), one, memory);
+    is = unary(UnaryOp::affine, one, target_), wanted = recent_.value();
   }
-  rho_.copy_from(clamped(times(rho_, factor), 1e-6, most));
+  // (wanted / is)^0.2, of which what is 0 or below is far too little, and no power can be taken
+  const Tensor least = unary(UnaryOp::affine, unary(UnaryOp::abs, wanted), 1e-3);
+  const Tensor ratio = times(unary(UnaryOp::relu, wanted), inverse(binary(BinaryOp::maximum, is, least)));
+  const Tensor factor = clamped(unary(UnaryOp::power, ratio, 0.2), down, up);
+  rho_.copy_from(clamped(times(rho_, factor), shortest, std::sqrt(static_cast<double>(state_->flat.layout().numel()))));
 }
 
 }  // namespace minima::optim

@@ -12,29 +12,28 @@
 
 namespace minima::optim {
 
-/// What an automatic radius is for. Each compares one number that is measured while training with a target, and makes
-/// rho longer or shorter until they agree.
+/// What an automatic radius is held at: one number, measured while training, that is to be a target.
 enum class Wanted : uint8_t {
-  ratio,  ///< |e| / |update| = target. The update's length is lr |v|; so the base must be sgd
-  rise,   ///< (rise of the loss along e) / loss = target
-  edge,   ///< (curvature along e) * lr / (2 (1 - momentum)) = target; the base must be sgd
+  ratio,  ///< |e| / mean length of the updates so far. An update's length is lr |v|, so the base must be sgd
+  rise,   ///< rise of the loss along e / mean loss so far
+  edge    ///< curvature along e * lr / (2 (1 - momentum)); the base must be sgd
 };
 
-/// rho = automatic: no radius is given, and none is tried. At no further gradient, this is measured:
-///   ratio  |e| and lr |v|, v before the new gradient, averaged over the run so far. rho = target * average.
+/// rho = automatic: no radius is given, and none is tried. What is measured needs no further gradient:
+///   ratio  lr |v| of each step, v before the new gradient. rho = target * mean of lr |v| over the steps before.
 ///   rise   SAM: loss(w + e) - loss(w), and loss(w). MSAM knows no loss at w: e.g and the loss, both at w + e. For a
 ///          convex loss e.g is at least the rise; on a parabola whose minimum is w, it is twice the rise.
 ///   edge   SAM: 2 (loss(w + e) - loss(w) - e.g) / |e|^2, g at w. MSAM knows no slope at w: e.g / |e|^2, which is the
-///          curvature if the slope at w is 0. 2 (1 - momentum) / lr is where the batch sharpness of SGD settles in small
-///          batches (arXiv 2604.14108).
-/// rise and edge are ratios of two running averages. Each step multiplies rho by (target / measured)^0.1, but by no more
-/// than 2%, with a memory of 20 steps (edge: by the inverse, for a longer rho lowers the curvature; by no more than
-/// 0.5%, with a memory of 100 steps). rho begins at a thousandth of |w|, and stays between 1e-6 and a root mean square
-/// of 1 a weight. In a run of less than some 300 steps it may still be on its way.
+///          curvature if the slope at w is 0. 2 (1 - momentum) / lr is where the batch sharpness of SGD settles in
+///          small batches (arXiv 2604.14108).
+/// rise and edge begin with rho = 0.003 |w|. Each step multiplies rho by (target / measured)^0.2, but by no more than
+/// 1.02 and no less than 0.95: a radius that is too long does more harm. (edge: by the inverse power, for a longer rho
+/// lowers the curvature, later.) The rise and the curvature are running averages with a memory of 20 steps. rho stays
+/// between 1e-6 and a root mean square of 1 a weight. In a run of less than some 300 steps it may still be on its way.
 /// The usual targets were chosen on other data and seeds than those of lab 14, which says how well each does.
 struct Automatic {
   Wanted wanted = Wanted::rise;
-  std::optional<double> target{};  ///< above 0; none: the one for this optimizer that lab 14 was designed with
+  std::optional<double> target{};  ///< above 0; none: the usual one, of SAM 0.5, 0.1 and 0.3, of MSAM 5, 0.15 and 0.3
 };
 inline constexpr Automatic automatic{};
 
@@ -59,8 +58,8 @@ class Radius {
 
 // ---- for wrappers
 
-/// Two numbers, each added up over the steps in the same way, whose ratio is wanted: that both begin at 0 cancels in it.
-/// A part of the saved state.
+/// Two numbers, each added up over the steps in the same way, whose ratio is wanted: that both begin at 0 cancels in
+/// it. A part of the saved state.
 class RunningRatio {
  public:
   /// The names of both in the state.
@@ -76,14 +75,16 @@ class RunningRatio {
   Tensor over_, under_;
 };
 
-/// The share of the radius that is left where its direction d tells less and less: the average of -cos(d, g), over a
-/// reference, between 0 and 1. g is the gradient where the step takes it, d the direction before g enters it. While MSAM
-/// works, the loss rises along its coming update -d, so cos(d, g) is negative; where batches say nothing of each other
-/// it is 0 on average, and d is as good as random. At 0 nothing is perturbed, and the cosine is that at w: it brings the
-/// perturbation back.
+/// The share of the radius that is left where its direction d tells less and less:
+///   share = min(|average cos(d, g)| / reference, 1),
+/// a pure number. g is the gradient where the step takes it, d the direction before g enters it; the average is d.g
+/// over |d| |g|, each with a memory of 100 steps. Where batches say nothing of each other, the cosine is 0 on average,
+/// and d is as good as random. Its sign is no part of the rule: at the weights it is above 0 while the loss still falls
+/// along the momentum and below 0 after; a perturbation makes it negative by itself, through the curvature that it
+/// meets. So the rule cannot see a perturbation that is far too long (lab 11).
 class Fading {
  public:
-  /// `reference` > 0 is the -cos from which on nothing is taken off.
+  /// `reference`, above 0 and up to 1, is the cosine from which on nothing is taken off.
   Fading(double reference, OptimizerState& state);
   /// One float64 element; 0 before the first step.
   Tensor share() const;
@@ -109,25 +110,25 @@ Told told_by_slope(const Tensor& loss, const Tensor& slope, const Tensor& rho);
 /// The radius that is found while training. Groups whose factors rho differ are measured as if they were 1.
 class AutomaticRho {
  public:
-  /// `usual` are the targets where none is given, in the order of Wanted. Errors: a target that is not above 0; ratio or
-  /// edge over another base than sgd.
+  /// `usual` are the targets where none is given, in the order of Wanted. Errors: a target that is not above 0; ratio
+  /// or edge over another base than sgd.
   AutomaticRho(const Automatic& how, const double (&usual)[3], OptimizerState& state);
   /// At the beginning of a step, at clean weights.
   void begin();
   /// Of this step: one float64 element.
   const Tensor& rho() const { return rho_; }
-  /// Whether it learns from what a step tells.
+  /// Whether it learns from what a step tells; else from the updates alone. Either between gradient and update, so that
+  /// a step which does not happen leaves no trace.
   bool listens() const { return wanted_ != Wanted::ratio; }
   void learn(const Told& told);
-
- private:
   void follow_updates();
 
+ private:
   OptimizerState* state_;
   Wanted wanted_;
   double target_;
   Tensor rho_;
-  RunningRatio measured_;
+  RunningRatio recent_, run_;
 };
 
 }  // namespace minima::optim

@@ -8,7 +8,7 @@
 namespace minima::optim {
 
 // Of ratio, rise and edge.
-constexpr double usual_targets[] = {3, 0.1, 0.3};
+static constexpr double usual_targets[] = {0.5, 0.1, 0.3};
 
 SAM::SAM(Wrapped base, const SamOptions& options)
     : Wrapper("sam", std::move(base), options.rho.schedule(), Range::at_least_0) {
@@ -32,6 +32,8 @@ Variable SAM::automatic_step(const Closure& closure) {
   second_gradient_at(along(gradients(), +1, length, rho), closure);
   if (automatic_->listens())
     automatic_->learn(told_by_losses(kept().now.loss_clean, kept().now.loss_perturbed, length, rho));
+  else
+    automatic_->follow_updates();
   base().update(gradients());
   return loss;
 }
