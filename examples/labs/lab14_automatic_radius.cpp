@@ -36,8 +36,8 @@ struct Task {
 };
 
 struct Options {
-  int64_t seeds = 3, tuning_seeds = 1;
-  bool measures_costs = true;
+  int64_t seeds = 3, tuning_seeds = 5;
+  std::vector<std::string> tasks{"mlp", "cnn", "clusters", "spirals", "friedman"};
 } options;
 
 constexpr int64_t test_rows = 2000;
@@ -227,7 +227,7 @@ void sum_up(Lab& lab, const std::vector<Row>& rows) {
                  {{"rule", name}, {"mean", sum / static_cast<double>(tasks)}, {"worst", worst}, {"within", within}});
       if (name == "msam+rise" || name == "sam+rise")
         lab.expect(name + " minus the tuned radius, mean over the tasks, points", sum / static_cast<double>(tasks),
-                   at_least(-1.5));
+                   at_least(-2));
       if (name == "msam+rise" || name == "sam+rise") lab.expect(name + ": worst task, points", worst, at_least(-5));
     }
   lab.table(
@@ -242,14 +242,20 @@ void sum_up(Lab& lab, const std::vector<Row>& rows) {
 void automatic_radius(Lab& lab) {
   if (options.seeds < 2) fail("--seeds", text(options.seeds), "at least 2", "An interval needs two.");
   if (options.tuning_seeds < 1) fail("--tuning-seeds", text(options.tuning_seeds), "at least 1");
-  if (lab.quick()) options.seeds = std::min<int64_t>(options.seeds, 2);
+  if (lab.quick()) options.seeds = std::min<int64_t>(options.seeds, 2), options.tuning_seeds = 1;
+  if (!lab.quick() && (options.seeds < 3 || std::ssize(options.tasks) != 5)) lab.not_as_stated();
+  const std::vector<Task> all = tasks(lab.quick());
+  for (const std::string& name : options.tasks)
+    if (std::none_of(all.begin(), all.end(), [&](const Task& task) { return task.short_name == name; }))
+      fail("--tasks", name, "some of mlp, cnn, clusters, spirals, friedman");
   lab.say(
       "The learning rate is the same for all, so that the radius alone differs. The tuned radius is the best of 15, a "
       "factor of 128 from the first to the last, by validation accuracy (a fifth of the training rows), with seeds "
       "that "
       "no run below has. The rules have no trial at all: their targets come from other data and seeds.");
   std::vector<Row> rows;
-  for (const Task& task : tasks(lab.quick())) {
+  for (const Task& task : all) {
+    if (std::find(options.tasks.begin(), options.tasks.end(), task.short_name) == options.tasks.end()) continue;
     const std::vector<Row> more = compare(lab, task);
     rows.insert(rows.end(), more.begin(), more.end());
   }
@@ -261,6 +267,7 @@ void automatic_radius(Lab& lab) {
 int main(int argc, char** argv) {
   return run_lab(argc, argv, about, automatic_radius, [](CommandLine& line) {
     line.option("--seeds", options.seeds, "runs of each setting, with seeds 1, 2, ... (--quick: 2)");
-    line.option("--tuning-seeds", options.tuning_seeds, "runs of each trial");
+    line.option("--tuning-seeds", options.tuning_seeds, "runs of each trial (--quick: 1)");
+    line.option("--tasks", options.tasks, "some of them, with commas between");
   });
 }
