@@ -67,8 +67,6 @@ class RunningRatio {
   RunningRatio(OptimizerState& state, const char* over, const char* under);
   /// Each becomes keep * itself + (1 - keep) * what is new, or, with keep = 1, itself + what is new: float64 elements.
   void add(const Tensor& over, const Tensor& under, double keep);
-  const Tensor& over() const { return over_; }
-  const Tensor& under() const { return under_; }
   /// over / under; 0 where nothing positive was added to `under`.
   Tensor value() const;
 
