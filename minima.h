@@ -45,6 +45,7 @@
 #include "optim/make.h"
 #include "optim/msam.h"
 #include "optim/optimizer.h"
+#include "optim/radius.h"
 #include "optim/rmsprop.h"
 #include "optim/sam.h"
 #include "optim/schedule.h"

@@ -79,7 +79,7 @@ int find_lr(int argc, char** argv) {
   nn::AnyModule model = nn::make_model(model_name, train.input_shape(), outputs_for(train));
   model->to(device);
   optim::Settings settings{.base = base};
-  if (optim::is_wrapper(method) && rho != 0) settings.hyperparameters.emplace("rho", rho);
+  if (optim::defaults_of(method, base).count("rho") && rho != 0) settings.hyperparameters.emplace("rho", rho);
   const RangeTest test =
       range_test(*model, *optim::make_optimizer(method, model->parameters(), settings), batches, options);
 

@@ -175,7 +175,7 @@ optim::Settings settings_of(const std::string& method, const std::string& base, 
   if (warmup > 0)
     settings.hyperparameters.at("lr") =
         optim::join({optim::linear_warmup(lr, warmup, 1 / static_cast<double>(warmup)), falling}, {warmup});
-  if (optim::is_wrapper(method))
+  if (optim::defaults_of(method, base).count("rho"))
     settings.hyperparameters.emplace("rho", warmup > 0 && !rho_in_warmup ? optim::join({0, rho}, {warmup}) : rho);
   return settings;
 }

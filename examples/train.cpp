@@ -174,7 +174,7 @@ int train(int argc, char** argv, std::unique_ptr<Communicator>& group) {
   model->to(device);
   optim::Settings settings{
       .hyperparameters = {{"lr", optim::cosine(lr, steps)}}, .layers = layers_of(*model), .steps = steps};
-  if (optim::is_wrapper(method)) settings.hyperparameters.emplace("rho", rho);
+  if (optim::defaults_of(method, settings.base).count("rho")) settings.hyperparameters.emplace("rho", rho);
   auto optimizer = optim::make_optimizer(method, model->parameters(), settings);
   if (distributed) optimizer->distribute(*group);
   if (sync_batch_norm) nn::synchronise_batch_norm(*model, *group);

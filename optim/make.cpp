@@ -116,12 +116,22 @@ struct Kinds {
   std::vector<std::string> words;
 
   bool has(const std::string& word) const { return std::find(words.begin(), words.end(), word) != words.end(); }
+  bool is_automatic() const;
 };
 
 constexpr double late_share = 0.15;  // of the steps
 
 const std::vector<std::string> scope_words{"norms", "weights", "layers"}, geometry_words{"adaptive", "filters"},
     time_words{"late", "delayed"}, budget_words{"budget"};
+// Of SAM's and MSAM's own steps, not of compositions; and of MSAM alone.
+const std::vector<std::string> radius_words{"auto", "ratio", "rise", "edge"}, memory_words{"memory"},
+    fade_words{"fade"};
+
+constexpr double usual_memory = 0.98, usual_fade = 0.03;
+
+bool Kinds::is_automatic() const {
+  return std::any_of(radius_words.begin(), radius_words.end(), [&](const std::string& word) { return has(word); });
+}
 
 /// Which of these words, of which a composition has at most one, it has; empty: none.
 std::string chosen(const std::vector<std::string>& words, const std::vector<std::string>& of) {
@@ -134,8 +144,31 @@ std::string chosen(const std::vector<std::string>& words, const std::vector<std:
   return found;
 }
 
+bool is_in(const std::vector<std::string>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+/// Whether the first of the words is one that belongs to the steps of sam and msam as they are written out.
+bool are_of_own_step(const std::vector<std::string>& words) {
+  return !words.empty() &&
+         (is_in(radius_words, words[0]) || is_in(memory_words, words[0]) || is_in(fade_words, words[0]));
+}
+
+void check_own_words(const std::string& name, const std::string& head, const std::vector<std::string>& words) {
+  if (head != "sam" && head != "msam")
+    fail("make_optimizer", "+" + words[0] + " in \"" + name + "\"", "sam or msam before it");
+  chosen(radius_words, words);
+  for (const std::string& word : words)
+    if (!is_in(radius_words, word) && (head == "sam" || (!is_in(memory_words, word) && !is_in(fade_words, word))))
+      fail("make_optimizer", "+" + word + " in \"" + name + "\"",
+           head == "sam" ? "one of " + joined(radius_words)
+                         : "one of " + joined(radius_words) + ", and memory, and fade",
+           "They compose no direction, so words that do cannot stand beside them.");
+}
+
 void check_words(const std::string& name, const WrapperKind* wrapper, const std::vector<std::string>& words) {
   if (words.empty()) return;
+  if (are_of_own_step(words)) return check_own_words(name, wrapper ? wrapper->name : name, words);
   if (!wrapper || !wrapper->source)
     fail("make_optimizer", "words behind the name in \"" + name + "\"", "sam, asam, msam or along-... before the +");
   std::vector<std::string> known;
@@ -187,6 +220,34 @@ std::unique_ptr<BaseOptimizer> make_base(const BaseKind& kind, std::vector<Varia
   for (const auto& [name, value] : kind.defaults) hyperparameters.emplace(name, value);  // where nothing was given
   return kind.make(ParameterGroups{
       {Group{.parameters = std::move(parameters), .own = {hyperparameters.begin(), hyperparameters.end()}}}});
+}
+
+/// Takes a number out of the hyperparameters; without it, `otherwise`.
+double taken(NamedSchedules& hyperparameters, const std::string& name, double otherwise) {
+  const auto given = hyperparameters.extract(name);
+  if (!given) return otherwise;
+  if (!given.mapped().is_constant()) fail("make_optimizer", name + " as a schedule", "a number");
+  return given.mapped()(0);
+}
+
+/// SAM or MSAM by the words of their own steps; takes "memory", "fade" and "target" out of the hyperparameters.
+std::function<std::unique_ptr<Optimizer>(std::unique_ptr<BaseOptimizer>)> with_own_words(
+    const Kinds& kinds, const Schedule& rho, NamedSchedules& hyperparameters) {
+  Radius radius = rho;
+  if (kinds.is_automatic()) {
+    Automatic how;
+    for (const auto& [word, wanted] :
+         {std::pair{"ratio", Wanted::ratio}, {"rise", Wanted::rise}, {"edge", Wanted::edge}})
+      if (kinds.has(word)) how.wanted = wanted;
+    if (hyperparameters.count("target")) how.target = taken(hyperparameters, "target", 0);
+    radius = how;
+  }
+  if (kinds.wrapper->name == "sam")
+    return [radius](auto base) { return std::make_unique<SAM>(std::move(base), SamOptions{.rho = radius}); };
+  MsamOptions options{.rho = radius};
+  if (kinds.has("memory")) options.memory = taken(hyperparameters, "memory", usual_memory);
+  if (kinds.has("fade")) options.fade = taken(hyperparameters, "fade", usual_fade);
+  return [options](auto base) { return std::make_unique<MSAM>(std::move(base), options); };
 }
 
 /// What the words of a name make of the wrapper's direction.
@@ -243,7 +304,7 @@ std::map<std::string, double> defaults_of(const std::string& name, const std::st
   const Kinds kinds = kinds_of(name, base);
   Defaults defaults = kinds.base->defaults;
   if (momentum_is_beta1(*kinds.base)) rename(defaults, "beta1", "momentum");
-  if (kinds.wrapper) defaults["rho"] = kinds.wrapper->rho * (kinds.has("adaptive") ? 10 : 1);
+  if (kinds.wrapper && !kinds.is_automatic()) defaults["rho"] = kinds.wrapper->rho * (kinds.has("adaptive") ? 10 : 1);
   return defaults;
 }
 
@@ -251,9 +312,17 @@ std::unique_ptr<Optimizer> make_optimizer(const std::string& name, std::vector<V
                                           const Settings& settings) {
   const Kinds kinds = kinds_of(name, settings.base);
   NamedSchedules hyperparameters = settings.hyperparameters;
-  Schedule rho = defaults_of(name, settings.base)["rho"];
+  Schedule rho = defaults_of(name, settings.base)["rho"];  // 0 where there is none
   if (kinds.wrapper)
-    if (const auto given = hyperparameters.extract("rho")) rho = given.mapped();
+    if (const auto given = hyperparameters.extract("rho")) {
+      if (kinds.is_automatic())
+        fail("make_optimizer", "rho for " + name, "none", "Its radius is found while training.");
+      rho = given.mapped();
+    }
+  if (are_of_own_step(kinds.words)) {
+    const auto make_wrapper = with_own_words(kinds, rho, hyperparameters);
+    return make_wrapper(make_base(*kinds.base, std::move(parameters), std::move(hyperparameters)));
+  }
   auto base = make_base(*kinds.base, std::move(parameters), std::move(hyperparameters));
   if (!kinds.wrapper) return base;
   if (kinds.words.empty()) return kinds.wrapper->make(std::move(base), rho, settings.seed);

@@ -50,6 +50,11 @@ struct Settings {
 ///   +adaptive, +filters         geometry: relative to each weight, to each filter
 ///   +late, +delayed             time: in the last 15% of the steps; not while the learning rate rises
 ///   +budget                     time: as long as the loss rises, to first order, by no more than Settings::loss_budget
+/// Other words belong to the steps of sam and msam themselves, and do not stand beside those above: "msam+memory+auto".
+///   +auto                       no rho: it is found while training (radius.h). +ratio, +rise, +edge: by this rule;
+///                               their hyperparameter is "target"
+///   +memory                     msam along a mean of gradients of its own; hyperparameter "memory", 0.98
+///   +fade                       msam whose rho fades where its direction tells nothing; hyperparameter "fade", 0.03
 std::vector<std::string> optimizer_names();
 /// Whether the name is one of those that perturb the weights, around a base.
 bool is_wrapper(const std::string& name);

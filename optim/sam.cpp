@@ -7,13 +7,34 @@
 
 namespace minima::optim {
 
-SAM::SAM(Wrapped base, const SamOptions& options) : Wrapper("sam", std::move(base), options.rho, Range::at_least_0) {}
+// Of ratio, rise and edge.
+static constexpr double usual_targets[] = {0.5, 0.1, 0.3};
+
+SAM::SAM(Wrapped base, const SamOptions& options)
+    : Wrapper("sam", std::move(base), options.rho.schedule(), Range::at_least_0) {
+  if (options.rho.how()) automatic_.emplace(*options.rho.how(), usual_targets, kept());
+}
 
 Variable SAM::step(const Closure& closure) {
   begin_step();
+  if (automatic_) return automatic_step(closure);
   Variable loss = gradient_at_weights(closure);         // g at w
   second_gradient_at(along(gradients(), +1), closure);  // g at w + rho * g / |g|; the weights are w again, exactly
   base().update(gradients());                           // the base's rule at w, with that gradient
+  return loss;
+}
+
+// The same with the radius that was found until now, and what this step tells of it.
+Variable SAM::automatic_step(const Closure& closure) {
+  automatic_->begin();
+  Variable loss = gradient_at_weights(closure);
+  const Tensor length = norm(gradients()), rho = automatic_->rho();
+  second_gradient_at(along(gradients(), +1, length, rho), closure);
+  if (automatic_->listens())
+    automatic_->learn(told_by_losses(kept().now.loss_clean, kept().now.loss_perturbed, length, rho));
+  else
+    automatic_->follow_updates();
+  base().update(gradients());
   return loss;
 }
 

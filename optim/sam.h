@@ -4,12 +4,13 @@
 // step.
 #pragma once
 
+#include "optim/radius.h"
 #include "optim/wrapper.h"
 
 namespace minima::optim {
 
 struct SamOptions {
-  Schedule rho = 0.05;  ///< >= 0
+  Radius rho = 0.05;  ///< >= 0; or optim::automatic: found while training, from both losses of each step (radius.h)
 };
 
 /// SAM (Foret et al., 2020): the gradient is taken where the loss rises most within a ball of radius rho,
@@ -21,6 +22,11 @@ class SAM : public Wrapper {
   explicit SAM(Wrapped base, const SamOptions& options = {});
 
   Variable step(const Closure& closure) override;
+
+ private:
+  Variable automatic_step(const Closure& closure);
+
+  std::optional<AutomaticRho> automatic_;
 };
 
 struct AsamOptions {

@@ -168,4 +168,9 @@ Perturbation Wrapper::along(const Tensor& direction, double sign, const Tensor& 
   return {kept(), direction, sign, detail::inverse_of_norm(norm, direction.dtype())};
 }
 
+Perturbation Wrapper::along(const Tensor& direction, double sign, const Tensor& norm, const Tensor& radius) const {
+  const Tensor inverse = detail::inverse_of_norm(norm, direction.dtype());
+  return {kept(), direction, sign, core::binary(core::BinaryOp::multiply, inverse, radius)};
+}
+
 }  // namespace minima::optim

@@ -79,6 +79,8 @@ class Displaced {
   ~Displaced();
   /// Only for an e along the momentum. The parameters leave a copy here.
   void carry();
+  /// The weights are w again now.
+  void come_back() { put_back(); }
 
  private:
   void put_back();
@@ -121,7 +123,9 @@ class Wrapper : public Optimizer {
   Tensor norm(const Tensor& flat) const { return kept().flat.norm(flat); }
   /// e = sign * rho * direction / norm; none where the norm is zero, or so small that rho / norm would overflow.
   Perturbation along(const Tensor& direction, double sign, const Tensor& norm) const;
-  /// The same with the norm of the direction, one over everything.
+  /// e = sign * rho * radius * direction / norm, for a radius that was found on the device: one float64 element.
+  Perturbation along(const Tensor& direction, double sign, const Tensor& norm, const Tensor& radius) const;
+  /// With the norm of the direction, one over everything.
   Perturbation along(const Tensor& direction, double sign) const { return along(direction, sign, norm(direction)); }
 
  private:

@@ -112,7 +112,7 @@ bool CompareOptions::parse(int argc, const char* const* argv) {
     const PerOptimizer typed(option_of(name), words, optimizers, name == "rho" ? -1e6 : 0, /*exclusive=*/name == "lr");
     for (const std::string& optimizer : optimizers)
       if (const auto value = typed.value(optimizer);
-          value && (name != "rho" || Setting{.optimizer = optimizer}.wraps()))
+          value && (name != "rho" || Setting{.optimizer = optimizer}.has("rho")))
         given_[optimizer][name] = *value;
   }
   for (const std::string& name : optimizers) {

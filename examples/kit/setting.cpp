@@ -59,8 +59,8 @@ const std::vector<std::string>& hyperparameter_options() {
 }
 
 std::vector<std::string> tuned_hyperparameters(const std::string& optimizer) {
-  if (Setting{.optimizer = optimizer}.wraps()) return {"lr", "rho"};
-  return {"lr"};
+  if (Setting{.optimizer = optimizer}.has("rho")) return {"lr", "rho"};
+  return {"lr"};  // also of those that find their radius while training
 }
 
 std::unique_ptr<optim::Optimizer> optimizer_of(const Setting& setting, std::vector<Variable> parameters,

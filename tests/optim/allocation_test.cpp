@@ -5,6 +5,7 @@
 #include <new>
 #include <string>
 
+#include "optim/make.h"
 #include "tests/check.h"
 #include "tests/optim/problem.h"
 
@@ -27,10 +28,10 @@ using namespace minima::test;
 namespace {
 
 // Heap allocations of the optimizer's own code in one step, its closure not counted, after the first few.
-int64_t allocations_a_step(const std::string& wrapper, const std::string& base) {
+int64_t allocations_a_step(const std::function<std::unique_ptr<optim::Optimizer>(const Parameters&)>& make) {
   Parameters parameters;
   for (int i = 0; i < 8; ++i) parameters.push_back(leaf(std::vector<double>(100, 0.1 * i), DType::float32));
-  const auto optimizer = wrap(wrapper, make_base(base, parameters), 0.1);
+  const auto optimizer = make(parameters);
   const Tensor slope = Tensor::full({100}, 0.5);
   const optim::Closure closure = [&] {
     counting = false;
@@ -55,6 +56,11 @@ TEST_CASE("a step of any optimizer asks for no memory once the first steps have 
   const auto counted = std::make_unique<std::string>("a string long enough to need memory of its own");
   counting = false;
   CHECK(allocations == 2);
-  for_every_optimizer(
-      [](const std::string& wrapper, const std::string& base) { CHECK(allocations_a_step(wrapper, base) == 0); });
+  for_every_optimizer([](const std::string& wrapper, const std::string& base) {
+    CHECK(allocations_a_step([&](const Parameters& w) { return wrap(wrapper, make_base(base, w), 0.1); }) == 0);
+  });
+  for (const char* name : {"msam+memory", "msam+memory+fade", "msam+rise", "msam+edge", "msam+ratio", "sam+rise"}) {
+    CAPTURE(name);
+    CHECK(allocations_a_step([&](const Parameters& w) { return optim::make_optimizer(name, w); }) == 0);
+  }
 }

@@ -130,3 +130,14 @@ TEST_CASE("the validation split is a fifth of the training set and leaves the te
   CHECK_CLOSE(validation.test.size(), 100, {.atol = 6});
   CHECK(validation.model == "mlp");
 }
+
+TEST_CASE("an optimizer that finds its radius while training is tuned by its learning rate alone") {
+  CHECK(tuned_hyperparameters("msam+auto") == std::vector<std::string>{"lr"});
+  CHECK(tuned_hyperparameters("sam+edge") == std::vector<std::string>{"lr"});
+  CHECK(tuned_hyperparameters("msam+memory+fade") == std::vector<std::string>{"lr", "rho"});
+  check_arm("--optimizers", "msam+auto");
+  const std::vector<Setting> grid = tuning_grid({.optimizer = "msam+auto"});
+  CHECK(std::ssize(grid) == trials_per_optimizer);
+  for (const Setting& trial : grid) CHECK(trial.hyperparameters.count("rho") == 0);
+  CHECK_ERROR(check_arm("--optimizers", "sam+fade"), "got +fade in \"sam+fade\", expected one of auto");
+}
