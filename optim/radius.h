@@ -30,8 +30,9 @@ enum class Wanted : uint8_t {
 /// 1.02 and no less than 0.95: a radius that is too long does more harm. (edge: by the inverse power, for a longer rho
 /// lowers the curvature, later.) The rise and the curvature are running averages with a memory of 20 steps. rho stays
 /// between 1e-6 and a root mean square of 1 a weight. In a run of less than some 300 steps it may still be on its way.
-/// The usual targets were chosen on other data and seeds than those of lab 14. There no rule replaces trials: where a
-/// long radius pays, all of them stay too short, and `rise` can be too long where a short one is best.
+/// The usual targets were chosen with other seeds than those of lab 14, and in part on other data. There no rule
+/// replaces trials: where a long radius pays, all of them stay too short, and `rise` can be too long where a short one
+/// is best.
 struct Automatic {
   Wanted wanted = Wanted::rise;
   std::optional<double> target{};  ///< above 0; none: the usual one, of SAM 0.5, 0.1 and 0.3, of MSAM 5, 0.15 and 0.3

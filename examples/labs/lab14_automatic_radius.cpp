@@ -251,8 +251,8 @@ void automatic_radius(Lab& lab) {
   lab.say(
       "The learning rate is the same for all, so that the radius alone differs. The tuned radius is the best of 15, a "
       "factor of 128 from the first to the last, by validation accuracy (a fifth of the training rows), with seeds "
-      "that "
-      "no run below has. The rules have no trial at all: their targets come from other data and seeds.");
+      "that no run below has. The rules have no trial at all: their targets come from other seeds, and in part other "
+      "data.");
   std::vector<Row> rows;
   for (const Task& task : all) {
     if (std::find(options.tasks.begin(), options.tasks.end(), task.short_name) == options.tasks.end()) continue;
