@@ -10,7 +10,7 @@
 
 #include "core/ops.h"
 #include "core/parallel.h"
-#include "core/random.h"
+#include "datasets/draws.h"
 
 #if defined(__linux__)
 #include <sys/prctl.h>
@@ -172,10 +172,7 @@ Epoch Loader::epoch(int64_t epoch) const {
 
 std::vector<int64_t> Loader::order(int64_t epoch) const {
   if (!options_.shuffle) return detail::counting(0, dataset_.size());
-  // A seed of its own for every epoch; the counter's high word keeps this draw apart from a Generator's.
-  const core::PhiloxBlock block = core::philox(options_.seed, static_cast<uint64_t>(epoch), uint64_t{1} << 62);
-  Generator generator{uint64_t{block.words[0]} << 32 | block.words[1], 0};
-  return generator.permutation(dataset_.size());
+  return detail::stream_of(detail::Drawn::order_of_samples, options_.seed, epoch).permutation(dataset_.size());
 }
 
 int64_t Loader::steps_per_epoch() const {

@@ -5,7 +5,6 @@
 //   train --from runs/compare-digits-mlp/summary.json --optimizer sam --seed 3      a run of compare or pilot again
 //   train --data flowers.csv --label species --save flowers.safetensors      then: predict flowers.safetensors new.csv
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -108,8 +107,7 @@ int train(int argc, char** argv) {
   line.option("--seed", seed, "of the initial weights and of the order of the batches");
   line.option("--device", device_name, "cpu or cuda");
   line.option("--save", save_as, "file for the trained model; its checkpoint lies beside it");
-  line.option("--save-every", save_every,
-              "minutes between two checkpoints, of which each replaces the one before (0: Ctrl-C alone makes one)");
+  line.option("--save-every", save_every, save_every_help);
   line.flag("--resume", resume, "go on from the checkpoint");
   line.option(
       "--from", from,
@@ -117,7 +115,7 @@ int train(int argc, char** argv) {
   add_data_options(line, how);
   if (!line.parse(argc, argv)) return 0;
   if (!(lr > 0 && std::isfinite(lr))) fail("--lr", number_text(lr), "a number above 0");
-  if (!(save_every >= 0)) fail("--save-every", number_text(save_every), "a number of minutes, or 0");
+  check_save_every(save_every);
   if (epochs < 0) fail("--epochs", text(epochs), "at least 1, or 0");
   if (batch_size < 0) fail("--batch", text(batch_size), "at least 1, or 0");
   if (seed < 0) fail("--seed", text(seed), "a whole number of at least 0");
@@ -164,29 +162,15 @@ int train(int argc, char** argv) {
            "a finite loss", "Try a smaller --lr.");
   };
 
-  const auto save_checkpoint = [&] { save_training(checkpoint, *model, *optimizer, {.step = step, .notes = options}); };
-  using Clock = std::chrono::steady_clock;
-  auto last_save = Clock::now();
-  bool checkpoint_is_ours = resume;
+  RunningCheckpoint running(*model, *optimizer,
+                            {.path = checkpoint, .notes = options, .minutes = save_every, .resumed = resume});
   while (step < steps) {
     int64_t seen = step % per_epoch;  // batches of this epoch that a resumed run has had
     model->train();
     for (const auto& [images, labels] : batches.epoch(step / per_epoch)) {
       if (seen-- > 0) continue;
-      if (interrupted()) {
-        save_checkpoint();
-        std::printf("Saved at step %lld; the same command with --resume goes on%s.\n", static_cast<long long>(step),
-                    can_load_safetensors() ? "" : " in a build with nlohmann-json, which this one is not");
-        return exit_interrupted;
-      }
-      if (save_every > 0 && Clock::now() - last_save >= std::chrono::duration<double, std::ratio<60>>(save_every)) {
-        try {
-          save_checkpoint(), checkpoint_is_ours = true;
-        } catch (const Error& error) {  // a full disk, say: the training goes on
-          std::printf("note: no checkpoint at step %lld: %s\n", static_cast<long long>(step), error.what());
-        }
-        last_save = Clock::now();
-      }
+      if (interrupted()) return running.save_at_interrupt(step);
+      running.save_when_due(step);
       const auto batch = augmentation.mixed({images, labels}, static_cast<uint64_t>(seed), step);
       const Variable loss = optimizer->step([&] {
         Variable loss = loss_of((*model)(batch.x), batch);  // cross entropy, or the squared error of a quantity
@@ -208,7 +192,7 @@ int train(int argc, char** argv) {
   }
   save_or_keep([&] { save(save_as, name, *model, loaded, data, command); }, checkpoint, *model, *optimizer,
                {.step = step, .notes = options});
-  if (checkpoint_is_ours) std::filesystem::remove(checkpoint);  // one of an earlier run, not resumed, stays
+  running.remove();
   return 0;
 }
 

@@ -18,6 +18,34 @@ Words next_part(const std::string& out, int workers) {
   if (fs::exists(out + "/state.json")) more.push_back("--resume");
   return comparison(out, more);
 }
+
+/// Killed twice, each time when it has just saved a checkpoint. `first_report` is what a run from the beginning prints.
+void check_goes_on_when_killed(Words (*command)(const std::string& save, const Words& more), const Words& length,
+                               const std::string& first_report) {
+  const TemporaryFolder folder;
+  const Outcome whole = run(folder, command(folder.file("whole"), length));
+  REQUIRE(whole.status == 0);
+  CHECK(contains(whole.output, first_report));
+  const std::string model = folder.file("parts"), checkpoint = model + ".checkpoint";
+  Words often = command(model, length);
+  often.insert(often.end(), {"--save-every", "0.001"});  // minutes: 60 ms
+  Words rest = often;
+  rest.push_back("--resume");
+  for (const bool resumed : {false, true}) {
+    const auto before = resumed ? fs::last_write_time(checkpoint) : fs::file_time_type();
+    Process process(folder, resumed ? rest : often);
+    for (int i = 0; i < 12000 && (!fs::exists(checkpoint) || fs::last_write_time(checkpoint) == before); ++i)
+      sleep_ms(5);
+    process.send(SIGKILL);
+    REQUIRE(process.wait() == 128 + SIGKILL);
+    REQUIRE(fs::exists(checkpoint));
+  }
+  const Outcome last = run(folder, rest);
+  REQUIRE_MESSAGE(last.status == 0, last.output);
+  CHECK_FALSE(contains(last.output, first_report));  // it did not begin anew
+  CHECK(read_bytes(model) == read_bytes(folder.file("whole")));
+  CHECK_FALSE(fs::exists(checkpoint));
+}
 }  // namespace
 
 TEST_CASE("SIGHUP and SIGTERM save as Ctrl-C does") {
@@ -158,26 +186,11 @@ TEST_CASE("a checkpoint of other runs than those in state.json is not taken for 
 }
 
 TEST_CASE("a training that is killed by SIGKILL goes on from its last periodic checkpoint, to the same bytes") {
-  const TemporaryFolder folder;
-  REQUIRE(run(folder, training(folder.file("whole"), {"--epochs", "400"})).status == 0);
-  const std::string model = folder.file("parts"), checkpoint = model + ".checkpoint";
-  const Words often = training(model, {"--epochs", "400", "--save-every", "0.001"});  // minutes: 60 ms
-  Words rest = often;
-  rest.push_back("--resume");
-  for (const bool resumed : {false, true}) {
-    const auto before = resumed ? fs::last_write_time(checkpoint) : fs::file_time_type();
-    Process process(folder, resumed ? rest : often);
-    for (int i = 0; i < 12000 && (!fs::exists(checkpoint) || fs::last_write_time(checkpoint) == before); ++i)
-      sleep_ms(5);
-    process.send(SIGKILL);
-    REQUIRE(process.wait() == 128 + SIGKILL);
-    REQUIRE(fs::exists(checkpoint));
-  }
-  const Outcome last = run(folder, rest);
-  REQUIRE_MESSAGE(last.status == 0, last.output);
-  CHECK_FALSE(contains(last.output, "epoch   1 "));  // it did not begin anew
-  CHECK(read_bytes(model) == read_bytes(folder.file("whole")));
-  CHECK_FALSE(fs::exists(checkpoint));
+  check_goes_on_when_killed(training, {"--epochs", "400"}, "epoch   1 ");
+}
+
+TEST_CASE("a language model that is killed by SIGKILL goes on from its last periodic checkpoint, to the same bytes") {
+  check_goes_on_when_killed(language_training, {"--steps", "2000"}, "step   200 ");
 }
 
 TEST_CASE("a training goes on where a periodic checkpoint cannot be written, and says so") {
