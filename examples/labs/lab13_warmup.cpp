@@ -27,20 +27,14 @@ const LabAbout about{
 
 // ---- what is trained
 
-LabData data{{.images = 2000, .epochs = 20, .seeds = 5}, {.images = 400, .epochs = 4, .seeds = 2}, "vit:7,32,2,4"};
-int64_t first_seed = 1, text_steps = 800;
-double image_lr = 0.002, text_lr = 0.004;
+LabData data{{.images = 2000, .epochs = 8, .seeds = 5}, {.images = 300, .epochs = 3, .seeds = 2}, "vit:7,32,2,4"};
+constexpr int64_t stated_text_steps = 400;
+int64_t first_seed = 1, text_steps = stated_text_steps;
 
-/// What the arms are tried on, and how it is judged.
+/// What the arms are tried on.
 struct Task {
   std::string name, loss_words;
-  JudgedBy by;  ///< what chooses rho
-  double lr;
   int64_t steps;
-  bool more_is_better;  ///< of the reading below
-  OfRun reading;        ///< what the verdicts are about
-  double scale;         ///< of the reading, for people
-  std::string unit;
   std::function<std::vector<Runs>(const std::vector<Setting>&, const std::vector<uint64_t>& seeds, bool validation)>
       train;
 };
@@ -49,20 +43,17 @@ const OfRun test_accuracy = at_end(&Measurement::test_accuracy), test_loss = at_
 
 Task image_task(Lab& lab) {
   const Images images = data.load_with_validation();
-  Problem problem = images.problem, validation = images.problem;
+  Problem problem = images.problem;
+  problem.batch = std::min<int64_t>(64, problem.batch);  // more steps than with the batches of other labs
+  if (lab.quick()) problem.test = evenly_spaced(problem.test, 500);
+  Problem validation = problem;
   validation.test = images.validation;
   lab.say(text("Images: ", problem.data, ", ", problem.train.size(), " to train, ", validation.test.size(),
                " others for validation, ", problem.test.size(), " for testing; ", problem.model, ", batches of ",
-               problem.batch, ", ", data.epochs(), " epochs, lr ", image_lr, "."));
+               problem.batch, ", ", data.epochs(), " epochs."));
   return {.name = problem.model + ", " + problem.data,
           .loss_words = "loss",
-          .by = JudgedBy::accuracy,
-          .lr = image_lr,
           .steps = data.epochs() * problem.steps_per_epoch(),
-          .more_is_better = true,
-          .reading = test_accuracy,
-          .scale = 100,
-          .unit = "points of test accuracy",
           .train = [&lab, problem, validation](const std::vector<Setting>& settings, const std::vector<uint64_t>& seeds,
                                                bool on_validation) {
             return lab.run({.problems = on_validation ? validation : problem,
@@ -74,24 +65,19 @@ Task image_task(Lab& lab) {
 
 /// The end of the text is for testing, what comes before it for validation.
 Task text_task(Lab& lab) {
-  const auto [rest, test] = datasets::split(datasets::alice());
-  const auto [train, validation] = datasets::split(rest);
-  const TextTask task{.train = train, .judged_on = test, .size = {.width = 32, .depth = 2, .heads = 4}};
+  const auto [rest, all_of_test] = datasets::split(datasets::alice());
+  const auto [train, all_of_validation] = datasets::split(rest);
+  const auto part = [&](const datasets::Text& text) { return lab.quick() ? text.slice(0, 1000) : text; };
+  const TextTask task{.train = train, .judged_on = part(all_of_test), .size = {.width = 32, .depth = 2, .heads = 4}};
   TextTask tuning = task;
-  tuning.judged_on = validation;
-  lab.say(text("Text: Alice's Adventures in Wonderland, ", train.size(), " characters to train, ", validation.size(),
-               " for validation, ", test.size(), " for testing; a language model of width ", task.size.width, " with ",
-               task.size.depth, " blocks, ", task.batch, " windows of ", task.context, " characters in a step, ",
-               text_steps, " steps, lr ", text_lr, "."));
+  tuning.judged_on = part(all_of_validation);
+  lab.say(text("Text: Alice's Adventures in Wonderland, ", train.size(), " characters to train, ",
+               tuning.judged_on.size(), " for validation, ", task.judged_on.size(),
+               " for testing; a language model of width ", task.size.width, " with ", task.size.depth, " blocks, ",
+               task.batch, " windows of ", task.context, " characters in a step, ", text_steps, " steps."));
   return {.name = "language model, Alice",
           .loss_words = "bits per character",
-          .by = JudgedBy::loss,
-          .lr = text_lr,
           .steps = text_steps,
-          .more_is_better = false,
-          .reading = test_loss,
-          .scale = 1,
-          .unit = "bits per character",
           .train = [&lab, task, tuning](const std::vector<Setting>& settings, const std::vector<uint64_t>& seeds,
                                         bool on_validation) {
             return train_writers(on_validation ? tuning : task, settings, seeds, lab.workers());
@@ -117,62 +103,73 @@ std::vector<Runs> train(Lab& lab, const Task& task, const std::vector<Setting>& 
   return all;
 }
 
-// ---- the radii
+// ---- learning rate and radii, by validation data
 
-std::vector<double> grid(bool quick) {
-  return quick ? std::vector<double>{0.1, 1} : std::vector<double>{0.03, 0.1, 0.3, 1, 3};
-}
+struct Grid {
+  std::vector<double> lrs, rhos;
+};
+Grid grid(bool quick) { return quick ? Grid{{0.004}, {0.1, 1}} : Grid{{0.001, 0.002, 0.004, 0.008}, {0.1, 0.3, 1, 3}}; }
 
-/// All arms that have a radius, at every radius of the grid, on validation data.
-std::vector<Runs> try_radii(Lab& lab, const Task& task) {
-  std::vector<Setting> settings;
-  for (const Arm& arm : arms())
-    for (const double rho : grid(lab.quick()))
-      if (arm.wraps()) settings.push_back(setting_of(arm, task.lr, rho, task.steps));
-  return train(lab, task, settings, seeds_from(first_tuning_seed, lab.quick() ? 1 : 2), /*validation=*/true);
-}
+const std::vector<uint64_t> tuning_seed{first_tuning_seed};
 
-/// The radius of an arm that did best. One that diverged is not chosen.
-double chosen(const std::vector<Runs>& tried, const Task& task, const Arm& arm) {
+/// The one with the lowest loss, which tells settings apart before accuracy does. What diverged is not chosen.
+const Runs& best_of(const std::vector<Runs>& tried, const std::string& words) {
   const Runs* best = nullptr;
   for (const Runs& runs : tried)
-    if (runs.setting.label == arm.words && runs.diverged() == 0 && (!best || better(runs, *best, task.by)))
+    if (runs.setting.label == words && runs.diverged() == 0 && (!best || better(runs, *best, JudgedBy::loss)))
       best = &runs;
-  if (!best) fail("lab13_warmup", arm.words + " diverged at every radius", "one that does not", "Try a smaller lr.");
-  return best->setting.value("rho");
+  if (!best) fail("lab13_warmup", words + ", which diverged everywhere", "a setting that does not diverge");
+  return *best;
 }
 
-void show_radii(Lab& lab, const Task& task, const std::vector<Runs>& tried) {
+std::string validation_text(const Runs& runs) {
+  if (runs.diverged() > 0) return "diverged";
+  return fixed(100 * validation_accuracy(runs).mean, 1) + " / " + fixed(validation_loss(runs).mean, 3);
+}
+
+/// Chosen for AdamW with a warm-up, as in the paper; all arms get it.
+double choose_lr(Lab& lab, const Task& task) {
+  const Arm& base = arms().front();
+  std::vector<Setting> settings;
+  for (const double lr : grid(lab.quick()).lrs) settings.push_back(setting_of(base, lr, 0, task.steps));
+  const std::vector<Runs> tried = train(lab, task, settings, tuning_seed, /*validation=*/true);
+  Table table{{"on validation data"}, {base.words}};
+  for (const Runs& runs : tried)
+    table[0].push_back("lr " + runs.setting.value_text("lr")), table[1].push_back(validation_text(runs));
+  const double lr = best_of(tried, base.words).setting.value("lr");
+  lab.table(text("Accuracy in % / ", task.loss_words, ", one seed of its own. All arms get lr ", lr, "."), table);
+  return lr;
+}
+
+/// All arms that have a radius, at every radius of the grid.
+std::vector<Runs> try_radii(Lab& lab, const Task& task, double lr) {
+  std::vector<Setting> settings;
+  for (const Arm& arm : arms())
+    for (const double rho : grid(lab.quick()).rhos)
+      if (arm.wraps()) settings.push_back(setting_of(arm, lr, rho, task.steps));
+  const std::vector<Runs> tried = train(lab, task, settings, tuning_seed, /*validation=*/true);
   Table table{{"on validation data"}};
-  for (const double rho : grid(lab.quick())) table[0].push_back("rho " + number_text(rho));
-  for (const Arm& arm : arms()) {
-    if (!arm.wraps()) continue;
-    std::vector<std::string> row{arm.words};
-    for (const Runs& runs : tried)
-      if (runs.setting.label == arm.words)
-        row.push_back(runs.diverged() > 0 ? "diverged"
-                                          : fixed(100 * validation_accuracy(runs).mean, 1) + " / " +
-                                                fixed(validation_loss(runs).mean, 3));
-    table.push_back(row);
+  for (const double rho : grid(lab.quick()).rhos) table[0].push_back("rho " + number_text(rho));
+  for (const Runs& runs : tried) {
+    if (table.back()[0] != runs.name()) table.push_back({runs.name()});
+    table.back().push_back(validation_text(runs));
   }
-  lab.table(text("Accuracy in % / ", task.loss_words, ", means over ", tried.front().results.size(),
-                 " seeds of their own. For each arm the radius is chosen by the ",
-                 task.by == JudgedBy::accuracy ? "accuracy" : task.loss_words, "."),
+  lab.table(text("Accuracy in % / ", task.loss_words, ", the same seed. Each arm gets the radius with the lowest ",
+                 task.loss_words, "."),
             table);
+  return tried;
 }
 
 Panel radius_panel(const Task& task, const std::vector<Runs>& tried) {
-  Panel panel{.title = task.name, .x_title = "rho", .y_title = "validation, " + task.unit, .log_x = true};
-  if (task.by == JudgedBy::accuracy) panel.y_title = "validation accuracy, %";
+  Panel panel{
+      .title = task.name, .x_title = "rho", .y_title = "validation, " + task.loss_words, .log_x = true, .series = {}};
   for (const Arm& arm : arms()) {
     if (!arm.wraps()) continue;
     Series series{.label = arm.words, .style = arm.style.empty() ? arm.optimizer : arm.style};
     series.draw = Series::Draw::line_and_points;
     for (const Runs& runs : tried)
-      if (runs.setting.label == arm.words && runs.diverged() == 0) {
-        series.x.push_back(runs.setting.value("rho"));
-        series.y.push_back(task.scale * runs.mean(task.reading).mean);
-      }
+      if (runs.setting.label == arm.words && runs.diverged() == 0)
+        series.x.push_back(runs.setting.value("rho")), series.y.push_back(validation_loss(runs).mean);
     panel.series.push_back(series);
   }
   return panel;
@@ -180,15 +177,8 @@ Panel radius_panel(const Task& task, const std::vector<Runs>& tried) {
 
 // ---- what came of it
 
-/// The arms at their radii.
-std::vector<Setting> finalists(const Task& task, const std::vector<Runs>& tried) {
-  std::vector<Setting> settings;
-  for (const Arm& arm : arms()) {
-    const double rho = arm.wraps() ? chosen(tried, task, arm) : 0;
-    settings.push_back(setting_of(arm, task.lr, rho, task.steps));
-  }
-  return settings;
-}
+/// The seeds of the runs that are compared, none of which chose anything.
+std::vector<uint64_t> seeds() { return seeds_from(static_cast<uint64_t>(first_seed), data.seeds()); }
 
 /// A difference that is asked about, and what the paper has for it (ViT-S/32, ImageNet, in points), if anything.
 struct Question {
@@ -205,45 +195,39 @@ constexpr std::array<Question, 9> questions{
      {"MSAM after those steps, lr does not rise", "AdamW", ""},
      {"MSAM after those steps, lr does not rise", "MSAM from the start, lr does not rise", ""}}};
 
-Interval difference(const std::vector<Runs>& all, const Task& task, const char* a, const char* b) {
-  return named(all, a).minus(named(all, b), task.reading);
-}
-
-/// The waiting arm minus the other at the waiting arm's radius: what waiting does while nothing else differs.
-struct AtOneRadius {
-  double rho;
-  Interval difference;
-};
-
-AtOneRadius at_one_radius(Lab& lab, const Task& task, const std::vector<Runs>& all) {
+/// The runs of MSAM from the start, at the radius of the arm that waits: so the waiting alone differs.
+Runs at_the_radius_of_waiting(Lab& lab, const Task& task, const std::vector<Runs>& all) {
   const Runs &waiting = named(all, "MSAM after the warm-up"), &other = named(all, "MSAM from the start");
-  const double rho = waiting.setting.value("rho");
-  if (other.setting.value("rho") == rho) return {rho, waiting.minus(other, task.reading)};
-  const std::vector<Runs> same = train(lab, task, {setting_of(arm(other.name()), task.lr, rho, task.steps)},
-                                       seeds_from(static_cast<uint64_t>(first_seed), data.seeds()), false);
-  return {rho, waiting.minus(same.front(), task.reading)};
+  const double lr = waiting.setting.value("lr"), rho = waiting.setting.value("rho");
+  if (other.setting.value("rho") == rho) return other;
+  return train(lab, task, {setting_of(arm(other.name()), lr, rho, task.steps)}, seeds(), /*validation=*/false).front();
 }
 
-void show(Lab& lab, const Task& task, const std::vector<Runs>& all, const AtOneRadius& same) {
+/// With a star where the interval leaves out 0.
+std::string starred(const Interval& difference, double scale = 1) {
+  return difference_text(difference, scale) + (difference.separated() ? " *" : "  ");
+}
+
+void show(Lab& lab, const Task& task, const std::vector<Runs>& all, const Runs& at_one_radius) {
   Table arms_table{{"", "rho", "gradients a step", "test accuracy %", "test " + task.loss_words, "diverged"}};
   for (const Runs& runs : all)
     arms_table.push_back({runs.name(), runs.setting.value_text("rho"),
                           fixed(optim::gradients_per_step(runs.setting.optimizer), 0),
                           interval_text(runs.mean(test_accuracy), 100), interval_text(runs.mean(test_loss)),
                           runs.diverged() > 0 ? text(runs.diverged()) : ""});
-  lab.table(text("Means over ", data.seeds(), " seeds with 95% intervals. All have the same number of steps, of which ",
-                 warmup_of(task.steps), " of ", task.steps, " are the warm-up:"),
+  lab.table(text("Means over ", data.seeds(), " seeds with 95% intervals. The warm-up is ", warmup_of(task.steps),
+                 " of ", task.steps, " steps:"),
             arms_table);
-  Table table{{"", "minus", "here", "separated", "the paper"}};
-  for (const Question& q : questions) {
-    const Interval d = difference(all, task, q.a, q.b);
-    table.push_back({q.a, q.b, difference_text(d, task.scale), separation(d), q.paper});
-  }
-  table.push_back({"MSAM after the warm-up", text("MSAM from the start, rho ", same.rho),
-                   difference_text(same.difference, task.scale), separation(same.difference), ""});
-  lab.table(text("Differences paired by seed with 95% Student-t intervals, in ", task.unit,
-                 task.more_is_better ? "" : " (below 0 is better)",
-                 "; the paper's are points of accuracy, ViT-S/32 on ImageNet, one run each:"),
+  Table table{{"", "minus", "accuracy, points", task.loss_words, "the paper, points"}};
+  const auto add = [&](const Runs& a, const Runs& b, const std::string& b_words, const std::string& paper) {
+    table.push_back(
+        {a.name(), b_words, starred(a.minus(b, test_accuracy), 100), starred(a.minus(b, test_loss)), paper});
+  };
+  for (const Question& q : questions) add(named(all, q.a), named(all, q.b), q.b, q.paper);
+  const Runs& waiting = named(all, "MSAM after the warm-up");
+  add(waiting, at_one_radius, text("MSAM from the start, rho ", at_one_radius.setting.value("rho")), "");
+  lab.table(text("Differences paired by seed with 95% Student-t intervals; * where the interval leaves out 0; ",
+                 task.loss_words, " below 0 are better. The paper's are of ViT-S/32 on ImageNet, one run each:"),
             table);
 }
 
@@ -263,25 +247,27 @@ void expect_costs(Lab& lab, const Task& task, const std::vector<Runs>& all) {
 void warmup(Lab& lab) {
   if (first_seed < 0) fail("--first-seed", text(first_seed), "a whole number of at least 0");
   if (text_steps < 1) fail("--text-steps", text(text_steps), "at least 1");
-  for (const auto& [option, lr] : {std::pair{"--lr", image_lr}, {"--text-lr", text_lr}})
-    if (!(lr > 0 && std::isfinite(lr))) fail(option, number_text(lr), "a number above 0");
   data.take(lab);
-  if (lab.quick()) text_steps = std::min<int64_t>(text_steps, 80);
+  if (text_steps != stated_text_steps) lab.not_as_stated();
+  if (lab.quick()) text_steps = std::min<int64_t>(text_steps, 20);
   std::vector<Panel> panels;
   for (Task (*task_of)(Lab&) : {image_task, text_task}) {
     lab.heading(task_of == image_task ? "Images" : "Text");
     const Task task = task_of(lab);
-    const std::vector<Runs> tried = try_radii(lab, task);
-    show_radii(lab, task, tried);
+    const double lr = choose_lr(lab, task);
+    const std::vector<Runs> tried = try_radii(lab, task, lr);
     panels.push_back(radius_panel(task, tried));
-    const std::vector<Runs> all =
-        train(lab, task, finalists(task, tried), seeds_from(static_cast<uint64_t>(first_seed), data.seeds()), false);
-    show(lab, task, all, at_one_radius(lab, task, all));
+    std::vector<Setting> settings;
+    for (const Arm& arm : arms())
+      settings.push_back(
+          setting_of(arm, lr, arm.wraps() ? best_of(tried, arm.words).setting.value("rho") : 0, task.steps));
+    const std::vector<Runs> all = train(lab, task, settings, seeds(), /*validation=*/false);
+    show(lab, task, all, at_the_radius_of_waiting(lab, task, all));
     expect_costs(lab, task, all);
     expect_stated(lab, task, all);
   }
-  lab.figure("radii", line_figure("radii", "With rho from the start and after the warm-up", panels, 2),
-             "What each radius gives on validation data.");
+  lab.figure("radii", line_figure("radii", "What each radius gives on validation data", panels, 2),
+             "Loss on validation data at each radius, one seed.");
 }
 
 }  // namespace
@@ -290,8 +276,6 @@ int main(int argc, char** argv) {
   return run_lab(argc, argv, about, warmup, [](CommandLine& line) {
     data.add_to(line);
     line.option("--first-seed", first_seed, "of the runs that are compared: this one and those after it");
-    line.option("--lr", image_lr, "highest learning rate on the images");
-    line.option("--text-lr", text_lr, "highest learning rate on the text");
     line.option("--text-steps", text_steps, "steps on the text");
   });
 }
