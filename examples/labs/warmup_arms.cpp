@@ -13,12 +13,11 @@ const std::vector<Arm>& arms() {
       {.words = "SAM from the start", .optimizer = "sam"},
       {.words = "SAM after the warm-up", .optimizer = "sam", .rho_from_the_start = false, .style = "sam'"},
       {.words = "AdamW, lr does not rise", .optimizer = "adamw", .lr_rises = false, .style = "adamw'"},
-      {.words = "MSAM from the start, lr does not rise", .optimizer = "msam", .lr_rises = false, .style = "msam''"},
       {.words = "MSAM after those steps, lr does not rise",
        .optimizer = "msam",
        .lr_rises = false,
        .rho_from_the_start = false,
-       .style = "msam+late"}};
+       .style = "msam''"}};
   return all;
 }
 

@@ -147,14 +147,8 @@ TEST_CASE("resuming with data that have changed is refused") {
   const std::string table = folder.write("t.csv", rows);
   const Words data{"--data", table, "--label", "label", "--epochs", "100000"};
   const Words train = training(folder.file("m"), data), compare = comparison(folder.file("out"), data);
-  const auto interrupt_at = [&](const Words& words, const std::string& progress) {
-    Process process(folder, words);
-    REQUIRE(wait_for_lines(progress, 20));
-    process.interrupt();
-    REQUIRE(process.wait() == 130);
-  };
-  interrupt_at(train, folder.file("output.txt"));
-  interrupt_at(compare, folder.file("out/metrics.csv"));
+  REQUIRE(run_interrupted(folder, train, 20).status == 130);
+  REQUIRE(run_interrupted(folder, compare, 20, "out/metrics.csv").status == 130);
   rows[rows.find("1,1,yes")] = '2';
   folder.write("t.csv", rows);
   for (Words words : {train, compare}) {
@@ -171,14 +165,8 @@ TEST_CASE("resuming with data that have changed is refused") {
 TEST_CASE("a checkpoint of other runs than those in state.json is not taken for theirs") {
   const TemporaryFolder folder;
   REQUIRE(run(folder, comparison(folder.file("whole"))).status == 0);
-  const auto interrupted_at = [&](const std::string& out, size_t rows, const Words& more) {
-    Process process(folder, comparison(out, more));
-    REQUIRE(wait_for_lines(out + "/metrics.csv", rows));
-    process.interrupt();
-    REQUIRE(process.wait() == 130);
-  };
-  interrupted_at(folder.file("a"), 3, {});
-  interrupted_at(folder.file("b"), 3, {"--batch", "32"});
+  REQUIRE(run_interrupted(folder, comparison(folder.file("a")), 3, "a/metrics.csv").status == 130);
+  REQUIRE(run_interrupted(folder, comparison(folder.file("b"), {"--batch", "32"}), 3, "b/metrics.csv").status == 130);
   for (const std::string& name : files_like(folder.file("b"), "checkpoint-"))
     fs::copy_file(folder.file("b/" + name), folder.file("a/" + name), fs::copy_options::overwrite_existing);
   REQUIRE(run(folder, comparison(folder.file("a"), {"--resume"})).status == 0);
@@ -208,12 +196,7 @@ TEST_CASE("a finished training leaves the checkpoint of an earlier, interrupted 
   const TemporaryFolder folder;
   const std::string model = folder.file("m"), checkpoint = model + ".checkpoint";
   const Words longer = training(model, {"--epochs", "400"});
-  {
-    Process process(folder, longer);
-    REQUIRE(wait_for_lines(folder.file("output.txt"), 8));
-    process.interrupt();
-    REQUIRE(process.wait() == 130);
-  }
+  REQUIRE(run_interrupted(folder, longer, 8).status == 130);
   const std::string before = read_bytes(checkpoint);
   const Outcome other = run(folder, training(model, {"--epochs", "2"}));
   CHECK(other.status == 0);
