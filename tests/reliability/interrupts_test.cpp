@@ -32,10 +32,14 @@ void check_goes_on_when_killed(Words (*command)(const std::string& save, const W
   Words rest = often;
   rest.push_back("--resume");
   for (const bool resumed : {false, true}) {
-    const auto before = resumed ? fs::last_write_time(checkpoint) : fs::file_time_type();
+    const auto written = [&] {
+      return fs::exists(checkpoint) ? fs::last_write_time(checkpoint) : fs::file_time_type();
+    };
+    auto before = written();
     Process process(folder, resumed ? rest : often);
-    for (int i = 0; i < 12000 && (!fs::exists(checkpoint) || fs::last_write_time(checkpoint) == before); ++i)
-      sleep_ms(5);
+    for (int i = 0; i < 12000 && !resumed && !contains(process.output(), first_report); ++i) sleep_ms(5);
+    if (!resumed) before = written();  // the one that is waited for is after the first report
+    for (int i = 0; i < 12000 && written() == before; ++i) sleep_ms(5);
     process.send(SIGKILL);
     REQUIRE(process.wait() == 128 + SIGKILL);
     REQUIRE(fs::exists(checkpoint));
