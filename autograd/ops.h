@@ -108,9 +108,9 @@ Variable binary_cross_entropies(const Variable& logits, const Variable& targets)
 /// in the same pass.
 Variable conv2d(const Variable& x, const Variable& weight, const Variable& bias, int64_t stride = 1,
                 int64_t padding = 0, Activation activation = Activation::none);
-/// The transpose of conv2d in x, which spreads each number of y over a window: its gradient in x, and the op of a
-/// transposed convolution. y [batch, h', w', out], weight [out, kh, kw, in] -> x_shape [batch, h, w, in], from which
-/// conv2d makes y's shape.
+/// The transpose of conv2d in x: adds each number of y, times the weight, to the window of x that conv2d reads for it.
+/// This is conv2d's gradient in x, and a transposed convolution. y [batch, h', w', out], weight [out, kh, kw, in] ->
+/// [batch, h, w, in] = x_shape, for which conv2d gives y's shape: several sizes do, so it must be said which is meant.
 Variable conv2d_transpose(const Variable& y, const Variable& weight, const Shape& x_shape, int64_t stride = 1,
                           int64_t padding = 0);
 /// The largest of each window, for each channel; h' as above. max_pool2d(x, {.kernel_h = 2, .kernel_w = 2, .stride =

@@ -9,6 +9,7 @@
 #include "core/ops.h"
 #include "core/parallel.h"
 #include "core/random.h"
+#include "datasets/draws.h"
 
 namespace minima::datasets {
 
@@ -371,9 +372,7 @@ double draw_beta(double alpha, Generator& generator) {
 
 MixedBatch mixup(const Batch& batch, double alpha, uint64_t seed, int64_t step) {
   if (!(alpha > 0 && alpha <= 1)) fail("mixup", text("alpha ", alpha), "a number above 0 and at most 1");
-  // A seed of its own for every step; the counter's high word keeps it apart from other draws.
-  const core::PhiloxBlock block = core::philox(seed, static_cast<uint64_t>(step), uint64_t{1} << 60);
-  Generator generator{uint64_t{block.words[0]} << 32 | block.words[1], 0};
+  Generator generator = detail::stream_of(detail::Drawn::mixup, seed, step);
   const double share = draw_beta(alpha, generator);
   const Tensor others = Tensor::from(generator.permutation(batch.x.size(0))).to(batch.x.device());
   const auto times = [](const Tensor& x, double factor) { return core::unary(core::UnaryOp::affine, x, factor, 0); };

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "core/ops.h"
-#include "core/random.h"
+#include "datasets/draws.h"
 
 namespace minima::datasets {
 
@@ -112,10 +112,7 @@ Epoch Loader::epoch(int64_t epoch) const {
 
 std::vector<int64_t> Loader::order(int64_t epoch) const {
   if (!options_.shuffle) return detail::counting(0, dataset_.size());
-  // A seed of its own for every epoch; the counter's high word keeps this draw apart from a Generator's.
-  const core::PhiloxBlock block = core::philox(options_.seed, static_cast<uint64_t>(epoch), uint64_t{1} << 62);
-  Generator generator{uint64_t{block.words[0]} << 32 | block.words[1], 0};
-  return generator.permutation(dataset_.size());
+  return detail::stream_of(detail::Drawn::order_of_samples, options_.seed, epoch).permutation(dataset_.size());
 }
 
 double Loader::share(int64_t step) const {

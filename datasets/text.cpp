@@ -5,7 +5,7 @@
 #include <array>
 
 #include "core/file.h"
-#include "core/random.h"
+#include "datasets/draws.h"
 
 namespace minima::datasets {
 namespace {
@@ -116,9 +116,7 @@ Batch Text::windows(const std::vector<int64_t>& begins, int64_t length) const {
 Batch Text::random_windows(int64_t count, int64_t length, uint64_t seed, int64_t step) const {
   require_window("Text::random_windows", length);
   if (count < 1) fail("Text::random_windows", text(count, " windows"), "at least 1");
-  // A seed of its own for every step, as for the epochs of a Loader.
-  const core::PhiloxBlock block = core::philox(seed, static_cast<uint64_t>(step), uint64_t{1} << 61);
-  Generator generator{uint64_t{block.words[0]} << 32 | block.words[1], 0};
+  Generator generator = detail::stream_of(detail::Drawn::text_windows, seed, step);
   std::vector<int64_t> begins;
   for (int64_t i = 0; i < count; ++i)
     begins.push_back(static_cast<int64_t>(generator.below(static_cast<uint64_t>(size() - length))));

@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <sstream>
 
 #include "core/utf8.h"
 #include "examples/kit/checkpoint.h"
 #include "examples/kit/data.h"
+#include "examples/kit/language.h"
 #include "examples/kit/metrics.h"
 #include "examples/kit/program.h"
 #include "minima.h"
@@ -22,29 +22,6 @@ using namespace minima;
 using namespace minima::examples;
 
 namespace {
-
-constexpr int64_t evaluation_batch = 64;
-
-/// Mean bits that the model needs for each next character: the loss over log(2).
-Variable bits_per_character(nn::Module& model, const Tensor& x, const Tensor& y) {
-  const Variable logits = model(x);  // [batch, length, alphabet]
-  return nn::cross_entropy(reshape(logits, {-1, logits.size(-1)}), y.flatten()) / std::log(2.0);
-}
-
-/// The same over all windows of a text. A character early in a window has little before it to go by.
-double bits_per_character(nn::Module& model, const datasets::Text& text, int64_t context, Device device) {
-  NoGrad no_grad;
-  model.eval();
-  const auto [x, y] = text.all_windows(std::min(context, text.size() - 1));
-  double bits = 0;
-  for (int64_t begin = 0; begin < x.size(0); begin += evaluation_batch) {
-    const int64_t end = std::min(x.size(0), begin + evaluation_batch);
-    const Variable mean = bits_per_character(model, x.slice(begin, end).to(device), y.slice(begin, end).to(device));
-    bits += mean.item() * static_cast<double>(end - begin);
-  }
-  model.train();
-  return bits / static_cast<double>(x.size(0));
-}
 
 /// A trained model and what it takes to write with it.
 struct Writer {
@@ -183,7 +160,7 @@ optim::Settings settings_of(const std::string& method, const std::string& base, 
 int language_model(int argc, char** argv) {
   std::string text_path, from, method = "adamw", base = "adamw", save_as = "language_model.safetensors",
                                device_name = "cpu";
-  double lr = 2e-3, rho = 0.1, dropout = 0.1, warmup_share = 0.1;
+  double lr = 2e-3, rho = 0.1, dropout = 0.1, warmup_share = 0.1, save_every = 10;
   int64_t steps = 2000, batch = 32, context = 64, width = 64, depth = 3, heads = 4, seed = 1;
   Writing how;
   bool resume = false, rho_in_warmup = false;
@@ -210,6 +187,7 @@ int language_model(int argc, char** argv) {
   line.option("--characters", how.characters, "how many it writes");
   line.option("--temperature", how.temperature, "below 1: what is likely is written even more often");
   line.option("--save", save_as, "file for the trained model; its checkpoint lies beside it");
+  line.option("--save-every", save_every, save_every_help);
   line.flag("--resume", resume, "go on from the checkpoint");
   line.option("--from", from, "a model that this program saved: writes with it, and trains nothing");
   if (!line.parse(argc, argv)) return 0;
@@ -217,6 +195,7 @@ int language_model(int argc, char** argv) {
   if (!(warmup_share >= 0 && warmup_share < 1)) fail("--warmup", number_text(warmup_share), "0 to below 1");
   if (!(how.temperature > 0 && std::isfinite(how.temperature)))
     fail("--temperature", number_text(how.temperature), "a number above 0");
+  check_save_every(save_every);
   if (how.characters < 0) fail("--characters", text(how.characters), "at least 0");
   if (context < 1) fail("--context", text(context), "at least 1");
   if (optim::is_wrapper(method) && !(std::isfinite(rho) && (rho >= 0 || method == "msam")))
@@ -257,7 +236,8 @@ int language_model(int argc, char** argv) {
               static_cast<long long>(steps));
 
   const std::string checkpoint = save_as + ".checkpoint";
-  Notes options = line.values({"--save", "--resume", "--prompt", "--characters", "--temperature", "--from"});
+  Notes options =
+      line.values({"--save", "--save-every", "--resume", "--prompt", "--characters", "--temperature", "--from"});
   options["fingerprint of the text"] = fingerprint(all);
   if (!resume) tell_earlier_checkpoint(checkpoint);
   int64_t step = resume ? load_training(checkpoint, model, *optimizer, options).step : 0;
@@ -266,14 +246,12 @@ int language_model(int argc, char** argv) {
       fail(method, text("a loss of ", number_text(bits), " bits at step ", step), "a finite loss",
            "Try a smaller --lr.");
   };
+  RunningCheckpoint running(model, *optimizer,
+                            {.path = checkpoint, .notes = options, .minutes = save_every, .resumed = resume});
   const int64_t between_reports = std::max<int64_t>(1, steps / 10);
   while (step < steps) {
-    if (interrupted()) {
-      save_training(checkpoint, model, *optimizer, {.step = step, .notes = options});
-      std::printf("Saved at step %lld; the same command with --resume goes on%s.\n", static_cast<long long>(step),
-                  can_load_safetensors() ? "" : " in a build with nlohmann-json, which this one is not");
-      return exit_interrupted;
-    }
+    if (interrupted()) return running.save_at_interrupt(step);
+    running.save_when_due(step);
     const auto [x, y] = train.random_windows(batch, context, static_cast<uint64_t>(seed), step);
     const Tensor on_device_x = x.to(device), on_device_y = y.to(device);
     const Variable bits = optimizer->step([&] {
@@ -284,7 +262,7 @@ int language_model(int argc, char** argv) {
     ++step;
     require_finite(bits.item());
     if (step % between_reports != 0 && step != steps) continue;
-    const double now = bits_per_character(model, test, context, device);
+    const double now = foretelling_of(model, test, context, device).bits;
     require_finite(now);
     std::printf("step %5lld  batch %.3f  held out %.3f bits per character\n", static_cast<long long>(step), bits.item(),
                 now);
@@ -292,7 +270,7 @@ int language_model(int argc, char** argv) {
   }
   const Notes about{{"command", shell_command(training_command({argv, argv + argc}))}, {"minima", version()}};
   save_or_keep([&] { save(writer, save_as, about); }, checkpoint, model, *optimizer, {.step = step, .notes = options});
-  if (resume) std::filesystem::remove(checkpoint);
+  running.remove();
   write(writer, how, static_cast<uint64_t>(seed), device);
   return 0;
 }

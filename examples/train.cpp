@@ -6,7 +6,6 @@
 //   mpirun -np 4 train --distributed     four processes train one model, each on a quarter of every batch
 //   train --data flowers.csv --label species --save flowers.safetensors      then: predict flowers.safetensors new.csv
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -122,8 +121,7 @@ int train(int argc, char** argv, std::unique_ptr<Communicator>& group) {
   line.option("--seed", seed, "of the initial weights and of the order of the batches");
   line.option("--device", device_name, "cpu or cuda");
   line.option("--save", save_as, "file for the trained model; its checkpoint lies beside it");
-  line.option("--save-every", save_every,
-              "minutes between two checkpoints, of which each replaces the one before (0: Ctrl-C alone makes one)");
+  line.option("--save-every", save_every, save_every_help);
   line.flag("--resume", resume, "go on from the checkpoint");
   line.flag("--distributed", distributed,
             "the processes that mpirun has started train one model, each on its part of every batch");
@@ -135,7 +133,7 @@ int train(int argc, char** argv, std::unique_ptr<Communicator>& group) {
   add_data_options(line, how);
   if (!line.parse(argc, argv)) return 0;
   if (!(lr > 0 && std::isfinite(lr))) fail("--lr", number_text(lr), "a number above 0");
-  if (!(save_every >= 0)) fail("--save-every", number_text(save_every), "a number of minutes, or 0");
+  check_save_every(save_every);
   if (epochs < 0) fail("--epochs", text(epochs), "at least 1, or 0");
   if (batch_size < 0) fail("--batch", text(batch_size), "at least 1, or 0");
   if (seed < 0) fail("--seed", text(seed), "a whole number of at least 0");
@@ -204,10 +202,8 @@ int train(int argc, char** argv, std::unique_ptr<Communicator>& group) {
     std::printf("A checkpoint is saved every %s minutes. If a rank is lost, the same command with --resume goes on.\n",
                 number_text(save_every).c_str());
   const Notes notes = with_ranks(*group, options);
-  const auto save_checkpoint = [&] { save_training(checkpoint, *model, *optimizer, {.step = step, .notes = notes}); };
-  using Clock = std::chrono::steady_clock;
-  auto last_save = Clock::now();
-  bool checkpoint_is_ours = resume;
+  RunningCheckpoint running(*model, *optimizer,
+                            {.path = checkpoint, .notes = notes, .minutes = save_every, .resumed = resume});
   while (step < steps) {
     int64_t seen = step % per_epoch;  // batches of this epoch that a resumed run has had
     model->train();
@@ -215,20 +211,9 @@ int train(int argc, char** argv, std::unique_ptr<Communicator>& group) {
       if (seen-- > 0) continue;
       if (is_root && interrupted()) {
         group->leave();
-        save_checkpoint();
-        std::printf("Saved at step %lld; the same command with --resume goes on%s.\n", static_cast<long long>(step),
-                    can_load_safetensors() ? "" : " in a build with nlohmann-json, which this one is not");
-        return exit_interrupted;
+        return running.save_at_interrupt(step);
       }
-      if (is_root && save_every > 0 &&
-          Clock::now() - last_save >= std::chrono::duration<double, std::ratio<60>>(save_every)) {
-        try {
-          save_checkpoint(), checkpoint_is_ours = true;
-        } catch (const Error& error) {  // a full disk, say: the training goes on
-          std::printf("note: no checkpoint at step %lld: %s\n", static_cast<long long>(step), error.what());
-        }
-        last_save = Clock::now();
-      }
+      if (is_root) running.save_when_due(step);
       draw_as_rank(*group, static_cast<uint64_t>(seed), step);
       const double share = batches.share(step % per_epoch);  // of the batch: 1 for a process that is alone
       const bool is_empty = labels.numel() == 0;
@@ -257,7 +242,7 @@ int train(int argc, char** argv, std::unique_ptr<Communicator>& group) {
   if (!is_root) return 0;
   save_or_keep([&] { save(save_as, name, *model, loaded, data, command); }, checkpoint, *model, *optimizer,
                {.step = step, .notes = notes});
-  if (checkpoint_is_ours) std::filesystem::remove(checkpoint);  // one of an earlier run, not resumed, stays
+  running.remove();
   return 0;
 }
 

@@ -69,7 +69,7 @@ std::string file_safe(std::string name) {
   return name;
 }
 
-bool convolutional(const std::string& model) { return model.rfind("mlp", 0) != 0; }
+bool is_mlp(const std::string& model) { return model.starts_with("mlp"); }
 
 }  // namespace
 
@@ -217,7 +217,7 @@ std::map<std::string, std::string> CompareOptions::configuration() const {
 }
 
 int64_t CompareOptions::curvature_samples(const Problem& problem) const {
-  const int64_t wanted = curvature >= 0 ? curvature : convolutional(model) ? 128 : 1000;
+  const int64_t wanted = curvature >= 0 ? curvature : is_mlp(model) ? 1000 : 128;
   return std::min(wanted, problem.train.size());
 }
 

@@ -18,7 +18,7 @@ struct CompareOptions {
   int64_t epochs = 0, batch = 0;  ///< 0: 30 and 64 for data that have a name, else by the size; load() fills them in
   int64_t seeds = 10, threads = 0, workers = 0, train_limit = 0;
   std::vector<std::string> augment{};
-  int64_t curvature = -1;  ///< samples; -1: 1000 for fully connected models, 128 for convolutional ones
+  int64_t curvature = -1;  ///< samples of the training set; -1: 1000 for an MLP, 128 for every other model
   double momentum = 0.9, label_noise = 0;
   bool tune = false, resume = false;
   std::vector<Setting> settings;  ///< one for each optimizer; their steps are set by load()

@@ -64,20 +64,30 @@ def parameters_of(optimizer):
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def from_flat(flat, optimizer):
-    """One flat vector of minima as a tensor for each parameter. A convolution's weight is [out, height, width, in] in
-    minima's memory."""
-    sizes = [parameter.numel() for parameter in parameters_of(optimizer)]
-    for part, parameter in zip(torch.split(flat, sizes), parameters_of(optimizer)):
-        if parameter.dim() == 4:
-            out, inputs, height, width = parameter.shape
-            yield part.reshape(out, height, width, inputs).permute(0, 3, 1, 2).contiguous()
+def convolution_weights_of(model):
+    """Those of Conv1d, Conv2d and ConvTranspose2d. Their second axis here is the last one in minima's memory:
+    [out, height, width, in], [out, kernel, in], or [in, height, width, out] of a transposed convolution. A parameter of
+    another layer with as many axes is the same in both."""
+    convolution = torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.ConvTranspose2d
+    return {id(module.weight) for module in model.modules() if isinstance(module, convolution)}
+
+
+def from_flat(flat, model, optimizer):
+    """One flat vector of minima as a tensor for each parameter."""
+    parameters, convolutions = parameters_of(optimizer), convolution_weights_of(model)
+    for part, parameter in zip(torch.split(flat, [p.numel() for p in parameters]), parameters):
+        if id(parameter) in convolutions:
+            first, second, *window = parameter.shape
+            yield part.reshape(first, *window, second).movedim(-1, 1).contiguous()
         else:
             yield part.reshape(parameter.shape).clone()
 
 
-def to_flat(tensors):
-    return torch.cat([(t.permute(0, 2, 3, 1) if t.dim() == 4 else t).reshape(-1) for t in tensors])
+def to_flat(buffer, model, optimizer):
+    """The buffer of this name of PyTorch's optimizer as one flat vector of minima."""
+    convolutions = convolution_weights_of(model)
+    parts = [(p, optimizer.state[p][buffer]) for p in parameters_of(optimizer)]
+    return torch.cat([(t.movedim(1, -1) if id(p) in convolutions else t).reshape(-1) for p, t in parts])
 
 
 def check_sizes(path, tensors, optimizer):
@@ -106,7 +116,7 @@ def to_pytorch(path, model, optimizer):
     state = [{"step": torch.tensor(float(n))} if base.startswith("adam") else {} for n in steps]
     for ours, theirs in BUFFERS[base].items():
         if f"optimizer.{ours}" in tensors:  # without momentum SGD has none
-            for of_parameter, part in zip(state, from_flat(tensors[f"optimizer.{ours}"], optimizer)):
+            for of_parameter, part in zip(state, from_flat(tensors[f"optimizer.{ours}"], model, optimizer)):
                 of_parameter[theirs] = part
     for parameter, of_parameter, n in zip(parameters_of(optimizer), state, steps):
         if n > 0:
@@ -127,7 +137,7 @@ def to_minima(path, model, optimizer, steps, template):
             if any(optimizer.state[p].get(theirs) is None for p in parameters_of(optimizer)):
                 raise ValueError(f"[{template}] got no {theirs} from PyTorch's optimizer for some parameters, expected "
                                  "one for each. Make it with the same momentum, and do a step first.")
-            tensors[f"optimizer.{ours}"] = to_flat([optimizer.state[p][theirs] for p in parameters_of(optimizer)])
+            tensors[f"optimizer.{ours}"] = to_flat(theirs, model, optimizer)
     for name in ("steps", "gradient_evaluations", "parameter_steps"):
         tensors[f"optimizer.{name}"] = tensors[f"optimizer.{name}"] + steps
     metadata["step"] = str(int(metadata["step"]) + steps)

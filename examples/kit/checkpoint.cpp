@@ -6,6 +6,7 @@
 
 #include "core/gemm.h"
 #include "core/utf8.h"
+#include "examples/kit/metrics.h"
 #include "examples/kit/program.h"
 
 namespace minima::examples {
@@ -85,6 +86,40 @@ std::vector<std::string> training_command(std::vector<std::string> command) {
       at = command.erase(at, std::min(at + 2, command.end()));
   }
   return command;
+}
+
+RunningCheckpoint::RunningCheckpoint(nn::Module& model, const optim::Optimizer& optimizer, const Options& options)
+    : model_(model), optimizer_(optimizer), options_(options), is_ours_(options.resumed) {}
+
+void RunningCheckpoint::save(int64_t step) {
+  save_training(options_.path, model_, optimizer_, {.step = step, .notes = options_.notes});
+  is_ours_ = true;
+}
+
+void RunningCheckpoint::save_when_due(int64_t step) {
+  const std::chrono::duration<double, std::ratio<60>> minutes = Clock::now() - last_save_;
+  if (options_.minutes == 0 || minutes.count() < options_.minutes) return;
+  try {
+    save(step);
+  } catch (const Error& error) {
+    std::printf("note: no checkpoint at step %lld: %s\n", static_cast<long long>(step), error.what());
+  }
+  last_save_ = Clock::now();
+}
+
+int RunningCheckpoint::save_at_interrupt(int64_t step) {
+  save(step);
+  std::printf("Saved at step %lld; the same command with --resume goes on%s.\n", static_cast<long long>(step),
+              can_load_safetensors() ? "" : " in a build with nlohmann-json, which this one is not");
+  return exit_interrupted;
+}
+
+void RunningCheckpoint::remove() {
+  if (is_ours_) std::filesystem::remove(options_.path);
+}
+
+void check_save_every(double minutes) {
+  if (!(minutes >= 0)) fail("--save-every", number_text(minutes), "a number of minutes, or 0");
 }
 
 void save_or_keep(const std::function<void()>& save, const std::string& checkpoint, nn::Module& model,

@@ -3,6 +3,7 @@
 // Not here: weights alone (nn/checkpoint.h), the list of runs of a comparison (session.h).
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <string>
@@ -39,6 +40,41 @@ void tell_earlier_checkpoint(const std::string& path);
 
 /// The command without what says where and when it is saved, and whether it was interrupted on the way there.
 std::vector<std::string> training_command(std::vector<std::string> command);
+
+/// The checkpoint of a training under way: written at an interrupt and, so that a power cut does not cost all of it,
+/// every few minutes. Model and optimizer outlive it.
+class RunningCheckpoint {
+ public:
+  struct Options {
+    std::string path;
+    Notes notes;         ///< of the options that change results
+    double minutes = 0;  ///< between two saves; 0: at an interrupt alone
+    bool resumed = false;
+  };
+  RunningCheckpoint(nn::Module& model, const optim::Optimizer& optimizer, const Options& options);
+
+  /// Before each step: saves if it is time. Where that fails, on a full disk say, the training goes on and a note says
+  /// why.
+  void save_when_due(int64_t step);
+  /// Saves and says how to go on. Returns the exit status.
+  int save_at_interrupt(int64_t step);
+  /// When the model has been saved: removes what was written or resumed. That of an earlier run, not resumed, stays.
+  void remove();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void save(int64_t step);
+  nn::Module& model_;
+  const optim::Optimizer& optimizer_;
+  Options options_;
+  bool is_ours_;
+  Clock::time_point last_save_ = Clock::now();
+};
+
+/// A program's --save-every: the minutes, and their check.
+inline constexpr const char* save_every_help =
+    "minutes between two checkpoints, of which each replaces the one before (0: Ctrl-C alone makes one)";
+void check_save_every(double minutes);
 
 /// Calls `save`, which writes the trained model. If that fails, a checkpoint is saved at its place or, where the disk
 /// is full for it too, in the folder for temporary files. The error says where it is and how it becomes the model.

@@ -52,7 +52,8 @@ class Lab {
   /// Interrupted.
   bool parse(int argc, const char* const* argv);
 
-  bool quick() const { return quick_; }  ///< the smaller version
+  bool quick() const { return quick_; }         ///< the smaller version
+  int64_t workers() const { return workers_; }  ///< runs side by side, as chosen; 0: as many as threads
   const std::string& out() const { return out_; }
   /// For loops that call nothing else of the lab for more than a second.
   void stop_if_interrupted();

@@ -229,7 +229,7 @@ std::vector<Setting> chosen(Lab& lab, const Network& network, const std::vector<
   return best;
 }
 
-Results train(Lab& lab, const Network& network, int64_t seeds) {
+Results train(Lab& lab, const Network& network, uint64_t first_seed, int64_t seeds) {
   const std::vector<Point> all = points(nn::has_batch_norm(
       *nn::make_model(network.problem.model, network.problem.train.input_shape(), outputs_for(network.problem.train))));
   std::vector<Setting> own = chosen(lab, network, all), equal, half;
@@ -245,10 +245,10 @@ Results train(Lab& lab, const Network& network, int64_t seeds) {
   }
   own.insert(own.begin(), network.setting("sgd", 0, "SGD"));
   Results results;
-  results.own = run(lab, network.problem, own, 1, seeds, "own radius", network.name);
+  results.own = run(lab, network.problem, own, first_seed, seeds, "own radius", network.name);
   results.sgd = results.own.front();
-  results.equal = run(lab, network.problem, equal, 1, seeds, "equal radius", network.name);
-  results.half = run(lab, network.problem, half, 1, seeds, "half the steps", network.name);
+  results.equal = run(lab, network.problem, equal, first_seed, seeds, "equal radius", network.name);
+  results.half = run(lab, network.problem, half, first_seed, seeds, "half the steps", network.name);
   return results;
 }
 
@@ -341,6 +341,7 @@ void expect_accuracies(Lab& lab, const Results& r) {
 }
 
 LabData data{{.images = 2000, .epochs = 12, .seeds = 3}, {.images = 600, .epochs = 8, .seeds = 2}};
+int64_t first_seed = 1;
 
 /// A CNN with batch norm on few digits, so that it has something to lose.
 Network digits_cnn(bool quick) {
@@ -356,6 +357,7 @@ Network digits_cnn(bool quick) {
 }
 
 void compositions(Lab& lab) {
+  if (first_seed < 0) fail("--first-seed", text(first_seed), "a whole number of at least 0");
   show_square(lab);
   data.take(lab);
   const Images images = data.load_with_validation();
@@ -371,7 +373,7 @@ void compositions(Lab& lab) {
     lab.say(text(network.problem.train.size(), " training samples, ", network.validation.size(),
                  " others for validation, ", network.problem.test.size(), " for testing; batches of ",
                  network.problem.batch, ", ", network.epochs, " epochs."));
-    all.emplace_back(network, train(lab, network, data.seeds()));
+    all.emplace_back(network, train(lab, network, static_cast<uint64_t>(first_seed), data.seeds()));
     show(lab, all.back().second, data.seeds());
     expect_costs(lab, all.back().second, network.problem.model);
   }
@@ -382,5 +384,8 @@ void compositions(Lab& lab) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return run_lab(argc, argv, about, compositions, [](CommandLine& line) { data.add_to(line); });
+  return run_lab(argc, argv, about, compositions, [](CommandLine& line) {
+    data.add_to(line);
+    line.option("--first-seed", first_seed, "of the runs that are compared: this one and those after it");
+  });
 }

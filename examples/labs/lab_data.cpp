@@ -35,7 +35,7 @@ void LabData::take(Lab& lab) {
   const bool amounts_as_stated =
       amounts_.images == stated.images && amounts_.epochs == stated.epochs && amounts_.seeds >= stated.seeds;
   if (parse_device(device_) != Device::cpu) lab.say("Networks are trained on the GPU: " + core::cuda_description());
-  if (data_ != stated_data || model_ != stated_model || !amounts_as_stated || device_ != "cpu") lab.not_as_stated();
+  if (data_ != stated_data || model_ != stated_model_ || !amounts_as_stated || device_ != "cpu") lab.not_as_stated();
 }
 
 datasets::Split LabData::split(int64_t train_limit) const {

@@ -22,7 +22,8 @@ struct Images {
 class LabData {
  public:
   /// The lab's defaults, and what --quick takes instead of each that is not chosen.
-  LabData(const Amounts& normal, const Amounts& quick) : amounts_(normal), normal_(normal), quick_(quick) {}
+  LabData(const Amounts& normal, const Amounts& quick, const std::string& model = "mlp:256,256")
+      : amounts_(normal), normal_(normal), quick_(quick), model_(model), stated_model_(model) {}
 
   /// --data, --label, --model, --device, --images, --epochs, --seeds
   void add_to(CommandLine& line);
@@ -46,8 +47,8 @@ class LabData {
   Problem problem(const datasets::Dataset& train, const datasets::Dataset& test) const;
 
   Amounts amounts_, normal_, quick_;
-  std::string data_ = stated_data, label_, model_ = stated_model, device_ = "cpu";
-  static constexpr const char *stated_data = "fashion-mnist", *stated_model = "mlp:256,256";
+  std::string data_ = stated_data, label_, model_, stated_model_, device_ = "cpu";
+  static constexpr const char* stated_data = "fashion-mnist";
 };
 
 }  // namespace minima::examples

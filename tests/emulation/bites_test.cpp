@@ -2,12 +2,10 @@
 // process of its own.
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <string>
 
-#include "tests/check.h"
+#include "tests/emulation/child.h"
 #include "tests/emulation/emulation.h"
 
 namespace emulation = minima::emulation;
@@ -140,13 +138,9 @@ const Bug bugs[] = {
      }},
 };
 
-/// What a process says that runs `run`, and how it ends.
+/// How a process ends that runs a bug, and what it says.
 std::pair<int, std::string> outcome(void (*run)()) {
-  int ends[2];
-  REQUIRE(pipe(ends) == 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(ends[1], 2);
+  return minima::test::outcome_in_child([run] {
     cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
     cudaMalloc(reinterpret_cast<void**>(&a), 400);
     cudaMalloc(reinterpret_cast<void**>(&b), 500);
@@ -154,16 +148,7 @@ std::pair<int, std::string> outcome(void (*run)()) {
     cublasSetStream(blas, stream);
     run();
     cudaDeviceSynchronize();
-    _exit(0);
-  }
-  close(ends[1]);
-  std::string said;
-  char part[256];
-  for (ssize_t n; (n = read(ends[0], part, sizeof part)) > 0;) said.append(part, static_cast<size_t>(n));
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, said};
+  });
 }
 
 /// A sum over a block, twice, without the barrier that keeps the second from overwriting what the first still reads.

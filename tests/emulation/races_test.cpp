@@ -1,12 +1,10 @@
 // The race detector against a barrier that is missing: it must name it, whatever the order of the threads. Compiled
 // with the detector, as the kernels are; each kernel runs in a process of its own.
 #include <cuda_runtime.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <string>
 
-#include "tests/check.h"
+#include "tests/emulation/child.h"
 
 // The first race ends the process.
 extern "C" const char* __tsan_default_options() { return "halt_on_error=1:exitcode=66"; }
@@ -44,11 +42,7 @@ __global__ void read_beside(float* to, bool with_barrier) {
 }
 
 std::pair<int, std::string> outcome(void (*kernel)(float*, bool), bool with_barrier) {
-  int ends[2];
-  REQUIRE(pipe(ends) == 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(ends[1], 2);
+  return minima::test::outcome_in_child([=] {
     cudaStream_t stream;
     float* to;
     cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
@@ -59,16 +53,7 @@ std::pair<int, std::string> outcome(void (*kernel)(float*, bool), bool with_barr
     configuration.stream = stream;
     for (int i = 0; i < 2; ++i) cudaLaunchKernelEx(&configuration, kernel, to, with_barrier);
     cudaDeviceSynchronize();
-    _exit(0);
-  }
-  close(ends[1]);
-  std::string said;
-  char part[256];
-  for (ssize_t n; (n = read(ends[0], part, sizeof part)) > 0;) said.append(part, static_cast<size_t>(n));
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, said};
+  });
 }
 
 }  // namespace

@@ -76,15 +76,9 @@ TEST_CASE("a language model that is interrupted and resumed saves the same bytes
   const std::string whole = folder.file("whole.safetensors"), parts = folder.file("parts.safetensors");
   const Words method{"--optimizer", "msam", "--steps", "1000"};
   REQUIRE(run(folder, training(whole, method)).status == 0);
-  {
-    Process process(folder, training(parts, method));
-    REQUIRE(wait_for_lines(folder.file("output.txt"), 4));
-    process.interrupt();
-    const int status = process.wait();
-    CAPTURE(process.output());
-    REQUIRE(status == 130);
-    CHECK(contains(process.output(), "the same command with --resume goes on"));
-  }
+  const Outcome part = run_interrupted(folder, training(parts, method), 4);
+  REQUIRE_MESSAGE(part.status == 130, part.output);
+  CHECK(contains(part.output, "the same command with --resume goes on"));
   Words again = training(parts, method);
   again.push_back("--resume");
   Words other = again;
@@ -151,14 +145,8 @@ TEST_CASE("a language model is not resumed with a text that has changed") {
   folder.write("own.txt", std::string(50, 'a') + std::string(50, 'b'));
   const Words command =
       training(folder.file("m"), {"--text", folder.file("own.txt"), "--steps", "100000", "--context", "8"});
-  {
-    Process process(folder, command);
-    REQUIRE(wait_for_lines(folder.file("output.txt"), 2));
-    process.interrupt();
-    const int status = process.wait();
-    CAPTURE(process.output());
-    REQUIRE(status == 130);
-  }
+  const Outcome part = run_interrupted(folder, command, 2);
+  REQUIRE_MESSAGE(part.status == 130, part.output);
   folder.write("own.txt", std::string(50, 'b') + std::string(50, 'a'));  // of the same size and alphabet
   Words again = command;
   again.push_back("--resume");

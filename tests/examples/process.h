@@ -97,6 +97,17 @@ inline bool wait_for_lines(const std::string& path, size_t count) {
   return lines_of(path).size() >= count;
 }
 
+/// What comes of a program that is interrupted, as by Ctrl-C, when `file` (its output, if not said otherwise) has so
+/// many lines. One that ends before has the status -1.
+inline Outcome run_interrupted(const TemporaryFolder& folder, const Words& words, size_t lines,
+                               const std::string& file = "output.txt") {
+  Process process(folder, words);
+  const bool reached = wait_for_lines(folder.file(file), lines);
+  process.interrupt();
+  const int status = process.wait();
+  return {reached ? status : -1, process.output()};
+}
+
 /// The rows of a simple CSV file without the columns that differ from run to run: seconds and memory.
 inline std::vector<std::vector<std::string>> repeatable_cells(const std::string& path) {
   std::vector<std::vector<std::string>> rows;

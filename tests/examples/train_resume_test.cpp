@@ -21,15 +21,9 @@ TEST_CASE("a training that is interrupted and resumed saves the same bytes as on
     Words method{"--optimizer", optimizer, "--lr", "0.01"};
     if (optimizer == std::string("msam")) method.insert(method.end(), {"--augment", "shift=1,cutout=2,mixup=0.3"});
     REQUIRE(run(folder, training(whole, method)).status == 0);
-    {
-      Process process(folder, training(parts, method));
-      REQUIRE(wait_for_lines(folder.file("output.txt"), 8));
-      process.interrupt();
-      const int status = process.wait();
-      CAPTURE(process.output());
-      REQUIRE(status == 130);
-      CHECK(contains(process.output(), "the same command with --resume goes on"));
-    }
+    const Outcome part = run_interrupted(folder, training(parts, method), 8);
+    REQUIRE_MESSAGE(part.status == 130, part.output);
+    CHECK(contains(part.output, "the same command with --resume goes on"));
     auto resumed = [&](const Words& more) {
       Words words = training(parts, method);
       words.push_back("--resume");

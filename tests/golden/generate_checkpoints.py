@@ -27,10 +27,26 @@ OPTIMIZERS = {
 }
 
 
+class Network(nn.Module):
+    """The struct of the same name in tests/examples/export/pytorch_test.cpp."""
+
+    def __init__(self):
+        super().__init__()
+        self.offsets = nn.Parameter(torch.empty(2, 4, 5))
+        self.image, self.norm = nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3)
+        self.larger, self.sequence, self.head = nn.ConvTranspose2d(3, 2, 2), nn.Conv1d(2, 4, 3), nn.Linear(40, 4)
+
+    def forward(self, x):
+        x = self.norm(torch.relu(self.image(x)))  # [batch, 3, 2, 3]
+        x = torch.relu(self.larger(x)).flatten(2)  # [batch, 2, 12]
+        x = torch.tanh(self.sequence(x)).flatten(1)  # [batch, 40]
+        return self.head(x + self.offsets.flatten())
+
+
 def go_on(folder, name):
     start, back = f"{folder}/{name}_start.safetensors", f"{folder}/{name}_back.safetensors"
     data, _ = pytorch_checkpoint.load(f"{folder}/data.safetensors")
-    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(18, 4))
+    model = Network()
     tensors, _ = pytorch_checkpoint.load(start)
     optimizer = OPTIMIZERS[name](model.parameters(), lambda h: tensors[f"optimizer.groups.{h}"].item())
     pytorch_checkpoint.to_pytorch(start, model, optimizer)

@@ -106,11 +106,8 @@ TEST_CASE(
     Words words = training(model, data);
     words.insert(words.end(), more.begin(), more.end());
     words.insert(words.end(), {"--epochs", "100000"});
-    Process process(folder, words);
-    REQUIRE(wait_for_lines(folder.file("output.txt"), 20));
-    process.interrupt();
-    const int status = process.wait();
-    CHECK_MESSAGE(status == 130, process.output());
+    const Outcome part = run_interrupted(folder, words, 20);
+    CHECK_MESSAGE(part.status == 130, part.output);
   }
   const Outcome trained = run(folder, training(model, data));
   CHECK_MESSAGE(trained.status == 0, trained.output);

@@ -18,6 +18,38 @@ Words next_part(const std::string& out, int workers) {
   if (fs::exists(out + "/state.json")) more.push_back("--resume");
   return comparison(out, more);
 }
+
+/// Killed twice, each time when it has just saved a checkpoint. `first_report` is what a run from the beginning prints.
+void check_goes_on_when_killed(Words (*command)(const std::string& save, const Words& more), const Words& length,
+                               const std::string& first_report) {
+  const TemporaryFolder folder;
+  const Outcome whole = run(folder, command(folder.file("whole"), length));
+  REQUIRE(whole.status == 0);
+  CHECK(contains(whole.output, first_report));
+  const std::string model = folder.file("parts"), checkpoint = model + ".checkpoint";
+  Words often = command(model, length);
+  often.insert(often.end(), {"--save-every", "0.001"});  // minutes: 60 ms
+  Words rest = often;
+  rest.push_back("--resume");
+  for (const bool resumed : {false, true}) {
+    const auto written = [&] {
+      return fs::exists(checkpoint) ? fs::last_write_time(checkpoint) : fs::file_time_type();
+    };
+    auto before = written();
+    Process process(folder, resumed ? rest : often);
+    for (int i = 0; i < 12000 && !resumed && !contains(process.output(), first_report); ++i) sleep_ms(5);
+    if (!resumed) before = written();  // the one that is waited for is after the first report
+    for (int i = 0; i < 12000 && written() == before; ++i) sleep_ms(5);
+    process.send(SIGKILL);
+    REQUIRE(process.wait() == 128 + SIGKILL);
+    REQUIRE(fs::exists(checkpoint));
+  }
+  const Outcome last = run(folder, rest);
+  REQUIRE_MESSAGE(last.status == 0, last.output);
+  CHECK_FALSE(contains(last.output, first_report));  // it did not begin anew
+  CHECK(read_bytes(model) == read_bytes(folder.file("whole")));
+  CHECK_FALSE(fs::exists(checkpoint));
+}
 }  // namespace
 
 TEST_CASE("SIGHUP and SIGTERM save as Ctrl-C does") {
@@ -119,14 +151,8 @@ TEST_CASE("resuming with data that have changed is refused") {
   const std::string table = folder.write("t.csv", rows);
   const Words data{"--data", table, "--label", "label", "--epochs", "100000"};
   const Words train = training(folder.file("m"), data), compare = comparison(folder.file("out"), data);
-  const auto interrupt_at = [&](const Words& words, const std::string& progress) {
-    Process process(folder, words);
-    REQUIRE(wait_for_lines(progress, 20));
-    process.interrupt();
-    REQUIRE(process.wait() == 130);
-  };
-  interrupt_at(train, folder.file("output.txt"));
-  interrupt_at(compare, folder.file("out/metrics.csv"));
+  REQUIRE(run_interrupted(folder, train, 20).status == 130);
+  REQUIRE(run_interrupted(folder, compare, 20, "out/metrics.csv").status == 130);
   rows[rows.find("1,1,yes")] = '2';
   folder.write("t.csv", rows);
   for (Words words : {train, compare}) {
@@ -143,14 +169,8 @@ TEST_CASE("resuming with data that have changed is refused") {
 TEST_CASE("a checkpoint of other runs than those in state.json is not taken for theirs") {
   const TemporaryFolder folder;
   REQUIRE(run(folder, comparison(folder.file("whole"))).status == 0);
-  const auto interrupted_at = [&](const std::string& out, size_t rows, const Words& more) {
-    Process process(folder, comparison(out, more));
-    REQUIRE(wait_for_lines(out + "/metrics.csv", rows));
-    process.interrupt();
-    REQUIRE(process.wait() == 130);
-  };
-  interrupted_at(folder.file("a"), 3, {});
-  interrupted_at(folder.file("b"), 3, {"--batch", "32"});
+  REQUIRE(run_interrupted(folder, comparison(folder.file("a")), 3, "a/metrics.csv").status == 130);
+  REQUIRE(run_interrupted(folder, comparison(folder.file("b"), {"--batch", "32"}), 3, "b/metrics.csv").status == 130);
   for (const std::string& name : files_like(folder.file("b"), "checkpoint-"))
     fs::copy_file(folder.file("b/" + name), folder.file("a/" + name), fs::copy_options::overwrite_existing);
   REQUIRE(run(folder, comparison(folder.file("a"), {"--resume"})).status == 0);
@@ -158,26 +178,11 @@ TEST_CASE("a checkpoint of other runs than those in state.json is not taken for 
 }
 
 TEST_CASE("a training that is killed by SIGKILL goes on from its last periodic checkpoint, to the same bytes") {
-  const TemporaryFolder folder;
-  REQUIRE(run(folder, training(folder.file("whole"), {"--epochs", "400"})).status == 0);
-  const std::string model = folder.file("parts"), checkpoint = model + ".checkpoint";
-  const Words often = training(model, {"--epochs", "400", "--save-every", "0.001"});  // minutes: 60 ms
-  Words rest = often;
-  rest.push_back("--resume");
-  for (const bool resumed : {false, true}) {
-    const auto before = resumed ? fs::last_write_time(checkpoint) : fs::file_time_type();
-    Process process(folder, resumed ? rest : often);
-    for (int i = 0; i < 12000 && (!fs::exists(checkpoint) || fs::last_write_time(checkpoint) == before); ++i)
-      sleep_ms(5);
-    process.send(SIGKILL);
-    REQUIRE(process.wait() == 128 + SIGKILL);
-    REQUIRE(fs::exists(checkpoint));
-  }
-  const Outcome last = run(folder, rest);
-  REQUIRE_MESSAGE(last.status == 0, last.output);
-  CHECK_FALSE(contains(last.output, "epoch   1 "));  // it did not begin anew
-  CHECK(read_bytes(model) == read_bytes(folder.file("whole")));
-  CHECK_FALSE(fs::exists(checkpoint));
+  check_goes_on_when_killed(training, {"--epochs", "400"}, "epoch   1 ");
+}
+
+TEST_CASE("a language model that is killed by SIGKILL goes on from its last periodic checkpoint, to the same bytes") {
+  check_goes_on_when_killed(language_training, {"--steps", "2000"}, "step   200 ");
 }
 
 TEST_CASE("a training goes on where a periodic checkpoint cannot be written, and says so") {
@@ -195,12 +200,7 @@ TEST_CASE("a finished training leaves the checkpoint of an earlier, interrupted 
   const TemporaryFolder folder;
   const std::string model = folder.file("m"), checkpoint = model + ".checkpoint";
   const Words longer = training(model, {"--epochs", "400"});
-  {
-    Process process(folder, longer);
-    REQUIRE(wait_for_lines(folder.file("output.txt"), 8));
-    process.interrupt();
-    REQUIRE(process.wait() == 130);
-  }
+  REQUIRE(run_interrupted(folder, longer, 8).status == 130);
   const std::string before = read_bytes(checkpoint);
   const Outcome other = run(folder, training(model, {"--epochs", "2"}));
   CHECK(other.status == 0);

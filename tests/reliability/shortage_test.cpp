@@ -7,6 +7,58 @@ using namespace minima;
 using namespace minima::test;
 namespace fs = std::filesystem;
 
+namespace {
+
+/// The command of a training that saves there, with more options.
+using Command = Words (*)(const std::string& save, const Words& more);
+
+/// Somebody takes the model's name while it is trained: the checkpoint has all of it.
+void check_name_taken(Command command, int lines_before) {
+  const TemporaryFolder folder;
+  const std::string model = folder.file("m"), checkpoint = model + ".checkpoint";
+  REQUIRE(run(folder, command(folder.file("whole"), {})).status == 0);
+  {
+    Process process(folder, command(model, {}));
+    REQUIRE(wait_for_lines(folder.file("output.txt"), lines_before));
+    fs::create_directory(model);
+    CHECK(process.wait() == 2);
+    CHECK_MESSAGE(contains(process.output(), "[" + model + "] got a directory, expected a regular file"),
+                  process.output());
+    CHECK_MESSAGE(contains(process.output(), "The trained weights are in " + checkpoint), process.output());
+  }
+  fs::remove(model);
+  const Outcome rest = run(folder, command(model, {"--resume"}));
+  CHECK_MESSAGE(rest.status == 0, rest.output);
+  CHECK(read_bytes(model) == read_bytes(folder.file("whole")));
+  CHECK_FALSE(fs::exists(checkpoint));
+}
+
+/// A disk that is too small for the model, and so for its checkpoint.
+void check_full_disk(Command command, int kibibytes) {
+  const TemporaryFolder folder;
+  const std::string disk = folder.file("disk");
+  fs::create_directory(disk);
+  if (mount("none", disk.c_str(), "tmpfs", 0, text("size=", kibibytes, "k").c_str()) != 0) {
+    MESSAGE("no right to mount a small disk: not tested");
+    return;
+  }
+  const std::string model = disk + "/m";
+  fs::create_directory(folder.path / "tmp");
+  const Outcome full = run(folder, command(model, {}), {{"TMPDIR", folder.file("tmp")}});
+  const bool left_nothing = fs::is_empty(disk);
+  umount(disk.c_str());
+  CHECK(full.status == 2);
+  CHECK(left_nothing);
+  CHECK_MESSAGE(contains(full.output, "\"No space left on device\" while writing"), full.output);
+  CHECK_MESSAGE(
+      contains(full.output, "The trained weights are in " + folder.file("tmp/m.checkpoint") + ": move it to "),
+      full.output);
+  fs::rename(folder.file("tmp/m.checkpoint"), model + ".checkpoint");  // the disk is larger now
+  CHECK(run(folder, command(model, {"--resume"})).status == 0);
+}
+
+}  // namespace
+
 TEST_CASE("a disk that is full at the end of a comparison loses nothing: resumed, it writes what was missing") {
   const TemporaryFolder folder;
   const std::string whole = folder.file("whole"), out = folder.file("out");
@@ -27,87 +79,17 @@ TEST_CASE("a disk that is full at the end of a comparison loses nothing: resumed
 }
 
 TEST_CASE("a model that cannot be saved at the end leaves a checkpoint, from which --resume saves the same model") {
-  const TemporaryFolder folder;
-  const std::string model = folder.file("m"), checkpoint = model + ".checkpoint";
-  REQUIRE(run(folder, training(folder.file("whole"))).status == 0);
-  {
-    Process process(folder, training(model));
-    REQUIRE(wait_for_lines(folder.file("output.txt"), 6));
-    fs::create_directory(model);  // somebody takes the name meanwhile
-    CHECK(process.wait() == 2);
-    CHECK_MESSAGE(contains(process.output(), "[" + model + "] got a directory, expected a regular file"),
-                  process.output());
-    CHECK_MESSAGE(contains(process.output(), "The trained weights are in " + checkpoint), process.output());
-  }
-  fs::remove(model);
-  const Outcome rest = run(folder, training(model, {"--resume"}));
-  CHECK_MESSAGE(rest.status == 0, rest.output);
-  CHECK(read_bytes(model) == read_bytes(folder.file("whole")));
-  CHECK_FALSE(fs::exists(checkpoint));
-}
-
-TEST_CASE("on a full disk the checkpoint goes to the folder for temporary files") {
-  const TemporaryFolder folder;
-  const std::string disk = folder.file("disk");
-  fs::create_directory(disk);
-  if (mount("none", disk.c_str(), "tmpfs", 0, "size=16k") != 0) {
-    MESSAGE("no right to mount a small disk: not tested");
-    return;
-  }
-  const std::string model = disk + "/m";
-  fs::create_directory(folder.path / "tmp");
-  const Outcome full = run(folder, training(model), {{"TMPDIR", folder.file("tmp")}});
-  const bool left_nothing = fs::is_empty(disk);
-  umount(disk.c_str());
-  CHECK(full.status == 2);
-  CHECK(left_nothing);
-  CHECK_MESSAGE(contains(full.output, "\"No space left on device\" while writing"), full.output);
-  CHECK_MESSAGE(
-      contains(full.output, "The trained weights are in " + folder.file("tmp/m.checkpoint") + ": move it to "),
-      full.output);
-  fs::rename(folder.file("tmp/m.checkpoint"), model + ".checkpoint");  // the disk is larger now
-  CHECK(run(folder, training(model, {"--resume"})).status == 0);
+  check_name_taken(training, 6);
 }
 
 TEST_CASE("a language model that cannot be saved at the end leaves a checkpoint, from which --resume saves it") {
-  const TemporaryFolder folder;
-  const std::string model = folder.file("m"), checkpoint = model + ".checkpoint";
-  REQUIRE(run(folder, language_training(folder.file("whole"))).status == 0);
-  {
-    Process process(folder, language_training(model));
-    REQUIRE(wait_for_lines(folder.file("output.txt"), 3));
-    fs::create_directory(model);  // somebody takes the name meanwhile
-    CHECK(process.wait() == 2);
-    CHECK_MESSAGE(contains(process.output(), "The trained weights are in " + checkpoint), process.output());
-  }
-  fs::remove(model);
-  const Outcome rest = run(folder, language_training(model, {"--resume"}));
-  CHECK_MESSAGE(rest.status == 0, rest.output);
-  CHECK(read_bytes(model) == read_bytes(folder.file("whole")));
-  CHECK_FALSE(fs::exists(checkpoint));
+  check_name_taken(language_training, 3);
 }
 
+TEST_CASE("on a full disk the checkpoint goes to the folder for temporary files") { check_full_disk(training, 16); }
+
 TEST_CASE("a language model on a full disk is kept in the folder for temporary files") {
-  const TemporaryFolder folder;
-  const std::string disk = folder.file("disk");
-  fs::create_directory(disk);
-  if (mount("none", disk.c_str(), "tmpfs", 0, "size=8k") != 0) {
-    MESSAGE("no right to mount a small disk: not tested");
-    return;
-  }
-  const std::string model = disk + "/m";
-  fs::create_directory(folder.path / "tmp");
-  const Outcome full = run(folder, language_training(model), {{"TMPDIR", folder.file("tmp")}});
-  const bool left_nothing = fs::is_empty(disk);
-  umount(disk.c_str());
-  CHECK(full.status == 2);
-  CHECK(left_nothing);
-  CHECK_MESSAGE(contains(full.output, "\"No space left on device\" while writing"), full.output);
-  CHECK_MESSAGE(
-      contains(full.output, "The trained weights are in " + folder.file("tmp/m.checkpoint") + ": move it to "),
-      full.output);
-  fs::rename(folder.file("tmp/m.checkpoint"), model + ".checkpoint");  // the disk is larger now
-  CHECK(run(folder, language_training(model, {"--resume"})).status == 0);
+  check_full_disk(language_training, 8);
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which need more memory than this

@@ -59,12 +59,7 @@ TEST_CASE("a comparison interrupted twice and resumed equals one that was not in
 TEST_CASE("resuming with other options is refused by the option's name") {
   TemporaryFolder folder;
   const std::string out = folder.file("out");
-  {
-    Process process(folder, comparison(out, {"--augment", "shift=1"}));
-    REQUIRE(wait_for_lines(out + "/metrics.csv", 3));
-    process.interrupt();
-    REQUIRE(process.wait() == 130);
-  }
+  REQUIRE(run_interrupted(folder, comparison(out, {"--augment", "shift=1"}), 3, "out/metrics.csv").status == 130);
   const Outcome without = run(folder, comparison(out, {"--resume"}));
   CHECK(without.status == 2);
   CHECK_MESSAGE(contains(without.output, "got --augment \"\", expected --augment shift=1, as when it was interrupted"),

@@ -16,10 +16,30 @@ namespace {
 constexpr int64_t steps = 5;  // in minima, then in PyTorch, then in minima again
 const std::string committed = std::string(MINIMA_TEST_DATA) + "/nn/going_on";
 
-/// A small network with a convolution, whose weights PyTorch stores in another order, and batch norm. (With the ReLU
-/// behind it, the bias before it would have a gradient of rounding errors alone, and AdamW would follow those.)
+/// A small network with the three kinds of convolution, whose weights PyTorch stores in another order, and with a
+/// parameter of three axes that it stores in the same; and with batch norm. (With the ReLU behind the norm, the bias
+/// before it would have a gradient of rounding errors alone, and AdamW would follow those.)
+struct Network : nn::Module {
+  Variable offsets{nn::normal(0, 0.1)({2, 4, 5}), requires_grad};
+  nn::Conv2d image{2, 3, 3};
+  nn::BatchNorm2d norm{3};
+  nn::ConvTranspose2d larger{3, 2, 2};
+  nn::Conv1d sequence{2, 4, 3};
+  nn::Linear head{40, 4};
+
+  Variable forward(const Variable& x) override {  // [batch, 4, 5, 2]
+    const Variable y = relu(larger(norm(relu(image(x)))));
+    const Variable z = tanh(sequence(reshape(y, {y.size(0), 12, 2})));  // [batch, 10, 4]
+    return head(reshape(transpose(z), {z.size(0), 40}) + reshape(offsets, {40}));
+  }
+  void visit(nn::Visitor& visitor) override {
+    visitor("offsets", offsets), visitor("image", image), visitor("norm", norm);
+    visitor("larger", larger), visitor("sequence", sequence), visitor("head", head);
+  }
+};
+
 struct Training {
-  nn::Sequential model{nn::Conv2d{2, 3, 3}, nn::ReLU{}, nn::BatchNorm2d{3}, nn::Flatten{}, nn::Linear{18, 4}};
+  Network model;
   std::unique_ptr<optim::Optimizer> optimizer;
   Tensor x, y;
 

@@ -168,11 +168,10 @@ TEST_CASE("a paragraph is broken at spaces, and a word that is too long stays wh
 TEST_CASE("Ctrl-C ends a lab with status 130, and what it measured is kept") {
   TemporaryFolder folder;
   const std::string program = std::filesystem::path(MINIMA_LABS_PROGRAM).parent_path() / "lab2_quadratics";
-  Process process(folder, {program, "--threads", "1", "--out", folder.file("out")});
-  REQUIRE(wait_for_lines(folder.file("out/rates.csv"), 2));
-  process.interrupt();
-  CHECK(process.wait() == 130);
-  CHECK_MESSAGE(contains(process.output(), "Interrupted; what was measured so far is in"), process.output());
+  const Outcome outcome =
+      run_interrupted(folder, {program, "--threads", "1", "--out", folder.file("out")}, 2, "out/rates.csv");
+  CHECK(outcome.status == 130);
+  CHECK_MESSAGE(contains(outcome.output, "Interrupted; what was measured so far is in"), outcome.output);
   CHECK(lines_of(folder.file("out/rates.csv")).size() > 1);
 }
 
