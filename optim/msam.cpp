@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "optim/msam.h"
 
+#include "core/backend.h"
 #include "core/ops.h"
 
 namespace minima::optim {
@@ -30,8 +31,29 @@ MSAM::MSAM(Wrapped base, const MsamOptions& options)
 
 Variable MSAM::step(const Closure& closure) {
   begin_step();
-  if (automatic_) automatic_->begin();
+  if (memory_ || fading_ || automatic_) return step_with_more(closure);
   // e = -rho * v / |v|, along the coming update; none while v = 0
+  const Perturbation ahead = along(momentum(), -1, momentum_norm(kept()));
+  measure_ahead(ahead, closure);
+  Displaced weights(kept(), ahead, ahead.is_long());
+  Variable loss = only_gradient(closure);  // g at w + e
+  weights.carry();                         // the rule is applied at w: the update takes e off first, in the same pass
+  base().update(weight_decay_at_perturbed_ ? gradient_with_decay_of(ahead) : gradients());
+  return loss;
+}
+
+// The rule adds weight_decay * w; this adds weight_decay * e.
+Tensor MSAM::gradient_with_decay_of(const Perturbation& ahead) const {
+  Tensor gradient = gradients().clone();
+  ahead.add_decay_to(gradient);
+  return gradient;
+}
+
+// ---- with a memory of its own, or a radius that fades or is automatic
+
+// The same, with a direction and a radius that each step tells something to.
+Variable MSAM::step_with_more(const Closure& closure) {
+  if (automatic_) automatic_->begin();
   const Tensor length = memory_ ? norm(mean_) : momentum_norm(kept());
   const Perturbation e = ahead(length);
   measure_ahead(e, closure);
@@ -66,19 +88,14 @@ void MSAM::learn(const Tensor& length) {
 
 // Of what the loss did not reach, the mean stays, as every buffer does.
 void MSAM::remember_gradient() {
+  const core::AverageRule towards_gradient{.share = 1 - *memory_};
   for (const FlatParameters::Run& run : kept().flat.runs()) {
     if (!run.reached) continue;
     Tensor mean = mean_.slice(run.begin, run.end);
-    core::blend(mean, *memory_, 0);
-    core::add_scaled(mean, 1 - *memory_, gradients().slice(run.begin, run.end));
+    core::backend(mean.device())
+        .update(core::kernel_of(towards_gradient), mean, gradients().slice(run.begin, run.end), nullptr);
+    mean.bump_version();
   }
-}
-
-// The rule adds weight_decay * w; this adds weight_decay * e.
-Tensor MSAM::gradient_with_decay_of(const Perturbation& ahead) const {
-  Tensor gradient = gradients().clone();
-  ahead.add_decay_to(gradient);
-  return gradient;
 }
 
 }  // namespace minima::optim

@@ -34,9 +34,9 @@ struct MsamOptions {
 /// (nn/batch_norm.h) before evaluating.
 ///
 /// With a memory of its own, v is replaced by
-///   m <- memory * m + (1 - memory) * g,  g the gradient that the step has taken, without weight decay.
+///   m <- m + (1 - memory) * (g - m),  g the gradient that the step has taken, without weight decay.
 /// Then the base needs no momentum. It costs a vector of the size of the weights, which is saved with the state, and
-/// four passes over it. A bias correction would multiply all of m by one number, which |m| takes out again: e is that
+/// three passes over it. A bias correction would multiply all of m by one number, which |m| takes out again: e is that
 /// of the corrected mean.
 /// Fading and an automatic radius cost a pass over v and g, and fading one more over g. Neither waits for the device.
 class MSAM : public Wrapper {
@@ -51,6 +51,7 @@ class MSAM : public Wrapper {
   Perturbation ahead(const Tensor& length) const;
   void learn(const Tensor& length);
   void remember_gradient();
+  Variable step_with_more(const Closure& closure);
   Tensor gradient_with_decay_of(const Perturbation& ahead) const;
 
   bool weight_decay_at_perturbed_;

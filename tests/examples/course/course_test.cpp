@@ -185,7 +185,7 @@ TEST_CASE("a lab runs after the prediction, with its own options, into the works
   CHECK_MESSAGE(ran.status == 0, ran.output);
   CHECK(std::filesystem::exists(work + "/runs/lab9/report.html"));
   CHECK(Ledger(work).of("lab", "lab9")[0].text == "options: --quick --fault 6 --threads 1; exit status 0");
-  CHECK(contains(room.course({"lab", "12", "--dir", work}).output, "got \"lab12\", expected one of"));
+  CHECK(contains(room.course({"lab", "15", "--dir", work}).output, "got \"lab15\", expected one of"));
 }
 
 TEST_CASE("hints come one at a time, are counted, and come to an end") {
