@@ -24,6 +24,7 @@ constexpr double report_seconds = 3;  // figures and report, of the budget
 
 struct Options {
   std::string data, label, model = "mlp", measure = "accuracy", language = "en", device = "cpu", out;
+  std::vector<std::string> also;  ///< further optimizers
   double minutes = 5, margin = -1;
   int64_t batch = 0, epochs = 0, threads = 0, workers = 0;
   datasets::LoadOptions how;  ///< the other options of the data
@@ -34,6 +35,7 @@ struct Options {
   bool parse(int argc, const char* const* argv);
   /// What changes runs, and the rule: the same in a pilot that is resumed.
   Notes configuration(const Problem& problem) const;
+  std::vector<std::string> optimizers() const;
   /// The command line with --resume.
   std::string resume_command() const;
 
@@ -53,6 +55,10 @@ bool Options::parse(int argc, const char* const* argv) {
   line.option("--label", label, "column of a table that is to be predicted");
   line.option("--minutes", minutes, "time for all of it; that which an interrupted pilot has used counts");
   line.option("--model", model, joined(nn::model_names()));
+  line.option(
+      "--also", also,
+      "compares " + joined(further_pilot_optimizers(), " or ") +
+          " as well, or both: the radius is found while training, and only learning rate and momentum are tuned");
   line.option("--measure", measure,
               "what decides: accuracy (of quantities R2) or loss, on the test part; trials are chosen by the same (of "
               "quantities by loss)");
@@ -97,6 +103,8 @@ void Options::check() const {
        {std::pair{"--hourly-cost", prices.per_hour}, {"--runs-per-month", prices.per_month}})
     if (!(value >= 0 && value < 1e9)) fail(name, number_text(value), "a number from 0 to below 1e9");
   check_language(language);
+  check_further("--also", also);
+  if (warnings && !also.empty()) fail("--warnings", "--also beside it", "a pilot on data");
   if (warnings && resume) fail("--resume", "--warnings beside it", "a pilot on data to go on with");
   if (warnings && !data.empty()) fail("--warnings", "\"" + data + "\" beside it", "no data: it makes its own");
   if (!warnings && data.empty())
@@ -110,6 +118,7 @@ Notes Options::configuration(const Problem& problem) const {
   notes.merge(Notes{{"data", data},
                     {"--label", label},
                     {"--model", model},
+                    {"--also", joined(also, ",")},
                     {"--measure", measure},
                     {"--margin", number_text(rule.margin)},
                     {"--batch", std::to_string(batch)},
@@ -117,6 +126,12 @@ Notes Options::configuration(const Problem& problem) const {
                     {"--device", device},
                     {"fingerprint of the data", fingerprint({problem.train, problem.test})}});
   return notes;
+}
+
+std::vector<std::string> Options::optimizers() const {
+  std::vector<std::string> names = pilot_optimizers();
+  names.insert(names.end(), also.begin(), also.end());
+  return names;
 }
 
 std::string Options::resume_command() const {
@@ -183,7 +198,7 @@ void conclude(const Pilot& pilot, const Options& options, const datasets::Loaded
   const PlainWords words = plain_words(pilot, options.language);
   report.answers(words.title, words.answers, words.language);
   report.statement(recommendation(pilot));
-  report.paragraph(rule_text(pilot.rule));
+  report.paragraph(rule_text(pilot.rule, pilot.further()));
   report.paragraph(plan);
   std::vector<PilotSection> sections = pilot_sections(pilot);
   for (const PilotSection& section : sections) {
@@ -208,9 +223,12 @@ void conclude(const Pilot& pilot, const Options& options, const datasets::Loaded
 
 std::string plan_text(const Options& options, const Problem& problem, const PilotCosts& costs, const PilotPlan& plan) {
   std::string steps;
-  for (const std::string& name : pilot_optimizers())
+  for (const std::string& name : options.optimizers())
     steps += (steps.empty() ? "" : ", ") + name + " " + fixed(1000 * costs.step.at(name), 2) + " ms";
   const PilotGrid& g = plan.grid;
+  std::string further;
+  for (const std::string& name : options.also)
+    further += text(", and ", g.trials(name), " for ", name, ", of learning rates and momenta alone");
   const std::string kinds =
       problem.train.has_targets()
           ? std::string("a quantity")
@@ -221,10 +239,10 @@ std::string plan_text(const Options& options, const Problem& problem, const Pilo
               clock_time(60 * options.minutes), ": about ", plan.studies,
               " studies, more while there is time, at most ", most_pilot_studies, ". Each study: ", g.trials(),
               " trials for each of sgd, sam and msam (", g.momenta, " momenta; ", g.lrs, " learning rates by ", g.rhos,
-              " radii for sam and msam, ", g.lrs * g.rhos, " learning rates for sgd), halved from seed to seed, by ",
-              problem.train.has_targets() ? "loss" : options.measure, " on validation splits; then ", plan.seeds,
-              plan.seeds == 1 ? " seed" : " seeds", " of the best of each on the test part. Every run has ",
-              plan.epochs, " epochs.");
+              " radii for sam and msam, ", g.lrs * g.rhos, " learning rates for sgd)", further,
+              ", halved from seed to seed, by ", problem.train.has_targets() ? "loss" : options.measure,
+              " on validation splits; then ", plan.seeds, plan.seeds == 1 ? " seed" : " seeds",
+              " of the best of each on the test part. Every run has ", plan.epochs, " epochs.");
 }
 
 /// The plan of this pilot, from what is measured now, and its words.
@@ -245,12 +263,13 @@ int pilot_on_data(const Options& options) {
   print_data(problem.data, *problem.loaded);
   PilotRule rule = options.rule;
   rule.quantities = problem.train.has_targets();
-  print_paragraph(rule_text(rule));
+  print_paragraph(rule_text(rule, options.also));
 
   PilotSession session(clock, {.directory = options.out,
                                .configuration = options.configuration(problem),
                                .resume = options.resume,
-                               .workers = options.workers});
+                               .workers = options.workers,
+                               .optimizers = options.optimizers()});
   const bool convolutional = options.model.rfind("mlp", 0) != 0;
   const int64_t curvature_samples = std::min<int64_t>(convolutional ? 128 : 1000, problem.train.size());
   const auto earlier = session.resumed();

@@ -37,13 +37,13 @@ double incomplete_beta(double a, double b, double x) {
 
 double student_t_p(double t, double degrees) { return incomplete_beta(degrees / 2, 0.5, degrees / (degrees + t * t)); }
 
-double student_t_975(double degrees) {
+double student_t_975(double degrees, int comparisons) {
   if (!(degrees >= 1))
     fail("student_t_975", text(degrees, " degrees of freedom"), "at least 1", "Use two seeds or more.");
-  double low = 0, high = 16;  // t = 12.7 for one degree of freedom
+  double low = 0, high = 16 * comparisons;  // t = 12.7 for one degree of freedom
   for (int i = 0; i < 100; ++i) {
     const double middle = (low + high) / 2;
-    (student_t_p(middle, degrees) > 0.05 ? low : high) = middle;
+    (student_t_p(middle, degrees) > 0.05 / comparisons ? low : high) = middle;
   }
   return (low + high) / 2;
 }

@@ -10,8 +10,9 @@ namespace minima::examples {
 
 /// The probability that a Student t variable with this many degrees of freedom lies farther from 0 than t.
 double student_t_p(double t, double degrees);
-/// The point beyond which such a variable, with at least one degree of freedom, lies with probability 2.5%.
-double student_t_975(double degrees);
+/// The point beyond which such a variable, with at least one degree of freedom, lies with probability 2.5%; of several
+/// comparisons, with that share of it (Bonferroni).
+double student_t_975(double degrees, int comparisons = 1);
 
 /// The middle of the values; NaN of none.
 double median(std::vector<double> values);

@@ -38,10 +38,10 @@ Panel difference_panel(const Pilot& pilot, bool by_loss) {
   return panel;
 }
 
-/// Validation loss, or accuracy where that decides, against rho (or, for SGD, against lr / (1 - momentum)), a curve for
-/// each momentum: at each rho the best of the learning rates.
+/// Validation loss, or accuracy where that decides, against rho (or, without one, against lr / (1 - momentum)), a curve
+/// for each momentum: at each rho the best of the learning rates.
 Panel grid_panel(const Pilot& pilot, const std::string& optimizer) {
-  const bool with_rho = optimizer != "sgd";
+  const bool with_rho = Setting{.optimizer = optimizer}.has("rho");
   const bool by_loss = pilot.rule.tuned_by() == JudgedBy::loss;
   Panel panel{optimizer, with_rho ? "rho" : "lr / (1 - momentum)", by_loss ? "validation loss" : "validation acc %"};
   panel.log_x = true;

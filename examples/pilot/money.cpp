@@ -49,16 +49,16 @@ std::string amount_text(double amount) {
   return fixed(amount, std::clamp(1 - static_cast<int>(std::floor(std::log10(std::abs(amount)))), 2, 8));
 }
 
-Money money_of(const Pilot& pilot, const Prices& prices) {
+Money money_of(const Pilot& pilot, const Prices& prices, const std::string& optimizer) {
   const double a_second = prices.per_hour / seconds_an_hour;
   const OfRun seconds = at_end(&Measurement::seconds);
-  const Runs &sgd = pilot.of("sgd"), &msam = pilot.of("msam");
+  const Runs &sgd = pilot.of("sgd"), &other = pilot.of(optimizer);
   Money money;
   money.sgd_run = a_second * sgd.mean(seconds).mean;
-  money.more_a_run = scaled(msam.minus(sgd, seconds), a_second);
+  money.more_a_run = scaled(other.minus(sgd, seconds), a_second);
   money.more_a_month = scaled(money.more_a_run, prices.per_month);
-  money.tuning = a_second * tuning_seconds(pilot, "msam");
-  money.memory_mib = peak_mib(msam) - peak_mib(sgd);
+  money.tuning = a_second * tuning_seconds(pilot, optimizer);
+  money.memory_mib = peak_mib(other) - peak_mib(sgd);
   return money;
 }
 
@@ -76,28 +76,34 @@ Money::BreakEven Money::break_even(const Interval& gain, bool with_tuning) const
 
 PilotSection money_section(const Pilot& pilot) {
   const Prices& prices = pilot.prices;
-  const Money money = money_of(pilot, prices);
-  const Interval gain = judge(evidence_of(pilot), pilot.rule).difference.interval;
   const std::string unit =
       pilot.rule.by_loss ? "percent of SGD's loss" : "point of " + judged_name(pilot.rule.quantities);
-  const Table table{
-      {"", "amount"},
-      {"a run of SGD", amount_text(money.sgd_run)},
-      {"a run of MSAM costs more by", bounded_text(money.more_a_run)},
-      {text("in a month of ", number_text(prices.per_month), " runs"), bounded_text(money.more_a_month)},
-      {"tuning MSAM, once", amount_text(money.tuning)},
-      {"a " + unit + " must be worth in the first month, tuning included", worth_text(money.break_even(gain, true))},
-      {"in each later month", worth_text(money.break_even(gain, false))}};
+  Table table{{"", "amount"}, {"a run of SGD", amount_text(money_of(pilot, prices).sgd_run)}};
+  std::string spent_on, memory;
+  const auto add = [&](const std::string& optimizer, const std::string& name) {
+    const Money money = money_of(pilot, prices, optimizer);
+    const Interval gain = pilot_verdict(pilot, optimizer).difference.interval;
+    table.insert(
+        table.end(),
+        {{"a run of " + name + " costs more by", bounded_text(money.more_a_run)},
+         {text("in a month of ", number_text(prices.per_month), " runs"), bounded_text(money.more_a_month)},
+         {"tuning " + name + ", once", amount_text(money.tuning)},
+         {"a " + unit + " must be worth in the first month, tuning included", worth_text(money.break_even(gain, true))},
+         {"in each later month", worth_text(money.break_even(gain, false))}});
+    spent_on += (spent_on.empty() ? "" : " or ") + name;
+    memory += text(" ", name, "'s peak memory differs from SGD's by ", fixed(money.memory_mib, 2), " MiB.");
+  };
+  add("msam", "MSAM");
+  for (const std::string& name : pilot.further()) add(name, name);
   return {
       "Money",
       text("An hour of the machine costs ", number_text(prices.per_hour),
            ", in the currency of --hourly-cost. A run "
-           "is one of the pilot's final runs; tuning is what one study spent on MSAM. Longer runs cost as many "
-           "times more."),
+           "is one of the pilot's final runs; tuning is what one study spent on ",
+           spent_on, ". Longer runs cost as many times more."),
       table,
-      text("In brackets: 95% intervals; those of the last two lines hold wherever cost and gain both are in theirs. "
-           "MSAM's peak memory differs from SGD's by ",
-           fixed(money.memory_mib, 2), " MiB.")};
+      text("In brackets: 95% intervals; those of the last two lines hold wherever cost and gain both are in theirs.",
+           memory)};
 }
 
 }  // namespace minima::examples

@@ -18,7 +18,7 @@ struct Prices {
   bool known() const { return per_hour > 0; }
 };
 
-/// What MSAM costs beside SGD.
+/// What MSAM, or what stands in its place, costs beside SGD.
 struct Money {
   double sgd_run = 0;       ///< an SGD run
   Interval more_a_run{};    ///< a run of MSAM minus one of SGD of the same seed
@@ -35,7 +35,7 @@ struct Money {
   };
   BreakEven break_even(const Interval& gain, bool with_tuning) const;
 };
-Money money_of(const Pilot& pilot, const Prices& prices);
+Money money_of(const Pilot& pilot, const Prices& prices, const std::string& optimizer = "msam");
 
 /// An amount with two decimals, or with so many that two digits are seen: "12.50", "0.0031".
 std::string amount_text(double amount);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr double seconds_a_minute = 60;
 
-/// What the words are made of.
+/// What the words are made of: MSAM, or what stands in its place, beside SGD.
 struct Facts {
   const Pilot& pilot;
   PilotVerdict verdict;
@@ -22,6 +22,7 @@ struct Facts {
   Money money;
   int64_t failed_sgd, failed_msam, runs;  ///< diverged or collapsed, of so many
   bool anew, by_loss, quantities;
+  int trials;  ///< at first, in a study
 
   bool busy() const { return too_far_apart(time); }
   bool same_memory() const { return std::abs(money.memory_mib) < 0.05; }
@@ -35,13 +36,13 @@ struct Facts {
   }
 };
 
-Facts facts_of(const Pilot& pilot) {
+Facts facts_of(const Pilot& pilot, const std::string& optimizer = "msam") {
   const Comparison& c = pilot.comparison;
-  const Runs &sgd = pilot.of("sgd"), &msam = pilot.of("msam");
+  const Runs &sgd = pilot.of("sgd"), &msam = pilot.of(optimizer);
   const bool by_loss = pilot.rule.by_loss;
   const OfRun quantity = at_end(by_loss ? &Measurement::test_loss : &Measurement::test_accuracy);
   const double scale = by_loss ? 1 : 100;
-  const PilotVerdict verdict = judge(evidence_of(pilot), pilot.rule);
+  const PilotVerdict verdict = pilot_verdict(pilot, optimizer);
   const Interval gain = verdict.difference.interval;
   const auto failed = [&](const Runs& runs) { return runs.diverged() + collapsed(runs, c.runs, c.guessing); };
   return {
@@ -52,13 +53,21 @@ Facts facts_of(const Pilot& pilot) {
       .msam = scale * msam.mean(quantity).mean,
       .rows_gained = std::llround(std::abs(gain.count > 0 ? gain.mean : 0) / 100 * static_cast<double>(c.test_samples)),
       .time = cost_ratios(msam, sgd),
-      .money = money_of(pilot, pilot.prices),
+      .money = money_of(pilot, pilot.prices, optimizer),
       .failed_sgd = failed(sgd),
       .failed_msam = failed(msam),
       .runs = std::ssize(sgd.results),
       .anew = c.test_per_train > 0,
       .by_loss = by_loss,
-      .quantities = pilot.rule.quantities};
+      .quantities = pilot.rule.quantities,
+      .trials = pilot.plan.grid.trials(optimizer)};
+}
+
+/// The further optimizers that are to be adopted.
+std::vector<std::string> further_to_adopt(const Pilot& pilot) {
+  std::vector<std::string> names = pilot.further();
+  std::erase_if(names, [&](const std::string& name) { return pilot_verdict(pilot, name).advice != Advice::adopt; });
+  return names;
 }
 
 std::string signed_number(double value, const Interval& like) {
@@ -150,10 +159,17 @@ std::string sure(const Facts& f) {
 
 std::string next(const Facts& f) {
   const PilotVerdict& v = f.verdict;
+  const std::string keep =
+      "Keep the settings of SGD at hand. Repeat this comparison when the data or the model change.";
+  std::vector<std::string> further;
+  for (const std::string& name : further_to_adopt(f.pilot)) further.push_back(further_title(name));
   if (v.advice == Advice::adopt)
-    return "Adopt MSAM for this task. Keep the settings of SGD at hand. Repeat this comparison when the data or the "
-           "model "
-           "change.";
+    return "Adopt MSAM for this task. " + keep +
+           (further.empty() ? ""
+                            : " " + joined(further, " and ") + ": better than SGD, too, with fewer settings to find.");
+  if (!further.empty())
+    return "For this task, adopt " + joined(further, " or ") +
+           ": SGD is worse. MSAM with a tuned radius is not shown to be better than SGD. " + keep;
   if (v.advice == Advice::do_not_adopt)
     return v.better < 0 ? "Stay with SGD: it is better here."
                         : text("Stay with SGD: there is no difference that matters (", number_text(f.pilot.rule.margin),
@@ -167,6 +183,33 @@ std::string next(const Facts& f) {
   if (v.more_studies < 0)
     return stay + "The difference is too close to the smallest that matters: look for gains elsewhere.";
   return stay + "Give the pilot more minutes.";
+}
+
+/// All about a further optimizer.
+std::string further(const Facts& f, const Facts& msam) {
+  std::string said =
+      text("It was compared in the same studies. Its radius is found while training, so there is less to tune: it got ",
+           f.trials, " attempts at first in each study, and the others ", msam.trials, ". ");
+  if (!f.measured()) return said + "Nothing else can be said: no study was finished with both.";
+  said += f.by_loss ? text("Its test loss is ", short_text(f.msam, 3), ", and that of SGD ", short_text(f.sgd, 3), ".")
+          : f.quantities
+              ? text("Its R2 is ", fixed(f.msam, 1), "%, and that of SGD ", fixed(f.sgd, 1), "%.")
+              : text("Of 100 test rows it gets ", fixed(f.msam, 1), " right, and SGD ", fixed(f.sgd, 1), ".");
+  said += text(" In the pairs that were compared its advantage over SGD is ", signed_number(f.gain.mean, f.gain),
+               f.by_loss ? " percent" : " points");
+  if (f.with_interval())
+    said += text(", between ", signed_number(f.gain.low(), f.gain), " and ", signed_number(f.gain.high(), f.gain));
+  said += f.time.empty() || f.busy() ? ". How long it takes could not be measured."
+                                     : text(". It takes ", fixed(median(f.time), 2), " times as long as SGD.");
+  if (f.pilot.prices.known() && !f.busy())
+    said +=
+        text(" Tuning it costs ", amount_text(f.money.tuning), " once (MSAM: ", amount_text(msam.money.tuning), ").");
+  said += f.verdict.advice == Advice::adopt       ? " It is better than SGD."
+          : f.verdict.advice == Advice::undecided ? " Whether it is better than SGD is an open question."
+          : f.verdict.better < 0                  ? " SGD is better."
+                                                  : " There is no difference that matters.";
+  if (f.failed_msam > 0) said += text(" Runs of it that failed: ", f.failed_msam, " of ", f.runs, ".");
+  return said + " More methods give luck more chances, so each verdict asks for clearer evidence.";
 }
 
 std::string wrong(const Facts& f) {
@@ -189,6 +232,10 @@ std::string wrong(const Facts& f) {
 // ---- Japanese
 
 namespace japanese {
+
+std::string title(const std::string& optimizer) {
+  return text(optimizer.starts_with("msam") ? "MSAM" : "SAM", "（半径自動調整）");
+}
 
 std::string compared(const Facts& f) {
   const Comparison& c = f.pilot.comparison;
@@ -266,9 +313,16 @@ std::string sure(const Facts& f) {
 
 std::string next(const Facts& f) {
   const PilotVerdict& v = f.verdict;
+  const std::string keep = "SGDの設定は残しておき、データやモデルが変わったら、もう一度比べてください。";
+  std::vector<std::string> further;
+  for (const std::string& name : further_to_adopt(f.pilot)) further.push_back(title(name));
   if (v.advice == Advice::adopt)
-    return "この課題にはMSAMを採用してください。SGDの設定は残しておき、データやモデルが変わったら、もう一度比べてくださ"
-           "い。";
+    return "この課題にはMSAMを採用してください。" + keep +
+           (further.empty() ? "" : joined(further, "と") + "もSGDより優れていて、探す設定は少なくて済みます。");
+  if (!further.empty())
+    return "この課題には" + joined(further, "または") +
+           "を採用してください。SGDより優れています。半径を調整したMSAMがSGDより優れているとは示されていません。" +
+           keep;
   if (v.advice == Advice::do_not_adopt)
     return v.better < 0 ? "SGDのままにしてください。ここではSGDのほうが優れています。"
                         : text("SGDのままにしてください。意味のある差（", number_text(f.pilot.rule.margin),
@@ -282,6 +336,33 @@ std::string next(const Facts& f) {
            text("時間をかけても結論は出ません。必要なのはデータで、テスト用に約", v.rows_needed, "行が要ります。");
   if (v.more_studies < 0) return stay + "差は、意味のある最小の差に近すぎます。ほかの改善を探すほうがよいでしょう。";
   return stay + "もっと長い時間をかけて実行してください。";
+}
+
+std::string further(const Facts& f, const Facts& msam) {
+  std::string said = text(
+      "同じ手順の中で一緒に比べた方法です。半径は学習中に自動で決まるので、探す設定が少なくて済みます。毎回、最初に試し"
+      "た設定は",
+      f.trials, "通り、ほかの方法は", msam.trials, "通りです。");
+  if (!f.measured()) return said + "ほかには何も言えません。両方の学習が最後まで終わった回がありませんでした。";
+  said += f.by_loss ? text("テスト損失は", short_text(f.msam, 3), "、SGDは", short_text(f.sgd, 3), "です。")
+          : f.quantities
+              ? text("決定係数R2は", fixed(f.msam, 1), "%、SGDは", fixed(f.sgd, 1), "%です。")
+              : text("テスト100行のうち、", fixed(f.msam, 1), "行、SGDは", fixed(f.sgd, 1), "行で正解しました。");
+  said += text("同じ条件どうしで比べると、SGDに対する優位は", signed_number(f.gain.mean, f.gain),
+               f.by_loss ? "パーセント" : "ポイント");
+  if (f.with_interval())
+    said += text("（", signed_number(f.gain.low(), f.gain), "から", signed_number(f.gain.high(), f.gain), "の間）");
+  said += f.time.empty() || f.busy() ? "です。時間は正確に測れませんでした。"
+                                     : text("です。学習時間はSGDの", fixed(median(f.time), 2), "倍です。");
+  if (f.pilot.prices.known() && !f.busy())
+    said += text("最初の一度だけかかる設定探しの費用は", amount_text(f.money.tuning), "（MSAMは",
+                 amount_text(msam.money.tuning), "）です。");
+  said += f.verdict.advice == Advice::adopt       ? "SGDより優れています。"
+          : f.verdict.advice == Advice::undecided ? "SGDより優れているかどうか、結論はまだ出ていません。"
+          : f.verdict.better < 0                  ? "SGDのほうが優れています。"
+                                                  : "意味のある差はありません。";
+  if (f.failed_msam > 0) said += text("失敗した学習は、", f.runs, "回のうち", f.failed_msam, "回でした。");
+  return said + "方法が増えると偶然よく見えることも増えるので、どの判定にも、より確かな証拠を求めています。";
 }
 
 std::string wrong(const Facts& f) {
@@ -309,23 +390,31 @@ void check_language(const std::string& language) {
 PlainWords plain_words(const Pilot& pilot, const std::string& language) {
   check_language(language);
   const Facts f = facts_of(pilot);
-  if (language == "ja")
-    return {language,
-            "MSAMに切り替えるべきか",
-            {{"何を比べたか", japanese::compared(f)},
-             {"何が得られたか", japanese::gained(f)},
-             {"費用はいくらか", japanese::costs(f)},
-             {"どのくらい確かか", japanese::sure(f)},
-             {"次に何をすべきか", japanese::next(f)},
-             {"何に注意すべきか", japanese::wrong(f)}}};
-  return {language,
-          "In plain words",
-          {{"What was compared", english::compared(f)},
-           {"What was gained", english::gained(f)},
-           {"What it costs", english::costs(f)},
-           {"How sure that is", english::sure(f)},
-           {"What to do next", english::next(f)},
-           {"What would go wrong", english::wrong(f)}}};
+  const bool ja = language == "ja";
+  PlainWords words = ja ? PlainWords{language,
+                                     "MSAMに切り替えるべきか",
+                                     {{"何を比べたか", japanese::compared(f)},
+                                      {"何が得られたか", japanese::gained(f)},
+                                      {"費用はいくらか", japanese::costs(f)},
+                                      {"どのくらい確かか", japanese::sure(f)},
+                                      {"次に何をすべきか", japanese::next(f)},
+                                      {"何に注意すべきか", japanese::wrong(f)}}}
+                        : PlainWords{language,
+                                     "In plain words",
+                                     {{"What was compared", english::compared(f)},
+                                      {"What was gained", english::gained(f)},
+                                      {"What it costs", english::costs(f)},
+                                      {"How sure that is", english::sure(f)},
+                                      {"What to do next", english::next(f)},
+                                      {"What would go wrong", english::wrong(f)}}};
+  auto before_advice = words.answers.end() - 2;
+  for (const std::string& name : pilot.further()) {
+    const Facts of_it = facts_of(pilot, name);
+    before_advice =
+        1 + words.answers.insert(before_advice, {ja ? japanese::title(name) : further_title(name),
+                                                 ja ? japanese::further(of_it, f) : english::further(of_it, f)});
+  }
+  return words;
 }
 
 }  // namespace minima::examples

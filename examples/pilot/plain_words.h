@@ -14,7 +14,8 @@ struct PlainWords {
   std::string language;  ///< "en" or "ja"
   std::string title;
   /// A question and its answer: what was compared, what was gained, what it costs, how sure that is, what to do next,
-  /// what would go wrong.
+  /// what would go wrong. Before what to do next: what there is to say of each optimizer that was compared on request,
+  /// under its name.
   std::vector<std::pair<std::string, std::string>> answers;
 };
 

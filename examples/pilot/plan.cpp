@@ -28,6 +28,11 @@ const std::vector<double>& momenta(int count) {
 /// The radius in the middle of the grid. SAM's and MSAM's do not compare: SAM's gradient is uphill everywhere.
 double central_rho(const std::string& optimizer) { return 2 * Setting{.optimizer = optimizer}.value("rho"); }
 
+/// Whether no radius is tried, for it is found while training.
+bool is_automatic(const std::string& optimizer) {
+  return optim::is_wrapper(optimizer) && !Setting{.optimizer = optimizer}.has("rho");
+}
+
 /// A plan of the ladder.
 struct Extent {
   PilotGrid grid;
@@ -62,18 +67,21 @@ PilotPlan plan_of(const Extent& extent, const PilotCosts& costs, int64_t steps_p
   constexpr double extension = 1.25;  // beyond the edges of the grid
   PilotPlan plan{.grid = extent.grid, .seeds = extent.seeds, .studies = extent.studies};
   plan.epochs = epochs > 0 ? epochs : std::max(extent.epochs, (extent.steps + steps_per_epoch - 1) / steps_per_epoch);
-  const double steps = static_cast<double>(plan.epochs * steps_per_epoch) * costs.all_steps();
-  const double trial = 0.8 * steps + 3 * costs.measurement;
-  const double run = steps + 3 * static_cast<double>(plan.epochs + 1) * costs.measurement;
-  const double affordable = curvature_share * seconds / (3 * costs.curvature);
+  const auto steps = static_cast<double>(plan.epochs * steps_per_epoch);
+  const auto optimizers = static_cast<int64_t>(costs.step.size());
+  const auto count = static_cast<double>(optimizers);
+  const double run = steps * costs.all_steps() + count * static_cast<double>(plan.epochs + 1) * costs.measurement;
+  const double affordable = curvature_share * seconds / (count * costs.curvature);
   plan.curvature_runs = static_cast<int64_t>(std::clamp(std::floor(affordable), 0.0, 5.0));
   double trials = 0;
-  for (const int64_t runs : rungs(plan.grid.trials())) trials += turns(runs, costs.at_once);
-  // An optimizer's trials have turns of their own; all three share those of the final runs, of which SAM's are half.
-  const double finals = std::max(turns(3 * plan.seeds, costs.at_once) / 3, 0.5);
+  for (const auto& [name, step] : costs.step)
+    for (const int64_t runs : rungs(plan.grid.trials(name)))
+      trials += turns(runs, costs.at_once) * (0.8 * steps * step + costs.measurement);
+  // An optimizer's trials have turns of their own; all share those of the final runs, of which SAM's are half or less.
+  const double finals = std::max(turns(optimizers * plan.seeds, costs.at_once) / count, 0.5);
   plan.study_seconds =
-      extension * trials * trial + finals * run +
-      3 * costs.curvature * static_cast<double>(plan.curvature_runs) / static_cast<double>(plan.studies);
+      extension * trials + finals * run +
+      count * costs.curvature * static_cast<double>(plan.curvature_runs) / static_cast<double>(plan.studies);
   return plan;
 }
 
@@ -86,9 +94,25 @@ const std::vector<std::string>& pilot_optimizers() {
   return names;
 }
 
+const std::vector<std::string>& further_pilot_optimizers() {
+  static const std::vector<std::string> names{"msam+auto", "sam+auto"};
+  return names;
+}
+
+void check_further(const std::string& option, const std::vector<std::string>& names) {
+  const std::vector<std::string>& known = further_pilot_optimizers();
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      fail(option, name, "some of " + joined(known), joined(pilot_optimizers()) + " are always compared.");
+    if (std::count(names.begin(), names.end(), name) > 1) fail(option, name + " twice", "each of them once");
+  }
+}
+
+int PilotGrid::trials(const std::string& optimizer) const { return is_automatic(optimizer) ? momenta * lrs : trials(); }
+
 std::vector<Setting> pilot_trials(const std::string& optimizer, const PilotGrid& grid) {
-  const bool with_rho = optim::is_wrapper(optimizer);
-  const int lrs = with_rho ? grid.lrs : grid.lrs * grid.rhos, rhos = with_rho ? grid.rhos : 1;
+  const bool with_rho = Setting{.optimizer = optimizer}.has("rho");
+  const int rhos = with_rho ? grid.rhos : 1, lrs = grid.trials(optimizer) / grid.momenta / rhos;
   std::vector<Setting> trials;
   for (const double momentum : momenta(grid.momenta)) {
     for (int i = 0; i < lrs; ++i) {
@@ -128,11 +152,14 @@ PilotPlan plan_pilot(const PilotCosts& costs, int64_t steps_per_epoch, double se
   if (best) return *best;
   const PilotPlan least = plan_of(ladder[0], costs, steps_per_epoch, seconds, epochs);
   const double minutes = std::ceil(10 * 1.1 * (needed(least) + spent + reserve) / 60) / 10;
+  std::string further;
+  for (const std::string& name : further_pilot_optimizers())
+    if (costs.step.count(name) > 0) further += text(" and ", least.grid.trials(name), " for ", name);
   fail("--minutes", number_text(seconds / 60), text("at least ", number_text(minutes)),
-       text("The smallest plan is ", least.grid.trials(), " trials for each of three optimizers in each of ",
-            least.studies, " studies, in runs of ", least.epochs, " epochs, and a step of all three takes ",
-            fixed(1000 * costs.all_steps(), 2), " ms here. A smaller --model", epochs > 0 ? ", fewer --epochs" : "",
-            " or a larger --batch costs less."));
+       text("The smallest plan is ", least.grid.trials(), " trials for each of three optimizers", further,
+            " in each of ", least.studies, " studies, in runs of ", least.epochs, " epochs, and a step of all ",
+            further.empty() ? "three" : text(costs.step.size()), " takes ", fixed(1000 * costs.all_steps(), 2),
+            " ms here. A smaller --model", epochs > 0 ? ", fewer --epochs" : "", " or a larger --batch costs less."));
 }
 
 }  // namespace minima::examples

@@ -12,22 +12,29 @@
 
 namespace minima::examples {
 
-/// The optimizers of a pilot, in the order of its tables: sgd, sam, msam.
+/// The optimizers of every pilot, in the order of its tables: sgd, sam, msam.
 const std::vector<std::string>& pilot_optimizers();
+/// Those that are compared on request, behind them in the tables: msam+auto, sam+auto. Their radius is found while
+/// training (optim/radius.h), so that it needs no trials.
+const std::vector<std::string>& further_pilot_optimizers();
+/// An error in the name of `option` unless each is one of them, and given once.
+void check_further(const std::string& option, const std::vector<std::string>& names);
 
 /// A grid over momentum, and for each momentum over lr and rho. Learning rates are given as lr / (1 - momentum), the
 /// length of a step when gradients agree, so that every momentum gets the range that suits it.
 struct PilotGrid {
   int momenta, lrs, rhos;
   int trials() const { return momenta * lrs * rhos; }
+  /// Of this optimizer: fewer where no radius is tried.
+  int trials(const std::string& optimizer) const;
 };
 
 /// Between neighbours of a grid with rho; learning rates of a grid without rho are 2 apart or closer.
 inline constexpr double grid_spacing = 4;
 
 /// The trials of one optimizer. One with rho gets `lrs` learning rates, each 4 times the one before, and `rhos` radii,
-/// likewise, around `lr_per_momentum` * (1 - momentum) and around its starting rho. One without gets as many trials:
-/// the same range of learning rates, lrs * rhos of them.
+/// likewise, around `lr_per_momentum` * (1 - momentum) and around its starting rho. SGD gets as many trials: the same
+/// range of learning rates, lrs * rhos of them. One whose radius is automatic gets the `lrs` learning rates alone.
 std::vector<Setting> pilot_trials(const std::string& optimizer, const PilotGrid& grid);
 
 /// What was measured before planning, in seconds.

@@ -93,7 +93,7 @@ PilotSection generalisation(const Pilot& pilot) {
                      reference ? "-" : fixed(100 * accuracy.improved, 0) + "%",
                      reference ? "-" : difference_text(minus_sgd(Judged::loss).interval), count});
   }
-  const Difference d = judge(evidence_of(pilot), pilot.rule).difference;
+  const Difference d = pilot_verdict(pilot).difference;
   const std::string unit = pilot.rule.by_loss ? " percent" : " points";
   const std::string luck =
       c.test_per_train > 0
@@ -267,10 +267,13 @@ PilotSection tuning(const Pilot& pilot) {
   const std::string acc = "validation " + short_name(pilot) + " %";
   Table chosen{{"study", "chosen", "lr", "momentum", "rho", acc, "validation loss", "trials", "runs", ""}};
   Table all{{"study", "optimizer", "lr", "momentum", "rho", "seeds", acc, "validation loss", ""}};
+  std::string fewer;
+  for (const std::string& name : pilot.further())
+    fewer += text(" (", name, ": ", pilot.plan.grid.trials(name), ", as no radius is tried)");
   int64_t number = 0, edges = 0;
   for (const Study& study : pilot.studies) {
     ++number;
-    for (const std::string& name : pilot_optimizers()) {
+    for (const std::string& name : pilot.comparison.optimizers()) {
       const Runs& best = study.tuning.chosen(name);
       int64_t trials = 0, runs = 0;
       for (const Runs& trial : study.tuning.trials) {
@@ -293,8 +296,8 @@ PilotSection tuning(const Pilot& pilot) {
   }
   return {
       "Tuning",
-      text("In each study, for each optimizer: ", pilot.plan.grid.trials(),
-           " trials with one seed, the better half with a second one, and so on; then settings beyond the edges at "
+      text("In each study, for each optimizer: ", pilot.plan.grid.trials(), " trials", fewer,
+           " with one seed, the better half with a second one, and so on; then settings beyond the edges at "
            "which "
            "the best lay. Each seed trains on 80% of the training part, drawn anew, and is judged on the rest, by the "
            "mean ",
@@ -312,6 +315,18 @@ PilotSection tuning(const Pilot& pilot) {
 }
 
 }  // namespace
+
+std::vector<std::string> Pilot::further() const {
+  std::vector<std::string> names = comparison.optimizers();
+  const std::vector<std::string>& known = further_pilot_optimizers();
+  std::erase_if(names,
+                [&](const std::string& name) { return std::find(known.begin(), known.end(), name) == known.end(); });
+  return names;
+}
+
+std::string further_title(const std::string& optimizer) {
+  return text(optimizer.starts_with("msam") ? "MSAM" : "SAM", ", automatic radius");
+}
 
 std::vector<Runs> runs_of(const std::vector<Study>& studies) {
   std::vector<Runs> all;
@@ -348,13 +363,23 @@ PilotEvidence evidence_of(const Pilot& pilot, const std::string& optimizer) {
                          .sgd_diverged = studies_with(sgd, diverged),
                          .msam_diverged = studies_with(runs, diverged),
                          .sgd_collapsed = studies_with(sgd, low),
-                         .msam_collapsed = studies_with(runs, low)};
+                         .msam_collapsed = studies_with(runs, low),
+                         .name = optimizer == "msam" ? "MSAM" : optimizer};
   // MSAM's advantage: points of accuracy, or percent of SGD's loss less of it
   const double scale = pilot.rule.by_loss ? -100 / sgd.mean(test_loss).mean : 100;
   for (double& d : evidence.replicates.differences) d *= scale;
   for (auto& rows : evidence.replicates.by_row)
     for (double& row : rows) row *= scale;
   return evidence;
+}
+
+PilotVerdict pilot_verdict(const Pilot& pilot, const std::string& optimizer) {
+  std::vector<std::string> names = pilot.further();
+  names.insert(names.begin(), "msam");
+  std::vector<PilotEvidence> evidence;
+  for (const std::string& name : names) evidence.push_back(evidence_of(pilot, name));
+  const auto at = std::find(names.begin(), names.end(), optimizer) - names.begin();
+  return judge_each(evidence, pilot.rule).at(static_cast<size_t>(at));
 }
 
 double time_to_equal(const RunResult& run, const RunResult& reference, bool by_loss) {
@@ -377,7 +402,7 @@ double wobble(const RunResult& run) {
 }
 
 std::string recommendation(const Pilot& pilot) {
-  const PilotVerdict verdict = judge(evidence_of(pilot), pilot.rule);
+  const PilotVerdict verdict = pilot_verdict(pilot);
   std::string advice = advice_text(verdict.advice);
   advice[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(advice[0])));
   std::string result = advice + ". " + verdict.reason;
@@ -394,6 +419,13 @@ std::string recommendation(const Pilot& pilot) {
                                       : text("at a median of ", fixed(median(sam), 2), " times"),
                    ": ", difference_text(d), pilot.rule.by_loss ? " percent" : " points", ".");
   }
+  for (const std::string& name : pilot.further()) {
+    const PilotVerdict v = pilot_verdict(pilot, name);
+    result += text(" ", further_title(name), " (", name, "): ", advice_text(v.advice, "it"), ". ", v.reason);
+    const std::vector<double> ratios = epoch_ratios(pilot, name);
+    if (!ratios.empty() && !too_far_apart(ratios))
+      result += text(" An epoch of it took ", fixed(median(ratios), 2), " times as long as one of SGD.");
+  }
   if (pilot.stopped) result += " The pilot was stopped early; this is what was finished by then.";
   return result;
 }
@@ -407,42 +439,54 @@ std::vector<PilotSection> pilot_sections(const Pilot& pilot) {
 
 std::string pilot_json(const Pilot& pilot) {
   const Money money = money_of(pilot, pilot.prices);
-  const PilotVerdict v = judge(evidence_of(pilot), pilot.rule);
+  const PilotVerdict v = pilot_verdict(pilot);
   const Interval cosine = momentum_of(pilot, "sgd").cosine, slope = momentum_of(pilot, "sgd").slope;
   const Money::BreakEven even = money.break_even(v.difference.interval, /*with_tuning=*/true);
-  return json_text(json_of({{"schema", schema_version},
-                            {"advice", advice_text(v.advice)},
-                            {"measure", pilot.rule.unit()},
-                            {"margin", pilot.rule.margin},
-                            {"msam_advantage", v.difference.interval.mean},
-                            {"low", v.difference.interval.low()},
-                            {"high", v.difference.interval.high()},
-                            {"p", v.difference.p},
-                            {"better_in", v.difference.improved},
-                            {"studies", static_cast<int64_t>(v.difference.interval.count)},
-                            {"studies_half_width", v.difference.replicates},
-                            {"test_rows_half_width", v.difference.rows},
-                            {"more_studies", static_cast<int64_t>(v.more_studies)},
-                            {"test_rows_needed", v.rows_needed},
-                            {"hourly_cost", pilot.prices.per_hour},
-                            {"runs_per_month", pilot.prices.per_month},
-                            {"msam_costs_more_a_month", money.more_a_month.mean},
-                            {"msam_costs_more_a_month_half_width", money.more_a_month.half_width},
-                            {"tuning_cost", money.tuning},
-                            {"break_even_per_unit", even.middle},
-                            {"break_even_low", even.low},
-                            {"break_even_high", even.high},
-                            {"cosine_v_g", cosine.mean},
-                            {"cosine_v_g_half_width", cosine.half_width},
-                            {"slope_along_v", slope.mean},
-                            {"slope_along_v_half_width", slope.half_width},
-                            {"trials_per_optimizer", static_cast<int64_t>(pilot.plan.grid.trials())},
-                            {"seeds_per_study", pilot.plan.seeds},
-                            {"epochs", pilot.plan.epochs},
-                            {"budget_seconds", pilot.budget},
-                            {"seconds", pilot.seconds},
-                            {"reason", v.reason}})) +
-         "\n";
+  Row row{{"schema", schema_version},
+          {"advice", advice_text(v.advice)},
+          {"measure", pilot.rule.unit()},
+          {"margin", pilot.rule.margin},
+          {"msam_advantage", v.difference.interval.mean},
+          {"low", v.difference.interval.low()},
+          {"high", v.difference.interval.high()},
+          {"p", v.difference.p},
+          {"better_in", v.difference.improved},
+          {"studies", static_cast<int64_t>(v.difference.interval.count)},
+          {"studies_half_width", v.difference.replicates},
+          {"test_rows_half_width", v.difference.rows},
+          {"more_studies", static_cast<int64_t>(v.more_studies)},
+          {"test_rows_needed", v.rows_needed},
+          {"hourly_cost", pilot.prices.per_hour},
+          {"runs_per_month", pilot.prices.per_month},
+          {"msam_costs_more_a_month", money.more_a_month.mean},
+          {"msam_costs_more_a_month_half_width", money.more_a_month.half_width},
+          {"tuning_cost", money.tuning},
+          {"break_even_per_unit", even.middle},
+          {"break_even_low", even.low},
+          {"break_even_high", even.high},
+          {"cosine_v_g", cosine.mean},
+          {"cosine_v_g_half_width", cosine.half_width},
+          {"slope_along_v", slope.mean},
+          {"slope_along_v_half_width", slope.half_width},
+          {"trials_per_optimizer", static_cast<int64_t>(pilot.plan.grid.trials())},
+          {"seeds_per_study", pilot.plan.seeds},
+          {"epochs", pilot.plan.epochs},
+          {"budget_seconds", pilot.budget},
+          {"seconds", pilot.seconds},
+          {"reason", v.reason}};
+  for (const std::string& name : pilot.further()) {
+    const PilotVerdict further = pilot_verdict(pilot, name);
+    const Interval& gain = further.difference.interval;
+    row.insert(row.end(), {{name + "_advice", advice_text(further.advice, name)},
+                           {name + "_advantage", gain.mean},
+                           {name + "_low", gain.low()},
+                           {name + "_high", gain.high()},
+                           {name + "_p", further.difference.p},
+                           {name + "_trials", static_cast<int64_t>(pilot.plan.grid.trials(name))},
+                           {name + "_tuning_cost", money_of(pilot, pilot.prices, name).tuning},
+                           {name + "_reason", further.reason}});
+  }
+  return json_text(json_of(row)) + "\n";
 }
 
 }  // namespace minima::examples

@@ -24,7 +24,12 @@ struct Pilot {
   bool stopped = false;  ///< by Ctrl-C
 
   const Runs& of(const std::string& optimizer) const { return comparison.of(optimizer); }
+  /// The optimizers that were compared on request.
+  std::vector<std::string> further() const;
 };
+
+/// Of one of these in a sentence: "MSAM, automatic radius".
+std::string further_title(const std::string& optimizer);
 
 /// A part of the report: text, a table under it, remarks under that, and a longer table for the page alone. Any of them
 /// may be empty.
@@ -40,6 +45,9 @@ std::vector<Runs> runs_of(const std::vector<Study>& studies);
 
 /// Differences by study and, where all share the test part, by test row, in the units of the rule.
 PilotEvidence evidence_of(const Pilot& pilot, const std::string& optimizer = "msam");
+
+/// On MSAM or a further optimizer; each counts as a comparison.
+PilotVerdict pilot_verdict(const Pilot& pilot, const std::string& optimizer = "msam");
 
 /// Seconds until two runs first reach what the worse of the two ends with, as the ratio of the first to the second:
 /// by test accuracy or by test loss. NaN where one diverged.

@@ -62,6 +62,7 @@ Row trial_row(const Problem& problem, const Setting& setting, const RunResult& r
 PilotSession::PilotSession(PilotClock& clock, const Options& options)
     : clock_(clock),
       directory_(options.directory),
+      optimizers_(options.optimizers),
       session_({.directory = options.directory,
                 .configuration = options.configuration,
                 .resume = options.resume,
@@ -134,7 +135,7 @@ PilotCosts PilotSession::measure_costs(const Problem& problem, int64_t curvature
   constexpr int turns = 5;
   const double turn_seconds = std::min(0.4, 0.01 * clock_.budget()) / turns;
   std::vector<std::unique_ptr<Run>> runs;
-  for (const std::string& name : pilot_optimizers()) {
+  for (const std::string& name : optimizers_) {
     const Setting setting{.optimizer = name, .hyperparameters = {{"lr", lr}}, .steps = 1000000};
     runs.push_back(std::make_unique<Run>(problem, setting, /*seed=*/1));
     runs.back()->step();  // memory is fetched in the first
@@ -267,7 +268,7 @@ std::vector<Study> PilotSession::studies(const Problems& problems, const Planned
       const double start = marks_[n - 1], last = n > 1 ? start - marks_[n - 2] : 0;
       const bool was_finished = marks_.size() > n;
       if (number > fewest_replicates && !was_finished && start + last > until) break;
-      all.push_back(study(problems.of_seed(n), planned.plan, judged_by, curvature_samples, number));
+      all.push_back(study(problems.of_seed(n), planned.plan, judged_by, curvature_samples, number, optimizers_));
       if (!was_finished) marks_.push_back(clock_.elapsed());
       progress_->plain_line(text("study ", number, " done"));
     }

@@ -28,7 +28,7 @@ namespace minima::examples {
 /// One study: the settings that tuning chose, on a split of its own, and their runs with new seeds.
 struct Study {
   Tuning tuning;
-  std::vector<Runs> runs;  ///< in the order of pilot_optimizers()
+  std::vector<Runs> runs;  ///< in the order of the pilot's optimizers
 };
 
 /// Seeds of a study's runs: 1000 times its number, and then 1, 2, ... Tuning has seeds far from them.
@@ -58,6 +58,7 @@ class PilotSession {
     Notes configuration{};    ///< what must be the same when resumed
     bool resume = false;
     int64_t workers = 0;  ///< as Session's
+    std::vector<std::string> optimizers = pilot_optimizers();
   };
   PilotSession(PilotClock& clock, const Options& options);
   PilotSession(const PilotSession&) = delete;  // the session that it holds asks it what to save
@@ -81,9 +82,9 @@ class PilotSession {
   std::vector<Study> studies(const Problems& problems, const Planned& planned, JudgedBy judged_by,
                              int64_t curvature_samples);
 
-  /// One of them: tunes the optimizers, and runs what was chosen.
+  /// One of them: tunes these optimizers, and runs what was chosen.
   Study study(const Problem& problem, const PilotPlan& plan, JudgedBy judged_by, int64_t curvature_samples,
-              int64_t number, const std::vector<std::string>& optimizers = pilot_optimizers());
+              int64_t number, const std::vector<std::string>& optimizers);
 
   bool stopped_early() const { return stopped_; }  ///< by Ctrl-C, with the state saved
   /// Forgets what resuming would need: all is done.
@@ -109,6 +110,7 @@ class PilotSession {
 
   PilotClock& clock_;
   std::string directory_;
+  std::vector<std::string> optimizers_;
   Planned under_way_;            ///< the plan that is carried out
   std::string note_{};           ///< what is done now
   std::vector<double> marks_{};  ///< on the clock: the beginning of the first study, and the end of each

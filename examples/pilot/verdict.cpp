@@ -22,7 +22,7 @@ std::string margin_text(const PilotRule& rule) {
 /// The difference, as test rows too, and what its interval holds.
 std::string measured(const PilotVerdict& v, const PilotEvidence& e, const PilotRule& rule) {
   const double rows = std::abs(v.difference.interval.mean) / 100 * static_cast<double>(e.test_rows);
-  return text("Over ", v.difference.interval.count, " studies MSAM's advantage over SGD in test ",
+  return text("Over ", v.difference.interval.count, " studies ", e.name, "'s advantage over SGD in test ",
               rule.by_loss ? "loss" : judged_name(rule.quantities), " is ", difference_text(v.difference.interval),
               rule.by_loss      ? " percent"
               : rule.quantities ? " points (percent of the variance)"
@@ -34,11 +34,12 @@ std::string measured(const PilotVerdict& v, const PilotEvidence& e, const PilotR
 /// The spread of the evidence: what stays with n studies.
 struct Spread {
   double mean, deviation, test_per_train, rows;  ///< rows: a half width
+  int comparisons;
 
   /// The standard deviation of the mean of n studies, and half its 95% interval with the rows that all share.
   double of_mean(double n) const { return deviation * std::sqrt(1 / n + test_per_train); }
   bool decides(int n, double margin) const {
-    const double error = of_mean(n), half_width = std::hypot(student_t_975(n - 1) * error, rows);
+    const double error = of_mean(n), half_width = std::hypot(student_t_975(n - 1, comparisons) * error, rows);
     return verdict_probability(mean, error, half_width, margin) >= wanted_probability;
   }
   /// The same data with `times` as many rows.
@@ -50,10 +51,11 @@ struct Spread {
   }
 };
 
-Spread spread_of(const Replicates& replicates, const Difference& d) {
-  const double n = d.interval.count;
+Spread spread_of(const Replicates& replicates, const Difference& d, int comparisons) {
+  constexpr double many = 1e6;  // degrees of freedom, of test rows
+  const double n = d.interval.count, wider = student_t_975(many, comparisons) / student_t_975(many);
   return {d.interval.mean, d.replicates / student_t_975(n - 1) / std::sqrt(1 / n + replicates.test_per_train),
-          replicates.test_per_train, d.rows};
+          replicates.test_per_train, wider * d.rows, comparisons};
 }
 
 /// The fewest studies in all that decide with the wanted probability, from 100 on to 2%; 0 if no number up to
@@ -64,9 +66,9 @@ int studies_in_all(const Spread& spread, int now, double margin) {
   return 0;
 }
 
-void ask_for_more(PilotVerdict& v, const PilotEvidence& e, const PilotRule& rule) {
+void ask_for_more(PilotVerdict& v, const PilotEvidence& e, const PilotRule& rule, int comparisons) {
   if (!std::isfinite(v.difference.replicates)) return;
-  const Spread spread = spread_of(e.replicates, v.difference);
+  const Spread spread = spread_of(e.replicates, v.difference, comparisons);
   if (const int in_all = studies_in_all(spread, v.difference.interval.count, rule.margin); in_all > 0) {
     v.more_studies = in_all - v.difference.interval.count;
     v.reason += text(" About ", v.more_studies, v.more_studies == 1 ? " more study" : " more studies",
@@ -97,19 +99,24 @@ double divergence_p_value(int runs, int fewer, int more) {
   return std::min(1.0, 2 * tail);
 }
 
-/// Where one of the two diverged in more studies: the other is better if that is clear, else nothing is decided.
-void judge_divergence(PilotVerdict& v, const PilotEvidence& e, const PilotRule& rule) {
+/// The p-value of what decides: of who diverged where that differs, else of the difference.
+double p_value(const PilotEvidence& e) {
   const auto [fewer, more] = std::minmax(e.sgd_diverged, e.msam_diverged);
-  const double p = divergence_p_value(e.studies, fewer, more);
-  v.reason =
-      text("Of ", e.studies, " studies, SGD diverged in ", e.sgd_diverged, " and MSAM in ", e.msam_diverged, ": ");
+  return fewer < more ? divergence_p_value(e.studies, fewer, more) : difference_of(e.replicates).p;
+}
+
+/// Where one of the two diverged in more studies: the other is better if that is clear, else nothing is decided.
+void judge_divergence(PilotVerdict& v, const PilotEvidence& e, const PilotRule& rule, double p, int comparisons) {
+  const std::string test = text("Fisher's exact test", comparisons > 1 ? ", Holm" : "", ": p = ");
+  v.reason = text("Of ", e.studies, " studies, SGD diverged in ", e.sgd_diverged, " and ", e.name, " in ",
+                  e.msam_diverged, ": ");
   if (p < 0.05) {
     v.better = e.sgd_diverged > e.msam_diverged ? 1 : -1;
     v.advice = v.better > 0 ? Advice::adopt : Advice::do_not_adopt;
-    v.reason += text("more than luck (Fisher's exact test: p = ", fixed(p, 3), ").");
+    v.reason += text("more than luck (", test, fixed(p, 3), ").");
     return;
   }
-  v.reason += text("too few to call one of them safer (Fisher's exact test: p = ", fixed(p, 2),
+  v.reason += text("too few to call one of them safer (", test, fixed(p, 2),
                    "), and the runs that finished are not a fair sample.");
   if (v.difference.interval.count >= fewest_replicates) v.reason += " " + measured(v, e, rule) + ".";
 }
@@ -117,7 +124,7 @@ void judge_divergence(PilotVerdict& v, const PilotEvidence& e, const PilotRule& 
 /// "In 3 of 12 studies a run of SGD, and in 1 a run of MSAM, ended far below the others (collapsed)."
 std::string collapse_text(const PilotEvidence& e) {
   if (e.sgd_collapsed + e.msam_collapsed == 0) return "";
-  return text(" Runs that ended far below the others (collapsed): SGD in ", e.sgd_collapsed, " and MSAM in ",
+  return text(" Runs that ended far below the others (collapsed): SGD in ", e.sgd_collapsed, " and ", e.name, " in ",
               e.msam_collapsed, " of ", e.studies, " studies; they count in the means.");
 }
 
@@ -127,18 +134,22 @@ std::string PilotRule::unit() const {
   return by_loss ? "percent of SGD's test loss" : "points of " + judged_name(quantities);
 }
 
-std::string advice_text(Advice advice) {
-  return advice == Advice::adopt ? "adopt MSAM" : advice == Advice::undecided ? "undecided" : "do not adopt MSAM";
+std::string advice_text(Advice advice, const std::string& name) {
+  return advice == Advice::undecided ? "undecided" : (advice == Advice::adopt ? "adopt " : "do not adopt ") + name;
 }
 
-PilotVerdict judge(const PilotEvidence& evidence, const PilotRule& rule) {
+namespace {
+
+/// `p` is the p-value, adjusted for so many comparisons.
+PilotVerdict judge_one(const PilotEvidence& evidence, const PilotRule& rule, double p, int comparisons) {
   PilotVerdict v;
   v.difference = difference_of(evidence.replicates);
-  const Interval& d = v.difference.interval;
   if (evidence.sgd_diverged != evidence.msam_diverged) {
-    judge_divergence(v, evidence, rule);
+    judge_divergence(v, evidence, rule, p, comparisons);
     return v;
   }
+  v.difference.p = p;
+  const Interval& d = v.difference.interval;
   if (d.count < fewest_replicates) {
     v.more_studies = fewest_replicates - d.count;
     v.reason = text(d.count, d.count == 1 ? " study" : " studies", " in which both finished: at least ",
@@ -153,20 +164,43 @@ PilotVerdict judge(const PilotEvidence& evidence, const PilotRule& rule) {
   } else if ((msam_better || sgd_better) && std::abs(d.mean) >= rule.margin) {
     v.better = msam_better ? 1 : -1;
     v.advice = msam_better ? Advice::adopt : Advice::do_not_adopt;
-    v.reason += msam_better ? ": MSAM is better." : ": SGD is better.";
+    v.reason += ": " + (msam_better ? evidence.name : "SGD") + " is better.";
   } else {
     if (msam_better || sgd_better)
-      v.reason += text(": ", msam_better ? "MSAM" : "SGD", " is better, but not shown to be so by as much as matters (",
-                       margin_text(rule), ").");
+      v.reason += text(": ", msam_better ? evidence.name : "SGD",
+                       " is better, but not shown to be so by as much as matters (", margin_text(rule), ").");
+    else if (d.separated() && comparisons > 1)
+      v.reason += text(": alone it would be a difference, but not as one of ", comparisons,
+                       " comparisons (Holm: p = ", fixed(p, 3), ").");
     else
       v.reason += ": neither a difference nor its absence is established.";
-    ask_for_more(v, evidence, rule);
+    ask_for_more(v, evidence, rule, comparisons);
   }
   v.reason += collapse_text(evidence);
   return v;
 }
 
-std::string rule_text(const PilotRule& rule) {
+}  // namespace
+
+std::vector<PilotVerdict> judge_each(const std::vector<PilotEvidence>& evidence, const PilotRule& rule) {
+  std::vector<double> p;
+  for (const PilotEvidence& one : evidence) p.push_back(p_value(one));
+  p = holm(p);
+  std::vector<PilotVerdict> verdicts;
+  for (size_t i = 0; i < p.size(); ++i)
+    verdicts.push_back(judge_one(evidence[i], rule, p[i], static_cast<int>(std::ssize(evidence))));
+  return verdicts;
+}
+
+PilotVerdict judge(const PilotEvidence& evidence, const PilotRule& rule) { return judge_each({evidence}, rule)[0]; }
+
+std::string rule_text(const PilotRule& rule, const std::vector<std::string>& further) {
+  const std::string several =
+      further.empty() ? ""
+                      : text(" ", joined(further, " and "), further.size() == 1 ? " is" : " are",
+                             " judged as MSAM is. As there are ", further.size() + 1,
+                             " comparisons, to call a method or SGD better takes a p-value below 5%, too, adjusted for "
+                             "all of them (Holm).");
   return text(
       "The rule, fixed before any result is seen: a study tunes SGD and MSAM alike, on validation splits of its "
       "training "
@@ -179,7 +213,8 @@ std::string rule_text(const PilotRule& rule) {
       " on both sides of 0, there is no difference that matters: do not adopt. Else, if it lies above 0 and the "
       "difference is at least as large as that, adopt; if it lies below 0 and is as large, do not. Else undecided. If "
       "runs of one of the two diverge in more studies, the other is better where that is more than luck (5%, Fisher's "
-      "exact test); else undecided. Time and memory are reported and take no part.");
+      "exact test); else undecided. Time and memory are reported and take no part.",
+      several);
 }
 
 }  // namespace minima::examples

@@ -31,13 +31,14 @@ struct PilotEvidence {
   int studies = 0;                            ///< all of them, those with diverged runs included
   int sgd_diverged = 0, msam_diverged = 0;    ///< studies in which a run did not stay finite
   int sgd_collapsed = 0, msam_collapsed = 0;  ///< studies with a run that ended far below the others (collapsed())
+  std::string name = "MSAM";  ///< of what stands in MSAM's place: all that is said of MSAM is meant of it
 };
 
 /// Studies without which there is no verdict.
 inline constexpr int fewest_replicates = 3;
 
 enum class Advice { adopt, do_not_adopt, undecided };
-std::string advice_text(Advice advice);
+std::string advice_text(Advice advice, const std::string& name = "MSAM");
 
 struct PilotVerdict {
   Advice advice = Advice::undecided;
@@ -60,7 +61,12 @@ struct PilotVerdict {
 /// decides with a probability of about 80%.
 PilotVerdict judge(const PilotEvidence& evidence, const PilotRule& rule);
 
-/// The rule in words, for --help and the report.
-std::string rule_text(const PilotRule& rule);
+/// Several methods, each against SGD. To call a method or SGD better takes a p-value below 5%, too, after Holm's
+/// correction for all of them: one that is not better is called so in one of 20 pilots at most, not of 20 verdicts.
+/// The p-values of the verdicts are adjusted, the intervals are not.
+std::vector<PilotVerdict> judge_each(const std::vector<PilotEvidence>& evidence, const PilotRule& rule);
+
+/// The rule in words, for --help and the report, and how the optimizers are judged that were compared on request.
+std::string rule_text(const PilotRule& rule, const std::vector<std::string>& further = {});
 
 }  // namespace minima::examples

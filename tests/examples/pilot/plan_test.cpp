@@ -33,6 +33,45 @@ TEST_CASE("all three optimizers get equally many different trials over the same 
   }
 }
 
+TEST_CASE("an automatic radius has no trials: the learning rates alone, over the same range of step lengths") {
+  const PilotGrid grid{2, 3, 3};
+  CHECK(grid.trials("msam") == 18);
+  for (const std::string& name : further_pilot_optimizers()) {
+    const auto trials = pilot_trials(name, grid), of_sgd = pilot_trials("sgd", grid);
+    CHECK(trials.size() == 2 * 3);
+    CHECK(grid.trials(name) == 2 * 3);
+    for (const Setting& t : trials) CHECK_FALSE(t.has("rho"));
+    CHECK_CLOSE(step_length(trials.front()), step_length(of_sgd.front()), {.rtol = 0.01});
+    CHECK_CLOSE(step_length(trials.back()), step_length(of_sgd.back()), {.rtol = 0.01});
+  }
+}
+
+TEST_CASE("a further optimizer is one of those that are known, once") {
+  check_further("--also", {});
+  check_further("--also", {"sam+auto", "msam+auto"});
+  CHECK_ERROR(check_further("--also", {"adam"}), "[--also] got adam, expected some of msam+auto, sam+auto");
+  CHECK_ERROR(check_further("--also", {"msam"}), "sgd, sam, msam are always compared");
+  CHECK_ERROR(check_further("--also", {"msam+auto", "msam+auto"}), "[--also] got msam+auto twice");
+}
+
+TEST_CASE("the plan spends on a further optimizer what its fewer trials cost") {
+  PilotCosts costs{{{"sgd", 1e-3}, {"sam", 2e-3}, {"msam", 1e-3}}, 0, 1e-12};
+  const auto plan = [&](double budget) { return plan_pilot(costs, 20, budget, /*epochs=*/3, 0, 0); };
+  const PilotPlan three = plan(22);
+  costs.step["msam+auto"] = 1e-3;
+  const PilotPlan four = plan(25);
+  CHECK(three.grid.trials() == 8);
+  CHECK(four.grid.trials() == 8);
+  CHECK(four.grid.trials("msam+auto") == 4);
+  // Runs of 60 steps: one more at the end; 4 + 2 of 80% of the data, and a quarter of that beyond the grid's edges.
+  CHECK_CLOSE(four.study_seconds - three.study_seconds, 0.06 * (1 + 1.25 * 0.8 * (4 + 2)), {.rtol = 1e-6});
+  const std::string message = test::error_of([&] { plan(5); });
+  CHECK_MESSAGE(contains(message,
+                         "8 trials for each of three optimizers and 4 for msam+auto in each of 5 studies, in runs of 3 "
+                         "epochs, and a step of all 4 takes 5.00 ms here"),
+                message);
+}
+
 TEST_CASE("a plan fits its budget with room to spare, and grows with it") {
   const PilotCosts costs{{{"sgd", 1e-3}, {"sam", 2e-3}, {"msam", 1e-3}}, 0.02, 0.1};
   double before = 0;
@@ -141,6 +180,26 @@ TEST_CASE("a study halves its trials from seed to seed, and goes on beyond an ed
     const Runs& chosen = study.tuning.chosen(name);
     CHECK(chosen.results.size() == 3);
     if (seeds.size() == 8) CHECK_FALSE(study.tuning.at_edge(chosen));
+  }
+}
+
+TEST_CASE("a study tunes and tests an optimizer whose radius is automatic as it does the others") {
+  auto [train, test] = datasets::digits();
+  const Problem problem{
+      .data = "digits", .model = "mlp:8", .train = train.take(150), .test = test.take(100), .batch = 32};
+  PilotClock clock(1e6);
+  PilotSession session(clock, {});
+  const PilotPlan plan{.grid = {2, 2, 2}, .epochs = 2, .seeds = 1, .studies = 1};
+  const Study study = session.study(problem, plan, JudgedBy::accuracy, 0, 1, {"msam+auto", "sam+auto"});
+  REQUIRE(study.runs.size() == 2);
+  for (const Runs& runs : study.runs) {
+    CHECK_FALSE(runs.setting.has("rho"));
+    CHECK(runs.results.size() == 1);
+    CHECK(runs.diverged() == 0);
+    int64_t once = 0;
+    for (const Runs& trial : study.tuning.trials)
+      once += trial.setting.optimizer == runs.setting.optimizer && trial.results.size() == 1;
+    CHECK(once == 2);  // of 4 trials the better half has a second seed
   }
 }
 

@@ -95,6 +95,8 @@ TEST_CASE("pilot refuses a time that is none, or too short for anything, with wh
   check_refused(folder, {csv, "--label", "kind", "--hourly-cost", "-1"}, {"[--hourly-cost] got -1"});
   check_refused(folder, {csv, "--label", "kind", "--language", "de"}, {"[--language] got de, expected en or ja"});
   check_refused(folder, {csv, "--label", "kind", "--measure", "speed"}, {"accuracy or loss"});
+  check_refused(folder, {csv, "--label", "kind", "--also", "adam"},
+                {"[--also] got adam, expected some of msam+auto, sam+auto. sgd, sam, msam are always compared."});
   check_refused(folder, {csv, "--label", "kind", "--batch", "97"}, {"[--batch] got 97, expected at most "});
 }
 
@@ -147,7 +149,7 @@ TEST_CASE("pilot keeps its time, tries equally often, and writes metrics, verdic
     CHECK_MESSAGE(contains(report, part), part);
 }
 
-TEST_CASE("pilot judges a quantity by R2, in its table, its verdict and its report") {
+TEST_CASE("pilot judges a quantity by R2, in its table, its verdict and its report; of an automatic radius, too") {
   TemporaryFolder folder;
   Generator random{3, 0};
   const auto noise = random.normal({300}).to_vector<double>();
@@ -176,6 +178,8 @@ TEST_CASE("pilot judges a quantity by R2, in its table, its verdict and its repo
                         "40",
                         "--language",
                         "ja",
+                        "--also",
+                        "msam+auto",
                         "--out",
                         folder.file("out")});
   };
@@ -191,6 +195,10 @@ TEST_CASE("pilot judges a quantity by R2, in its table, its verdict and its repo
     CHECK(contains(shown, "R2"));
     CHECK_FALSE(contains(shown, "accuracy"));
   }
+  CHECK(contains(pilot.at("msam+auto_reason").get<std::string>(), "R2"));
+  CHECK(pilot.at("msam+auto_trials").get<int64_t>() < pilot.at("trials_per_optimizer").get<int64_t>());
+  CHECK(contains(report, "MSAM（半径自動調整）"));
+  CHECK(contains(outcome.output, "(msam+auto):"));
   // The price is told per point of R2, or not at all where the machine did other work.
   CHECK(contains(report, "R2の1ポイント") + contains(report, "費用もわかりません") == 1);
   for (const char* part : {"Quality on the test part", "root mean squared error"})

@@ -44,6 +44,15 @@ Pilot pilot_of(const std::vector<int>& sgd, const std::vector<int>& msam) {
   return pilot;
 }
 
+/// The same pilot with one more optimizer.
+Pilot with_further(Pilot pilot, const std::string& name, const std::vector<int>& correct) {
+  Runs runs{{.optimizer = name}};
+  for (size_t i = 0; i < correct.size(); ++i)
+    runs.results.push_back(finished(study_seed(static_cast<int64_t>(i) + 1, 1), correct[i], 10000, 0.3));
+  pilot.comparison.runs.push_back(runs);
+  return pilot;
+}
+
 PilotVerdict verdict_of(const Pilot& pilot) { return judge(evidence_of(pilot), pilot.rule); }
 
 Pilot swapped(const Pilot& pilot) {
@@ -197,6 +206,83 @@ TEST_CASE(
   CHECK(close.more_studies == -1);
   CHECK(close.rows_needed == 0);
   CHECK(contains(close.reason, "too close to the smallest gain that matters"));
+}
+
+TEST_CASE("of several methods each verdict is adjusted for the others by Holm, and one alone as it always was") {
+  const PilotEvidence some = evidence({0.606, 1.794, 0.606, 1.794}), none = evidence({0.5, -0.5, 0.1, -0.1}),
+                      clear = evidence({2, 2.01, 2, 2.01});
+  const PilotVerdict alone = judge(some, {});
+  CHECK(alone.advice == Advice::adopt);
+  CHECK(alone.difference.p < 0.05);
+  CHECK(alone.difference.p > 0.025);
+  const PilotVerdict beside_none = judge_each({none, some}, {})[1];
+  CHECK(beside_none.advice == Advice::undecided);
+  CHECK(beside_none.better == 0);
+  CHECK_CLOSE(beside_none.difference.p, 2 * alone.difference.p, {.rtol = 1e-12});
+  CHECK(beside_none.difference.interval.half_width == alone.difference.interval.half_width);
+  CHECK_MESSAGE(
+      contains(beside_none.reason, "alone it would be a difference, but not as one of 2 comparisons (Holm: p"),
+      beside_none.reason);
+  CHECK(beside_none.more_studies > 0);
+  const auto beside_clear = judge_each({clear, some}, {});
+  CHECK(beside_clear[0].advice == Advice::adopt);
+  CHECK(beside_clear[1].advice == Advice::adopt);  // the larger of two p-values counts once
+  const PilotEvidence open = evidence({2.0, -0.2, 1.8, 1.3});
+  CHECK(judge_each({open, none}, {})[0].more_studies > judge(open, {}).more_studies);
+  CHECK_CLOSE(student_t_p(student_t_975(5, 2), 5), 0.025, {.rtol = 1e-9});
+}
+
+TEST_CASE("diverged runs of several methods are adjusted as well") {
+  PilotEvidence e = evidence(std::vector<double>(24, 2.0));
+  e.studies = 30, e.sgd_diverged = 6;  // alone p = 0.024
+  CHECK(judge(e, {}).advice == Advice::adopt);
+  const PilotEvidence none = evidence({0.5, -0.5, 0.1, -0.1});
+  CHECK(judge_each({e, none}, {})[0].advice == Advice::adopt);            // 0.047
+  CHECK(judge_each({e, none, none}, {})[0].advice == Advice::undecided);  // 0.071
+  CHECK(contains(judge_each({e, none, none}, {})[0].reason, "(Fisher's exact test, Holm: p = 0.07)"));
+}
+
+TEST_CASE("a further optimizer has a verdict, a row in each table, and an entry in pilot.json, under its name") {
+  const Pilot plain = pilot_of({9000, 9020, 9010, 9005}, {9000, 9022, 9009, 9006});
+  Pilot pilot = with_further(plain, "msam+auto", {9200, 9215, 9204, 9208});
+  pilot.plan.grid = {2, 3, 3};
+  CHECK(plain.further().empty());
+  CHECK(pilot.further() == std::vector<std::string>{"msam+auto"});
+  CHECK(pilot_verdict(pilot).advice == Advice::do_not_adopt);
+  CHECK(pilot_verdict(pilot, "msam+auto").advice == Advice::adopt);
+  const std::string words = recommendation(pilot);
+  CHECK_MESSAGE(
+      words.starts_with(recommendation(plain) + " MSAM, automatic radius (msam+auto): adopt it. Over 4 "
+                                                "studies msam+auto's advantage over SGD in test accuracy is +1.9"),
+      words);
+  CHECK_MESSAGE(contains(words, ": msam+auto is better. An epoch of it took 1.00 times as long as one of SGD."), words);
+  CHECK(contains(recommendation(with_further(plain, "sam+auto", {9000, 9020, 9010, 9005})),
+                 "SAM, automatic radius (sam+auto): do not adopt it."));
+  const std::string rule = rule_text(pilot.rule, pilot.further());
+  CHECK(rule.starts_with(rule_text(pilot.rule) + " msam+auto is judged as MSAM is."));
+  CHECK(contains(rule, "As there are 2 comparisons"));
+
+  const auto json = nlohmann::json::parse(pilot_json(pilot)), json_before = nlohmann::json::parse(pilot_json(plain));
+  CHECK(json.at("advice") == "do not adopt MSAM");
+  CHECK(json.at("msam+auto_advice") == "adopt msam+auto");
+  CHECK(json.at("msam+auto_trials") == 6);
+  CHECK_CLOSE(json.at("msam+auto_advantage").get<double>(), 1.98, {.rtol = 1e-9});
+  for (const auto& [name, value] : json_before.items()) CHECK_FALSE(contains(name, "auto"));
+
+  Study study;
+  for (const Runs& runs : pilot.comparison.runs) study.tuning.trials.push_back(runs), study.runs.push_back(runs);
+  pilot.studies = {study};
+  pilot.prices = {.per_hour = 3600, .per_month = 1};
+  std::map<std::string, PilotSection> sections;
+  for (const PilotSection& section : pilot_sections(pilot)) sections[section.heading] = section;
+  CHECK(sections.at("Generalisation").table[4][0] == "msam+auto");
+  CHECK(sections.at("Generalisation").table[4][3] == "-");  // no radius was chosen
+  CHECK(sections.at("Tuning").table[4][1] == "msam+auto");
+  CHECK_MESSAGE(contains(sections.at("Tuning").text, "18 trials (msam+auto: 6, as no radius is tried) with one seed"),
+                sections.at("Tuning").text);
+  const Table& money = sections.at("Money").table;
+  REQUIRE(money.size() == 7 + 5);
+  CHECK(money[9] == std::vector<std::string>{"tuning msam+auto, once", "24.00"});  // 4 runs of 6 seconds
 }
 
 TEST_CASE("where the test rows are too few, no number of studies decides, and the rows that would are named") {
