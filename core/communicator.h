@@ -2,9 +2,9 @@
 // Communicator: a group of processes that train one model together, each on its part of every batch, and what they do
 // as one: sum a tensor over all of them, copy a tensor from one to the others, wait for each other. A process of the
 // group is called by its rank, 0 to size - 1. Every rank makes the same calls in the same order; a call returns when
-// all have made it. GroupOfOne is the group of a process that is alone. A group of several comes from MPI
-// (core/mpi/world.h), and sums on GPUs by NCCL (core/nccl/group.h). Not here: what is summed and when
-// (optim/optimizer.h), who trains on what (datasets/loader.h).
+// all have made it, or, on the GPU, when it is enqueued. GroupOfOne is the group of a process that is alone. A group of
+// several comes from MPI (core/mpi/world.h), and sums on GPUs by NCCL (core/nccl/group.h). Not here: what is summed and
+// when (optim/optimizer.h), who trains on what (datasets/loader.h).
 #pragma once
 
 #include <string>

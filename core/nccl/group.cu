@@ -94,7 +94,8 @@ void join_gpus(std::unique_ptr<Communicator>& group) {
   if (!find_nccl()) fail("distributed", nccl_description(), "NCCL 2", "Install NVIDIA's package libnccl2.");
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   const std::string mine = gpu_of_rank(visible ? visible : "", group->rank_here(), group->size_here());
-  setenv("CUDA_VISIBLE_DEVICES", mine.c_str(), 1);  // CUDA reads it when it is first used
+  // CUDA reads it when it is first used. Empty, it hides all GPUs, and stays.
+  if (!visible || *visible) setenv("CUDA_VISIBLE_DEVICES", mine.c_str(), 1);
   if (const std::string reason = cuda_unavailable_reason(); !reason.empty())
     fail("distributed", text("GPU ", mine, " for rank ", group->rank(), ", but ", reason),
          "a GPU that can be used for each rank",
