@@ -38,6 +38,7 @@ class Timed : public Communicator {
   int rank() const override { return group_.rank(); }
   int size() const override { return group_.size(); }
   int size_here() const override { return group_.size_here(); }
+  int rank_here() const override { return group_.rank_here(); }
   std::vector<std::string> gather(const std::string& text) override { return group_.gather(text); }
   void barrier() override { group_.barrier(); }
   double ms = 0;

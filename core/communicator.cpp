@@ -4,16 +4,16 @@
 namespace minima {
 
 namespace {
-void check(const char* where, const Tensor& tensor) {
+void check(const char* where, const Communicator& group, const Tensor& tensor) {
   if (!tensor.defined()) fail(where, "an undefined tensor", "a tensor of the same shape on every rank");
-  if (tensor.device() != Device::cpu)
+  if (!group.works_on(tensor.device()))
     fail(where, text("a tensor on ", name_of(tensor.device())), "one on the CPU",
-         "Processes exchange host memory alone.");
+         "These processes exchange host memory alone; GPUs need a group with NCCL (core/nccl/group.h).");
 }
 }  // namespace
 
 void Communicator::all_reduce_sum(Tensor& tensor) {
-  check("all_reduce_sum", tensor);
+  check("all_reduce_sum", *this, tensor);
   if (tensor.dtype() != DType::float32 && tensor.dtype() != DType::float64)
     fail("all_reduce_sum", text("a tensor of ", name_of(tensor.dtype())), "float32 or float64");
   sum(tensor);
@@ -23,7 +23,7 @@ void Communicator::all_reduce_sum(Tensor& tensor) {
 }
 
 void Communicator::broadcast(Tensor& tensor) {
-  check("broadcast", tensor);
+  check("broadcast", *this, tensor);
   copy_from_root(tensor);
   tensor.bump_version();
 }

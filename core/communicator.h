@@ -2,8 +2,9 @@
 // Communicator: a group of processes that train one model together, each on its part of every batch, and what they do
 // as one: sum a tensor over all of them, copy a tensor from one to the others, wait for each other. A process of the
 // group is called by its rank, 0 to size - 1. Every rank makes the same calls in the same order; a call returns when
-// all have made it. GroupOfOne is the group of a process that is alone. A group of several comes from MPI
-// (core/mpi/world.h). Not here: what is summed and when (optim/optimizer.h), who trains on what (datasets/loader.h).
+// all have made it, or, on the GPU, when it is enqueued. GroupOfOne is the group of a process that is alone. A group of
+// several comes from MPI (core/mpi/world.h), and sums on GPUs by NCCL (core/nccl/group.h). Not here: what is summed and
+// when (optim/optimizer.h), who trains on what (datasets/loader.h).
 #pragma once
 
 #include <string>
@@ -30,12 +31,17 @@ class Communicator {
   virtual int size() const = 0;
   /// How many ranks run on this machine, this one included: they share its processors.
   virtual int size_here() const = 0;
+  /// This one's place among them, 0 to size_here() - 1.
+  virtual int rank_here() const = 0;
+  /// Whether the group sums and copies tensors on this device. Every group does on the CPU.
+  virtual bool works_on(Device device) const { return device == Device::cpu; }
 
-  /// The tensor becomes the sum of all ranks' tensors, in place. The ranks are added in their order, ((t0 + t1) + t2) +
-  /// ..., so every rank gets the same bits, and the same bits in another run. float32 or float64, of the same shape on
-  /// every rank, on the CPU; anything else is an error.
+  /// The tensor becomes the sum of all ranks' tensors, in place. float32 or float64, of the same shape on every rank,
+  /// on a device that the group works on; anything else is an error. On the CPU the ranks are added in their order,
+  /// ((t0 + t1) + t2) + ... Every rank gets the same bits, and the same bits in another run. On the GPU the order is
+  /// NCCL's: the bits are again the same on every rank, and in another run of as many ranks on the same machines.
   void all_reduce_sum(Tensor& tensor);
-  /// The tensor becomes rank 0's. Of the same shape and dtype on every rank, on the CPU.
+  /// The tensor becomes rank 0's. Of the same shape and dtype on every rank, on a device that the group works on.
   void broadcast(Tensor& tensor);
   /// The texts of all ranks, in their order.
   virtual std::vector<std::string> gather(const std::string& text) = 0;
@@ -54,12 +60,14 @@ class Communicator {
   Count count_;
 };
 
-/// A process that is alone: each sum is what it was.
+/// A process that is alone: each sum is what it was, on any device.
 class GroupOfOne : public Communicator {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
   int size_here() const override { return 1; }
+  int rank_here() const override { return 0; }
+  bool works_on(Device) const override { return true; }
   std::vector<std::string> gather(const std::string& text) override { return {text}; }
   void barrier() override {}
 

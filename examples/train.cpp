@@ -3,7 +3,8 @@
 // was never interrupted.
 //   train --data fashion-mnist --model cnn --optimizer msam --rho 1 --epochs 5
 //   train --from runs/compare-digits-mlp/summary.json --optimizer sam --seed 3      a run of compare or pilot again
-//   mpirun -np 4 train --distributed     four processes train one model, each on a quarter of every batch
+//   mpirun -np 4 train --distributed     four processes train one model, each on a quarter of every batch; with
+//                                        --device cuda each on a GPU of its own
 //   train --data flowers.csv --label species --save flowers.safetensors      then: predict flowers.safetensors new.csv
 #include <algorithm>
 #include <cmath>
@@ -138,11 +139,11 @@ int train(int argc, char** argv, std::unique_ptr<Communicator>& group) {
   if (batch_size < 0) fail("--batch", text(batch_size), "at least 1, or 0");
   if (seed < 0) fail("--seed", text(seed), "a whole number of at least 0");
   check_label(data, how.label);
-  const Device device = parse_device(device_name);
-  if (distributed && device != Device::cpu) fail("--distributed", "--device " + device_name, "--device cpu");
   if (distributed && !from.empty())
     fail("--distributed", "--from " + from, "a training of its own", "Leave out --from.");
   group = join_ranks(distributed);
+  if (distributed && device_name == "cuda") join_gpus(group);
+  const Device device = parse_device(device_name);
   const bool is_root = group->rank() == 0;  // which prints and saves for all
   if (is_root) check_writable("--save", save_as, {data, how.test, from});
   print_machine(device);

@@ -24,7 +24,7 @@ SynchronisedBatch normalise_over_group(const Variable& x, const Variable& weight
                                        Communicator& group) {
   const int64_t features = weight.numel();
   const Variable rows = reshape(x, {x.numel() / features, features});
-  const Variable count(Tensor::full({1}, static_cast<double>(rows.size(0)), x.dtype()));
+  const Variable count(Tensor::full({1}, static_cast<double>(rows.size(0)), x.dtype(), x.device()));
   const Variable sums = all_reduce_sum(concatenate({sum(rows, 0), count}, 0), group);
   const double total = sums.value().at(features);
   if (total < 2)

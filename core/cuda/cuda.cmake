@@ -1,5 +1,6 @@
 # Finds CUDA: nvcc on the PATH or in its usual folders, the runtime and cuBLAS. Sets MINIMA_HAS_CUDA. Neither a driver nor
 # a GPU is needed to build, nor to run what was built: without them a program says so when it is asked for the GPU.
+# Then NCCL, which is of use with CUDA alone: MINIMA_HAS_NCCL.
 set(MINIMA_CUDA "AUTO" CACHE STRING "Kernels for NVIDIA GPUs (AUTO, ON or OFF)")
 set_property(CACHE MINIMA_CUDA PROPERTY STRINGS AUTO ON OFF)
 if(NOT MINIMA_CUDA MATCHES "^(AUTO|ON|OFF)$")
@@ -44,6 +45,14 @@ if(NOT MINIMA_CUDA STREQUAL "OFF")
       "CUDA_HOME or in /usr/local/cuda)")
   endif()
 endif()
+
+# Its header is enough: the library is loaded when it is needed.
+set(found_nccl OFF)
+if(MINIMA_HAS_CUDA AND NOT MINIMA_USE_NCCL STREQUAL "OFF")
+  find_path(MINIMA_NCCL_INCLUDE nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  set(found_nccl ${MINIMA_NCCL_INCLUDE})
+endif()
+minima_decide(NCCL "${found_nccl}" "NVIDIA's libnccl-dev, and CUDA")
 
 # minima_cuda_objects(name sources...): a library of objects that nvcc compiles. Warnings, spilled registers among them,
 # are errors where MINIMA_WERROR says so.

@@ -55,6 +55,7 @@ class World : public Communicator {
     MPI_Comm here = MPI_COMM_NULL;
     check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here), "MPI_Comm_split_type");
     MPI_Comm_size(here, &size_here_);
+    MPI_Comm_rank(here, &rank_here_);
     MPI_Comm_free(&here);
   }
 
@@ -66,6 +67,7 @@ class World : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   int size_here() const override { return size_here_; }
+  int rank_here() const override { return rank_here_; }
   void barrier() override { check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier"); }
   void leave() override { has_left_ = true; }
 
@@ -147,7 +149,7 @@ class World : public Communicator {
           "MPI_Allgatherv");
   }
 
-  int rank_ = 0, size_ = 1, size_here_ = 1;
+  int rank_ = 0, size_ = 1, rank_here_ = 0, size_here_ = 1;
   bool has_left_ = false;
 };
 

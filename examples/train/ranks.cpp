@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "core/mpi/world.h"
+#include "core/nccl/group.h"
 #include "examples/kit/data.h"
 #include "examples/kit/program.h"
 
@@ -37,8 +38,8 @@ std::string fingerprint(const Archive& archive) {
   std::string all;
   for (const auto& [name, tensor] : archive.tensors) {
     all += name;
-    all.append(reinterpret_cast<const char*>(tensor.raw()),
-               static_cast<size_t>(tensor.numel()) * size_of(tensor.dtype()));
+    const Tensor host = tensor.to(Device::cpu);
+    all.append(reinterpret_cast<const char*>(host.raw()), static_cast<size_t>(host.numel()) * size_of(host.dtype()));
   }
   return fingerprint_of_bytes(all);
 }
@@ -57,6 +58,11 @@ std::unique_ptr<Communicator> join_ranks(bool distributed) {
     std::printf("distributed: %d ranks, %d of them on this machine (%s)\n", group->size(), group->size_here(),
                 core::mpi_description().c_str());
   return group;
+}
+
+void join_gpus(std::unique_ptr<Communicator>& group) {
+  core::join_gpus(group);
+  std::printf("distributed: a GPU for each rank (%s)\n", core::nccl_description().c_str());
 }
 
 int run_rank(const std::unique_ptr<Communicator>& group, const std::function<int()>& program) {

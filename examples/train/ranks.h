@@ -15,6 +15,8 @@ namespace minima::examples {
 /// on. A group of one without --distributed: several processes are then an error, as they would train and save the
 /// same.
 std::unique_ptr<Communicator> join_ranks(bool distributed);
+/// Each rank of the group gets a GPU, on which it sums. Before the first use of a GPU.
+void join_gpus(std::unique_ptr<Communicator>& group);
 
 /// Runs the program of a rank, which joins `group`. One that fails leaves it, so that mpirun ends the others. Where all
 /// fail alike, rank 0 is to say it for all: the error of another rank names the rank and comes a little later, when

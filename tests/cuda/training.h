@@ -104,12 +104,13 @@ class Training {
     first_loss = nn::cross_entropy((*model_)(batches_[0].x), batches_[0].y).item();
   }
 
-  /// The loss of a step, on the device.
-  Tensor step(int number) {
+  /// The loss of a step, on the device. `share` is this process's part of it, where others have more.
+  Tensor step(int number, double share = 1) {
     const datasets::Batch& batch = batches_[static_cast<size_t>(number) % batches_.size()];
     return optimizer_
         ->step([&] {
           Variable loss = nn::cross_entropy((*model_)(batch.x), batch.y);
+          if (share != 1) loss = loss * share;
           loss.backward();
           return loss;
         })

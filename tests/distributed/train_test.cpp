@@ -229,6 +229,22 @@ TEST_CASE("a network with batch norm trains on two ranks, local or synchronised,
   }
 }
 
+TEST_CASE("without a GPU, or without NCCL, --distributed --device cuda says what is missing") {
+  if (cuda_unavailable_reason().empty()) return;
+  TemporaryFolder folder;
+  const Words on_gpus = training(folder.file("model.safetensors"), {"--device", "cuda"});
+  for (const Words& command : {on_gpus, mpirun("2", on_gpus)}) {
+    const Outcome outcome = run(folder, command);
+    CAPTURE(outcome.output);
+    CHECK(outcome.status != 0);
+    if (MINIMA_HAS_NCCL)
+      CHECK(contains(outcome.output, "[distributed] got GPU 0 for rank 0, but "));
+    else
+      CHECK(contains(outcome.output, "Install CUDA and NCCL"));
+    CHECK(times(outcome.output, "[distributed] got") == 1);  // rank 0 says it for all
+  }
+}
+
 namespace {
 struct Rank : GroupOfOne {
   explicit Rank(int number) : number(number) {}

@@ -1,4 +1,5 @@
 // What only the emulated device can tell: how often the host waits, and what happens when the device is lost.
+#include "core/communicator.h"
 #include "core/ops.h"
 #include "optim/average.h"
 #include "optim/schedule.h"
@@ -25,6 +26,22 @@ TEST_CASE("a training step of any optimizer never waits for the device") {
       CHECK(std::isfinite(loss.item()));  // which waits
       CHECK(emulation::waits() == waits + 1);
     }
+}
+
+TEST_CASE("in a group of processes a step waits once for each gradient, and its update is a graph") {
+  if (std::getenv("MINIMA_NO_CACHING")) return;
+  for (const std::string& optimizer : optimizer_names) {
+    if (optimizer == "looksam") continue;  // has steps of several kinds
+    CAPTURE(optimizer);
+    GroupOfOne group;
+    Training training("cnn", optimizer, DType::float32, Device::cuda);
+    training.optimizer().distribute(group);
+    for (int i = 0; i < 6; ++i) training.step(0);
+    const int64_t waits = emulation::waits(), graphs = emulation::graph_launches(), sums = group.count().all_reduces;
+    for (int i = 0; i < 6; ++i) training.step(0);
+    CHECK(emulation::waits() - waits == group.count().all_reduces - sums);
+    CHECK(emulation::graph_launches() == graphs + 6);
+  }
 }
 
 TEST_CASE("an average of the weights is kept without waiting, and has the CPU's values") {
