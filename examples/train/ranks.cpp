@@ -72,7 +72,7 @@ int run_rank(const std::unique_ptr<Communicator>& group, const std::function<int
     if (!group) throw;
     group->leave();
     if (group->rank() == 0) throw;
-    for (int i = 0; i < 20; ++i) {
+    for (int i = 0; i < 60; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
       if (interrupted()) return exit_failed_elsewhere;  // mpirun ends all: rank 0 has said why
     }

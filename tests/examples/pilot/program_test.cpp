@@ -149,7 +149,7 @@ TEST_CASE("pilot keeps its time, tries equally often, and writes metrics, verdic
     CHECK_MESSAGE(contains(report, part), part);
 }
 
-TEST_CASE("pilot judges a quantity by R2, in its table, its verdict and its report; of an automatic radius, too") {
+TEST_CASE("pilot judges a quantity by R2, in its table, its verdict and its report, and a further arm as well") {
   TemporaryFolder folder;
   Generator random{3, 0};
   const auto noise = random.normal({300}).to_vector<double>();
