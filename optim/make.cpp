@@ -157,7 +157,10 @@ bool are_of_own_step(const std::vector<std::string>& words) {
 void check_own_words(const std::string& name, const std::string& head, const std::vector<std::string>& words) {
   if (head != "sam" && head != "msam")
     fail("make_optimizer", "+" + words[0] + " in \"" + name + "\"", "sam or msam before it");
-  chosen(radius_words, words);
+  for (const auto* each : {&radius_words, &memory_words, &fade_words}) chosen(words, *each);
+  if (!chosen(words, fade_words).empty() && !chosen(words, radius_words).empty())
+    fail("make_optimizer", "+fade and +" + chosen(words, radius_words) + " in \"" + name + "\"", "one of them",
+         "Both steer the radius.");
   for (const std::string& word : words)
     if (!is_in(radius_words, word) && (head == "sam" || (!is_in(memory_words, word) && !is_in(fade_words, word))))
       fail("make_optimizer", "+" + word + " in \"" + name + "\"",

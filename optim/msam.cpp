@@ -8,9 +8,16 @@ namespace minima::optim {
 
 // Of ratio, rise and edge.
 static constexpr double usual_targets[] = {5, 0.15, 0.3};
+static constexpr const char* words[] = {"+ratio", "+rise", "+edge"};
+
+// The name keeps the state of one from being loaded into another.
+static std::string name_of(const MsamOptions& options) {
+  return text("msam", options.memory ? "+memory" : "", options.fade ? "+fade" : "",
+              options.rho.how() ? words[static_cast<int>(options.rho.how()->wanted)] : "");
+}
 
 MSAM::MSAM(Wrapped base, const MsamOptions& options)
-    : Wrapper("msam", std::move(base), options.rho.schedule(), Range::finite),
+    : Wrapper(name_of(options), std::move(base), options.rho.schedule(), Range::finite),
       weight_decay_at_perturbed_(options.weight_decay_at_perturbed),
       memory_(options.memory) {
   if (memory_ && !(*memory_ >= 0 && *memory_ < 1)) fail("msam", text("memory = ", *memory_), "a number in [0, 1)");
@@ -65,8 +72,8 @@ Variable MSAM::step_with_more(const Closure& closure) {
   else
     weights.carry();  // the rule is applied at w: the update takes e off first, in the same pass
   const Tensor gradient = weight_decay_at_perturbed_ ? gradient_with_decay_of(e) : gradients();
-  if (memory_) remember_gradient();
   base().update(gradient);
+  if (memory_) remember_gradient();  // a step that does not happen leaves no trace
   return loss;
 }
 

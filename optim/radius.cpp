@@ -28,6 +28,13 @@ Tensor scaled(double factor, const Tensor& x) {
 }
 Tensor as_number(const Tensor& loss) { return loss.to(DType::float64).reshape({}); }
 
+/// A root mean square of 1 a weight: no longer, so that Perturbation::is_long() is right for e.
+double longest(const OptimizerState& state) {
+  int64_t weights = 0;
+  for (const FlatParameters::Run& run : state.flat.runs()) weights += run.end - run.begin;
+  return std::sqrt(static_cast<double>(weights));
+}
+
 Tensor remembered(OptimizerState& state, const char* name) {
   state.require_free(name);
   return state.additional.emplace_back(name, Tensor::zeros({}, DType::float64, state.flat.gradients().device())).second;
@@ -87,6 +94,12 @@ AutomaticRho::AutomaticRho(const Automatic& how, const double (&usual)[3], Optim
 }
 
 void AutomaticRho::begin() {
+  for (const char* of_all : {"lr", "momentum"})
+    for (const Hyperparameters& group : state_->groups)
+      if (wanted_ != Wanted::rise && group.now(of_all) != state_->groups[0].now(of_all))
+        fail("automatic",
+             text("groups with ", of_all, " = ", state_->groups[0].now(of_all), " and ", group.now(of_all)),
+             text("one ", of_all), "Wanted::rise fits groups that differ.");
   if (state_->steps == 0 && listens())
     rho_.copy_from(unary(UnaryOp::affine, state_->flat.norm(state_->flat.weights()), first_share));
 }
@@ -95,14 +108,16 @@ void AutomaticRho::begin() {
 void AutomaticRho::follow_updates() {
   const Tensor update = scaled(state_->groups[0].now("lr"), momentum_norm(*state_));
   run_.add(update, number(1, update), 1);
-  rho_.copy_from(unary(UnaryOp::affine, run_.value(), target_));
+  rho_.copy_from(clamped(unary(UnaryOp::affine, run_.value(), target_), 0, longest(*state_)));
 }
 
 void AutomaticRho::learn(const Told& told) {
   const Tensor one = number(1, rho_);
   Tensor is, wanted;  // rho is too short while `is` is below what is wanted
   if (wanted_ == Wanted::rise) {
-    recent_.add(told.rise, one, memory);
+    // One loss that overflows must not stay in the average for ever.
+    const Tensor most = unary(UnaryOp::affine, unary(UnaryOp::abs, told.loss), 1e3);
+    recent_.add(binary(BinaryOp::minimum, told.rise, most), one, memory);
     run_.add(told.loss, one, 1);
     is = recent_.value(), wanted = unary(UnaryOp::affine, run_.value(), target_);
   } else {
@@ -114,7 +129,7 @@ void AutomaticRho::learn(const Told& told) {
   const Tensor least = unary(UnaryOp::affine, unary(UnaryOp::abs, wanted), 1e-3);
   const Tensor ratio = times(unary(UnaryOp::relu, wanted), inverse(binary(BinaryOp::maximum, is, least)));
   const Tensor factor = clamped(unary(UnaryOp::power, ratio, 0.2), down, up);
-  rho_.copy_from(clamped(times(rho_, factor), shortest, std::sqrt(static_cast<double>(state_->flat.layout().numel()))));
+  rho_.copy_from(clamped(times(rho_, factor), shortest, longest(*state_)));
 }
 
 }  // namespace minima::optim

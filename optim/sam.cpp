@@ -7,11 +7,13 @@
 
 namespace minima::optim {
 
-// Of ratio, rise and edge.
+// Of ratio, rise and edge. The name keeps the state of one from being loaded into another.
 static constexpr double usual_targets[] = {0.5, 0.1, 0.3};
+static constexpr const char* names[] = {"sam+ratio", "sam+rise", "sam+edge"};
 
 SAM::SAM(Wrapped base, const SamOptions& options)
-    : Wrapper("sam", std::move(base), options.rho.schedule(), Range::at_least_0) {
+    : Wrapper(options.rho.how() ? names[static_cast<int>(options.rho.how()->wanted)] : "sam", std::move(base),
+              options.rho.schedule(), Range::at_least_0) {
   if (options.rho.how()) automatic_.emplace(*options.rho.how(), usual_targets, kept());
 }
 

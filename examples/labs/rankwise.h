@@ -29,7 +29,7 @@ class Rankwise {
   Rankwise(optim::SGD base, Point point, double rho, int ranks, Communicator& group);
 
   /// One step. parts[i] runs forward and backward on the batch of this process's i-th rank and returns that rank's part
-  /// of the loss, as Optimizer::distribute() asks for it. Returns the loss, of all ranks.
+  /// of the loss, as Optimizer::distribute() asks for it; none is empty. Returns the sum of these parts.
   double step(const std::vector<optim::Closure>& parts);
 
   optim::SGD& base() { return base_; }

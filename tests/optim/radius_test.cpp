@@ -250,6 +250,38 @@ TEST_CASE("a step whose closure throws has not happened, with what steers the ra
   }
 }
 
+TEST_CASE("the state of one kind of radius or direction is not loaded into another") {
+  for (const std::string& name : names)
+    for (const std::string& other : names) {
+      CAPTURE(name);
+      CAPTURE(other);
+      const Parameters w = three_tensors(), v = three_tensors();
+      const auto from = optim::make_optimizer(name, w), to = optim::make_optimizer(other, v);
+      from->step(training([&] { return rugged(w); }));
+      const bool same = from->name() == to->name();
+      const std::string error = error_of([&] { to->load_state(from->state()); });
+      CHECK(error.empty() == same);
+      if (!same && to->group(0).has("rho")) CHECK(to->steps() == 0);
+    }
+  CHECK(optim::make_optimizer("msam+auto", three_tensors())->name() == "msam+rise");
+  CHECK(optim::make_optimizer("sam", three_tensors())->name() == "sam");
+}
+
+TEST_CASE("a loss that overflows once leaves the radius able to grow again") {
+  const Variable w = leaf({1, 2});
+  optim::SAM optimizer{SGD{{w}, {.lr = 1e-3}}, {.rho = optim::automatic}};
+  const auto step = [&](double perturbed) {
+    int call = 0;
+    optimizer.step(training([&] { return sum(square(w)) + (++call == 2 ? perturbed : 0.0); }));
+  };
+  for (int i = 0; i < 3; ++i) step(0);
+  step(INFINITY);
+  for (int i = 0; i < 200; ++i) step(0);
+  const double low = optimizer.buffers()[0].second.item();
+  for (int i = 0; i < 50; ++i) step(0);
+  CHECK(optimizer.buffers()[0].second.item() > low);
+}
+
 TEST_CASE("what does not fit together is refused in words") {
   const Parameters w{leaf({1, 2})};
   CHECK_ERROR((MSAM{SGD{w, {.lr = 0.1}}, {}}), "or MSAM a .memory of its own");
