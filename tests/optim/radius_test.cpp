@@ -259,9 +259,11 @@ TEST_CASE("the state of one kind of radius or direction is not loaded into anoth
       const auto from = optim::make_optimizer(name, w), to = optim::make_optimizer(other, v);
       from->step(training([&] { return rugged(w); }));
       const bool same = from->name() == to->name();
-      const std::string error = error_of([&] { to->load_state(from->state()); });
-      CHECK(error.empty() == same);
-      if (!same && to->group(0).has("rho")) CHECK(to->steps() == 0);
+      if (same)
+        to->load_state(from->state());
+      else
+        CHECK_ERROR(to->load_state(from->state()), from->name());
+      CHECK(to->steps() == (same ? 1 : 0));
     }
   CHECK(optim::make_optimizer("msam+auto", three_tensors())->name() == "msam+rise");
   CHECK(optim::make_optimizer("sam", three_tensors())->name() == "sam");
