@@ -258,7 +258,11 @@ TEST_CASE("the state of one kind of radius or direction is not loaded into anoth
       const Parameters w = three_tensors(), v = three_tensors();
       const auto from = optim::make_optimizer(name, w), to = optim::make_optimizer(other, v);
       from->step(training([&] { return rugged(w); }));
-      const bool same = from->name() == to->name();
+      const auto spelled_out = [](std::string kind) {
+        const size_t at = kind.find("auto");
+        return at == std::string::npos ? kind : kind.replace(at, 4, "rise");
+      };
+      const bool same = spelled_out(name) == spelled_out(other);
       if (same)
         to->load_state(from->state());
       else
