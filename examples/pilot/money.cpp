@@ -45,6 +45,7 @@ std::string worth_text(const Money::BreakEven& even) {
 }  // namespace
 
 std::string amount_text(double amount) {
+  if (!std::isfinite(amount)) return "not measured";
   if (amount == 0) return "0.00";
   return fixed(amount, std::clamp(1 - static_cast<int>(std::floor(std::log10(std::abs(amount)))), 2, 8));
 }

@@ -25,6 +25,7 @@ struct Facts {
   int trials;  ///< at first, in a study
 
   bool busy() const { return too_far_apart(time); }
+  bool timed() const { return !time.empty() && !busy(); }
   bool same_memory() const { return std::abs(money.memory_mib) < 0.05; }
   bool measured() const { return gain.count > 0; }
   bool with_interval() const { return std::isfinite(gain.half_width); }
@@ -129,7 +130,7 @@ std::string costs(const Facts& f) {
                           : text(" It needs ", fixed(std::abs(f.money.memory_mib), 1), " MiB ",
                                  f.money.memory_mib < 0 ? "less" : "more", " memory.");
   if (!f.pilot.prices.known()) return said;
-  if (f.busy()) return said + " What that costs is not known either.";
+  if (!f.timed()) return said + " What that costs is not known either.";
   const double more = f.money.more_a_month.mean;
   said += text(" At ", number_text(f.pilot.prices.per_hour), " an hour and ", number_text(f.pilot.prices.per_month),
                " runs a month that is ", amount_text(std::abs(more)), more < 0 ? " less" : " more", " a month, and ",
@@ -199,9 +200,9 @@ std::string further(const Facts& f, const Facts& msam) {
                f.by_loss ? " percent" : " points");
   if (f.with_interval())
     said += text(", between ", signed_number(f.gain.low(), f.gain), " and ", signed_number(f.gain.high(), f.gain));
-  said += f.time.empty() || f.busy() ? ". How long it takes could not be measured."
-                                     : text(". It takes ", fixed(median(f.time), 2), " times as long as SGD.");
-  if (f.pilot.prices.known() && !f.busy())
+  said += f.timed() ? text(". It takes ", fixed(median(f.time), 2), " times as long as SGD.")
+                    : ". How long it takes could not be measured.";
+  if (f.pilot.prices.known() && f.timed())
     said +=
         text(" Tuning it costs ", amount_text(f.money.tuning), " once (MSAM: ", amount_text(msam.money.tuning), ").");
   said += f.verdict.advice == Advice::adopt       ? " It is better than SGD."
@@ -281,7 +282,7 @@ std::string costs(const Facts& f) {
                           : text("メモリは", fixed(std::abs(f.money.memory_mib), 1), " MiB ",
                                  f.money.memory_mib < 0 ? "少なくて済みます。" : "多く必要です。");
   if (!f.pilot.prices.known()) return said;
-  if (f.busy()) return said + "そのため、費用もわかりません。";
+  if (!f.timed()) return said + "そのため、費用もわかりません。";
   const double more = f.money.more_a_month.mean;
   said += text("1時間あたり", number_text(f.pilot.prices.per_hour), "、月", number_text(f.pilot.prices.per_month),
                "回の学習とすると、毎月", more < 0 ? "減る費用は" : "の追加費用は", amount_text(std::abs(more)),
@@ -352,9 +353,9 @@ std::string further(const Facts& f, const Facts& msam) {
                f.by_loss ? "パーセント" : "ポイント");
   if (f.with_interval())
     said += text("（", signed_number(f.gain.low(), f.gain), "から", signed_number(f.gain.high(), f.gain), "の間）");
-  said += f.time.empty() || f.busy() ? "です。時間は正確に測れませんでした。"
-                                     : text("です。学習時間はSGDの", fixed(median(f.time), 2), "倍です。");
-  if (f.pilot.prices.known() && !f.busy())
+  said += f.timed() ? text("です。学習時間はSGDの", fixed(median(f.time), 2), "倍です。")
+                    : "です。時間は正確に測れませんでした。";
+  if (f.pilot.prices.known() && f.timed())
     said += text("最初の一度だけかかる設定探しの費用は", amount_text(f.money.tuning), "（MSAMは",
                  amount_text(msam.money.tuning), "）です。");
   said += f.verdict.advice == Advice::adopt       ? "SGDより優れています。"

@@ -231,6 +231,19 @@ TEST_CASE("the report has a section on money where prices are known, and the hal
                          "once for tuning. In the first month the switch pays if a point of "
                          "accuracy is worth more than 11.6"),
                 answer(pilot, costs));
+  CHECK(contains(answer(pilot, costs, "ja"), "正解率1ポイントの価値が11.6"));
+  Pilot quantities = pilot, loss = pilot, worse = pilot_of({372, 374, 372, 373}, {360, 362, 361, 360});
+  quantities.rule.quantities = true;
+  CHECK_MESSAGE(contains(answer(quantities, costs), "a point of R2 is worth more than 11.6"),
+                answer(quantities, costs));
+  CHECK(contains(answer(quantities, costs, "ja"), "R2の1ポイントの価値が11.6"));
+  loss.rule.by_loss = true;
+  CHECK_MESSAGE(contains(answer(loss, costs), "a percent of the loss is worth more than"), answer(loss, costs));
+  CHECK(contains(answer(loss, costs, "ja"), "損失1%の価値が"));
+  worse.prices = pilot.prices;  // nothing is gained that could pay
+  CHECK(contains(answer(worse, costs), "that is 15.00 more a month"));
+  CHECK_FALSE(contains(answer(worse, costs), "pays"));
+  CHECK_FALSE(contains(answer(worse, costs, "ja"), "価値が"));
 }
 
 TEST_CASE("what was not measured has no price, and what costs less is said to") {
@@ -242,6 +255,14 @@ TEST_CASE("what was not measured has no price, and what costs less is said to") 
   pilot.comparison.runs[2].results[0].curve.back().seconds = 90;
   CHECK_MESSAGE(contains(answer(pilot, costs), "What that costs is not known either."), answer(pilot, costs));
   for (const char* language : {"en", "ja"}) CHECK_FALSE(contains(answer(pilot, costs, language), "100"));
+  Pilot diverged = pilot;
+  for (RunResult& run : diverged.comparison.runs[2].results) run.divergence = "loss nan";
+  CHECK_MESSAGE(contains(answer(diverged, costs), "The time was not measured."), answer(diverged, costs));
+  CHECK(contains(answer(diverged, costs), "What that costs is not known either."));
+  for (const PilotSection& section : pilot_sections(diverged))
+    for (const auto& row : section.table)
+      for (const std::string& cell : row)
+        if (section.heading == "Money") CHECK_FALSE(contains(cell, "nan"));
   CHECK(contains(recommendation(better()), "SAM, at a median of 2.00 times"));
   pilot.comparison.runs[1].results[0].curve.back().seconds = 900;
   CHECK_MESSAGE(contains(recommendation(pilot), "SAM, whose time could not be measured"), recommendation(pilot));

@@ -199,8 +199,8 @@ TEST_CASE("pilot judges a quantity by R2, in its table, its verdict and its repo
   CHECK(pilot.at("msam+auto_trials").get<int64_t>() < pilot.at("trials_per_optimizer").get<int64_t>());
   CHECK(contains(report, "MSAM（半径自動調整）"));
   CHECK(contains(outcome.output, "(msam+auto):"));
-  // The price is told per point of R2, or not at all where the machine did other work.
-  CHECK(contains(report, "R2の1ポイント") + contains(report, "費用もわかりません") == 1);
+  // The switch has a price, or none where the machine did other work.
+  CHECK(contains(report, "1時間あたり2.5、月40回") + contains(report, "費用もわかりません") == 1);
   for (const char* part : {"Quality on the test part", "root mean squared error"})
     CHECK_MESSAGE(contains(report, part), part);
 }
