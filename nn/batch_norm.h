@@ -66,8 +66,8 @@ struct BatchNorm2d : BatchNorm {
 /// Batch norm of all layers, while training, over the batches of all ranks together, as if they were one: so y and
 /// every gradient are those of the joined batch, if each rank's loss is its part of the loss (Optimizer::distribute).
 /// Forward and backward, each layer takes two small all-reduces more, and computes y in several passes instead of one.
-/// Every rank must call the model equally often, with an empty batch as well. In a group of one nothing changes. The
-/// group must outlive the model.
+/// Every rank must call the model equally often, with at least one sample: a rank that has none would miss the sums of
+/// the others. In a group of one nothing changes. The group must outlive the model.
 void synchronise_batch_norm(Module& model, Communicator& group);
 
 /// Whether any layer of the model keeps running statistics.

@@ -24,9 +24,13 @@ SynchronisedBatch normalise_over_group(const Variable& x, const Variable& weight
                                        Communicator& group) {
   const int64_t features = weight.numel();
   const Variable rows = reshape(x, {x.numel() / features, features});
-  const Variable count(Tensor::full({1}, static_cast<double>(rows.size(0)), x.dtype(), x.device()));
-  const Variable sums = all_reduce_sum(concatenate({sum(rows, 0), count}, 0), group);
-  const double total = sums.value().at(features);
+  const auto number = [&](double value) { return Variable(Tensor::full({1}, value, x.dtype(), x.device())); };
+  const Variable count = number(static_cast<double>(rows.size(0))), is_empty = number(rows.size(0) == 0 ? 1 : 0);
+  const Variable sums = all_reduce_sum(concatenate({sum(rows, 0), count, is_empty}, 0), group);
+  const double total = sums.value().at(features), empty = sums.value().at(features + 1);
+  if (empty > 0)  // on every rank alike, so that none waits for another
+    fail("BatchNorm", text("no samples on ", empty, " of ", group.size(), " ranks"), "at least one on each",
+         "Use a larger batch, or leave out a last one that is smaller.");
   if (total < 2)
     fail("BatchNorm", text(total, " value per channel in the training batches of all ranks"), "at least 2",
          "Use a larger batch, or call eval() to use the running statistics.");

@@ -8,6 +8,7 @@
 
 namespace minima::optim {
 
+/// Of these the state of an optimizer keeps rho, and what was found or remembered; the others are as it was made.
 struct MsamOptions {
   /// Any sign; about 0.5 for a small fully connected network, about 3 for a wide ResNet. Or optim::automatic: found
   /// while training, from the loss and the slope along e of each step (radius.h).

@@ -159,7 +159,7 @@ class Optimizer {
   /// optimizer does what it does on the joined batch. For a mean over samples, the part is the mean over this rank's
   /// samples times Loader::share. A rank that has no samples returns an undefined Variable. One all-reduce for each
   /// gradient: one a step, and two with SAM and ASAM. step() returns the loss of all.
-  /// Every rank must have the same weights, hyperparameters and state before the first step (require_agreement).
+  /// Every rank needs the same weights, hyperparameters, state (require_agreement) and measure() before the first step.
   void distribute(Communicator& group) { kept().group = &group; }
 
   /// Steps completed.

@@ -9,8 +9,9 @@ namespace minima::optim {
 
 namespace {
 
-constexpr double memory_of_cosine = 0.99, memory = 0.95;                       // per step
-constexpr double first_share = 3e-3, up = 1.02, down = 0.95, shortest = 1e-6;  // of an automatic rho, see Automatic
+constexpr double memory_of_cosine = 0.99, memory = 0.95;  // per step
+constexpr double first_share = 3e-3, first_least = 1e-3, up = 1.02, down = 0.95,
+                 shortest = 1e-6;  // of an automatic rho, see Automatic
 
 using core::BinaryOp, core::UnaryOp, core::binary, core::unary;
 
@@ -101,7 +102,8 @@ void AutomaticRho::begin() {
              text("groups with ", of_all, " = ", state_->groups[0].now(of_all), " and ", group.now(of_all)),
              text("one ", of_all), "Wanted::rise fits groups that differ.");
   if (state_->steps == 0 && listens())
-    rho_.copy_from(unary(UnaryOp::affine, state_->flat.norm(state_->flat.weights()), first_share));
+    rho_.copy_from(clamped(unary(UnaryOp::affine, state_->flat.norm(state_->flat.weights()), first_share), first_least,
+                           longest(*state_)));
 }
 
 // |e| = target * the mean length of the updates so far: so a learning rate that falls does not take rho with it.

@@ -26,13 +26,13 @@ enum class Wanted : uint8_t {
 ///   edge   SAM: 2 (loss(w + e) - loss(w) - e.g) / |e|^2, g at w. MSAM knows no slope at w: e.g / |e|^2, which is the
 ///          curvature if the slope at w is 0. 2 (1 - momentum) / lr is where the batch sharpness of SGD settles in
 ///          small batches (arXiv 2604.14108).
-/// rise and edge begin with rho = 0.003 |w|. Each step multiplies rho by (target / measured)^0.2, but by no more than
-/// 1.02 and no less than 0.95: a radius that is too long does more harm. (edge: by the inverse power, for a longer rho
-/// lowers the curvature, later.) The rise and the curvature are running averages with a memory of 20 steps. rho stays
-/// between 1e-6 and a root mean square of 1 a weight. In a run of less than some 300 steps it may still be on its way.
-/// The usual targets were chosen with other seeds than those of lab 14, and in part on other data. There no rule
-/// replaces trials: where a long radius pays, all of them stay too short, and `rise` can be too long where a short one
-/// is best.
+/// rise and edge begin with rho = 0.003 |w|, at least 0.001. Each step multiplies rho by (target / measured)^0.2, but
+/// by no more than 1.02 and no less than 0.95: a radius that is too long does more harm. (edge: by the inverse power,
+/// for a longer rho lowers the curvature, later.) The rise and the curvature are running averages with a memory of 20
+/// steps. rho stays between 1e-6 and a root mean square of 1 a weight. In a run of less than some 300 steps it may
+/// still be on its way. The usual targets were chosen with other seeds than those of lab 14, and in part on other data.
+/// There no rule replaces trials: where a long radius pays, all of them stay too short, and `rise` can be too long
+/// where a short one is best.
 struct Automatic {
   Wanted wanted = Wanted::rise;
   std::optional<double> target{};  ///< above 0; none: the usual one, of SAM 0.5, 0.1 and 0.3, of MSAM 5, 0.15 and 0.3

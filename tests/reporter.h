@@ -1,4 +1,4 @@
-// A doctest reporter that reports nothing, to override the one moment that matters.
+// A doctest reporter that reports nothing, to override the one moment that matters; and one that counts.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -19,6 +19,15 @@ struct Reporter : doctest::IReporter {
   void log_assert(const doctest::AssertData&) override {}
   void log_message(const doctest::MessageData&) override {}
   void test_case_skipped(const doctest::TestCaseData&) override {}
+};
+
+/// Counts the tests that a run's filters let pass.
+struct CountingReporter : Reporter {
+  using Reporter::Reporter;
+  static inline int tests_run = 0;
+  void test_run_end(const doctest::TestRunStats& stats) override {
+    tests_run = static_cast<int>(stats.numTestCasesPassingFilters);
+  }
 };
 
 }  // namespace minima::test

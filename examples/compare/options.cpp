@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "examples/compare/per_optimizer.h"
+#include "examples/kit/cost.h"
 #include "examples/kit/data.h"
 #include "examples/kit/program.h"
 #include "examples/kit/session.h"

@@ -8,24 +8,34 @@ namespace {
 constexpr int64_t share = 20, least_steps = 5, most_steps = 200, untimed_steps = 2;
 }
 
-Cost cost_of(const Problem& problem, const Setting& setting, uint64_t seed) {
+Cost cost_of(const Problem& problem, const Setting& setting, uint64_t seed, const std::function<void()>& before_step) {
   Run run(problem, setting, seed);
   const int64_t steps = untimed_steps + std::clamp(setting.steps / share, least_steps, most_steps);
   double before = 0;
   int64_t untimed = 0;
   try {
     while (!run.finished() && run.steps_done() < steps) {
+      if (before_step) before_step();
       run.step();
-      if (run.steps_done() == untimed_steps && !run.finished()) before = run.seconds(), untimed = untimed_steps;
+      if (run.steps_done() == untimed_steps && !run.finished())
+        before = run.seconds(), untimed = run.gradient_evaluations();
     }
   } catch (const Diverged&) {}  // so will the run itself
-  const int64_t timed = run.steps_done() - untimed;
+  const int64_t timed = run.gradient_evaluations() - untimed;
   return {timed > 0 ? (run.seconds() - before) / static_cast<double>(timed) : 0, run.peak_memory_bytes()};
 }
 
+int64_t memory_of_steps(const Problem& problem, const Setting& setting, uint64_t seed) {
+  Run run(problem, setting, seed);
+  try {
+    while (!run.finished() && run.steps_done() < untimed_steps) run.step();
+  } catch (const Diverged&) {}
+  return run.peak_memory_bytes();
+}
+
 Measurement with_cost(Measurement m, const Cost& cost) {
-  m.seconds = cost.step_seconds * static_cast<double>(m.step);
-  m.peak_memory_bytes = cost.peak_memory_bytes;
+  m.seconds = cost.gradient_seconds * static_cast<double>(m.gradient_evaluations);
+  m.peak_memory_bytes = std::max(m.peak_memory_bytes, cost.peak_memory_bytes);
   return m;
 }
 

@@ -4,6 +4,7 @@
 // Not here: gradients, which are counted (run.h); labs that time steps on purpose (labs/step_costs.h).
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,15 +13,20 @@
 namespace minima::examples {
 
 struct Cost {
-  double step_seconds = 0;  ///< the mean
+  double gradient_seconds =
+      0;  ///< of a step, a gradient: there are optimizers that take a second one later, or at times
   int64_t peak_memory_bytes = 0;
 };
 
 /// Does the first steps of this run with all threads: two that are not timed, as memory is fetched in them, and then a
-/// twentieth of its steps, from 5 to 200. A run that diverges there is measured until then.
-Cost cost_of(const Problem& problem, const Setting& setting, uint64_t seed);
+/// twentieth of its steps, from 5 to 200. A run that diverges there is measured until then. `before_step` may throw.
+Cost cost_of(const Problem& problem, const Setting& setting, uint64_t seed,
+             const std::function<void()>& before_step = {});
+/// The memory of the two steps that are not timed.
+int64_t memory_of_steps(const Problem& problem, const Setting& setting, uint64_t seed);
 
-/// The measurement with these costs in place of its own.
+/// The measurement with the seconds that its gradients take by themselves, and the memory of either, the larger one:
+/// that of the first steps has the scratch memory of all threads, and a run's own what begins later.
 Measurement with_cost(Measurement measurement, const Cost& cost);
 
 /// Where seconds and memory of these runs come from, a sentence.

@@ -64,11 +64,11 @@ Difference difference_of(const Replicates& r) {
   return d;
 }
 
-double verdict_probability(double mean, double error, double half_width, double margin) {
+double verdict_probability(double mean, double error, double half_width, double margin, double of_several) {
   const auto between = [&](double low, double high) {
     return low >= high ? 0.0 : normal_below((high - mean) / error) - normal_below((low - mean) / error);
   };
-  const double enough = std::max(margin, half_width), little = margin - half_width;
+  const double enough = std::max({margin, half_width, of_several}), little = margin - half_width;
   return between(-INFINITY, -enough) + between(-little, little) + between(enough, INFINITY);
 }
 

@@ -37,8 +37,9 @@ Difference difference_of(const Replicates& replicates);
 
 /// The probability that a verdict is reached: that a mean, normal around `mean` with the standard deviation `error`,
 /// and its interval of this half width, lie on one side of 0 with the mean `margin` or more away from it, or that the
-/// interval lies within `margin` of 0. With no margin: that the interval leaves out 0.
-double verdict_probability(double mean, double error, double half_width, double margin);
+/// interval lies within `margin` of 0. With no margin: that the interval leaves out 0. Among several comparisons a
+/// difference must leave 0 out by more than a half width, `of_several`.
+double verdict_probability(double mean, double error, double half_width, double margin, double of_several = 0);
 
 /// The true difference that replicates of this spread separate from 0 in four cases of five, in about.
 double detectable(const Difference& spread);

@@ -10,6 +10,7 @@
 #include "core/gemm.h"
 #include "core/utf8.h"
 #include "examples/kit/checkpoint.h"
+#include "examples/kit/cost.h"
 #include "examples/kit/difference.h"
 #include "examples/kit/json_problem.h"
 #include "examples/kit/program.h"
@@ -38,6 +39,13 @@ struct Session::Task {
   bool was_done = false;              ///< by the session that is resumed
   std::optional<Cost> cost{};         ///< when it was measured apart
 
+  /// With its own costs, where they were measured apart.
+  Measurement priced(const Measurement& m) const { return cost ? with_cost(m, *cost) : m; }
+  RunResult priced(RunResult run) const {
+    run.costs_apart |= cost.has_value();
+    for (Measurement& m : run.curve) m = priced(m);
+    return run;
+  }
   std::string name() const { return text(setting.words(), " seed ", seed); }
   int64_t gradients() const { return expected_gradients(setting); }
   /// What must be the same for a result to be this task's.
@@ -119,7 +127,8 @@ Json load_state(const std::string& path) {
         fail(path, "a finished run without measurements", "the state of an interrupted run",
              "Run without --resume to start anew.");
     }
-    state.at("configuration").get<Notes>(), state.value("program", Notes{}), state.at("kernels").get<std::string>();
+    state.value("costs_apart", false), state.at("configuration").get<Notes>(), state.value("program", Notes{}),
+        state.at("kernels").get<std::string>();
     return state;
   } catch (const Json::exception& error) {
     fail(path, "a damaged file (" + json_problem(error) + ")", "the state of an interrupted run",
@@ -162,6 +171,8 @@ struct Session::State {
   Json now, earlier;           ///< of this session; of the one that is resumed, or null
   bool has_directory = false;  ///< what is refused before the first run leaves none
 
+  /// Whether runs have had their costs measured apart: then those that are left do, too, in whatever way they are done.
+  bool costs_apart() const { return now.at("costs_apart").get<bool>(); }
   Notes notes_of(const Json& task) const {
     return {{"configuration", now.at("configuration").dump()}, {"task", task.dump()}};
   }
@@ -208,11 +219,9 @@ void check_resumable(const std::string& directory) { load_state(state_path(direc
 Session::Session(const Options& options) : options_(options), state_(std::make_shared<State>()) {
   Notes configuration = options.configuration;
   for (auto& [name, value] : configuration) value = core::as_utf8(value);
-  state_->now = {{"schema", schema_version},
-                 {"kernels", core::gemm_description()},
-                 {"configuration", configuration},
-                 {"program", Notes{}},
-                 {"finished", Json::array()}};
+  state_->now = {{"schema", schema_version},       {"kernels", core::gemm_description()},
+                 {"configuration", configuration}, {"program", Notes{}},
+                 {"costs_apart", false},           {"finished", Json::array()}};
   int64_t done = 0;
   if (options.resume) {
     const std::string path = state_path(options.directory);
@@ -220,6 +229,7 @@ Session::Session(const Options& options) : options_(options), state_(std::make_s
     check_notes(path, state_->earlier.at("configuration").get<Notes>(), configuration);
     tell_other_kernels(state_->earlier.at("kernels"));
     done = gradients_in(state_->earlier);
+    state_->now["costs_apart"] = state_->earlier.value("costs_apart", false);
   }
   if (options.gradient_evaluations > 0 && options.shows_progress) progress_.emplace(options.gradient_evaluations, done);
   catch_interrupts();
@@ -229,7 +239,7 @@ void check_workers(int64_t workers) {
   if (workers < 0 || workers > 1024) fail("--workers", text(workers), "0 to 1024");
 }
 
-bool pays_side_by_side(const Cost& cost) { return cost.peak_memory_bytes <= most_memory; }
+bool pays_side_by_side(int64_t memory_bytes) { return memory_bytes <= most_memory; }
 
 void Session::prepare_directory() {
   if (options_.directory.empty() || std::exchange(state_->has_directory, true)) return;
@@ -266,7 +276,9 @@ std::vector<Runs> Session::run(const Experiment& experiment) {
       if (experiment.finished) experiment.finished(task.setting, *task.result);
     }
   };
-  if (const int workers = experiment.one_after_another ? 1 : workers_for(rest); workers > 1)
+  const int workers = experiment.one_after_another ? 1 : workers_for(rest);
+  if (experiment.measures.costs && (workers > 1 || state_->costs_apart())) measure_costs(rest);
+  if (workers > 1)
     run_side_by_side(rest, workers, tell_before);
   else
     for (Task* task : rest) {
@@ -286,27 +298,27 @@ int64_t Session::wanted_workers(Device device) const {
   return options_.workers > 0 ? options_.workers : num_threads();
 }
 
-int64_t Session::at_once(const Cost& cost, Device device) const {
-  return options_.workers > 0 || pays_side_by_side(cost) ? wanted_workers(device) : 1;
+int64_t Session::at_once(int64_t memory_bytes, Device device) const {
+  return options_.workers > 0 || pays_side_by_side(memory_bytes) ? wanted_workers(device) : 1;
 }
 
-/// How many of these are done at once. With Measures::costs, and where it is more than one, their costs are measured.
-int Session::workers_for(const std::vector<Task*>& tasks) {
-  if (tasks.size() < 2 || wanted_workers(tasks.front()->problem.device) < 2) return 1;
-  const auto measure = [](Task& task) { task.cost = cost_of(task.problem, task.setting, task.seed); };
-  Task& first = *tasks.front();
-  measure(first);
-  const auto workers = static_cast<int>(std::min(at_once(*first.cost, first.problem.device), std::ssize(tasks)));
-  if (workers < 2 || !first.measures.costs) first.cost.reset();
-  if (workers < 2) return 1;
-  for (Task* task : tasks) {
-    if (!task->measures.costs || task->cost) continue;
-    if (interrupted()) interrupt([] {});
-    if (options_.meanwhile) options_.meanwhile();
-    if (progress_) progress_->update(gradients_done_, "measuring what a step costs");
-    measure(*task);
-  }
-  return workers;
+/// How many of these are done at once.
+int Session::workers_for(const std::vector<Task*>& tasks) const {
+  if (tasks.size() < 2) return 1;
+  const Task& first = *tasks.front();
+  if (wanted_workers(first.problem.device) < 2) return 1;
+  const int64_t memory = memory_of_steps(first.problem, first.setting, first.seed);
+  return static_cast<int>(std::min(at_once(memory, first.problem.device), std::ssize(tasks)));
+}
+
+void Session::measure_costs(const std::vector<Task*>& tasks) {
+  state_->now["costs_apart"] = true;
+  for (Task* task : tasks)
+    task->cost = cost_of(task->problem, task->setting, task->seed, [this] {
+      if (interrupted()) interrupt([] {});
+      if (options_.meanwhile) options_.meanwhile();
+      if (progress_) progress_->update(gradients_done_, "measuring what a step costs");
+    });
 }
 
 /// A new run, or one that goes on from the checkpoint of the session that is resumed.
@@ -319,7 +331,7 @@ RunResult Session::run_here(const Task& task) {
   Run run(task.problem, task.setting, task.seed);
   begin(run, task);
   for (const Measurement& m : run.result().curve) write_row(task, m);
-  return train_to_end(run, watched(observer_of(task.observe, run), task), task.measures);
+  return task.priced(train_to_end(run, watched(observer_of(task.observe, run), task), task.measures));
 }
 
 void Session::keep(const Task& task) {
@@ -378,9 +390,6 @@ void Session::save_under_way(Run& run, const Task& task) const {
 void Session::run_side_by_side(const std::vector<Task*>& tasks, int workers,
                                const std::function<void(const Task* end)>& tell_before) {
   const auto at = [&](int64_t index) { return tasks[static_cast<size_t>(index)]; };
-  const auto with_own_cost = [](const Task& task, const Measurement& m) {
-    return task.cost ? with_cost(m, *task.cost) : m;
-  };
   Jobs jobs{.count = std::ssize(tasks), .saves = options_.resumable};
   jobs.work = [&](int64_t index, const Line& line) {
     const Task& task = *at(index);
@@ -404,15 +413,13 @@ void Session::run_side_by_side(const std::vector<Task*>& tasks, int workers,
   jobs.said = [&](int64_t index, const std::string& measurement) {
     const Task& task = *at(index);
     tell_before(&task);
-    tell_measurement(task, with_own_cost(task, measurement_of(Json::parse(measurement))));
+    tell_measurement(task, measurement_of(Json::parse(measurement)));
   };
   jobs.arrived = [&](int64_t index, const std::string& text) {
     Task& task = *at(index);
     RunResult result = result_of(Json::parse(text));
     result.hyperparameters = task.setting.hyperparameters;
-    result.costs_apart = task.cost.has_value();
-    for (Measurement& m : result.curve) m = with_own_cost(task, m);
-    task.result = result;
+    task.result = task.priced(result);
     keep(task);
     if (save_due()) save();
   };
@@ -455,7 +462,7 @@ void Session::tell(const Task& task) {
 void Session::write_row(const Task& task, const Measurement& m) {
   if (options_.directory.empty() || !task.measures.every_epoch) return;
   Row row = options_.columns;
-  for (const auto& column : metrics_row(task.problem, task.setting, task.seed, m)) row.push_back(column);
+  for (const auto& column : metrics_row(task.problem, task.setting, task.seed, task.priced(m))) row.push_back(column);
   if (!metrics_) metrics_.emplace(options_.directory);
   metrics_->write(row);
 }

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "examples/kit/checkpoint.h"
-#include "examples/kit/cost.h"
 #include "examples/kit/json.h"
 #include "examples/kit/progress.h"
 #include "examples/kit/runs.h"
@@ -73,12 +72,12 @@ class Session {
   /// results in the order of the seeds. Seeds are outermost in time, so that whatever else the machine does meanwhile
   /// meets all settings alike. A run that diverged is a result, not an error.
   /// Side by side they are done in processes of one thread each (but on a GPU). Results and metrics are the same to the
-  /// bit, and in the same order, but for seconds and memory: with Measures::costs these are measured before, else they
-  /// are those of a machine that does other runs as well.
+  /// bit, and in the same order, but for seconds and memory: with Measures::costs these are measured before, also for
+  /// the runs that a resumed session has left; else they are those of a machine that does other runs as well.
   std::vector<Runs> run(const Experiment& experiment);
 
-  /// How many runs of this cost are done side by side, where there are so many.
-  int64_t at_once(const Cost& cost, Device device) const;
+  /// How many runs that need so much memory are done side by side, where there are so many.
+  int64_t at_once(int64_t memory_bytes, Device device) const;
 
   /// What Options::program said when the session that is resumed was saved; else empty.
   Notes saved_by_program() const;
@@ -93,7 +92,8 @@ class Session {
   struct Task;
   struct State;
   void prepare_directory();
-  int workers_for(const std::vector<Task*>& tasks);
+  int workers_for(const std::vector<Task*>& tasks) const;
+  void measure_costs(const std::vector<Task*>& tasks);
   int64_t wanted_workers(Device device) const;
   RunResult run_here(const Task& task);
   void run_side_by_side(const std::vector<Task*>& tasks, int workers,
@@ -123,9 +123,9 @@ inline constexpr const char* workers_help =
     "runs done side by side (0: as many as threads, unless they are large; 1: none)";
 void check_workers(int64_t workers);
 
-/// Whether runs with these costs are done side by side: those with at most 100 MiB. Larger ones read their weights from
+/// Whether runs that need so much memory are done side by side: at most 100 MiB. Larger ones read their weights from
 /// memory in every step, which all processors share, and several of them may not fit into it.
-bool pays_side_by_side(const Cost& cost);
+bool pays_side_by_side(int64_t memory_bytes);
 
 /// Fails unless `directory` holds the state of an interrupted session; for a check before long work.
 void check_resumable(const std::string& directory);

@@ -341,7 +341,7 @@ void expect_accuracies(Lab& lab, const Results& r) {
 }
 
 LabData data{{.images = 2000, .epochs = 12, .seeds = 3}, {.images = 600, .epochs = 8, .seeds = 2}};
-int64_t first_seed = 1;
+uint64_t first_seed = 1;
 
 /// A CNN with batch norm on few digits, so that it has something to lose.
 Network digits_cnn(bool quick) {
@@ -357,7 +357,6 @@ Network digits_cnn(bool quick) {
 }
 
 void compositions(Lab& lab) {
-  if (first_seed < 0) fail("--first-seed", text(first_seed), "a whole number of at least 0");
   show_square(lab);
   data.take(lab);
   const Images images = data.load_with_validation();
@@ -373,7 +372,7 @@ void compositions(Lab& lab) {
     lab.say(text(network.problem.train.size(), " training samples, ", network.validation.size(),
                  " others for validation, ", network.problem.test.size(), " for testing; batches of ",
                  network.problem.batch, ", ", network.epochs, " epochs."));
-    all.emplace_back(network, train(lab, network, static_cast<uint64_t>(first_seed), data.seeds()));
+    all.emplace_back(network, train(lab, network, first_seed, data.seeds()));
     show(lab, all.back().second, data.seeds());
     expect_costs(lab, all.back().second, network.problem.model);
   }

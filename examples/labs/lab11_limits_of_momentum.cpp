@@ -8,6 +8,7 @@
 #include "examples/kit/tuning.h"
 #include "examples/labs/lab.h"
 #include "examples/labs/step_costs.h"
+#include "examples/labs/tables.h"
 #include "examples/pilot/warnings.h"
 
 using namespace minima;
@@ -28,6 +29,7 @@ const LabAbout about{
         "perturbation."};
 
 struct Options {
+  uint64_t first_seed = 1;
   int64_t seeds = 8, tuning_seeds = 2, epochs = 20;
 } options;
 
@@ -42,7 +44,11 @@ struct Task {
   std::vector<double> judged;  ///< shares of the rare group that it is tested with
 
   ClusterOptions data(uint64_t seed, uint64_t draw) const {
-    return {.samples = draw == testing ? test_rows : 600, .scatter = 1, .rare = rare, .seed = seed, .draw = draw};
+    return {.samples = draw == testing ? test_rows : 600,
+            .scatter = 1,
+            .rare = rare,
+            .seed = seed_of_data(seed),
+            .draw = draw};
   }
   Problem problem(uint64_t seed, uint64_t judged_on) const {
     return {.data = "clusters",
@@ -97,7 +103,7 @@ Observe judging(const Task& task) {
 std::vector<Runs> trained(Lab& lab, const Task& task, const std::vector<Setting>& settings, const std::string& stage) {
   const std::vector<Runs> all = lab.run({.problems = {[&](uint64_t seed) { return task.problem(seed, testing); }},
                                          .settings = settings,
-                                         .seeds = seeds_from(1, options.seeds),
+                                         .seeds = seeds_from(options.first_seed, options.seeds),
                                          .measures = {.every_epoch = false},
                                          .observe = judging(task)});
   for (const Runs& runs : all)
@@ -203,8 +209,12 @@ void limits(Lab& lab) {
   if (options.seeds < 2) fail("--seeds", text(options.seeds), "at least 2", "An interval needs two.");
   if (options.tuning_seeds < 1 || options.epochs < 1)
     fail("--tuning-seeds and --epochs", text(options.tuning_seeds, " and ", options.epochs), "at least 1 of each");
-  if (lab.quick()) options.seeds = 3, options.tuning_seeds = 1, options.epochs = 6;
-  if (options.seeds < 8 && !lab.quick()) lab.not_as_stated();
+  constexpr Options stated{}, quick{.seeds = 3, .tuning_seeds = 1, .epochs = 6};
+  if (options.seeds < stated.seeds || options.tuning_seeds < stated.tuning_seeds || options.epochs != stated.epochs)
+    lab.not_as_stated();
+  if (lab.quick())
+    for (int64_t Options::* amount : {&Options::seeds, &Options::tuning_seeds, &Options::epochs})
+      if (options.*amount == stated.*amount) options.*amount = quick.*amount;
   lab.say(
       "600 training points in 30 clusters of 5 classes, 40 columns; every seed draws clusters of its own. The memory "
       "of "
@@ -234,7 +244,8 @@ void limits(Lab& lab) {
 
 int main(int argc, char** argv) {
   return run_lab(argc, argv, about, limits, [](CommandLine& line) {
-    line.option("--seeds", options.seeds, "runs of each setting, with seeds 1, 2, ... (--quick: 3)");
+    line.option("--seeds", options.seeds, "runs of each setting (--quick: 3)");
+    line.option("--first-seed", options.first_seed, "of these runs: this one and those after it");
     line.option("--tuning-seeds", options.tuning_seeds, "runs of each trial (--quick: 1)");
     line.option("--epochs", options.epochs, "passes over the training data (--quick: 6)");
   });

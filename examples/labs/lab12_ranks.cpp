@@ -98,6 +98,7 @@ Outcome train(Lab& lab, const Problem& problem, const Arm& arm, double rho, uint
   }
   outcome.sums = static_cast<double>(group.count().all_reduces) / static_cast<double>(steps);
   outcome.gradients = static_cast<double>(method.gradients()) / static_cast<double>(steps);
+  refresh_batch_norm(*model, problem.train, problem.batch);
   const Evaluation test = evaluate(*model, problem.test);
   outcome.train_loss = evaluate(*model, problem.train).loss;
   outcome.test_loss = test.loss, outcome.test_accuracy = test.accuracy;
@@ -144,7 +145,8 @@ Interval difference(const Result& a, const Result& b, double Outcome::* what) {
 void ranks(Lab& lab) {
   data.take(lab);
   const Images images = data.load_with_validation();
-  if (!images.problem.test.has_targets() && images.problem.batch < 16)
+  if (images.problem.device != Device::cpu) fail("lab12", "--device cuda", "cpu, on which all ranks take turns");
+  if (images.problem.batch < 16)
     fail("lab12", text("batches of ", images.problem.batch), "at least 16 samples, one for each rank");
   std::vector<Result> results;
   for (const Arm& arm : arms) {

@@ -29,7 +29,8 @@ const LabAbout about{
 
 LabData data{{.images = 1000, .epochs = 12, .seeds = 5}, {.images = 300, .epochs = 3, .seeds = 2}, "vit:7,32,2,4"};
 constexpr int64_t stated_text_steps = 300;
-int64_t first_seed = 1, text_steps = stated_text_steps;
+uint64_t first_seed = 1;
+int64_t text_steps = stated_text_steps;
 
 /// What the arms are tried on.
 struct Task {
@@ -178,7 +179,7 @@ Panel radius_panel(const Task& task, const std::vector<Runs>& tried) {
 // ---- what came of it
 
 /// The seeds of the runs that are compared, none of which chose anything.
-std::vector<uint64_t> seeds() { return seeds_from(static_cast<uint64_t>(first_seed), data.seeds()); }
+std::vector<uint64_t> seeds() { return seeds_from(first_seed, data.seeds()); }
 
 /// A difference that is asked about, and what the paper has for it (ViT-S/32, ImageNet, in points), if anything.
 struct Question {
@@ -263,7 +264,6 @@ void expect_costs(Lab& lab, const Task& task, const std::vector<Runs>& all) {
 }
 
 void warmup(Lab& lab) {
-  if (first_seed < 0) fail("--first-seed", text(first_seed), "a whole number of at least 0");
   if (text_steps < 1) fail("--text-steps", text(text_steps), "at least 1");
   data.take(lab);
   if (text_steps != stated_text_steps) lab.not_as_stated();

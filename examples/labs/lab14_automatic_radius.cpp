@@ -36,6 +36,7 @@ struct Task {
 };
 
 struct Options {
+  uint64_t first_seed = 1;
   int64_t seeds = 3, tuning_seeds = 5;
   std::vector<std::string> tasks{"mlp", "cnn", "clusters", "spirals", "friedman"};
 } options;
@@ -47,7 +48,7 @@ Problem table_of(const std::string& name, const datasets::Split& split, const st
 }
 
 datasets::Split cluster_table(uint64_t seed) {
-  ClusterOptions rows{.samples = 600, .scatter = 1, .rare = 0.1, .seed = seed, .draw = 0};
+  ClusterOptions rows{.samples = 600, .scatter = 1, .rare = 0.1, .seed = seed_of_data(seed), .draw = 0};
   const datasets::Dataset train = clusters(rows);
   rows.samples = test_rows, rows.draw = 2;
   return {train, clusters(rows)};
@@ -65,20 +66,21 @@ std::vector<Task> tasks(bool quick) {
   const auto [images, images_test] = datasets::fashion_mnist();
   const datasets::Dataset some = images.take(quick ? 600 : 2000), judged = images_test.take(quick ? 2000 : 10000);
   const auto epochs = [quick](int64_t all) { return quick ? all / 3 : all; };
-  return {{"MLP, Fashion-MNIST", "mlp", epochs(20),
-           [=](uint64_t) { return table_of("fashion-mnist", {some, judged}, "mlp:128,128", 64); }},
-          {"CNN with batch norm, digits", "cnn", epochs(20),
-           [=](uint64_t) { return table_of("digits", few_digits(quick ? 200 : 500), "cnn", 32); }},
-          {"table of clusters with a rare group", "clusters", epochs(40),
-           [](uint64_t seed) { return table_of("clusters", cluster_table(seed), "mlp:64", 50); }},
-          {"table of spirals", "spirals", epochs(40),
-           [](uint64_t seed) {
-             return table_of("spirals",
-                             datasets::spirals({.train = 300, .test = test_rows, .noise = 0.2, .seed = seed}), "mlp:64",
-                             16);
-           }},
-          {"table of Friedman", "friedman", epochs(30),
-           [](uint64_t seed) { return table_of("friedman", friedman(400, test_rows, seed), "mlp:64", 16); }}};
+  return {
+      {"MLP, Fashion-MNIST", "mlp", epochs(20),
+       [=](uint64_t) { return table_of("fashion-mnist", {some, judged}, "mlp:128,128", 64); }},
+      {"CNN with batch norm, digits", "cnn", epochs(20),
+       [=](uint64_t) { return table_of("digits", few_digits(quick ? 200 : 500), "cnn", 32); }},
+      {"table of clusters with a rare group", "clusters", epochs(40),
+       [](uint64_t seed) { return table_of("clusters", cluster_table(seed), "mlp:64", 50); }},
+      {"table of spirals", "spirals", epochs(40),
+       [](uint64_t seed) {
+         return table_of("spirals",
+                         datasets::spirals({.train = 300, .test = test_rows, .noise = 0.2, .seed = seed_of_data(seed)}),
+                         "mlp:64", 16);
+       }},
+      {"table of Friedman", "friedman", epochs(30),
+       [](uint64_t seed) { return table_of("friedman", friedman(400, test_rows, seed_of_data(seed)), "mlp:64", 16); }}};
 }
 
 const std::vector<std::string> rules{"ratio", "rise", "edge"};
@@ -153,7 +155,7 @@ std::vector<Row> compare(Lab& lab, const Task& task) {
   }
   const std::vector<Runs> all = lab.run({.problems = {task.problem},
                                          .settings = settings,
-                                         .seeds = seeds_from(1, options.seeds),
+                                         .seeds = seeds_from(options.first_seed, options.seeds),
                                          .measures = {.every_epoch = false},
                                          .observe = radius});
   const double guessing = 1.0 / static_cast<double>(first.train.classes());
@@ -244,8 +246,12 @@ void sum_up(Lab& lab, const std::vector<Row>& rows) {
 void automatic_radius(Lab& lab) {
   if (options.seeds < 2) fail("--seeds", text(options.seeds), "at least 2", "An interval needs two.");
   if (options.tuning_seeds < 1) fail("--tuning-seeds", text(options.tuning_seeds), "at least 1");
-  if (lab.quick()) options.seeds = std::min<int64_t>(options.seeds, 2), options.tuning_seeds = 1;
-  if (!lab.quick() && (options.seeds < 3 || std::ssize(options.tasks) != 5)) lab.not_as_stated();
+  const Options stated;
+  if (options.seeds < stated.seeds || options.tuning_seeds < stated.tuning_seeds || options.tasks != stated.tasks)
+    lab.not_as_stated();
+  if (lab.quick() && options.seeds == stated.seeds) options.seeds = 2;
+  if (lab.quick() && options.tuning_seeds == stated.tuning_seeds) options.tuning_seeds = 1;
+  if (options.tasks.empty()) fail("--tasks", "none", "some of mlp, cnn, clusters, spirals, friedman");
   const std::vector<Task> all = tasks(lab.quick());
   for (const std::string& name : options.tasks)
     if (std::none_of(all.begin(), all.end(), [&](const Task& task) { return task.short_name == name; }))
@@ -268,7 +274,8 @@ void automatic_radius(Lab& lab) {
 
 int main(int argc, char** argv) {
   return run_lab(argc, argv, about, automatic_radius, [](CommandLine& line) {
-    line.option("--seeds", options.seeds, "runs of each setting, with seeds 1, 2, ... (--quick: 2)");
+    line.option("--seeds", options.seeds, "runs of each setting (--quick: 2)");
+    line.option("--first-seed", options.first_seed, "of these runs: this one and those after it");
     line.option("--tuning-seeds", options.tuning_seeds, "runs of each trial (--quick: 1)");
     line.option("--tasks", options.tasks, "some of them, with commas between");
   });

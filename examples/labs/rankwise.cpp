@@ -46,6 +46,7 @@ double Rankwise::step(const std::vector<optim::Closure>& parts) {
   if (point_ == Point::joined_gradient) sum_over_group(joined);
   if (point_ == Point::joined_momentum) joined = base_.momentum();
 
+  std::vector<Tensor> ahead;
   Tensor sum;
   double loss = 0;
   for (size_t i = 0; i < parts.size(); ++i) {
@@ -53,15 +54,22 @@ double Rankwise::step(const std::vector<optim::Closure>& parts) {
     const Tensor direction = !is_own ? joined : takes_two ? at_weights[i] : own_[i];
     const double norm = point_ == Point::weights ? 0 : core::norm(direction).item();
     if (norm > 0) core::add_scaled(weights, (takes_two ? rho_ : -rho_) / norm, direction);
-    const Tensor gradient = gradient_of(parts[i]);
+    try {
+      ahead.push_back(gradient_of(parts[i]));
+    } catch (...) {
+      weights.copy_from(clean);
+      throw;
+    }
     loss += loss_;
     weights.copy_from(clean);
+    add_to(sum, ahead[i]);
+  }
+  for (size_t i = 0; i < parts.size(); ++i) {
     Tensor& v = own_[i];  // v_r = mu v_r + g_r, and this rank's share of the decay
     const Tensor before = v.clone();
-    v.copy_from(gradient);
+    v.copy_from(ahead[i]);
     core::add_scaled(v, mu, before);
     core::add_scaled(v, decay / all, clean);
-    add_to(sum, gradient);
   }
   ++gradients_;
   sum_over_group(sum);

@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "examples/kit/cost.h"
 #include "examples/kit/json.h"
 #include "examples/kit/program.h"
 
@@ -449,7 +450,7 @@ std::string pilot_json(const Pilot& pilot) {
           {"msam_advantage", v.difference.interval.mean},
           {"low", v.difference.interval.low()},
           {"high", v.difference.interval.high()},
-          {"p", v.difference.p},
+          {"p", v.p},
           {"better_in", v.difference.improved},
           {"studies", static_cast<int64_t>(v.difference.interval.count)},
           {"studies_half_width", v.difference.replicates},
@@ -481,7 +482,7 @@ std::string pilot_json(const Pilot& pilot) {
                            {name + "_advantage", gain.mean},
                            {name + "_low", gain.low()},
                            {name + "_high", gain.high()},
-                           {name + "_p", further.difference.p},
+                           {name + "_p", further.p},
                            {name + "_trials", static_cast<int64_t>(pilot.plan.grid.trials(name))},
                            {name + "_tuning_cost", money_of(pilot, pilot.prices, name).tuning},
                            {name + "_reason", further.reason}});

@@ -39,8 +39,11 @@ struct Spread {
   /// The standard deviation of the mean of n studies, and half its 95% interval with the rows that all share.
   double of_mean(double n) const { return deviation * std::sqrt(1 / n + test_per_train); }
   bool decides(int n, double margin) const {
-    const double error = of_mean(n), half_width = std::hypot(student_t_975(n - 1, comparisons) * error, rows);
-    return verdict_probability(mean, error, half_width, margin) >= wanted_probability;
+    constexpr double many = 1e6;  // degrees of freedom, of test rows
+    const double error = of_mean(n), wider = student_t_975(many, comparisons) / student_t_975(many);
+    const double half_width = std::hypot(student_t_975(n - 1) * error, rows);
+    const double of_several = std::hypot(student_t_975(n - 1, comparisons) * error, wider * rows);
+    return verdict_probability(mean, error, half_width, margin, of_several) >= wanted_probability;
   }
   /// The same data with `times` as many rows.
   Spread with_rows(double times) const {
@@ -52,10 +55,9 @@ struct Spread {
 };
 
 Spread spread_of(const Replicates& replicates, const Difference& d, int comparisons) {
-  constexpr double many = 1e6;  // degrees of freedom, of test rows
-  const double n = d.interval.count, wider = student_t_975(many, comparisons) / student_t_975(many);
+  const double n = d.interval.count;
   return {d.interval.mean, d.replicates / student_t_975(n - 1) / std::sqrt(1 / n + replicates.test_per_train),
-          replicates.test_per_train, wider * d.rows, comparisons};
+          replicates.test_per_train, d.rows, comparisons};
 }
 
 /// The fewest studies in all that decide with the wanted probability, from 100 on to 2%; 0 if no number up to
@@ -144,6 +146,7 @@ namespace {
 PilotVerdict judge_one(const PilotEvidence& evidence, const PilotRule& rule, double p, int comparisons) {
   PilotVerdict v;
   v.difference = difference_of(evidence.replicates);
+  v.p = p;
   if (evidence.sgd_diverged != evidence.msam_diverged) {
     judge_divergence(v, evidence, rule, p, comparisons);
     return v;

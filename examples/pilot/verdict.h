@@ -44,6 +44,7 @@ struct PilotVerdict {
   Advice advice = Advice::undecided;
   int better = 0;  ///< 1: MSAM is better; -1: SGD is; 0: neither is shown to be by as much as matters
   Difference difference;
+  double p = NAN;           ///< of what decides: of who diverged where that differs, else of the difference; adjusted
   int more_studies = 0;     ///< where undecided: studies to add; -1: no number of studies would decide
   int64_t rows_needed = 0;  ///< where no number of studies would, for want of rows: test rows in all
   std::string reason;       ///< a sentence with the numbers

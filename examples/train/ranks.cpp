@@ -76,7 +76,9 @@ int run_rank(const std::unique_ptr<Communicator>& group, const std::function<int
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
       if (interrupted()) return exit_failed_elsewhere;  // mpirun ends all: rank 0 has said why
     }
-    throw Error(text("rank ", group->rank(), ": ", error.what()));
+    if (dynamic_cast<const Error*>(&error)) throw Error(text("rank ", group->rank(), ": ", error.what()));
+    std::fprintf(stderr, "rank %d: ", group->rank());
+    throw;  // as it is: the program has words of its own for such an error
   }
 }
 

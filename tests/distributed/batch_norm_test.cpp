@@ -83,6 +83,14 @@ TEST_CASE("a network with synchronised batch norm trains as on the joined batch,
   }
 }
 
+TEST_CASE("a part without samples is refused on every rank, at once") {
+  nn::BatchNorm1d layer{5};
+  layer.group = &group();
+  const bool has_none = group().rank() == group().size() - 1;
+  CHECK_ERROR(layer(Tensor::zeros({has_none ? 0 : 3, 5})),
+              text("no samples on 1 of ", group().size(), " ranks, expected at least one on each").c_str());
+}
+
 TEST_CASE("local batch norm is that of each rank's own part, and its statistics are the rank's") {
   nn::BatchNorm1d layer{5}, expected{5};
   layer.to(DType::float64), expected.to(DType::float64);

@@ -9,21 +9,11 @@
 #include "tests/distributed/ranks.h"
 #include "tests/reporter.h"
 
+REGISTER_LISTENER("counter", 1, minima::test::CountingReporter);
+
 namespace {
-
 std::unique_ptr<minima::Communicator> world;
-int tests_run = 0;
-
-struct CountingReporter : minima::test::Reporter {
-  using Reporter::Reporter;
-  void test_run_end(const doctest::TestRunStats& stats) override {
-    tests_run = static_cast<int>(stats.numTestCasesPassingFilters);
-  }
-};
-
-}  // namespace
-
-REGISTER_LISTENER("counter", 1, CountingReporter);
+}
 
 minima::Communicator& minima::test::group() { return *world; }
 
@@ -31,7 +21,7 @@ int main(int argc, char** argv) {
   doctest::Context context(argc, argv);
   world = minima::core::mpi_world();
   int failed = context.run();
-  if (world->size() < 2 || tests_run == 0) {
+  if (world->size() < 2 || minima::test::CountingReporter::tests_run == 0) {
     std::fputs("these tests are for two processes or more: mpirun -np 2 PROGRAM; and for a filter that matches one\n",
                stderr);
     failed = 2;

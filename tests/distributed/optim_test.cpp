@@ -2,6 +2,7 @@
 #include "autograd/ops.h"
 #include "core/ops.h"
 #include "nn/layers.h"
+#include "optim/make.h"
 #include "tests/distributed/ranks.h"
 #include "tests/optim/problem.h"
 
@@ -63,6 +64,29 @@ TEST_CASE("every optimizer on the ranks' parts equals itself on the joined batch
     ++optimizers;
   });
   CHECK(optimizers > 70);
+}
+
+TEST_CASE("so does every MSAM and SAM with a memory, fading or automatic radius, and compositions of directions") {
+  const std::vector<std::string> names{
+      "msam+memory", "msam+fade",        "msam+memory+fade",    "msam+ratio",
+      "msam+rise",   "msam+edge",        "sam+ratio",           "sam+rise",
+      "sam+edge",    "msam+memory+auto", "along-momentum+late", "along-gradient+budget"};
+  for (const std::string& name : names)
+    for (const std::string base : {"sgd", "adam"}) {
+      if (base == "adam" && (contains(name, "ratio") || contains(name, "edge"))) continue;
+      CAPTURE(name);
+      CAPTURE(base);
+      nn::Sequential alone = network(), together = network();
+      const optim::Settings settings{.base = base, .steps = 10};
+      const auto one = optim::make_optimizer(name, alone.parameters(), settings);
+      const auto all = optim::make_optimizer(name, together.parameters(), settings);
+      all->distribute(group());
+      for (int epoch = 0; epoch < 2; ++epoch)
+        for (const Samples& batch : batches()) one->step(whole(alone, batch)), all->step(part(together, batch));
+      CHECK_CLOSE(flat_weights(*all), flat_weights(*one), {1e-12, 1e-12});
+      CHECK(same_on_all_ranks(flat_weights(*all)));
+      CHECK(all->gradient_evaluations() == one->gradient_evaluations());
+    }
 }
 
 TEST_CASE("two trainings by the same ranks have the same bits") {

@@ -56,12 +56,18 @@ std::string bytes_of(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-/// The process of a rank that this mpirun has started on this machine; 0 where there is none (yet).
+/// The process of a rank that this mpirun has started on this machine, itself (Open MPI) or through a helper (MPICH);
+/// 0 where there is none (yet).
 pid_t process_of_rank(pid_t mpirun, const std::string& rank) {
-  for (const auto& task : std::filesystem::directory_iterator(text("/proc/", mpirun, "/task"))) {
+  std::error_code ended;
+  for (const auto& task : std::filesystem::directory_iterator(text("/proc/", mpirun, "/task"), ended)) {
     std::ifstream children(task.path() / "children");
-    for (pid_t child = 0; children >> child;)
-      if (contains(bytes_of(text("/proc/", child, "/environ")), "OMPI_COMM_WORLD_RANK=" + rank + '\0')) return child;
+    for (pid_t child = 0; children >> child;) {
+      const std::string environment = '\0' + bytes_of(text("/proc/", child, "/environ"));
+      for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK"})
+        if (contains(environment, '\0' + text(name, "=", rank) + '\0')) return child;
+      if (const pid_t grandchild = process_of_rank(child, rank); grandchild != 0) return grandchild;
+    }
   }
   return 0;
 }
@@ -217,7 +223,7 @@ TEST_CASE("a network with batch norm trains on two ranks, local or synchronised,
   TemporaryFolder folder;
   const std::string whole = folder.file("whole.safetensors"), parts = folder.file("parts.safetensors");
   for (const Words& kind : {Words{}, Words{"--sync-batch-norm"}}) {
-    Words options{"--model", "cnn", "--epochs", "3", "--save-every", "0.0005"};
+    Words options{"--model", "cnn", "--epochs", "10", "--save-every", "0.0005"};
     options.insert(options.end(), kind.begin(), kind.end());
     REQUIRE(run(folder, mpirun("2", training(whole, options))).status == 0);
     {

@@ -248,9 +248,10 @@ try {
       await view.evaluate(address.startsWith("lesson")
         ? `playground.page.replace(playground.stateOfLesson(playground.lessons.find((l) => l.id === "${address.slice(7)}"))), playground.page.parts.surface.runTo(400)`
         : `playground.page.replace(playground.stateOf("${address}")), playground.page.parts.network.runTo(100)`);
-      await new Promise((resolve) => setTimeout(resolve, 400));
+      const empty = "[...document.querySelectorAll('main:not([hidden]) canvas')].filter((c) => !c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v)).length";
+      await view.until(`${empty} === 0`, 20).catch(() => {});
       const wide = await view.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth");
-      const pixels = await view.evaluate("[...document.querySelectorAll('main:not([hidden]) canvas')].filter((c) => !c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((v) => v)).length");
+      const pixels = await view.evaluate(empty);
       check(wide <= 0 && pixels === 0 && view.errors.length === 0, `${name}${dark ? ", dark" : ""}: nothing wider than the page, no empty picture ${view.errors}`);
       if (pictures) {
         mkdirSync(pictures, { recursive: true });

@@ -144,9 +144,10 @@ TEST_CASE("a language model is not resumed with a text that has changed") {
   TemporaryFolder folder;
   folder.write("own.txt", std::string(50, 'a') + std::string(50, 'b'));
   const Words command =
-      training(folder.file("m"), {"--text", folder.file("own.txt"), "--steps", "100000", "--context", "8"});
-  const Outcome part = run_interrupted(folder, command, 2);
+      training(folder.file("m"), {"--text", folder.file("own.txt"), "--steps", "20000", "--context", "8"});
+  const Outcome part = run_interrupted(folder, command, 4);  // of which the last tells of steps that were done
   REQUIRE_MESSAGE(part.status == 130, part.output);
+  REQUIRE(std::filesystem::exists(folder.file("m.checkpoint")));
   folder.write("own.txt", std::string(50, 'b') + std::string(50, 'a'));  // of the same size and alphabet
   Words again = command;
   again.push_back("--resume");

@@ -33,7 +33,7 @@ TEST_CASE("a model that was saved is described, and predicts rows in another ord
   REQUIRE(trained.status == 0);
   for (const char* part : {"80 samples (64 training, 16 test), 5 features from 4 columns", "balanced accuracy",
                            "calibration error", "label, then predicted as  rose  tulip"})
-    CHECK_MESSAGE(contains(trained.output, part), part);
+    CHECK_MESSAGE(contains(unwrapped(trained.output), part), part);
 
   const Outcome info = run(folder, {MINIMA_INFO, model});
   CAPTURE(info.output);

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <string>
@@ -88,6 +89,12 @@ inline std::vector<std::string> lines_of(const std::string& path) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) lines.push_back(line);
   return lines;
+}
+
+/// A program's output with its paragraphs on one line each or less: where they break depends on the words before.
+inline std::string unwrapped(std::string output) {
+  std::ranges::replace(output, '\n', ' ');
+  return output;
 }
 
 /// Waits until a file has that many lines; false after a minute.

@@ -251,7 +251,12 @@ TEST_CASE("./minima does not wait for a call that was killed, nor for another pr
 TEST_CASE("./minima installs MPI for those who ask for it, and then looks for it once more") {
   FakeBuild build;
   build.tool("dpkg-query", "case $* in *openmpi*) exit 1 ;; *) echo installed ;; esac");
+  // mpirun is there, and what compiles for it comes with the packages
+  const std::string compiles = build.folder.file("compiles");
+  build.tool("apt-get", "echo \"apt-get $*\" >>\"" + build.folder.file("calls") + "\"; case $* in *openmpi*) : >\"" +
+                            compiles + "\" ;; esac");
   build.tool("mpirun", "true");
+  build.tool("mpicxx", "test -e \"" + compiles + "\"");
   build.tool("id", "echo 0");
   build.program("train", "echo \"train $*\"");
   CHECK(build.minima({"train", "--epochs", "1"}).status == 0);
@@ -260,4 +265,14 @@ TEST_CASE("./minima installs MPI for those who ask for it, and then looks for it
   CHECK_MESSAGE(outcome.status == 0, outcome.output);
   CHECK_MESSAGE(contains(build.calls(), "libopenmpi-dev openmpi-bin"), build.calls());
   CHECK_MESSAGE(contains(build.calls(), " -DMINIMA_USE_MPI=AUTO"), build.calls());
+
+  FakeBuild other;  // with an MPI that Debian's packages know nothing of
+  other.tool("dpkg-query", "case $* in *openmpi*) exit 1 ;; *) echo installed ;; esac");
+  other.tool("mpirun", "true");
+  other.tool("mpicxx", "true");
+  other.tool("id", "echo 0");
+  other.program("train", "echo \"train $*\"");
+  CHECK(other.minima({"train", "--distributed"}).status == 0);
+  CHECK_MESSAGE(!contains(other.calls(), "openmpi"), other.calls());
+  CHECK_MESSAGE(contains(other.calls(), " -DMINIMA_USE_MPI=AUTO"), other.calls());
 }

@@ -7,7 +7,7 @@ using namespace minima::test;
 
 namespace {
 Words training(const std::string& save, const Words& more = {}) {
-  Words words{MINIMA_TRAIN, "--epochs", "60", "--model", "mlp:64", "--save", save};
+  Words words{MINIMA_TRAIN, "--epochs", "400", "--model", "mlp:64", "--save", save};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
@@ -30,9 +30,9 @@ TEST_CASE("a training that is interrupted and resumed saves the same bytes as on
       words.insert(words.end(), more.begin(), more.end());
       return run(folder, words);
     };
-    const Outcome other = resumed({"--epochs", "61"});
+    const Outcome other = resumed({"--epochs", "401"});
     CHECK(other.status == 2);
-    CHECK_MESSAGE(contains(other.output, "got --epochs 61, expected --epochs 60"), other.output);
+    CHECK_MESSAGE(contains(other.output, "got --epochs 401, expected --epochs 400"), other.output);
     CHECK_MESSAGE(contains(resumed({"--batch", "32"}).output, "got --batch 32"), "another batch was believed");
     REQUIRE(resumed({}).status == 0);
     CHECK(read_bytes(parts) == read_bytes(whole));

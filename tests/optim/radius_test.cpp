@@ -236,6 +236,17 @@ TEST_CASE("resumed equals uninterrupted, bit for bit, and gradients are those st
     }
 }
 
+TEST_CASE("from weights that are all 0, an automatic radius begins at a length that is not lost") {
+  for (const char* name : {"sam+rise", "msam+rise", "sam+edge", "msam+edge"}) {
+    CAPTURE(std::string(name));
+    const Variable w(Tensor::zeros({4}, DType::float64), requires_grad);
+    const auto optimizer = optim::make_optimizer(name, {w});
+    optimizer->step(training([&] { return sum(square(w - 1)); }));
+    CHECK(buffer(*optimizer, "automatic_rho") >= 0.95 * 1e-3);
+    CHECK(buffer(*optimizer, "automatic_rho") <= 1.02 * 1e-3);
+  }
+}
+
 TEST_CASE("a step whose closure throws has not happened, with what steers the radius") {
   for (const std::string& name : names) {
     CAPTURE(name);

@@ -13,11 +13,13 @@ TEST_CASE("a second run with the same --out is refused, names the first, and tak
   REQUIRE(run(other, comparison(other.file("whole"), {"--epochs", "40"})).status == 0);
   Process first(folder, comparison(out, {"--epochs", "40"}), {{"MINIMA_COMMAND", "./minima compare"}});
   REQUIRE(wait_for_lines(out + "/metrics.csv", 3));
+  first.send(SIGSTOP);  // or it might end before the second one begins
   const Outcome second = run(other, comparison(out, {"--seeds", "1"}));
   CHECK(second.status == 2);
   CHECK_MESSAGE(contains(second.output, text("[--out ", out, "] got a folder to which process ", first.id(),
                                              " (./minima compare) writes, expected one of its own for each run")),
                 second.output);
+  first.send(SIGCONT);
   CHECK(first.wait() == 0);
   CHECK(findings(out) == findings(other.file("whole")));
   CHECK(run(other, comparison(out)).status == 0);  // the lock has ended with its process
@@ -97,7 +99,7 @@ TEST_CASE(
   const Words data{"--data", table, "--label", "label"};
   const Outcome compared = run(folder, comparison(out, data));
   CHECK_MESSAGE(compared.status == 0, compared.output);
-  CHECK(contains(compared.output, "is not UTF-8; it was read as Latin-1"));
+  CHECK(contains(unwrapped(compared.output), "is not UTF-8; it was read as Latin-1"));
   const auto summary = nlohmann::json::parse(read_bytes(out + "/summary.json"));
   CHECK(contains(summary.at("data").get<std::string>(), "caf\\xe9.csv"));
   for (const std::string& line : lines_of(out + "/metrics.jsonl")) CHECK(nlohmann::json::accept(line));

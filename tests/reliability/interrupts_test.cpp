@@ -168,12 +168,13 @@ TEST_CASE("resuming with data that have changed is refused") {
 
 TEST_CASE("a checkpoint of other runs than those in state.json is not taken for theirs") {
   const TemporaryFolder folder;
-  REQUIRE(run(folder, comparison(folder.file("whole"))).status == 0);
-  REQUIRE(run_interrupted(folder, comparison(folder.file("a")), 3, "a/metrics.csv").status == 130);
-  REQUIRE(run_interrupted(folder, comparison(folder.file("b"), {"--batch", "32"}), 3, "b/metrics.csv").status == 130);
+  const Words epochs{"--epochs", "80"}, other{"--epochs", "80", "--batch", "32"};
+  REQUIRE(run(folder, comparison(folder.file("whole"), epochs)).status == 0);
+  REQUIRE(run_interrupted(folder, comparison(folder.file("a"), epochs), 3, "a/metrics.csv").status == 130);
+  REQUIRE(run_interrupted(folder, comparison(folder.file("b"), other), 3, "b/metrics.csv").status == 130);
   for (const std::string& name : files_like(folder.file("b"), "checkpoint-"))
     fs::copy_file(folder.file("b/" + name), folder.file("a/" + name), fs::copy_options::overwrite_existing);
-  REQUIRE(run(folder, comparison(folder.file("a"), {"--resume"})).status == 0);
+  REQUIRE(run(folder, comparison(folder.file("a"), {"--epochs", "80", "--resume"})).status == 0);
   CHECK(findings(folder.file("a")) == findings(folder.file("whole")));
 }
 

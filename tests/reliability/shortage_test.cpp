@@ -13,12 +13,12 @@ namespace {
 using Command = Words (*)(const std::string& save, const Words& more);
 
 /// Somebody takes the model's name while it is trained: the checkpoint has all of it.
-void check_name_taken(Command command, int lines_before) {
+void check_name_taken(Command command, Words length, int lines_before) {
   const TemporaryFolder folder;
   const std::string model = folder.file("m"), checkpoint = model + ".checkpoint";
-  REQUIRE(run(folder, command(folder.file("whole"), {})).status == 0);
+  REQUIRE(run(folder, command(folder.file("whole"), length)).status == 0);
   {
-    Process process(folder, command(model, {}));
+    Process process(folder, command(model, length));
     REQUIRE(wait_for_lines(folder.file("output.txt"), lines_before));
     fs::create_directory(model);
     CHECK(process.wait() == 2);
@@ -27,7 +27,8 @@ void check_name_taken(Command command, int lines_before) {
     CHECK_MESSAGE(contains(process.output(), "The trained weights are in " + checkpoint), process.output());
   }
   fs::remove(model);
-  const Outcome rest = run(folder, command(model, {"--resume"}));
+  length.push_back("--resume");
+  const Outcome rest = run(folder, command(model, length));
   CHECK_MESSAGE(rest.status == 0, rest.output);
   CHECK(read_bytes(model) == read_bytes(folder.file("whole")));
   CHECK_FALSE(fs::exists(checkpoint));
@@ -79,11 +80,11 @@ TEST_CASE("a disk that is full at the end of a comparison loses nothing: resumed
 }
 
 TEST_CASE("a model that cannot be saved at the end leaves a checkpoint, from which --resume saves the same model") {
-  check_name_taken(training, 6);
+  check_name_taken(training, {"--epochs", "400"}, 6);
 }
 
 TEST_CASE("a language model that cannot be saved at the end leaves a checkpoint, from which --resume saves it") {
-  check_name_taken(language_training, 3);
+  check_name_taken(language_training, {"--steps", "4000"}, 3);
 }
 
 TEST_CASE("on a full disk the checkpoint goes to the folder for temporary files") { check_full_disk(training, 16); }

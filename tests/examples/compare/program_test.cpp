@@ -201,7 +201,7 @@ TEST_CASE("a table of one's own is compared by the name of its label column") {
   CAPTURE(outcome.output);
   CHECK(outcome.status == 0);
   CHECK(lines_of(folder.file("out/metrics.csv")).size() == 21);
-  CHECK(contains(outcome.output, "60 samples (48 training, 12 test), 2 features from 2 columns; 2 classes"));
+  CHECK(contains(unwrapped(outcome.output), "60 samples (48 training, 12 test), 2 features from 2 columns; 2 classes"));
   CHECK(contains(outcome.output, "width   numbers, 0 to 6"));
   const std::string report = read_bytes(folder.file("out/report.html"));
   for (const char* part : {"is right in 50.0% of the test part", "standardised", "Balanced accuracy is",

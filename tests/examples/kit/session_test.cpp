@@ -2,7 +2,9 @@
 #include "examples/kit/session.h"
 
 #include <map>
+#include <nlohmann/json.hpp>
 
+#include "examples/kit/cost.h"
 #include "tests/check.h"
 #include "tests/examples/process.h"
 
@@ -89,9 +91,40 @@ TEST_CASE("side by side, seconds and memory are measured in a part of their own 
   for (size_t k = 0; k < 3; ++k) CHECK_CLOSE(peak(apart[k]), peak(in_runs[k]), {.atol = 2 * batch_bytes});
 }
 
+TEST_CASE("an optimizer that takes its second gradient late is not said to cost what its first steps cost") {
+  TemporaryFolder folder;
+  Experiment experiment = experiment_on(digits_problem());
+  experiment.measures.costs = true;
+  for (Setting& setting : experiment.settings) setting.steps = 80;
+  experiment.settings[0].optimizer = "sam+late";
+  experiment.settings[0].hyperparameters["rho"] = 0.1;
+  experiment.settings.erase(experiment.settings.begin() + 1);  // msam
+  const auto run_with = [&](int64_t workers) {
+    Session session(options(folder, text(workers), workers));
+    return session.run(experiment);
+  };
+  const std::vector<Runs> apart = run_with(2), in_runs = run_with(1);
+  const RunResult &late = apart[0].results[0], &sgd = apart[1].results[0];
+  REQUIRE(late.last().gradient_evaluations > 80);
+  REQUIRE(late.curve[0].gradient_evaluations == late.curve[0].step);  // none of those that were timed has two
+  for (const RunResult* run : {&late, &sgd})
+    for (const Measurement& m : run->curve)
+      CHECK_CLOSE(m.seconds / static_cast<double>(m.gradient_evaluations),
+                  run->curve[0].seconds / static_cast<double>(run->curve[0].gradient_evaluations), {.rtol = 1e-12});
+  // SAM's moved copy of the weights is counted, though none of the timed steps had one.
+  const auto peak = [](const std::vector<Runs>& all, size_t k) { return all[k].results[0].last().peak_memory_bytes; };
+  CHECK(peak(apart, 0) >= peak(in_runs, 0));
+  CHECK(peak(apart, 0) > peak(apart, 1));
+
+  const Measurement m{.step = 3, .gradient_evaluations = 5, .seconds = 99, .peak_memory_bytes = 70};
+  CHECK(with_cost(m, {.gradient_seconds = 2, .peak_memory_bytes = 60}).seconds == 10);
+  CHECK(with_cost(m, {.gradient_seconds = 2, .peak_memory_bytes = 60}).peak_memory_bytes == 70);
+  CHECK(with_cost(m, {.gradient_seconds = 2, .peak_memory_bytes = 80}).peak_memory_bytes == 80);
+}
+
 TEST_CASE("runs that need much memory are done one after another") {
   TemporaryFolder folder;
-  const Cost small{.peak_memory_bytes = 1 << 20}, large{.peak_memory_bytes = int64_t{1} << 30};
+  constexpr int64_t small = 1 << 20, large = 1 << 30;
   const Session automatic(options(folder, "a", 0)), three(options(folder, "b", 3));
   CHECK(automatic.at_once(small, Device::cpu) == num_threads());
   CHECK(automatic.at_once(large, Device::cpu) == 1);
@@ -146,6 +179,40 @@ TEST_CASE("an error in one run ends the session as it would one after another: w
   Session whole(options(folder, "whole", 1));
   whole.run(experiment);
   CHECK(repeatable_cells(folder.file("three/metrics.csv")) == repeatable_cells(folder.file("whole/metrics.csv")));
+}
+
+TEST_CASE("what is left of a session that measured costs apart has its costs measured apart, too, however it is done") {
+  TemporaryFolder folder;
+  Experiment experiment = experiment_on(digits_problem());
+  experiment.measures.costs = true;
+  const Observe observe = experiment.observe;
+  experiment.observe = [&](Run& run) {
+    Observer observer = observe(run);
+    if (run.seed() == 2 && run.setting().optimizer == "sgd")  // the last of six
+      observer.before_step = [](Run&) { fail("observer", "a fault", "none"); };
+    return observer;
+  };
+  {
+    Session session(options(folder, "out", 2));
+    CHECK_ERROR(session.run(experiment), "a fault");
+  }
+  experiment.observe = observe;
+  for (const int64_t workers : {1, 2}) {  // one run is left, which is done here in either case
+    CAPTURE(workers);
+    Session::Options resumed = options(folder, "out", workers);
+    resumed.resume = true;
+    Session session(resumed);
+    const std::vector<Runs> all = session.run(experiment);
+    for (const Runs& runs : all)
+      for (const RunResult& run : runs.results) {
+        CHECK(run.costs_apart);
+        CHECK_CLOSE(run.last().seconds / static_cast<double>(run.last().gradient_evaluations),
+                    run.curve[0].seconds / static_cast<double>(run.curve[0].gradient_evaluations), {.rtol = 1e-12});
+      }
+    const auto row = nlohmann::json::parse(lines_of(folder.file("out/metrics.jsonl")).back());
+    CHECK(row.at("optimizer") == "sgd");
+    CHECK_CLOSE(row.at("seconds").get<double>(), all[2].results[1].last().seconds, {.rtol = 1e-3});
+  }
 }
 
 TEST_CASE("seeds are outermost: whatever else the machine does meets all settings alike") {

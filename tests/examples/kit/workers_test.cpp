@@ -51,9 +51,11 @@ TEST_CASE("results come in the order of the jobs, however long each takes and ho
 }
 
 TEST_CASE("jobs are done in other processes, at once") {
+  TemporaryFolder folder;
   const pid_t parent = getpid();
-  Gathered gathered(2, [&](int64_t, const Line&) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  Gathered gathered(2, [&](int64_t index, const Line&) {
+    folder.write(text("begun", index), "yes\n");
+    if (!wait_for_lines(folder.file(text("begun", 1 - index)), 1)) fail("job", "one that is alone", "two at once");
     return std::to_string(getpid() != parent ? getpid() : 0);
   });
   REQUIRE(in_processes(2, gathered.jobs));
@@ -124,12 +126,17 @@ TEST_CASE("an interrupt of the parent alone stops the workers at once, and what 
       std::this_thread::sleep_for(std::chrono::minutes(1));
       return "late";
     });
+    const auto arrived = gathered.jobs.arrived;
+    gathered.jobs.arrived = [&](int64_t index, const std::string& result) {
+      arrived(index, result);
+      folder.write("arrived", "yes\n");
+    };
     const bool all = in_processes(2, gathered.jobs);
     _exit(!all && gathered.results == std::vector<std::string>{"0:done"} ? 42 : 1);
   }
   REQUIRE(wait_for_lines(folder.file("worker1"), 1));
   REQUIRE(wait_for_lines(folder.file("worker2"), 1));
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // for the first result to be read
+  REQUIRE(wait_for_lines(folder.file("arrived"), 1));
   kill(parent, SIGINT);
   int status = 0;
   REQUIRE(waitpid(parent, &status, 0) == parent);

@@ -229,6 +229,10 @@ TEST_CASE("of several methods each verdict is adjusted for the others by Holm, a
   CHECK(beside_clear[1].advice == Advice::adopt);  // the larger of two p-values counts once
   const PilotEvidence open = evidence({2.0, -0.2, 1.8, 1.3});
   CHECK(judge_each({open, none}, {})[0].more_studies > judge(open, {}).more_studies);
+  // That there is no difference that matters takes no more studies beside others, as its interval is the plain one.
+  const PilotEvidence equal = evidence({1, -1, 1, -1});
+  REQUIRE(judge(equal, {}).more_studies > 0);
+  CHECK(judge_each({equal, clear}, {})[0].more_studies == judge(equal, {}).more_studies);
   CHECK_CLOSE(student_t_p(student_t_975(5, 2), 5), 0.025, {.rtol = 1e-9});
 }
 
@@ -240,6 +244,8 @@ TEST_CASE("diverged runs of several methods are adjusted as well") {
   CHECK(judge_each({e, none}, {})[0].advice == Advice::adopt);            // 0.047
   CHECK(judge_each({e, none, none}, {})[0].advice == Advice::undecided);  // 0.071
   CHECK(contains(judge_each({e, none, none}, {})[0].reason, "(Fisher's exact test, Holm: p = 0.07)"));
+  CHECK_CLOSE(judge_each({e, none, none}, {})[0].p, 3 * judge(e, {}).p, {.rtol = 1e-12});
+  CHECK(judge_each({none, e}, {})[0].p == judge_each({none, e}, {})[0].difference.p);
 }
 
 TEST_CASE("a further optimizer has a verdict, a row in each table, and an entry in pilot.json, under its name") {
@@ -339,6 +345,8 @@ TEST_CASE("diverged and collapsed runs are counted by study, and collapsed ones 
   e = evidence_of(pilot);
   CHECK(e.msam_diverged == 1);
   CHECK(e.replicates.differences.size() == 3);
+  // Who diverged decides: 1 of 4 against none is p = 1, whatever the difference among the others.
+  CHECK(nlohmann::json::parse(pilot_json(pilot)).at("p") == 1);
 }
 
 TEST_CASE("seeds of one study are one piece of evidence, not several") {
