@@ -168,20 +168,31 @@ std::vector<Runs> compare(Lab& lab, const Task& task) {
   return all;
 }
 
-/// All at one radius, far beyond the best: does anything notice?
-void compare_too_long(Lab& lab, const Task& task) {
-  lab.heading("A radius that is too long");
+/// Nothing is tuned: all at one learning rate and at this radius.
+std::vector<Runs> compare_at(Lab& lab, const Task& task, double rho) {
   std::vector<Setting> settings;
   for (const std::string& optimizer : optimizers) {
     settings.push_back(task.start(optimizer));
-    if (settings.back().has("rho")) settings.back().hyperparameters["rho"] = 4;
+    if (settings.back().has("rho")) settings.back().hyperparameters["rho"] = rho;
   }
-  const std::vector<Runs> all = trained(lab, task, settings, "rho 4");
-  show(lab, "Nothing is tuned: all at one learning rate, and rho = 4.", all, task);
-  lab.expect("rho = 4, tested with the rare group alone: msam minus sgd, points", points(all[1], all[0], 1).mean,
+  const std::vector<Runs> all = trained(lab, task, settings, text("rho ", rho));
+  show(lab, text("All at one learning rate, and rho = ", rho, "."), all, task);
+  return all;
+}
+
+/// Tuning chooses one radius or the other, by rows of which few are of the rare group. What hangs on that?
+void compare_radii(Lab& lab, const Task& task) {
+  lab.heading("A short radius, and one that is too long");
+  const std::vector<Runs> at_1 = compare_at(lab, task, 1), at_4 = compare_at(lab, task, 4);
+  if (!lab.quick()) {
+    lab.expect("rho = 1, tested with the rare group alone: msam minus sgd, points", points(at_1[1], at_1[0], 1).mean,
+               between(-1, 1));
+    lab.expect("the same: msam with a memory minus msam, points", points(at_1[2], at_1[1], 1).mean, at_most(0));
+  }
+  lab.expect("rho = 4, tested with the rare group alone: msam minus sgd, points", points(at_4[1], at_4[0], 1).mean,
              at_most(-2));
-  lab.expect("the same: msam with a memory minus msam, points", points(all[2], all[1], 1).mean, at_least(1));
-  lab.expect("the same: |msam that fades minus msam|, points", std::abs(points(all[3], all[1], 1).mean), at_most(3));
+  lab.expect("the same: msam with a memory minus msam, points", points(at_4[2], at_4[1], 1).mean, at_least(1));
+  lab.expect("the same: |msam that fades minus msam|, points", std::abs(points(at_4[3], at_4[1], 1).mean), at_most(3));
 }
 
 void show_costs(Lab& lab) {
@@ -224,18 +235,16 @@ void limits(Lab& lab) {
   const std::vector<Runs> fifty = compare(lab, {"Batches of fifty", "batch 50", 0, 50, {0}});
   const std::vector<Runs> two = compare(lab, {"Batches of two", "batch 2", 0, 2, {0}});
   const Task shift{"A test part with more of the rare group", "shift", 0.1, 50, {0.1, 0.25, 0.5, 1}};
-  const std::vector<Runs> shifted = compare(lab, shift);
-  compare_too_long(lab, shift);
+  compare(lab, shift);
+  compare_radii(lab, shift);
   if (!lab.quick()) {  // its few short runs do not carry these
     lab.expect("batches of fifty: msam minus sgd, points", points(fifty[1], fifty[0], 0).mean, at_least(1));
     lab.expect("batches of fifty: msam with a memory minus msam, points", points(fifty[2], fifty[1], 0).mean,
                at_most(0));
-    lab.expect("batches of two: msam with a memory minus msam, points", points(two[2], two[1], 0).mean, at_least(0));
-    lab.expect("the rare group alone: msam minus sgd, points", points(shifted[1], shifted[0], 1).mean, at_most(-1));
-    lab.expect("the rare group alone: msam with a memory minus sgd, points", points(shifted[2], shifted[0], 1).mean,
-               at_least(-0.5));
-    lab.expect("the rare group alone: |msam that fades minus msam|, points",
-               std::abs(points(shifted[3], shifted[1], 1).mean), at_most(1));
+    lab.expect("batches of two: msam with a memory minus msam, points", points(two[2], two[1], 0).mean,
+               between(-0.5, 0.5));
+    lab.expect("batches of two: msam with a memory that fades minus msam, points", points(two[4], two[1], 0).mean,
+               at_least(0.2));
   }
   show_costs(lab);
 }

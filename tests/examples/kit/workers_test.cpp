@@ -126,17 +126,17 @@ TEST_CASE("an interrupt of the parent alone stops the workers at once, and what 
       std::this_thread::sleep_for(std::chrono::minutes(1));
       return "late";
     });
-    const auto arrived = gathered.jobs.arrived;
-    gathered.jobs.arrived = [&](int64_t index, const std::string& result) {
-      arrived(index, result);
-      folder.write("arrived", "yes\n");
+    const auto finished = gathered.jobs.finished;
+    gathered.jobs.finished = [&](int64_t index, const std::string& result) {
+      finished(index, result);
+      folder.write("finished", "yes\n");
     };
     const bool all = in_processes(2, gathered.jobs);
     _exit(!all && gathered.results == std::vector<std::string>{"0:done"} ? 42 : 1);
   }
   REQUIRE(wait_for_lines(folder.file("worker1"), 1));
   REQUIRE(wait_for_lines(folder.file("worker2"), 1));
-  REQUIRE(wait_for_lines(folder.file("arrived"), 1));
+  REQUIRE(wait_for_lines(folder.file("finished"), 1));
   kill(parent, SIGINT);
   int status = 0;
   REQUIRE(waitpid(parent, &status, 0) == parent);
