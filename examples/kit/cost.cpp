@@ -12,16 +12,16 @@ Cost cost_of(const Problem& problem, const Setting& setting, uint64_t seed, cons
   Run run(problem, setting, seed);
   const int64_t steps = untimed_steps + std::clamp(setting.steps / share, least_steps, most_steps);
   double before = 0;
-  int64_t untimed = 0;
+  int64_t untimed = 0, gradients = 0;
   try {
     while (!run.finished() && run.steps_done() < steps) {
       if (before_step) before_step();
       run.step();
-      if (run.steps_done() == untimed_steps && !run.finished())
-        before = run.seconds(), untimed = run.gradient_evaluations();
+      gradients = run.gradient_evaluations();
+      if (run.steps_done() == untimed_steps && !run.finished()) before = run.seconds(), untimed = gradients;
     }
-  } catch (const Diverged&) {}  // so will the run itself
-  const int64_t timed = run.gradient_evaluations() - untimed;
+  } catch (const Diverged&) {}  // so will the run itself; the seconds of this step are not known
+  const int64_t timed = gradients - untimed;
   return {timed > 0 ? (run.seconds() - before) / static_cast<double>(timed) : 0, run.peak_memory_bytes()};
 }
 
@@ -45,9 +45,13 @@ std::string costs_text(const std::vector<Runs>& all) {
   });
   if (!apart) return "Seconds and memory are those of training.";
   return text(
-      "Runs were done side by side. Seconds and memory are those of training, measured in a part of its own while this "
-      "program did nothing else: of each run the first steps, one in ",
-      share, " and at most ", most_steps, ".");
+      "Runs were done side by side. Seconds and memory are those of training. Seconds were measured in a part of its "
+      "own "
+      "while this program did nothing else: of each run the first steps, one in ",
+      share, " and at most ", most_steps,
+      ", and what their gradients took counts for all gradients of the run. Memory is the larger one of that part's "
+      "and "
+      "the run's own.");
 }
 
 }  // namespace minima::examples

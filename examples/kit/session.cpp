@@ -15,6 +15,7 @@
 #include "examples/kit/json_problem.h"
 #include "examples/kit/program.h"
 #include "examples/kit/table.h"
+#include "examples/kit/tuning.h"
 #include "examples/kit/workers.h"
 
 namespace minima::examples {
@@ -206,6 +207,15 @@ std::vector<uint64_t> seeds_from(uint64_t first, int64_t count) {
   std::vector<uint64_t> seeds;
   for (int64_t i = 0; i < count; ++i) seeds.push_back(first + static_cast<uint64_t>(i));
   return seeds;
+}
+
+std::vector<uint64_t> compared_seeds(uint64_t first, int64_t count) {
+  constexpr uint64_t tuning_end = first_tuning_seed + 1000;
+  const uint64_t end = first + static_cast<uint64_t>(count);
+  if (end > first_tuning_seed && first < tuning_end)
+    fail("--first-seed", text("the seeds ", first, " to ", end - 1),
+         text("others than ", first_tuning_seed, " to ", tuning_end - 1, ", which chose learning rates and radii"));
+  return seeds_from(first, count);
 }
 
 int64_t expected_gradients(const Experiment& experiment) {

@@ -43,6 +43,9 @@ struct Experiment {
 
 /// first, first + 1, ...: `count` seeds.
 std::vector<uint64_t> seeds_from(uint64_t first, int64_t count);
+/// The same for an option --first-seed of runs that are compared. Seeds that tuning may have used are an error: from
+/// first_tuning_seed on, a thousand.
+std::vector<uint64_t> compared_seeds(uint64_t first, int64_t count);
 /// Of all runs of an experiment.
 int64_t expected_gradients(const Experiment& experiment);
 

@@ -1,5 +1,5 @@
 // Independent jobs, done by several processes at once. A small network does not keep two processors busy: with a
-// process of one thread on each, the default ./minima compare takes 0.76 of the time, and has the same bits, as no
+// process of one thread on each, the default ./minima compare takes 0.77 of the time, and has the same bits, as no
 // kernel's result depends on the number of threads. Processes, not threads: each has its own memory, random numbers and
 // statistics of memory, and one that the system ends takes no other with it. Not here: what a job is (session.h), jobs
 // on a GPU, whose driver does not survive a fork.

@@ -187,12 +187,10 @@ struct Results {
   std::vector<Runs> own, equal, half;
 };
 
-std::vector<Runs> run(Lab& lab, const Problem& problem, const std::vector<Setting>& settings, uint64_t first_seed,
-                      int64_t seeds, const std::string& stage, const std::string& network) {
-  const std::vector<Runs> all = lab.run({.problems = problem,
-                                         .settings = settings,
-                                         .seeds = seeds_from(first_seed, seeds),
-                                         .measures = {.every_epoch = false}});
+std::vector<Runs> run(Lab& lab, const Problem& problem, const std::vector<Setting>& settings,
+                      const std::vector<uint64_t>& seeds, const std::string& stage, const std::string& network) {
+  const std::vector<Runs> all =
+      lab.run({.problems = problem, .settings = settings, .seeds = seeds, .measures = {.every_epoch = false}});
   for (const Runs& runs : all)
     for (const RunResult& r : runs.results)
       lab.record("runs", {{"network", network},
@@ -217,7 +215,7 @@ std::vector<Setting> chosen(Lab& lab, const Network& network, const std::vector<
     for (const double radius : point.rhos) trials.push_back(network.setting(point.optimizer, radius, point.words));
   Problem validation = network.problem;
   validation.test = network.validation;
-  const std::vector<Runs> tried = run(lab, validation, trials, first_tuning_seed, 1, "validation", network.name);
+  const std::vector<Runs> tried = run(lab, validation, trials, {first_tuning_seed}, "validation", network.name);
   std::vector<Setting> best;
   for (const Point& point : all) {
     const Runs* found = nullptr;
@@ -229,7 +227,7 @@ std::vector<Setting> chosen(Lab& lab, const Network& network, const std::vector<
   return best;
 }
 
-Results train(Lab& lab, const Network& network, uint64_t first_seed, int64_t seeds) {
+Results train(Lab& lab, const Network& network, const std::vector<uint64_t>& seeds) {
   const std::vector<Point> all = points(nn::has_batch_norm(
       *nn::make_model(network.problem.model, network.problem.train.input_shape(), outputs_for(network.problem.train))));
   std::vector<Setting> own = chosen(lab, network, all), equal, half;
@@ -245,10 +243,10 @@ Results train(Lab& lab, const Network& network, uint64_t first_seed, int64_t see
   }
   own.insert(own.begin(), network.setting("sgd", 0, "SGD"));
   Results results;
-  results.own = run(lab, network.problem, own, first_seed, seeds, "own radius", network.name);
+  results.own = run(lab, network.problem, own, seeds, "own radius", network.name);
   results.sgd = results.own.front();
-  results.equal = run(lab, network.problem, equal, first_seed, seeds, "equal radius", network.name);
-  results.half = run(lab, network.problem, half, first_seed, seeds, "half the steps", network.name);
+  results.equal = run(lab, network.problem, equal, seeds, "equal radius", network.name);
+  results.half = run(lab, network.problem, half, seeds, "half the steps", network.name);
   return results;
 }
 
@@ -372,7 +370,7 @@ void compositions(Lab& lab) {
     lab.say(text(network.problem.train.size(), " training samples, ", network.validation.size(),
                  " others for validation, ", network.problem.test.size(), " for testing; batches of ",
                  network.problem.batch, ", ", network.epochs, " epochs."));
-    all.emplace_back(network, train(lab, network, first_seed, data.seeds()));
+    all.emplace_back(network, train(lab, network, compared_seeds(first_seed, data.seeds())));
     show(lab, all.back().second, data.seeds());
     expect_costs(lab, all.back().second, network.problem.model);
   }

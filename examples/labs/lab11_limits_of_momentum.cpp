@@ -103,7 +103,7 @@ Observe judging(const Task& task) {
 std::vector<Runs> trained(Lab& lab, const Task& task, const std::vector<Setting>& settings, const std::string& stage) {
   const std::vector<Runs> all = lab.run({.problems = {[&](uint64_t seed) { return task.problem(seed, testing); }},
                                          .settings = settings,
-                                         .seeds = seeds_from(options.first_seed, options.seeds),
+                                         .seeds = compared_seeds(options.first_seed, options.seeds),
                                          .measures = {.every_epoch = false},
                                          .observe = judging(task)});
   for (const Runs& runs : all)

@@ -179,7 +179,7 @@ Panel radius_panel(const Task& task, const std::vector<Runs>& tried) {
 // ---- what came of it
 
 /// The seeds of the runs that are compared, none of which chose anything.
-std::vector<uint64_t> seeds() { return seeds_from(first_seed, data.seeds()); }
+std::vector<uint64_t> seeds() { return compared_seeds(first_seed, data.seeds()); }
 
 /// A difference that is asked about, and what the paper has for it (ViT-S/32, ImageNet, in points), if anything.
 struct Question {

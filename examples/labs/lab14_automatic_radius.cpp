@@ -155,7 +155,7 @@ std::vector<Row> compare(Lab& lab, const Task& task) {
   }
   const std::vector<Runs> all = lab.run({.problems = {task.problem},
                                          .settings = settings,
-                                         .seeds = seeds_from(options.first_seed, options.seeds),
+                                         .seeds = compared_seeds(options.first_seed, options.seeds),
                                          .measures = {.every_epoch = false},
                                          .observe = radius});
   const double guessing = 1.0 / static_cast<double>(first.train.classes());

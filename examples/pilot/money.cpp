@@ -92,7 +92,8 @@ PilotSection money_section(const Pilot& pilot) {
          {"a " + unit + " must be worth in the first month, tuning included", worth_text(money.break_even(gain, true))},
          {"in each later month", worth_text(money.break_even(gain, false))}});
     spent_on += (spent_on.empty() ? "" : " or ") + name;
-    memory += text(" ", name, "'s peak memory differs from SGD's by ", fixed(money.memory_mib, 2), " MiB.");
+    if (std::isfinite(money.memory_mib))
+      memory += text(" ", name, "'s peak memory differs from SGD's by ", fixed(money.memory_mib, 2), " MiB.");
   };
   add("msam", "MSAM");
   for (const std::string& name : pilot.further()) add(name, name);

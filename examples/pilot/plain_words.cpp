@@ -126,9 +126,10 @@ std::string costs(const Facts& f) {
                          ? text("How much longer MSAM takes could not be measured: the machine did other work (",
                                 fixed(f.time.front(), 2), " to ", fixed(f.time.back(), 2), " times as long as SGD).")
                          : text("MSAM takes ", fixed(median(f.time), 2), " times as long as SGD.");
-  said += f.same_memory() ? " It needs as much memory."
-                          : text(" It needs ", fixed(std::abs(f.money.memory_mib), 1), " MiB ",
-                                 f.money.memory_mib < 0 ? "less" : "more", " memory.");
+  if (std::isfinite(f.money.memory_mib))
+    said += f.same_memory() ? " It needs as much memory."
+                            : text(" It needs ", fixed(std::abs(f.money.memory_mib), 1), " MiB ",
+                                   f.money.memory_mib < 0 ? "less" : "more", " memory.");
   if (!f.pilot.prices.known()) return said;
   if (!f.timed()) return said + " What that costs is not known either.";
   const double more = f.money.more_a_month.mean;
@@ -278,9 +279,10 @@ std::string costs(const Facts& f) {
                      : f.busy() ? text("計算機がほかの仕事もしていたため、MSAMの時間は正確に測れませんでした（SGDの",
                                        fixed(f.time.front(), 2), "倍から", fixed(f.time.back(), 2), "倍）。")
                                 : text("MSAMの学習時間はSGDの", fixed(median(f.time), 2), "倍です。");
-  said += f.same_memory() ? "必要なメモリは同じです。"
-                          : text("メモリは", fixed(std::abs(f.money.memory_mib), 1), " MiB ",
-                                 f.money.memory_mib < 0 ? "少なくて済みます。" : "多く必要です。");
+  if (std::isfinite(f.money.memory_mib))
+    said += f.same_memory() ? "必要なメモリは同じです。"
+                            : text("メモリは", fixed(std::abs(f.money.memory_mib), 1), " MiB ",
+                                   f.money.memory_mib < 0 ? "少なくて済みます。" : "多く必要です。");
   if (!f.pilot.prices.known()) return said;
   if (!f.timed()) return said + "そのため、費用もわかりません。";
   const double more = f.money.more_a_month.mean;

@@ -199,7 +199,9 @@ TEST_CASE("what is left of a session that measured costs apart has its costs mea
   experiment.observe = observe;
   for (const int64_t workers : {1, 2}) {  // one run is left, which is done here in either case
     CAPTURE(workers);
-    Session::Options resumed = options(folder, "out", workers);
+    const std::string out = text("out", workers);
+    std::filesystem::copy(folder.file("out"), folder.file(out), std::filesystem::copy_options::recursive);
+    Session::Options resumed = options(folder, out, workers);
     resumed.resume = true;
     Session session(resumed);
     const std::vector<Runs> all = session.run(experiment);
@@ -209,7 +211,7 @@ TEST_CASE("what is left of a session that measured costs apart has its costs mea
         CHECK_CLOSE(run.last().seconds / static_cast<double>(run.last().gradient_evaluations),
                     run.curve[0].seconds / static_cast<double>(run.curve[0].gradient_evaluations), {.rtol = 1e-12});
       }
-    const auto row = nlohmann::json::parse(lines_of(folder.file("out/metrics.jsonl")).back());
+    const auto row = nlohmann::json::parse(lines_of(folder.file(out + "/metrics.jsonl")).back());
     CHECK(row.at("optimizer") == "sgd");
     CHECK_CLOSE(row.at("seconds").get<double>(), all[2].results[1].last().seconds, {.rtol = 1e-3});
   }

@@ -259,10 +259,13 @@ TEST_CASE("what was not measured has no price, and what costs less is said to") 
   for (RunResult& run : diverged.comparison.runs[2].results) run.divergence = "loss nan";
   CHECK_MESSAGE(contains(answer(diverged, costs), "The time was not measured."), answer(diverged, costs));
   CHECK(contains(answer(diverged, costs), "What that costs is not known either."));
-  for (const PilotSection& section : pilot_sections(diverged))
+  for (const char* language : {"en", "ja"}) CHECK_FALSE(contains(answer(diverged, costs, language), "nan"));
+  for (const PilotSection& section : pilot_sections(diverged)) {
+    if (section.heading != "Money") continue;
+    CHECK_FALSE(contains(section.remark, "nan"));
     for (const auto& row : section.table)
-      for (const std::string& cell : row)
-        if (section.heading == "Money") CHECK_FALSE(contains(cell, "nan"));
+      for (const std::string& cell : row) CHECK_FALSE(contains(cell, "nan"));
+  }
   CHECK(contains(recommendation(better()), "SAM, at a median of 2.00 times"));
   pilot.comparison.runs[1].results[0].curve.back().seconds = 900;
   CHECK_MESSAGE(contains(recommendation(pilot), "SAM, whose time could not be measured"), recommendation(pilot));

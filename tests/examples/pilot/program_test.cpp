@@ -217,10 +217,12 @@ TEST_CASE("pilot judges a quantity by R2, in its table, its verdict and its repo
 TEST_CASE("Ctrl-C ends the comparison with what is finished, and a pilot still tuning without a verdict") {
   TemporaryFolder folder;
   const std::string csv = folder.write("t.csv", table(150));
-  const Words words{MINIMA_PILOT, csv,        "--label", "kind",      "--minutes", "1",     "--model",
-                    "mlp:8",      "--epochs", "30",      "--threads", "1",         "--out", folder.file("out")};
+  const auto words = [&](const std::string& out) {
+    return Words{MINIMA_PILOT, csv,        "--label", "kind",      "--minutes", "1",     "--model",
+                 "mlp:8",      "--epochs", "30",      "--threads", "1",         "--out", folder.file(out)};
+  };
   {
-    Process process(folder, words);
+    Process process(folder, words("out"));
     REQUIRE(wait_for_lines(folder.file("out/trials.csv"), 3));
     process.interrupt();
     CHECK(process.wait() == 130);
@@ -228,15 +230,15 @@ TEST_CASE("Ctrl-C ends the comparison with what is finished, and a pilot still t
     CHECK(contains(process.output(), "The state is saved. To go on:\n"));
     CHECK_FALSE(std::filesystem::exists(folder.file("out/pilot.json")));
   }
-  Process process(folder, words);
-  REQUIRE(wait_for_lines(folder.file("out/trials.csv"), 3));
+  Process process(folder, words("more"));
+  REQUIRE(wait_for_lines(folder.file("more/trials.csv"), 3));
   const json plan =
-      json::parse(json::parse(read_bytes(folder.file("out/state.json"))).at("program").at("plan").get<std::string>());
+      json::parse(json::parse(read_bytes(folder.file("more/state.json"))).at("program").at("plan").get<std::string>());
   const size_t rows_of_a_study = 3 * 30 * plan.at(4).get<size_t>();  // optimizers, epochs, seeds
-  REQUIRE(wait_for_lines(folder.file("out/metrics.csv"), 1 + rows_of_a_study + 1));
+  REQUIRE(wait_for_lines(folder.file("more/metrics.csv"), 1 + rows_of_a_study + 1));
   process.interrupt();
   CHECK(process.wait() == 130);
-  CHECK_MESSAGE(contains(read_bytes(folder.file("out/report.html")), "The pilot was stopped early; this is what was "),
+  CHECK_MESSAGE(contains(read_bytes(folder.file("more/report.html")), "The pilot was stopped early; this is what was "),
                 process.output());
 }
 
