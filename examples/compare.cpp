@@ -121,6 +121,7 @@ int compare(int argc, char** argv) {
     std::printf("This replaces the results of an earlier run in %s; --out FOLDER would keep both.\n\n",
                 options.out.c_str());
   comparison.test_per_train = options.splits_anew(problem) ? test_per_train(problem) : 0;
+  comparison.one_split = !problem.loaded->own_test_part && comparison.test_per_train == 0;
   Experiment experiment{.problems = options.problems(problem),
                         .settings = options.settings,
                         .seeds = seeds_from(1, options.seeds),

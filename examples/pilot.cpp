@@ -286,9 +286,10 @@ int pilot_on_data(const Options& options) {
               .plan = planned.plan,
               .prices = options.prices,
               .budget = clock.budget()};
-  const Problems problems = !problem.loaded->own_test_part
-                                ? Problems([&](uint64_t study) { return load(options, study); })
-                                : Problems(problem);
+  const Problems problems = !problem.loaded->own_test_part ? Problems([&](uint64_t study) {
+    return with_usable_split(study, [&](uint64_t split) { return load(options, split); });
+  })
+                                                           : Problems(problem);
   pilot.comparison.compared_with = "sgd";
   pilot.comparison.options = data_configuration(options.how);
   pilot.comparison.options["--data"] = options.data, pilot.comparison.options["--label"] = options.label;

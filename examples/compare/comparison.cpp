@@ -129,7 +129,7 @@ Difference difference_to_reference(const Comparison& comparison, const Runs& run
     if (&other == &reference) continue;
     const Difference d = raw(other);
     if (&other == &runs) result = d, at = p.size();
-    p.push_back(d.p);
+    p.push_back(d.interval.count < comparison.seeds() ? NAN : d.p);  // the runs that are left are no fair sample
   }
   if (at < p.size()) result.p = holm(p)[at];
   return result;
@@ -169,8 +169,8 @@ Table difference_table(const Comparison& comparison) {
   const std::string acc = short_name(comparison);
   Table table{{"minus " + reference.name(), "test " + acc + ", points", "better in", "test loss", acc + " separated",
                "loss separated"}};
-  const auto judged = [](const Difference& d) -> std::string {
-    if (d.interval.count == 0) return "not comparable";
+  const auto judged = [&](const Difference& d) -> std::string {
+    if (d.interval.count < comparison.seeds()) return "not comparable";
     if (d.interval.count == 1 || std::isnan(d.p)) return d.no_spread() ? "-" : "no";
     return (d.separated() ? "yes, " : "no, ") + p_text(d.p);
   };
@@ -280,8 +280,13 @@ std::string uncertainty_text(const Comparison& c) {
       drawn ? text(
                   "Each seed splits the data anew. The intervals hold the luck of the split and of the seed (corrected "
                   "resampled t-test). ")
-            : text("All seeds share the published test part. The intervals hold the luck of the seed and of the ",
-                   c.test_samples, " test rows. ");
+      : c.one_split
+          ? text(
+                "All seeds share one split, --split-seed, and what was tuned on its training part. The intervals "
+                "hold the luck of the seed and of the ",
+                c.test_samples, " test rows, and not that of this split nor of tuning, as those of pilot do. ")
+          : text("All seeds share the published test part. The intervals hold the luck of the seed and of the ",
+                 c.test_samples, " test rows. ");
   const std::string change = drawn ? "More rows would narrow the intervals; more seeds do so only a little."
                              : rows > replicates
                                  ? "The test rows are the larger part of it: more seeds would not narrow them by much."

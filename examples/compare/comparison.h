@@ -20,6 +20,7 @@ struct Comparison {
   std::string compared_with;                     ///< the reference, whatever becomes of it; empty: reference() chooses
   std::map<std::string, std::string> options{};  ///< what else it takes to repeat a run
   double test_per_train = 0;  ///< where each seed splits the data anew: test rows over training rows; else 0
+  bool one_split = false;     ///< where the data were split once for all seeds, as they are tuned
   double guessing = 0;        ///< the share of the most frequent class in the test part: what guessing reaches
   bool quantities = false;    ///< of a regression: what is called accuracy in names and files is R2
 

@@ -191,7 +191,9 @@ bool CompareOptions::splits_anew(const Problem& loaded) const { return !tune && 
 
 Problems CompareOptions::problems(const Problem& loaded) const {
   if (!splits_anew(loaded)) return loaded;
-  return {[*this, loaded](uint64_t seed) { return seed == 1 ? loaded : problem_of(seed - 1); }};
+  return {[*this, loaded](uint64_t seed) {
+    return seed == 1 ? loaded : with_usable_split(seed - 1, [&](uint64_t split) { return problem_of(split); });
+  }};
 }
 
 std::map<std::string, std::string> CompareOptions::configuration() const {
@@ -277,13 +279,17 @@ std::string CompareOptions::how_measured(const Comparison& c, const Problem& pro
   const std::string curvature_text = c.curvature_samples == 0 ? ""
                                                               : text(", lambda max (largest Hessian eigenvalue) on ",
                                                                      c.curvature_samples, " training samples");
-  return text(
-      c.seeds() < 2 ? "Values of one seed. " : text("Means over ", c.seeds(), " seeds +- half of a 95% interval. "),
-      schedule_text(problem, settings), "; momentum ", number_text(momentum), "; weight decay ", weight_decays(),
-      augment.empty() ? "" : "; training images augmented by " + joined(augment), "; ", origins(),
-      ". All is measured at the clean weights; training loss on at most 10,000 samples", curvature_text, ". ",
-      costs_text(c.runs), " Cost is seconds relative to ", c.reference().name(),
-      c.seeds() < 2 ? "." : ", the median over the seeds (and the range).");
+  return text(c.seeds() < 2 ? "Values of one seed. "
+              : c.test_per_train > 0
+                  ? text("Means over ", c.seeds(),
+                         " seeds +- half of a 95% interval over these seeds: as their splits have rows in "
+                         "common, a mean on new data is less certain than that. ")
+                  : text("Means over ", c.seeds(), " seeds +- half of a 95% interval. "),
+              schedule_text(problem, settings), "; momentum ", number_text(momentum), "; weight decay ",
+              weight_decays(), augment.empty() ? "" : "; training images augmented by " + joined(augment), "; ",
+              origins(), ". All is measured at the clean weights; training loss on at most 10,000 samples",
+              curvature_text, ". ", costs_text(c.runs), " Cost is seconds relative to ", c.reference().name(),
+              c.seeds() < 2 ? "." : ", the median over the seeds (and the range).");
 }
 
 }  // namespace minima::examples

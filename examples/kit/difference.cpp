@@ -51,8 +51,9 @@ Difference difference_of(const Replicates& r) {
   d.improved = better / n;
   const double of_rows = rows_variance(r.by_row);
   if (of_rows > 0) d.rows = student_t_975(static_cast<double>(r.by_row[0].size() - 1)) * std::sqrt(of_rows);
-  if (n < 2 || d.interval.half_width == 0) return d;
-  const double of_replicates = variance(r.differences, d.interval.mean) * (1.0 / n + r.test_per_train);
+  const bool spread = d.interval.half_width > 0;
+  if (n < 2 || (!spread && of_rows == 0)) return d;
+  const double of_replicates = spread ? variance(r.differences, d.interval.mean) * (1.0 / n + r.test_per_train) : 0;
   const double all = of_replicates + of_rows;
   // Welch and Satterthwaite: the degrees of freedom of a sum of two variances
   const double rows = of_rows > 0 ? static_cast<double>(r.by_row[0].size()) : 2;
@@ -123,7 +124,7 @@ void note_rows(Run& run) {
 Replicates replicates_of(const Runs& runs, const Runs& reference, Judged judged, double test_per_train,
                          const ReplicateOf& replicate_of) {
   struct Sum {
-    double difference = 0, count = 0;
+    double difference = 0, size = 0, count = 0;
     std::vector<double> by_row;
   };
   const auto of_run = at_end(judged == Judged::accuracy ? &Measurement::test_accuracy : &Measurement::test_loss);
@@ -135,6 +136,7 @@ Replicates replicates_of(const Runs& runs, const Runs& reference, Judged judged,
       if (run.seed != other.seed || run.diverged() || other.diverged()) continue;
       Sum& sum = sums[replicate_of(run.seed)];
       sum.difference += of_run(run) - of_run(other), sum.count += 1;
+      sum.size += std::abs(of_run(run)) + std::abs(of_run(other));
       with_rows = with_rows && run.seen.count(noted) > 0 && other.seen.count(noted) > 0;
       if (!with_rows) continue;
       const std::vector<double>&ours = run.seen.at(noted), &theirs = other.seen.at(noted);
@@ -143,7 +145,8 @@ Replicates replicates_of(const Runs& runs, const Runs& reference, Judged judged,
     }
   Replicates result{.test_per_train = test_per_train};
   for (auto& [replicate, sum] : sums) {
-    result.differences.push_back(sum.difference / sum.count);
+    const bool is_rounding = std::abs(sum.difference) < 1e-12 * sum.size;  // of sums in another order: a tie
+    result.differences.push_back(is_rounding ? 0 : sum.difference / sum.count);
     for (double& row : sum.by_row) row /= sum.count;
     if (with_rows) result.by_row.push_back(std::move(sum.by_row));
   }

@@ -209,6 +209,16 @@ std::vector<uint64_t> seeds_from(uint64_t first, int64_t count) {
   return seeds;
 }
 
+Problem with_usable_split(uint64_t split, const std::function<Problem(uint64_t split)>& load) {
+  constexpr uint64_t attempts = 20, apart = 100000;  // beyond the splits of all studies or seeds
+  for (uint64_t attempt = 0;; ++attempt) try {
+      return load(split + attempt * apart);
+    } catch (const Error& error) {
+      if (attempt + 1 == attempts) throw;
+      std::printf("note: a split of the data cannot be used, and another one takes its place: %s\n", error.what());
+    }
+}
+
 std::vector<uint64_t> compared_seeds(uint64_t first, int64_t count) {
   constexpr uint64_t tuning_end = first_tuning_seed + 1000;
   const uint64_t end = first + static_cast<uint64_t>(count);

@@ -41,6 +41,10 @@ struct Experiment {
   std::function<void(const Setting& setting, const RunResult& result)> finished{};
 };
 
+/// Loads with a split of this number. One that cannot be used, as it leaves a class out of a part, gives way to
+/// another, which is chosen without a look at any result. After 20 of them the last error is that of the caller.
+Problem with_usable_split(uint64_t split, const std::function<Problem(uint64_t split)>& load);
+
 /// first, first + 1, ...: `count` seeds.
 std::vector<uint64_t> seeds_from(uint64_t first, int64_t count);
 /// The same for an option --first-seed of runs that are compared. Seeds that tuning may have used are an error: from

@@ -28,7 +28,8 @@ struct Facts {
   bool timed() const { return !time.empty() && !busy(); }
   bool same_memory() const { return std::abs(money.memory_mib) < 0.05; }
   bool measured() const { return gain.count > 0; }
-  bool with_interval() const { return std::isfinite(gain.half_width); }
+  bool no_spread() const { return gain.half_width == 0; }  ///< all studies gave the same difference
+  bool with_interval() const { return std::isfinite(gain.half_width) && !no_spread(); }
   /// Minutes for the studies that are asked for and those that there were.
   double minutes() const {
     const double each = (pilot.stopped ? pilot.seconds : pilot.budget) / seconds_a_minute /
@@ -149,6 +150,8 @@ std::string costs(const Facts& f) {
 }
 
 std::string sure(const Facts& f) {
+  if (f.no_spread())
+    return "Not at all: every study gave the same difference, so nothing tells how far it would vary on other rows.";
   if (!f.with_interval()) return "Not at all: there are too few studies to tell a difference from luck.";
   return text(
       "The true advantage of MSAM is between ", signed_number(f.gain.low(), f.gain), " and ",
@@ -303,6 +306,8 @@ std::string costs(const Facts& f) {
 }
 
 std::string sure(const Facts& f) {
+  if (f.no_spread())
+    return "確かではありません。どの回でも同じ差だったので、ほかの行でどのくらい変わるかわかりません。";
   if (!f.with_interval()) return "確かではありません。繰り返しが少なすぎて、差と偶然を区別できません。";
   return text(
       "MSAMの本当の優位は、", signed_number(f.gain.low(), f.gain), "から", signed_number(f.gain.high(), f.gain),

@@ -161,7 +161,9 @@ PilotVerdict judge_one(const PilotEvidence& evidence, const PilotRule& rule, dou
   }
   v.reason = measured(v, evidence, rule);
   const bool msam_better = v.difference.separated() && d.mean > 0, sgd_better = v.difference.separated() && d.mean < 0;
-  if (d.low() > -rule.margin && d.high() < rule.margin) {
+  if (d.half_width == 0) {
+    v.reason += text(": the same in all studies, so nothing tells how far it would vary on other rows.");
+  } else if (d.low() > -rule.margin && d.high() < rule.margin) {
     v.advice = Advice::do_not_adopt;
     v.reason += text(": no difference that matters (", margin_text(rule), "), either way.");
   } else if ((msam_better || sgd_better) && std::abs(d.mean) >= rule.margin) {

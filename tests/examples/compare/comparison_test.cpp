@@ -82,6 +82,26 @@ TEST_CASE("an optimizer with a diverged run is counted, shown and not compared")
   CHECK(sentences(verdict(comparison)) == 2);
 }
 
+TEST_CASE("runs that are left where others diverged are judged nowhere, and do not adjust the others") {
+  Comparison comparison = example();
+  diverge(comparison.runs[1].results[0]);
+  const Table table = difference_table(comparison);
+  CHECK(table[1][0] == "sam");
+  CHECK(table[1][4] == "not comparable");
+  CHECK(table[1][5] == "not comparable");
+  CHECK(std::isnan(difference_to_reference(comparison, comparison.runs[1], Judged::accuracy).p));
+  const double beside = difference_to_reference(comparison, comparison.runs[2], Judged::accuracy).p;
+  comparison.runs.erase(comparison.runs.begin() + 1);
+  CHECK(beside == difference_to_reference(comparison, comparison.runs[1], Judged::accuracy).p);
+}
+
+TEST_CASE("where one split serves all seeds, the words say that its luck and that of tuning are not in the intervals") {
+  Comparison comparison = example();
+  comparison.one_split = true;
+  CHECK(contains(uncertainty_text(comparison), "All seeds share one split, --split-seed, and what was tuned"));
+  CHECK_FALSE(contains(uncertainty_text(comparison), "published"));
+}
+
 TEST_CASE("when sgd diverged, the next optimizer that did not is the reference, and the verdict says so") {
   Comparison comparison = example();
   for (RunResult& run : comparison.runs[0].results) diverge(run);

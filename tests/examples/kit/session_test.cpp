@@ -217,6 +217,27 @@ TEST_CASE("what is left of a session that measured costs apart has its costs mea
   }
 }
 
+TEST_CASE("a split that cannot be used gives way to another, but not for ever") {
+  std::vector<uint64_t> tried;
+  const auto load = [&](uint64_t split) {
+    tried.push_back(split);
+    if (split < 200000) fail("t.csv", "no sample of class a in the training part", "one");
+    return Problem{.data = text("split ", split)};
+  };
+  CHECK(with_usable_split(3, load).data == "split 200003");
+  CHECK(tried == std::vector<uint64_t>{3, 100003, 200003});
+  int asked = 0;
+  CHECK_ERROR(with_usable_split(3, [&](uint64_t) -> Problem { fail("t.csv", text("split ", ++asked), "another"); }),
+              "[t.csv] got split 20, expected another.");
+}
+
+TEST_CASE("seeds that tuning may have used are not compared on") {
+  CHECK(compared_seeds(985, 16) == seeds_from(985, 16));
+  CHECK(compared_seeds(2001, 2) == seeds_from(2001, 2));
+  CHECK_ERROR(compared_seeds(986, 16), "[--first-seed] got the seeds 986 to 1001, expected others than 1001 to 2000");
+  CHECK_ERROR(compared_seeds(2000, 2), "[--first-seed] got the seeds 2000 to 2001");
+}
+
 TEST_CASE("seeds are outermost: whatever else the machine does meets all settings alike") {
   TemporaryFolder folder;
   Session session({.directory = folder.file("out"), .configuration = {}});

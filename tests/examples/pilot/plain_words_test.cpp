@@ -114,6 +114,10 @@ TEST_CASE("the half page follows the verdict: stay with SGD, or what would decid
   // 300 seconds for 4 studies
   const int minutes = static_cast<int>(std::ceil(5.0 / 4 * (4 + v.more_studies)));
   CHECK_MESSAGE(contains(answer(open, next), text("--minutes ", minutes, ")")), answer(open, next));
+  const Pilot alike = pilot_of({360, 362, 361}, {361, 363, 362});
+  CHECK(contains(answer(alike, sure), "Not at all: every study gave the same difference"));
+  CHECK(contains(answer(alike, sure, "ja"), "どの回でも同じ差だった"));
+  CHECK(contains(answer(alike, next), "the question is open"));
   Pilot one = pilot_of({360}, {372});
   CHECK(contains(answer(one, sure), "Not at all"));
   one.comparison.runs[2].results[0].divergence = "loss nan";

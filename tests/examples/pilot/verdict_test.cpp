@@ -370,6 +370,24 @@ TEST_CASE(
   CHECK_CLOSE(gain.mean, (0.0195 + 0.0194) / 2);
 }
 
+TEST_CASE("studies that all give the same difference decide nothing, and claim no range") {
+  const PilotVerdict none = judge(evidence({0, 0, 0}), {});
+  CHECK(none.advice == Advice::undecided);
+  CHECK_MESSAGE(contains(none.reason, ": the same in all studies, so nothing tells how far it would vary"),
+                none.reason);
+  PilotEvidence one_row{.replicates = {.differences = {}},
+                        .test_rows = 36};  // more in each study: equal but for rounding
+  for (const double right : {35.0, 34.0, 32.0})
+    one_row.replicates.differences.push_back(100 * (right / 36 - (right - 1) / 36));
+  CHECK(judge(one_row, {}).advice == Advice::undecided);
+  CHECK(difference_of(one_row.replicates).no_spread());
+  // Where the test rows are shared, their own spread is left.
+  const Difference rows = difference_of(evidence({1, 1, 1}, 2).replicates);
+  CHECK_CLOSE(rows.rows, 2, {.rtol = 1e-6});
+  CHECK_CLOSE(rows.interval.half_width, rows.rows, {.rtol = 1e-9});
+  CHECK(rows.p > 0.05);
+}
+
 TEST_CASE("two studies decide nothing") {
   const PilotVerdict two = judge(evidence({1, 1.1}), {});
   CHECK(two.advice == Advice::undecided);
