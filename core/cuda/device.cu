@@ -56,8 +56,8 @@ class UploadRing {
       MINIMA_CUDA(cudaHostAlloc(reinterpret_cast<void**>(&piece.memory), piece_bytes, cudaHostAllocDefault));
       MINIMA_CUDA(cudaEventCreateWithFlags(&piece.sent, cudaEventDisableTiming));
       MINIMA_CUDA(cudaEventCreateWithFlags(&piece.fetched, cudaEventDisableTiming));
-    } else if (cudaEventQuery(piece.sent) != cudaSuccess) {
-      MINIMA_CUDA(cudaEventSynchronize(piece.sent));
+    } else {
+      MINIMA_CUDA(cudaEventSynchronize(piece.sent));  // a query would leave its "not ready" behind as the last error
     }
   }
   /// On a full device the piece goes straight to its target.
@@ -181,7 +181,13 @@ DeviceState& device() {
 
 void* CudaBackend::allocate(size_t bytes) {
   void* block = nullptr;
-  const cudaError_t error = cudaMallocAsync(&block, bytes, cuda::device().stream);
+  const cudaStream_t stream = cuda::device().stream;
+  cudaError_t error = cudaMallocAsync(&block, bytes, stream);
+  if (error == cudaErrorMemoryAllocation) {  // what was freed is free when the kernels before it have run
+    cudaGetLastError();
+    MINIMA_CUDA(cudaStreamSynchronize(stream));
+    error = cudaMallocAsync(&block, bytes, stream);
+  }
   if (error == cudaErrorMemoryAllocation) {
     cudaGetLastError();
     size_t free = 0, total = 0;
@@ -194,9 +200,12 @@ void* CudaBackend::allocate(size_t bytes) {
 }
 
 // In the order of the stream: kernels that were enqueued before may still use the block. At the end of the process CUDA
-// may be gone already, and the memory with it.
+// may be gone already, and the memory with it. Destructors call this, so nothing is thrown: what is wrong with the
+// device shows at the next wait.
 void CudaBackend::deallocate(void* block) {
-  queue().flush();
+  try {
+    queue().flush();
+  } catch (const Error&) {}
   cudaFreeAsync(block, cuda::device().stream);
 }
 

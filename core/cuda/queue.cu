@@ -68,12 +68,16 @@ const Queue::Step* Queue::graph_like(size_t bytes) const {
 
 void Queue::add(void (*enqueue)(const void* call), const void* call, size_t bytes) {
   std::lock_guard lock(mutex_);
+  has_unused_parameter_ = false;
   if (!use_graphs_) return enqueue(call);
+  append(enqueue, call, bytes);
   constexpr size_t most_bytes = size_t{1} << 22;  // no step of training: work that nobody looks at
-  if (work_.size() > most_bytes) {
-    enqueue_held();
-    start_section();
-  }
+  if (work_.size() <= most_bytes) return;
+  enqueue_held();
+  start_section();
+}
+
+void Queue::append(void (*enqueue)(const void* call), const void* call, size_t bytes) {
   const size_t before = work_.size();
   const Header header{enqueue, bytes};
   work_.resize(before + sizeof header + rounded(bytes));
@@ -96,6 +100,7 @@ const void* Queue::store(const void* value, size_t bytes) {
     start_section();
     begin = 0;
   }
+  has_unused_parameter_ = true;
   parameters_.resize(begin + rounded(bytes));
   std::memcpy(parameters_.data() + begin, value, bytes);
   if (!holds_) send_parameters(begin, parameters_.size());
@@ -119,7 +124,8 @@ void Queue::enqueue_held() {
 void Queue::start_section() {
   work_.clear();
   parameters_.clear();
-  holds_ = use_graphs_ && !graphs_.empty();
+  is_torn_ = has_unused_parameter_;
+  holds_ = use_graphs_ && !graphs_.empty() && !is_torn_;
   like_ = nullptr;
 }
 
@@ -132,6 +138,7 @@ void Queue::flush() {
 void Queue::end_step() {
   std::lock_guard lock(mutex_);
   if (!use_graphs_) return;
+  if (work_.empty() || is_torn_) return start_section();  // what is torn is in the stream, and can be no graph
   constexpr size_t most_graphs = 16, most_seen = 8;
   if (holds_ && like_ && like_->work.size() == work_.size()) {
     send_parameters(0, parameters_.size());

@@ -49,13 +49,18 @@ class Queue {
   void enqueue_held();
   const Step* graph_like(size_t bytes) const;
   cudaGraphExec_t captured(const std::vector<std::byte>& work);
+  void append(void (*enqueue)(const void* call), const void* call, size_t bytes);
   void start_section();
 
   std::mutex mutex_;
   bool use_graphs_;
-  std::vector<std::byte> work_;  ///< since the last flush or step, in the stream already or held back
-  bool holds_ = false;           ///< whether it is held back
-  const Step* like_ = nullptr;   ///< the graph that begins as `work_`, while it is held back
+  std::vector<std::byte> work_;        ///< since the last flush or step, in the stream already or held back
+  bool holds_ = false;                 ///< whether it is held back
+  bool has_unused_parameter_ = false;  ///< whose work is added next
+  /// The section began between a parameter and its work, as when memory ran out there: nothing of it is held back, or
+  /// another parameter could take that one's place.
+  bool is_torn_ = false;
+  const Step* like_ = nullptr;  ///< the graph that begins as `work_`, while it is held back
   std::vector<std::byte> parameters_;
   std::byte* parameters_on_device_ = nullptr;
   std::vector<Step> graphs_, seen_;  ///< steps that have come twice, and lately once

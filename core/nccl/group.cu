@@ -41,7 +41,9 @@ class Gpus : public Communicator {
   // Like MPI's end, NCCL's waits for all ranks, and one that fails must not.
   ~Gpus() override {
     if (has_left_ || std::uncaught_exceptions() > 0) return;
-    queue().flush();
+    try {
+      queue().flush();
+    } catch (const Error&) { return; }
     cudaStreamSynchronize(device().stream);
     find_nccl()->leave(gpus_);
   }
@@ -100,6 +102,10 @@ void join_gpus(std::unique_ptr<Communicator>& group) {
     fail("distributed", text("GPU ", mine, " for rank ", group->rank(), ", but ", reason),
          "a GPU that can be used for each rank",
          "Start as many ranks on a machine as it has GPUs, or use --device cpu.");
+  if (int count = 0; group->size_here() > 1 && cudaGetDeviceCount(&count) == cudaSuccess && count > 1)
+    fail("distributed", text("an MPI that used CUDA before GPU ", mine, " was chosen for rank ", group->rank()),
+         "one that leaves the choice to the program",
+         "Set CUDA_VISIBLE_DEVICES for each rank in a script that mpirun starts, to one GPU each.");
   device();  // set up, so that NCCL finds it
   ncclComm_t gpus = nullptr;
   check(find_nccl()->join(&gpus, group->size(), common_id(*group), group->rank()), "ncclCommInitRank");

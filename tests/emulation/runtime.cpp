@@ -312,10 +312,6 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   enqueue(stream, [=] { event->done = version; });
   return cudaSuccess;
 }
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-  MINIMA_CALL;
-  return event->done == event->recorded ? cudaSuccess : cudaErrorNotReady;
-}
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   MINIMA_CALL;
   if (event->done == event->recorded) return cudaSuccess;
