@@ -152,7 +152,8 @@ Positions split_by_time(const TextTable& table, const std::string& column, doubl
   return out;
 }
 
-/// Whole groups, in random order, test until they have their share of the rows.
+/// Whole groups, in random order, test until they have their share of the rows. If each alone is far too large, the
+/// smallest tests.
 Positions split_by_group(const TextTable& table, const std::string& column, double fraction, uint64_t seed) {
   const Cells& cells = table.columns[table.column(column, "--group")];
   std::map<std::string_view, std::vector<int64_t>> groups;
@@ -165,15 +166,21 @@ Positions split_by_group(const TextTable& table, const std::string& column, doub
   Generator generator{seed, 0};
   const double wanted = fraction * static_cast<double>(cells.size());
   size_t left = order.size();
+  const std::vector<int64_t>* smallest = nullptr;
   for (const int64_t position : generator.permutation(static_cast<int64_t>(order.size()))) {
     const std::vector<int64_t>& rows = *order[static_cast<size_t>(position)];
+    if (smallest == nullptr || rows.size() < smallest->size()) smallest = &rows;
     // A group that would overshoot by more than it helps trains; the last one must, if none has trained yet.
-    const double with = static_cast<double>(out.test.size() + rows.size());
-    const bool test = out.test.empty() ? out.train.size() > 0 || left > 1
-                                       : with - wanted <= wanted - (with - static_cast<double>(rows.size()));
-    auto& to = test && !(left == 1 && out.train.empty()) ? out.test : out.train;
+    const auto without = static_cast<double>(out.test.size()), with = without + static_cast<double>(rows.size());
+    const bool test = with - wanted <= wanted - without && !(left == 1 && out.train.empty());
+    auto& to = test ? out.test : out.train;
     to.insert(to.end(), rows.begin(), rows.end());
     --left;
+  }
+  if (out.test.empty()) {  // each group alone overshoots
+    out.test = *smallest;
+    const std::string_view name = cells[static_cast<size_t>(smallest->front())];
+    std::erase_if(out.train, [&](int64_t row) { return cells[static_cast<size_t>(row)] == name; });
   }
   for (auto* part : {&out.train, &out.test}) std::sort(part->begin(), part->end());
   return out;

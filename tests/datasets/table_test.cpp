@@ -443,6 +443,21 @@ TEST_CASE("rows of a group stay together, and the column of groups is no feature
   CHECK_ERROR(loaded("g,x,y\na,1,p\na,2,q\n", {.label = "y", .group = "g"}), "one group only");
 }
 
+TEST_CASE("no group tests that is far larger than the share, and at least one group tests and one trains") {
+  const auto test_rows = [](std::vector<int> sizes, double fraction, uint64_t seed) {
+    std::string bytes = "g,x,y\n";
+    int row = 0;
+    for (size_t g = 0; g < sizes.size(); ++g)
+      for (int i = 0; i < sizes[g]; ++i, ++row) bytes += text("g", g, ",", (row * 7) % 31, row % 2 ? ",p\n" : ",q\n");
+    return loaded(bytes, {.label = "y", .group = "g", .test_fraction = fraction, .seed = seed}).split.test.size();
+  };
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    CHECK(test_rows({80, 20}, 0.2, seed) == 20);
+    CHECK(test_rows({55, 45}, 0.2, seed) == 45);  // both overshoot by more than they help: the smallest
+    CHECK(test_rows({50, 50}, 0.9, seed) == 50);  // both would fit
+  }
+}
+
 TEST_CASE("with a time, the latest rows test") {
   std::string bytes = "day,x,y\n";
   for (int i = 0; i < 100; ++i)
