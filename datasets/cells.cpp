@@ -274,14 +274,16 @@ std::optional<DateOrder> date_order(const DateParts& p, bool day_first) {
 }  // namespace
 
 std::optional<bool> day_first(const std::vector<std::string_view>& cells) {
-  bool month_first = false;
+  constexpr int months = 12;
+  size_t days_first = 0, months_first = 0;
   for (const std::string_view cell : cells) {
     const auto parts = date_parts(cell);
     if (!parts || parts->count < 3 || parts->digits[0] > 2 || parts->named_month >= 0) continue;
-    if (parts->numbers[0] > 12) return true;
-    month_first = month_first || (parts->numbers[1] > 12 && (parts->before[1] == '/' || parts->before[1] == '-'));
+    const bool first = parts->numbers[0] > months, second = parts->numbers[1] > months;
+    days_first += first && !second;
+    months_first += second && !first && (parts->before[1] == '/' || parts->before[1] == '-');
   }
-  return month_first ? std::optional(false) : std::nullopt;
+  return days_first == months_first ? std::nullopt : std::optional(days_first > months_first);
 }
 
 std::optional<double> days_in(std::string_view cell, bool day_first) {

@@ -42,8 +42,8 @@ char decimal_of(const DecimalMarks& marks, char separator, char usual);
 /// double is 0.
 std::optional<double> number_in(std::string_view cell, char decimal = '.');
 
-/// Whether 03/04/2020 is a day of April in these cells: one of them has a day above 12 in the first place, or in the
-/// second. None if no cell tells.
+/// Whether 03/04/2020 is a day of April in these cells: more of them have a day above 12 in the first place than in the
+/// second. None if no cell tells, or as many tell the one as the other.
 std::optional<bool> day_first(const std::vector<std::string_view>& cells);
 
 /// The days from 1970-01-01 to the date in a cell, its time of day as a fraction: 2020-04-03, 2020/04/03 12:30,

@@ -63,6 +63,10 @@ TEST_CASE("dates are read in the usual orders, and text that is no date is none"
     CHECK_MESSAGE(std::isnan(days(none)), none);
   CHECK(day_first({"01/02/2020", "13/02/2020"}) == true);
   CHECK(day_first({"01/02/2020", "02/13/2020"}) == false);
+  CHECK(day_first({"13/02/2020", "02/13/2020", "02/14/2020"}) == false);  // most of those that tell
+  CHECK(day_first({"13/02/2020", "02/13/2020", "14/02/2020"}) == true);
+  CHECK_FALSE(day_first({"13/02/2020", "02/13/2020"}).has_value());
+  CHECK_FALSE(day_first({"13/14/2020", "01/02/2020"}).has_value());  // no date in either order
   CHECK_FALSE(day_first({"01/02/2020", "14 March 2019", "2020-01-30"}).has_value());
 }
 
