@@ -120,6 +120,21 @@ std::vector<std::string> part_folders(const std::string& path) {
                                                : std::vector<std::string>{};
 }
 
+/// Names the folders beside the two parts, such as one of validation images.
+void note_other_folders(const std::string& path, const std::vector<std::string>& parts,
+                        std::vector<std::string>& notes) {
+  const auto quoted = [](const fs::path& folder) { return "\"" + core::as_utf8(folder.filename().string()) + "\""; };
+  std::vector<std::string> others;
+  for (const fs::path& entry : entries_of(path)) {
+    std::error_code ignored;  // what cannot be looked at is not read either
+    if (fs::is_directory(entry, ignored) && std::ranges::find(parts, entry.string()) == parts.end())
+      others.push_back(quoted(entry));
+  }
+  if (!others.empty())
+    notes.push_back(text(others.size() == 1 ? "Folder " : "Folders ", joined(others), " beside ", quoted(parts[0]),
+                         " and ", quoted(parts[1]), others.size() == 1 ? " is" : " are", " not read."));
+}
+
 ImageFormat format_of(const std::string& path) {
   const ImageFormat format = detail::image_format(path, detail::read_file(path, largest_file));
   if (format.width < 1 || format.height < 1 || format.width > longest_side || format.height > longest_side)
@@ -194,6 +209,7 @@ Loaded load_image_folder(const std::string& path, const LoadOptions& options) {
   std::vector<std::string> class_names;
   const std::vector<std::string> parts = part_folders(path);
   out.own_test_part = !parts.empty();
+  if (!parts.empty()) note_other_folders(path, parts, out.notes);
   std::vector<ImageFile> images = find_images(parts.empty() ? path : parts[0], class_names, true, problems);
   const int64_t in_train = std::ssize(images);
   if (!parts.empty())

@@ -301,6 +301,13 @@ TEST_CASE("folders train and test inside are the two parts") {
   CHECK(images.split.train.size() == 6);
   CHECK(images.split.test.labels() == std::vector<int64_t>{1});
   CHECK(test::contains(joined(images.notes), "No test sample is of class \"cat\""));
+  CHECK_FALSE(test::contains(joined(images.notes), "Folder"));
+  folder.write("data/val/cat/0.png", gray_png(92)), folder.write("data/.git/x", ""), folder.write("data/readme", "");
+  CHECK(test::contains(joined(load_image_folder(folder.file("data")).notes),
+                       "Folder \"val\" beside \"Train\" and \"test\" is not read."));
+  folder.write("data/extra/1.png", gray_png(93));
+  CHECK(test::contains(joined(load_image_folder(folder.file("data")).notes),
+                       "Folders \"extra\", \"val\" beside \"Train\" and \"test\" are not read."));
   folder.write("data/test/bird/0.png", gray_png(91));
   CHECK_ERROR(load_image_folder(folder.file("data")),
               "a class that the training images do not have, expected one of cat, dog");
