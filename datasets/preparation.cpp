@@ -49,7 +49,10 @@ Written written_as(const Cells& cells, const TextTable::File& file, bool dates, 
   if (dates) return {.day_first = detail::day_first(cells).value_or(usual.day_first)};
   const detail::DecimalMarks marks = detail::decimal_marks(cells);
   if (marks.points + marks.commas == 0 && marks.either.empty()) return {};
-  return {.decimal = detail::decimal_of(marks, file.separator, file.decimal != '\0' ? file.decimal : usual.decimal)};
+  // Who writes 1.234 for a thousand writes decimal commas, and seldom puts commas between fields as well.
+  const bool points = file.separator == ',' && marks.either.find('.') != marks.either.npos;
+  const char others = file.decimal != '\0' ? file.decimal : points ? '.' : usual.decimal;
+  return {.decimal = detail::decimal_of(marks, file.separator, others)};
 }
 
 // ---- learning one column
@@ -215,14 +218,23 @@ bool predicts_alone(const std::vector<double>& codes, const std::vector<double>&
   return regression ? wrong < 0.001 * wrong_guess : wrong <= 0.01 * tested && wrong <= 0.1 * wrong_guess;
 }
 
-/// Says how a column of numbers was read, where neither it nor the file tells whether 1,234 has decimals.
-void note_two_meanings(const ColumnPlan& plan, const TextTable& table, size_t column, Words& notes) {
-  if (const TextTable::File& file = table.files[0]; file.decimal != '\0' || file.separator == ',') return;
-  const detail::DecimalMarks marks = detail::decimal_marks(cells_of(table, column, 0));
-  if (marks.either.empty() || marks.decimal() != '\0') return;
-  const double value = detail::number_in(marks.either, plan.written.decimal).value_or(NAN);
-  notes.push_back(text("Column ", shown(plan.name), ": ", marks.either, " is read as ", value,
+/// Says how a file's column of numbers was read, where neither it nor the file tells whether 1,234 has decimals, unless
+/// that is as `usual` says: how the training file writes it.
+void note_two_meanings(const TextTable& table, size_t column, size_t file, const Written& usual, Words& notes) {
+  const TextTable::File& own = table.files[file];
+  if (own.decimal != '\0' || (own.separator == ',' && usual.decimal != ',')) return;
+  const Cells cells = cells_of(table, column, file);
+  const detail::DecimalMarks marks = detail::decimal_marks(cells);
+  const char decimal = written_as(cells, own, /*dates=*/false, usual).decimal;
+  if (marks.either.empty() || marks.decimal() != '\0' || decimal == usual.decimal) return;
+  const double value = detail::number_in(marks.either, decimal).value_or(NAN);
+  notes.push_back(text("Column ", shown(table.names[column]), ": ", marks.either, " is read as ", value,
                        ", and the file does not tell whether that is meant. Write it without a mark if it is not."));
+}
+
+/// The same of every file, for rows that a preparation is applied to.
+void note_two_meanings(const TextTable& table, size_t column, const Written& usual, Words& notes) {
+  for (size_t file = 0; file < table.files.size(); ++file) note_two_meanings(table, column, file, usual, notes);
 }
 
 /// Names the cells of a column of numbers or dates that are neither missing nor what the column holds.
@@ -324,10 +336,14 @@ std::vector<float> Preparation::features(const TextTable& table, Words& notes) c
       notes.push_back(text("Column ", shown(plan.name), ": ", unseen, unseen == 1 ? " value is" : " values are",
                            " in no training row and taken as none of those that are, ", table.places[first_unseen],
                            ": ", shown(cells[first_unseen]), "."));
+    if (plan.kind == Kind::number) note_two_meanings(table, column, plan.written, notes);
     if (holds_values(plan.kind)) note_strays(plan, cells, values, table, notes);
     at += plan.feature_names().size();
   }
   problems.raise();
+  const auto labels = std::find(table.names.begin(), table.names.end(), label);
+  if (regression() && labels != table.names.end())
+    note_two_meanings(table, static_cast<size_t>(labels - table.names.begin()), label_written, notes);
   if (cut > 0)
     notes.push_back(text(cut, cut == 1 ? " value" : " values", " beyond ", most_deviations,
                          " deviations from the training rows' mean, cut to that."));
@@ -351,6 +367,7 @@ Preparation learn(const TextTable& table, const std::string& label, const std::m
   for (size_t c = 0; c < table.names.size(); ++c) {
     const std::string& name = table.names[c];
     const Cells& cells = table.columns[c];
+    if (name == label && regression) note_two_meanings(table, c, /*file=*/0, {}, notes);
     if (name == label) continue;
     if (const auto found = left_out.find(name); found != left_out.end() || name.empty()) {
       ColumnPlan plan{.name = name};
@@ -365,7 +382,7 @@ Preparation learn(const TextTable& table, const std::string& label, const std::m
       const auto [same, added] = seen.emplace(std::move(of_train), name);
       if (!added) leave_out(plan, "the same as " + shown(same->second));
     }
-    if (plan.kind == Kind::number) note_two_meanings(plan, table, c, notes);
+    if (plan.kind == Kind::number) note_two_meanings(table, c, /*file=*/0, {}, notes);
     if (plan.kind != Kind::left_out && predicts_alone(codes_of(cells, values, train), target, regression))
       leaks.push_back(shown(name));
     if (plan.kind == Kind::left_out) plan.levels.clear(), plan.yearly = plan.other = false;
