@@ -10,11 +10,24 @@ namespace minima::datasets {
 namespace {
 constexpr size_t most_shown = 20;
 
-std::vector<uint8_t> latin1_to_utf8(const std::vector<uint8_t>& bytes) {
+/// What Windows-1252 has at 0x80 to 0x9f, as the WHATWG lists it; elsewhere it is Latin-1.
+constexpr char16_t windows1252[32] = {0x20ac, 0x0081, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
+                                      0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0x008d, 0x017d, 0x008f,
+                                      0x0090, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
+                                      0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x009d, 0x017e, 0x0178};
+
+std::vector<uint8_t> windows1252_to_utf8(const std::vector<uint8_t>& bytes) {
   std::vector<uint8_t> out;
+  const auto put = [&](int byte) { out.push_back(static_cast<uint8_t>(byte)); };
   for (const uint8_t byte : bytes) {
-    if (byte >= 0x80) out.push_back(static_cast<uint8_t>(0xc0 | byte >> 6));
-    out.push_back(byte < 0x80 ? byte : static_cast<uint8_t>(0x80 | (byte & 0x3f)));
+    const int code = byte >= 0x80 && byte < 0xa0 ? windows1252[byte - 0x80] : byte;
+    if (code < 0x80) {
+      put(code);
+    } else if (code < 0x800) {
+      put(0xc0 | code >> 6), put(0x80 | (code & 0x3f));
+    } else {
+      put(0xe0 | code >> 12), put(0x80 | (code >> 6 & 0x3f)), put(0x80 | (code & 0x3f));
+    }
   }
   return out;
 }
@@ -258,8 +271,8 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
   const auto view = [](const std::vector<uint8_t>& of) {
     return std::string_view(reinterpret_cast<const char*>(of.data()), of.size());
   };
-  table.latin1 = !core::is_utf8(view(bytes));
-  if (table.latin1) bytes = latin1_to_utf8(bytes);
+  table.windows1252 = !core::is_utf8(view(bytes));
+  if (table.windows1252) bytes = windows1252_to_utf8(bytes);
 
   std::string_view text_of = view(bytes);
   const char given = take_separator_line(text_of);
@@ -297,11 +310,14 @@ TextTable parse_csv(std::vector<uint8_t> bytes, const std::string& name, Problem
   return table;
 }
 
-void TextTable::append(TextTable other, Problems& problems) {
+void TextTable::append(TextTable other, Problems& problems, const std::vector<std::string>& may_lack) {
   for (size_t c = 0; c < names.size(); ++c) {
     const auto found = std::find(other.names.begin(), other.names.end(), names[c]);
     if (found == other.names.end()) {
-      problems.add(other.file, "no column " + shown(names[c]), "the columns of " + file);
+      if (std::ranges::find(may_lack, names[c]) != may_lack.end())
+        columns[c].resize(columns[c].size() + other.places.size(), "");
+      else
+        problems.add(other.file, "no column " + shown(names[c]), "the columns of " + file);
       continue;
     }
     const auto& more = other.columns[static_cast<size_t>(found - other.names.begin())];

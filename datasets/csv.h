@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // CSV: the cells of a table as text, whatever program wrote it. Fields are separated by commas, semicolons, tabs, bars
 // or spaces, which is found out; they may be quoted (RFC 4180); lines end in LF, CR LF or CR; a byte order mark and a
-// line `sep=;` at the start are understood; text that is not UTF-8 is taken for Latin-1.
+// line `sep=;` at the start are understood; text that is not UTF-8 is taken for Windows-1252.
 // Not here: what the cells mean (table.h).
 #pragma once
 
@@ -57,15 +57,16 @@ struct TextTable {
     char separator = ',';
     char decimal = '\0';  ///< the mark before decimals that its columns show (cells.h); '\0': none does
   };
-  std::vector<File> files;  ///< append() adds one
-  bool latin1 = false;      ///< it was not UTF-8
+  std::vector<File> files;   ///< append() adds one
+  bool windows1252 = false;  ///< it was not UTF-8
 
   int64_t rows() const { return static_cast<int64_t>(places.size()); }
   /// The position of a column; an error that lists the names if there is none, or two.
   size_t column(const std::string& name, const std::string& asked_by) const;
 
-  /// Adds the rows of another table. A column that it lacks is a problem; one that it has in addition is left out.
-  void append(TextTable other, Problems& problems);
+  /// Adds the rows of another table. A column that it lacks is a problem, unless its name is among `may_lack`: then its
+  /// cells are empty. A column that it has in addition is left out.
+  void append(TextTable other, Problems& problems, const std::vector<std::string>& may_lack = {});
 
   std::list<std::string> buffers;
 };

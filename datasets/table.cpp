@@ -228,14 +228,16 @@ Loaded load_table(const std::string& path, const LoadOptions& options) {
   if (!options.test.empty()) {
     TextTable test = read(options.test, problems);
     name_apart(test);
-    table.append(std::move(test), problems);
+    Words may_lack = options.drop;
+    may_lack.emplace_back();  // columns without a name are left out
+    table.append(std::move(test), problems, may_lack);
   }
   if (!labelled) problems.raise();
   Labels labels = read_labels(table, options.label, options.task, problems);
   const Positions positions = split_rows(table, labels, own_rows, options);
 
   Loaded out{.own_test_part = !options.test.empty() || !options.time.empty()};
-  if (table.latin1) out.notes.push_back(path + " is not UTF-8; it was read as Latin-1.");
+  if (table.windows1252) out.notes.push_back(path + " is not UTF-8; it was read as Windows-1252.");
   const bool regression = labels.class_names.empty();
   std::vector<double> target;
   for (const int64_t row : positions.train)

@@ -73,15 +73,18 @@ TEST_CASE("rows that end with a separator, which the header does not, have no fi
   CHECK(cells(parse("a,b\n1,2,\nr2,3,4\n")) == "|a|b / 1|2| / r2|3|4");  // names of rows, and a missing value
 }
 
-TEST_CASE("text that is not UTF-8 is read as Latin-1") {
+TEST_CASE("text that is not UTF-8 is read as Windows-1252") {
   const TextTable table = parse(
       "stra\xdf"
       "e,b\nM\xfcnchen,2\n");
-  CHECK(table.latin1);
+  CHECK(table.windows1252);
   CHECK(cells(table) == "straße|b / München|2");
-  CHECK_FALSE(parse("straße,b\nMünchen,2\n").latin1);
-  CHECK(parse("a,b\n\xc0\x80,2\n").latin1);      // an overlong form
-  CHECK(parse("a,b\n\xed\xa0\x80,2\n").latin1);  // a surrogate
+  CHECK(cells(parse("price,b\n12.50 \x80,it\x92s\n1 \x96 2,\x8d\xff\n")) ==
+        "price|b / 12.50 €|it’s / 1 – 2|\xc2\x8d\xc3\xbf");  // 0x8d is nothing, and stays
+  CHECK(cells(parse("price;b\n12,50 \x80;2\n")) == "price|b / 12,50 €|2");
+  CHECK_FALSE(parse("straße,b\nMünchen,2\n").windows1252);
+  CHECK(parse("a,b\n\xc0\x80,2\n").windows1252);      // an overlong form
+  CHECK(parse("a,b\n\xed\xa0\x80,2\n").windows1252);  // a surrogate
 }
 
 TEST_CASE("a CSV file that is wrong is refused with its file, line, and what to do") {

@@ -174,6 +174,57 @@ TEST_CASE("where a column does not tell decimals from thousands, the others of i
                        "Column \"sales\": 2,101 is read as 2.101, and the file does not tell whether that is meant."));
 }
 
+TEST_CASE("prices with the euro of Windows-1252 are numbers") {
+  std::string bytes = "x;z;y\n";
+  for (int i = 0; i < 40; ++i) bytes += text(10 + i % 7, ",50 \x80;", i % 5, i % 2 ? ";p\n" : ";q\n");
+  const Loaded table = loaded(bytes);
+  CHECK(table.table->columns[0].holds == "numbers, 10.5 to 16.5");
+  CHECK(test::contains(joined(table.notes), "is not UTF-8; it was read as Windows-1252."));
+}
+
+TEST_CASE("a quantity to predict that can be meant in two ways is said, too") {
+  std::string bytes = "rooms;price\n";
+  for (int i = 0; i < 40; ++i) bytes += text(i % 7, i % 5 ? text(";", 1 + i % 3, ".", 200 + i, "\n") : ";900\n");
+  const LoadOptions options{.label = "price", .task = "regression"};
+  const std::string said = "Column \"price\": 2.201 is read as 2.201, and the file does not tell";
+  CHECK(test::contains(joined(loaded(bytes, options).notes), said));
+  CHECK_FALSE(test::contains(joined(loaded(bytes + "1;1.234,5\n", options).notes), "is read as"));
+}
+
+TEST_CASE(
+    "new rows between commas have decimal points where nothing tells, which is said if the model's table had not") {
+  Folder folder;
+  std::string bytes = "x;z;y\n";
+  for (int i = 0; i < 40; ++i) bytes += text(i % 7, ",25;", i % 5, i % 2 ? ";p\n" : ";q\n");
+  const Loaded table = loaded(bytes);
+  const auto read = [&](const std::string& rows, Words& notes) {
+    return table.table->features(read_table(folder.write("new.csv", rows)), notes);
+  };
+  Words told, points, quoted, same;
+  const float expected = read("x;z\n1,234;3\n2,5;3\n", told)[0];
+  CHECK(read("x,z\n1.234,3\n", points)[0] == expected);
+  CHECK(test::contains(joined(points), "Column \"x\": 1.234 is read as 1.234, and the file does not tell"));
+  CHECK(read("x,z\n\"1,234\",3\n", quoted)[0] == expected);
+  CHECK(read("x;z\n1,234;3\n", same)[0] == expected);
+  for (const Words& notes : {told, quoted, same}) CHECK_FALSE(test::contains(joined(notes), "is read as"));
+  // The table of this model had no marks in this column, so that it does not tell either.
+  Words neither;
+  read("x;z\n2,5;1.250\n", neither);
+  CHECK_FALSE(test::contains(joined(neither), "is read as"));  // the other column does
+  read("x;z\n2;1.250\n", neither);
+  CHECK(test::contains(joined(neither), "Column \"z\": 1.250 is read as 1.25"));
+}
+
+TEST_CASE("a new label that can be meant in two ways is said where neither its file nor the model tells") {
+  std::string bytes = "x,y\n";
+  for (int i = 0; i < 40; ++i) bytes += text(i % 7, ",", 900 + i, "\n");
+  const Loaded table = loaded(bytes, {.label = "y", .task = "regression"});
+  Folder folder;
+  Words notes;
+  table.table->features(read_table(folder.write("new.csv", "x;y\n1;1.250\n")), notes);
+  CHECK(test::contains(joined(notes), "Column \"y\": 1.250 is read as 1.25"));
+}
+
 TEST_CASE("new rows are read as the training file was written where they do not tell") {
   Folder folder;
   std::string bytes = "when;sales;share;y\n";
@@ -482,6 +533,23 @@ TEST_CASE("a test file may have its columns in another order, and must have them
   CHECK(table.split.test.size() == 3);
   CHECK(test::contains(joined(table.notes), "No training sample is of class \"new\""));
   CHECK_ERROR(load_table(train, {.label = "y", .test = folder.write("c.csv", "y,q\np,1\n")}), "no column \"x\"");
+}
+
+TEST_CASE("a test file needs neither the columns to drop nor those without a name") {
+  Folder folder;
+  std::string bytes = "name,x,z,y\n";  // the names of the rows have none
+  for (int i = 0; i < 40; ++i) bytes += text("r", i, ",n", i, ",", i % 7, ",", i % 5, i % 2 ? ",p\n" : ",q\n");
+  const std::string train = folder.write("a.csv", bytes);
+  const std::string test_file = folder.write("b.csv", "y,z,x\np,1,2\nq,3,4\n");
+  const Loaded table = load_table(train, {.label = "y", .test = test_file, .drop = {"name"}});
+  CHECK(table.split.train.size() == 40);
+  CHECK(table.split.test.size() == 2);
+  CHECK(table.table->feature_names() == Words{"x", "z"});
+  const std::vector<double> x = feature(table, "x");
+  CHECK(x[40] == x[2]);  // both 2
+  CHECK_ERROR(load_table(train, {.label = "y", .test = test_file}), "no column \"name\"");
+  CHECK_ERROR(load_table(train, {.label = "y", .test = folder.write("c.csv", "y,x\np,1\nq,2\n"), .drop = {"name"}}),
+              "c.csv] got no column \"z\", expected the columns of");
 }
 
 TEST_CASE("load finds a table by its ending in any case") {

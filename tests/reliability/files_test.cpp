@@ -82,7 +82,7 @@ TEST_CASE("a model saved onto a symbolic link is in the file that it leads to") 
 }
 
 namespace {
-/// A table whose name is not UTF-8, and whose column "größe" and whose labels are Latin-1.
+/// A table whose name is not UTF-8, and whose column "größe" and whose labels are Windows-1252.
 std::string foreign_table(const TemporaryFolder& folder) {
   std::string rows =
       "gr\xf6\xdf"
@@ -93,13 +93,14 @@ std::string foreign_table(const TemporaryFolder& folder) {
 }  // namespace
 
 TEST_CASE(
-    "names, headers and labels that are not UTF-8 are compared, saved and resumed, and shown as \\xe9 or as Latin-1") {
+    "names, headers and labels that are not UTF-8 are compared, saved and resumed, and shown as \\xe9 or as "
+    "Windows-1252") {
   const TemporaryFolder folder;
   const std::string table = foreign_table(folder), out = folder.file("out"), model = folder.file("m");
   const Words data{"--data", table, "--label", "label"};
   const Outcome compared = run(folder, comparison(out, data));
   CHECK_MESSAGE(compared.status == 0, compared.output);
-  CHECK(contains(unwrapped(compared.output), "is not UTF-8; it was read as Latin-1"));
+  CHECK(contains(unwrapped(compared.output), "is not UTF-8; it was read as Windows-1252"));
   const auto summary = nlohmann::json::parse(read_bytes(out + "/summary.json"));
   CHECK(contains(summary.at("data").get<std::string>(), "caf\\xe9.csv"));
   for (const std::string& line : lines_of(out + "/metrics.jsonl")) CHECK(nlohmann::json::accept(line));
