@@ -57,7 +57,7 @@ Written written_as(const Cells& cells, const TextTable::File& file, bool dates, 
 
 // ---- learning one column
 
-/// Reasons to leave a column of numbers out; an empty text if there is none. `rows` are the positions in the file.
+/// Why the numbers of a column are no feature; an empty text if there is none. `rows` are the positions in the file.
 std::string no_feature(const ColumnPlan& plan, const std::vector<double>& values, const std::vector<int64_t>& rows) {
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   const bool whole = std::all_of(values.begin(), values.end(), [](double v) { return v == std::floor(v); });
@@ -74,6 +74,14 @@ std::string no_feature(const ColumnPlan& plan, const std::vector<double>& values
   return named_as_id(plan.name) && distinct && values.size() >= 20 ? "an identifier, another one in every row" : "";
 }
 
+/// Of values that do not differ only the gaps are a feature.
+void keep_gaps_alone(ColumnPlan& plan, double value) {
+  plan.median = plan.mean = value;
+  plan.deviation = 0;
+  plan.holds = plan.kind == Kind::date ? "one date, and gaps" : text("one number, ", value, ", and gaps");
+  plan.becomes = "an indicator where missing";
+}
+
 /// `all` has the value of every row of the table.
 void learn_values(ColumnPlan& plan, const std::vector<double>& all, const std::vector<int64_t>& train) {
   std::vector<double> values;
@@ -81,7 +89,8 @@ void learn_values(ColumnPlan& plan, const std::vector<double>& all, const std::v
     if (const double value = all[static_cast<size_t>(row)]; !std::isnan(value)) values.push_back(value);
   plan.missing = values.size() < train.size();
   plan.missing_share = 1 - static_cast<double>(values.size()) / static_cast<double>(train.size());
-  if (const std::string why = no_feature(plan, values, train); !why.empty()) return leave_out(plan, why);
+  if (const std::string why = no_feature(plan, values, train); !why.empty())
+    return plan.missing ? keep_gaps_alone(plan, values[0]) : leave_out(plan, why);
   double sum = 0, squares = 0;
   const auto count = static_cast<double>(values.size());
   for (const double value : values) sum += value;
@@ -273,7 +282,7 @@ std::vector<double> numbers_of(const TextTable& table, size_t column, bool dates
 
 Words ColumnPlan::feature_names() const {
   Words names;
-  if (holds_values(kind)) names.push_back(name);
+  if (holds_values(kind) && deviation > 0) names.push_back(name);
   if (yearly) names.push_back(name + " (sine of the year)"), names.push_back(name + " (cosine of the year)");
   for (const std::string& level : levels) names.push_back(name + " = " + level);
   if (other) names.push_back(name + " is another");
@@ -324,6 +333,10 @@ std::vector<float> Preparation::features(const TextTable& table, Words& notes) c
       } else {
         double value = values[row];
         if ((missing = std::isnan(value))) value = plan.median;
+        if (plan.deviation == 0) {  // the gaps alone are a feature
+          if (missing && plan.missing) to[0] = 1;
+          continue;
+        }
         const double scaled = (value - plan.mean) / plan.deviation;
         cut += std::abs(scaled) > most_deviations;
         to[0] = static_cast<float>(std::clamp(scaled, -most_deviations, most_deviations));

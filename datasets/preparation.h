@@ -21,7 +21,8 @@ struct Written {
 };
 
 /// What one column becomes.
-///   number    standardised; a missing one is the median, and a feature of its own says that it was missing
+///   number    standardised; a missing one is the median, and a feature of its own says that it was missing;
+///             that one alone, if the numbers do not differ
 ///   date      days since 1970, likewise; its place in the year (sine and cosine) where the dates span more than a year
 ///   category  a feature for each of the most frequent values, one for all others, and one for missing ones
 struct ColumnPlan {
@@ -31,7 +32,8 @@ struct ColumnPlan {
   bool yearly = false;   ///< of dates: their place in the year as well
   bool missing = false;  ///< a feature says so
   bool other = false;    ///< a feature for values that are not among `levels`
-  double median = 0, mean = 0, deviation = 1;
+  double median = 0, mean = 0;
+  double deviation = 1;  ///< 0: the values do not differ, and only the gaps are a feature
   Words levels{};
   std::string holds{}, becomes{};  ///< in words
   double missing_share = 0;        ///< of the training rows

@@ -134,6 +134,40 @@ TEST_CASE("missing numbers are the training median with an indicator, missing ca
   }
 }
 
+TEST_CASE("of one value and gaps, the gaps are the feature, for numbers, dates and text, and in new rows as well") {
+  for (const std::string value : {"1", "2020-03-04", "x"}) {
+    const Loaded table = loaded(rows([&](int i) { return i % 4 == 0 ? "" : value; }));
+    const std::vector<double> missing = feature(table, "x is missing");
+    CHECK(std::count(missing.begin(), missing.end(), 1) == 10);
+    const Words names = table.table->feature_names();
+    CHECK(names == (value == "x" ? Words{"x = x", "x is missing", "z"} : Words{"x is missing", "z"}));
+    if (value != "x") CHECK(becomes(table, "x") == "an indicator where missing");
+
+    const Preparation read = Preparation::from_saved(table.table->saved(), "model");
+    CHECK(read.feature_names() == names);
+    Folder folder;
+    Words notes;
+    const TextTable other = read_table(folder.write("new.csv", "x,z\n" + value + ",3\n,3\n"));
+    const std::vector<float> got = read.features(other, notes);
+    CHECK(got == table.table->features(other, notes));
+    const size_t at = names.size() - 2;
+    CHECK(got[at] == 0);
+    CHECK(got[names.size() + at] == 1);
+    CHECK(notes.empty());
+  }
+  const Loaded table = loaded(rows([](int i) { return i % 4 == 0 ? "" : "1"; }));
+  Folder folder;
+  Words notes;  // as pandas writes numbers of a column with gaps
+  const TextTable other = read_table(folder.write("new.csv", "x,z\n1.0,3\n,3\n"));
+  const std::vector<float> got = table.table->features(other, notes);
+  CHECK(got[0] == 0);
+  CHECK(got[2] == 1);
+  CHECK(becomes(loaded(rows([](int i) { return i % 4 == 0 ? ""
+                                               : i % 2    ? "0.30000001"
+                                                          : "0.3"; })), "x") ==
+        "an indicator where missing");
+}
+
 TEST_CASE("a few cells that are no number are taken as missing, and named") {
   const Loaded table = loaded(rows([](int i) { return i == 17 ? "about 3" : std::to_string(i % 7); }));
   CHECK(test::contains(joined(table.notes),
