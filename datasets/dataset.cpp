@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "core/host_device.h"
@@ -28,6 +29,8 @@ struct Dataset::View {
   std::shared_ptr<const Samples> samples;
   std::vector<int64_t> rows;     // position -> sample
   std::vector<int32_t> labels;   // position -> label, noise included
+  std::vector<int64_t> groups;   // position -> group; empty: not grouped
+  std::vector<double> times;     // position -> time; empty: not timed
   double scale = 1, offset = 0;  // stored value v -> v * scale + offset
   bool flip = false;
   int shift = 0, cutout = 0;
@@ -240,11 +243,13 @@ Batch Dataset::all() const { return batch(detail::counting(0, size())); }
 Dataset Dataset::subset(const std::vector<int64_t>& indices) const {
   auto view = std::make_shared<View>(*view_);
   view->rows.clear();
-  view->labels.clear();
+  view->labels.clear(), view->groups.clear(), view->times.clear();
   for (const int64_t index : indices) {
     if (index < 0 || index >= size()) fail("Dataset::subset", text("index ", index), text("0 to ", size() - 1));
     view->rows.push_back(view_->rows[static_cast<size_t>(index)]);
     view->labels.push_back(view_->labels[static_cast<size_t>(index)]);
+    if (!view_->groups.empty()) view->groups.push_back(view_->groups[static_cast<size_t>(index)]);
+    if (!view_->times.empty()) view->times.push_back(view_->times[static_cast<size_t>(index)]);
   }
   return Dataset(std::move(view));
 }
@@ -254,9 +259,15 @@ Dataset Dataset::take(int64_t n) const {
   return subset(detail::counting(0, n));
 }
 
+namespace {
+void check_fraction(const std::string& where, double fraction) {
+  if (!(fraction > 0 && fraction < 1)) fail(where, text("test fraction ", fraction), "a number between 0 and 1");
+}
+}  // namespace
+
 detail::Positions detail::split_positions(const std::string& where, const std::vector<int32_t>& labels,
                                           const std::vector<std::string>& class_names, double fraction, uint64_t seed) {
-  if (!(fraction > 0 && fraction < 1)) fail(where, text("test fraction ", fraction), "a number between 0 and 1");
+  check_fraction(where, fraction);
   std::vector<int64_t> for_test(class_names.size());
   for (const int32_t label : labels) ++for_test[static_cast<size_t>(label)];
   for (int64_t& count : for_test)
@@ -274,9 +285,81 @@ detail::Positions detail::split_positions(const std::string& where, const std::v
   return out;
 }
 
+detail::Positions detail::split_by_time(const std::string& where, const std::vector<double>& times, double fraction) {
+  check_fraction(where, fraction);
+  std::vector<std::pair<double, int64_t>> order;
+  for (const double time : times) order.emplace_back(time, std::ssize(order));
+  std::sort(order.begin(), order.end());
+  auto cut = order.begin() + std::llround((1 - fraction) * static_cast<double>(order.size()));
+  while (cut != order.begin() && cut != order.end() && cut->first == std::prev(cut)->first) --cut;
+  if (cut == order.begin() || cut == order.end())
+    fail(where, "times of which none is later than the others", "later rows to test on",
+         "Tuning holds out the latest of the training rows, too: they need two times.");
+  Positions out;
+  for (auto at = order.begin(); at != order.end(); ++at) (at < cut ? out.train : out.test).push_back(at->second);
+  return out;
+}
+
+detail::Positions detail::split_by_group(const std::string& where, const std::vector<int64_t>& groups, double fraction,
+                                         uint64_t seed) {
+  check_fraction(where, fraction);
+  std::map<int64_t, std::vector<int64_t>> rows_of;
+  for (size_t row = 0; row < groups.size(); ++row) rows_of[groups[row]].push_back(static_cast<int64_t>(row));
+  if (rows_of.size() < 2)
+    fail(where, "one group only", "at least two, to train and to test",
+         "Tuning holds out groups of the training rows, too: it needs three in all.");
+  std::vector<const std::vector<int64_t>*> order;
+  for (const auto& [group, rows] : rows_of) order.push_back(&rows);
+  Positions out;
+  Generator generator{seed, 0};
+  const double wanted = fraction * static_cast<double>(groups.size());
+  size_t left = order.size();
+  const std::vector<int64_t>* smallest = nullptr;
+  for (const int64_t position : generator.permutation(static_cast<int64_t>(order.size()))) {
+    const std::vector<int64_t>& rows = *order[static_cast<size_t>(position)];
+    if (!smallest || rows.size() < smallest->size()) smallest = &rows;
+    // A group that would overshoot by more than it helps trains; the last one must, if none has trained yet.
+    const auto without = static_cast<double>(out.test.size()), with = without + static_cast<double>(rows.size());
+    const bool test = with - wanted <= wanted - without && !(left == 1 && out.train.empty());
+    auto& to = test ? out.test : out.train;
+    to.insert(to.end(), rows.begin(), rows.end());
+    --left;
+  }
+  if (out.test.empty()) {  // each group alone overshoots
+    out.test = *smallest;
+    const int64_t group = groups[static_cast<size_t>(smallest->front())];
+    std::erase_if(out.train, [&](int64_t row) { return groups[static_cast<size_t>(row)] == group; });
+  }
+  for (auto* part : {&out.train, &out.test}) std::sort(part->begin(), part->end());
+  return out;
+}
+
+Dataset Dataset::grouped(std::vector<int64_t> groups) const {
+  if (std::ssize(groups) != size())
+    fail("Dataset::grouped", text(groups.size(), " groups"), text(size(), ", one for each sample"));
+  auto view = std::make_shared<View>(*view_);
+  view->groups = std::move(groups), view->times.clear();
+  return Dataset(std::move(view));
+}
+
+Dataset Dataset::timed(std::vector<double> times) const {
+  if (std::ssize(times) != size())
+    fail("Dataset::timed", text(times.size(), " times"), text(size(), ", one for each sample"));
+  for (const double time : times)
+    if (!std::isfinite(time)) fail("Dataset::timed", text("time ", time), "finite numbers");
+  auto view = std::make_shared<View>(*view_);
+  view->times = std::move(times), view->groups.clear();
+  return Dataset(std::move(view));
+}
+
+const std::vector<int64_t>& Dataset::groups() const { return view_->groups; }
+
 Split Dataset::split(double fraction, uint64_t seed) const {
-  const auto positions = detail::split_positions(
-      "Dataset::split", view_->labels, has_targets() ? std::vector<std::string>{"any"} : class_names(), fraction, seed);
+  const std::string where = "Dataset::split";
+  const std::vector<std::string> names = has_targets() ? std::vector<std::string>{"any"} : class_names();
+  const auto positions = !view_->groups.empty()  ? detail::split_by_group(where, view_->groups, fraction, seed)
+                         : !view_->times.empty() ? detail::split_by_time(where, view_->times, fraction)
+                                                 : detail::split_positions(where, view_->labels, names, fraction, seed);
   return {subset(positions.train), subset(positions.test)};
 }
 

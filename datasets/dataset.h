@@ -70,8 +70,15 @@ class Dataset {
   Dataset take(int64_t n) const;
   /// Two parts that keep the proportions of the classes; `fraction` (0 to 1, exclusive) of each class, at least one
   /// sample, goes to `test`. Both parts are in a random order that depends on the seed alone. The only sample of a
-  /// class goes to `train`.
+  /// class goes to `train`. Grouped samples are split by whole groups, which the seed draws, and timed ones so that the
+  /// latest go to `test`; the classes' proportions do not count then.
   Split split(double fraction, uint64_t seed) const;
+  /// Samples with the same number in `groups`, one a sample, belong together: `split` does not part them.
+  Dataset grouped(std::vector<int64_t> groups) const;
+  /// `split` follows these times, one a sample, instead of groups.
+  Dataset timed(std::vector<double> times) const;
+  /// The group of each sample; empty where they are not grouped.
+  const std::vector<int64_t>& groups() const;
   /// The first `train` samples and those after them.
   Split split_at(int64_t train) const;
   /// Subtracts `mean` and divides by `deviation` > 0, after the steps already there: for images, values in [0, 1].
@@ -118,6 +125,10 @@ struct Positions {
 std::vector<int64_t> counting(int64_t begin, int64_t end);
 Positions split_positions(const std::string& where, const std::vector<int32_t>& labels,
                           const std::vector<std::string>& class_names, double fraction, uint64_t seed);
+/// Whole groups, in random order, test until they have their share of the rows. One number a row says of which group.
+Positions split_by_group(const std::string& where, const std::vector<int64_t>& groups, double fraction, uint64_t seed);
+/// The latest rows test; rows of the same time stay together.
+Positions split_by_time(const std::string& where, const std::vector<double>& times, double fraction);
 
 /// Notes a sentence each for the classes that the training part lacks, and for those that the test part lacks.
 void note_classes(const Split& split, std::vector<std::string>& notes);

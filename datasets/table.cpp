@@ -128,70 +128,40 @@ Labels read_labels(const TextTable& table, const std::string& label, const std::
 
 // ---- splits
 
-/// The last rows by a column of numbers or dates test; rows of the same time stay together.
-Positions split_by_time(const TextTable& table, const std::string& column, double fraction) {
+/// Numbers or dates, one for each row.
+std::vector<double> times_of(const TextTable& table, const std::string& column) {
   const size_t position = table.column(column, "--time");
-  const Cells& cells = table.columns[position];
-  const std::vector<double> numbers = numbers_of(table, position), dates = numbers_of(table, position, /*dates=*/true);
-  std::vector<std::pair<double, int64_t>> order;
-  for (size_t row = 0; row < cells.size(); ++row) {
-    const double time = std::isnan(numbers[row]) ? dates[row] : numbers[row];
-    if (std::isnan(time))
-      fail(text(table.file, ", ", table.places[row], ", column ", shown(column)), shown(cells[row]),
+  std::vector<double> times = numbers_of(table, position);
+  const std::vector<double> dates = numbers_of(table, position, /*dates=*/true);
+  for (size_t row = 0; row < times.size(); ++row) {
+    if (std::isnan(times[row])) times[row] = dates[row];
+    if (std::isnan(times[row]))
+      fail(text(table.file, ", ", table.places[row], ", column ", shown(column)), shown(table.columns[position][row]),
            "a number or a date", "--time needs one in every row.");
-    order.emplace_back(time, static_cast<int64_t>(row));
   }
-  std::sort(order.begin(), order.end());
-  auto cut = order.begin() + std::llround((1 - fraction) * static_cast<double>(order.size()));
-  while (cut != order.begin() && cut != order.end() && cut->first == std::prev(cut)->first) --cut;
-  if (cut == order.begin() || cut == order.end())
-    fail(text(table.file, ", column ", shown(column)), "times of which none is later than the others",
-         "later rows to test on");
-  Positions out;
-  for (auto at = order.begin(); at != order.end(); ++at) (at < cut ? out.train : out.test).push_back(at->second);
-  return out;
+  return times;
 }
 
-/// Whole groups, in random order, test until they have their share of the rows. If each alone is far too large, the
-/// smallest tests.
-Positions split_by_group(const TextTable& table, const std::string& column, double fraction, uint64_t seed) {
+/// The group of each row: the rank of its text among the column's.
+std::vector<int64_t> groups_of(const TextTable& table, const std::string& column) {
   const Cells& cells = table.columns[table.column(column, "--group")];
-  std::map<std::string_view, std::vector<int64_t>> groups;
-  for (size_t row = 0; row < cells.size(); ++row) groups[cells[row]].push_back(static_cast<int64_t>(row));
-  if (groups.size() < 2)
-    fail(text(table.file, ", column ", shown(column)), "one group only", "at least two, to train and to test");
-  std::vector<const std::vector<int64_t>*> order;
-  for (const auto& [name, rows] : groups) order.push_back(&rows);
-  Positions out;
-  Generator generator{seed, 0};
-  const double wanted = fraction * static_cast<double>(cells.size());
-  size_t left = order.size();
-  const std::vector<int64_t>* smallest = nullptr;
-  for (const int64_t position : generator.permutation(static_cast<int64_t>(order.size()))) {
-    const std::vector<int64_t>& rows = *order[static_cast<size_t>(position)];
-    if (smallest == nullptr || rows.size() < smallest->size()) smallest = &rows;
-    // A group that would overshoot by more than it helps trains; the last one must, if none has trained yet.
-    const auto without = static_cast<double>(out.test.size()), with = without + static_cast<double>(rows.size());
-    const bool test = with - wanted <= wanted - without && !(left == 1 && out.train.empty());
-    auto& to = test ? out.test : out.train;
-    to.insert(to.end(), rows.begin(), rows.end());
-    --left;
-  }
-  if (out.test.empty()) {  // each group alone overshoots
-    out.test = *smallest;
-    const std::string_view name = cells[static_cast<size_t>(smallest->front())];
-    std::erase_if(out.train, [&](int64_t row) { return cells[static_cast<size_t>(row)] == name; });
-  }
-  for (auto* part : {&out.train, &out.test}) std::sort(part->begin(), part->end());
-  return out;
+  std::map<std::string_view, int64_t> ranks;
+  for (const std::string_view cell : cells) ranks[cell] = 0;
+  int64_t rank = 0;
+  for (auto& [name, number] : ranks) number = rank++;
+  std::vector<int64_t> groups;
+  for (const std::string_view cell : cells) groups.push_back(ranks[cell]);
+  return groups;
 }
 
 Positions split_rows(const TextTable& table, const Labels& labels, int64_t own_rows, const LoadOptions& options) {
   const int given = !options.test.empty() + !options.group.empty() + !options.time.empty();
   if (given > 1) fail(table.file, "more than one of --test, --group and --time", "one of them, or none");
   if (!options.test.empty()) return {detail::counting(0, own_rows), detail::counting(own_rows, table.rows())};
-  if (!options.time.empty()) return split_by_time(table, options.time, options.test_fraction);
-  if (!options.group.empty()) return split_by_group(table, options.group, options.test_fraction, options.seed);
+  const std::string where = text(table.file, ", column ", shown(options.time + options.group));
+  if (!options.time.empty()) return detail::split_by_time(where, times_of(table, options.time), options.test_fraction);
+  if (!options.group.empty())
+    return detail::split_by_group(where, groups_of(table, options.group), options.test_fraction, options.seed);
   const bool regression = labels.class_names.empty();
   return detail::split_positions(table.file, regression ? std::vector<int32_t>(labels.values.size()) : labels.classes,
                                  regression ? Words{"row"} : labels.class_names, options.test_fraction, options.seed);
@@ -265,6 +235,9 @@ Loaded load_table(const std::string& path, const LoadOptions& options) {
   } else {
     all = Dataset::from_values(std::move(values), input, std::move(labels.classes), std::move(labels.class_names));
   }
+  // Whoever splits the training part again, as tuning does, follows the same rule.
+  if (!options.group.empty()) all = all.grouped(groups_of(table, options.group));
+  if (!options.time.empty()) all = all.timed(times_of(table, options.time));
   out.split = {all.subset(positions.train), all.subset(positions.test)};
   if (const std::vector<float>& tested = out.split.test.targets();
       !tested.empty() && std::ranges::count(tested, tested[0]) == std::ssize(tested))

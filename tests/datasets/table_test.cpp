@@ -526,6 +526,14 @@ TEST_CASE("rows of a group stay together, and the column of groups is no feature
   const std::set<double> in_train(x.begin(), x.begin() + 80);
   for (size_t i = 80; i < 100; ++i) CHECK(in_train.count(x[i]) == 0);
   CHECK_ERROR(loaded("g,x,y\na,1,p\na,2,q\n", {.label = "y", .group = "g"}), "one group only");
+  // So do those of the training part when it is split again, whatever was done to it in between.
+  for (uint64_t seed = 1; seed < 6; ++seed) {
+    const auto [learn, validate] = table.split.train.take(70).label_noise(0.2, 1).split(0.2, seed);
+    const std::vector<double> learnt = learn.all().x.to_vector<double>();
+    const std::set<double> seen(learnt.begin(), learnt.end());
+    CHECK(validate.size() == 15);
+    for (const double value : validate.all().x.to_vector<double>()) CHECK(seen.count(value) == 0);
+  }
 }
 
 TEST_CASE("no group tests that is far larger than the share, and at least one group tests and one trains") {
