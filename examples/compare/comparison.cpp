@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "core/utf8.h"
 #include "examples/kit/json.h"
@@ -99,6 +100,7 @@ Comparison comparison_of(const Problem& problem, int64_t curvature_samples) {
           .train_samples = problem.train.size(),
           .test_samples = problem.test.size(),
           .curvature_samples = curvature_samples,
+          .test_groups = std::ssize(std::set(problem.test.groups().begin(), problem.test.groups().end())),
           .runs = {},
           .tuning = {},
           .compared_with = "",
@@ -266,6 +268,15 @@ std::string verdict(const Comparison& comparison) {
               edges.empty() ? "" : "; at the edge of what tuning tried: " + listed(edges) + ": widen", ".");
 }
 
+namespace {
+/// Whose luck else the intervals hold, where all seeds share a test part.
+std::string tested_text(const Comparison& c) {
+  if (c.test_groups == 0) return text(" and of the ", c.test_samples, " test rows");
+  if (c.test_groups == 1) return ", but not of the test part: all its rows are of one group";
+  return text(" and of the ", c.test_groups, " groups of test rows");
+}
+}  // namespace
+
 std::string uncertainty_text(const Comparison& c) {
   if (c.runs.size() < 2 || c.seeds() < 2) return "";
   const bool drawn = c.test_per_train > 0;
@@ -280,17 +291,17 @@ std::string uncertainty_text(const Comparison& c) {
       drawn ? text(
                   "Each seed splits the data anew. The intervals hold the luck of the split and of the seed (corrected "
                   "resampled t-test). ")
-      : c.one_split
-          ? text(
-                "All seeds share one split, --split-seed, and what was tuned on its training part. The intervals "
-                "hold the luck of the seed and of the ",
-                c.test_samples, " test rows, and not that of this split nor of tuning, as those of pilot do. ")
-          : text("All seeds share the published test part. The intervals hold the luck of the seed and of the ",
-                 c.test_samples, " test rows. ");
-  const std::string change = drawn ? "More rows would narrow the intervals; more seeds do so only a little."
-                             : rows > replicates
-                                 ? "The test rows are the larger part of it: more seeds would not narrow them by much."
-                                 : "More seeds would narrow them.";
+            : text("All seeds share ",
+                   c.one_split         ? "one split, --split-seed, and what was tuned on its training part"
+                   : c.test_groups > 0 ? "one test part"
+                                       : "the published test part",
+                   ". The intervals hold the luck of the seed", tested_text(c),
+                   c.one_split ? ", and not that of this split nor of tuning, as those of pilot do. " : ". ");
+  const std::string change =
+      drawn               ? std::string("More rows would narrow the intervals; more seeds do so only a little.")
+      : rows > replicates ? text("The test ", c.test_groups > 0 ? "groups" : "rows",
+                                 " are the larger part of it: more seeds would not narrow them by much.")
+                          : std::string("More seeds would narrow them.");
   const std::string power =
       seen > 0 ? text(" A true difference of ", short_text(100 * seen), " points would be separated from ",
                       c.reference().name(), " by itself in four of five such comparisons.")

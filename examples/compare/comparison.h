@@ -15,9 +15,10 @@ namespace minima::examples {
 struct Comparison {
   std::string data, model, machine;
   int64_t batch = 0, threads = 0, train_samples = 0, test_samples = 0, curvature_samples = 0;
-  std::vector<Runs> runs;                        ///< one setting for each optimizer, in the order of the tables
-  Tuning tuning;                                 ///< without trials: no tuning
-  std::string compared_with;                     ///< the reference, whatever becomes of it; empty: reference() chooses
+  int64_t test_groups = 0;    ///< of rows that belong together (--group); 0: each row counts by itself
+  std::vector<Runs> runs;     ///< one setting for each optimizer, in the order of the tables
+  Tuning tuning;              ///< without trials: no tuning
+  std::string compared_with;  ///< the reference, whatever becomes of it; empty: reference() chooses
   std::map<std::string, std::string> options{};  ///< what else it takes to repeat a run
   double test_per_train = 0;  ///< where each seed splits the data anew: test rows over training rows; else 0
   bool one_split = false;     ///< where the data were split once for all seeds, as they are tuned

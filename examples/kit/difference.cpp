@@ -80,27 +80,31 @@ double detectable(const Difference& spread) {
 
 namespace {
 
+struct RowNotes {
+  std::vector<double> correct{}, loss{};
+};
+
 /// The means over the rows are R2 and the mean squared error. A row's part in R2 has a second term, whose mean is 0:
 /// the spread of the targets, to which R2 compares the error, comes from the same rows.
-void note_rows_of_quantities(Run& run) {
+RowNotes rows_of_quantities(Run& run) {
   const std::vector<float>& targets = run.problem().test.targets();
   const std::vector<float> outputs = outputs_of(run.model(), run.problem().test, run.problem().device);
   double mean = 0, variance = 0;
   for (const double target : targets) mean += target / static_cast<double>(targets.size());
   for (const double target : targets) variance += std::pow(target - mean, 2) / static_cast<double>(targets.size());
   const double all_errors = fit_of(outputs, targets).mean_squared_error;
+  RowNotes rows;
   for (size_t i = 0; i < targets.size(); ++i) {
     const double error = std::pow(double{outputs[i]} - targets[i], 2);
     const double spread = std::pow(targets[i] - mean, 2) / variance;
-    run.note(row_correct, 1 - error / variance + all_errors / variance * (spread - 1));
-    run.note(row_loss, error);
+    rows.correct.push_back(1 - error / variance + all_errors / variance * (spread - 1));
+    rows.loss.push_back(error);
   }
+  return rows;
 }
 
-}  // namespace
-
-void note_rows(Run& run) {
-  if (run.problem().test.has_targets()) return note_rows_of_quantities(run);
+RowNotes rows_of_classes(Run& run) {
+  RowNotes rows;
   NoGrad no_grad;
   nn::Module& model = run.model();
   const Problem& problem = run.problem();
@@ -114,11 +118,40 @@ void note_rows(Run& run) {
     for (size_t i = 0; i < static_cast<size_t>(y.numel()); ++i) {
       const auto row = values.begin() + static_cast<std::ptrdiff_t>(i * classes);
       const auto label = static_cast<std::ptrdiff_t>(y.at(static_cast<int64_t>(i)));
-      run.note(row_loss, -row[label]);
-      run.note(row_correct, std::max_element(row, row + static_cast<std::ptrdiff_t>(classes)) - row == label);
+      rows.loss.push_back(-row[label]);
+      rows.correct.push_back(std::max_element(row, row + static_cast<std::ptrdiff_t>(classes)) - row == label);
     }
   }
   model.train(was_training);
+  return rows;
+}
+
+}  // namespace
+
+void note_rows(Run& run) {
+  const datasets::Dataset& test = run.problem().test;
+  const RowNotes rows = test.has_targets() ? rows_of_quantities(run) : rows_of_classes(run);
+  const auto note = [&](const char* name, const std::vector<double>& values) {
+    for (const double value : test.groups().empty() ? values : by_group(values, test.groups())) run.note(name, value);
+  };
+  note(row_correct, rows.correct), note(row_loss, rows.loss);
+}
+
+std::vector<double> by_group(const std::vector<double>& rows, const std::vector<int64_t>& groups) {
+  struct Sum {
+    double value = 0, count = 0;
+  };
+  std::map<int64_t, Sum> sums;
+  double mean = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Sum& sum = sums[groups[i]];
+    sum.value += rows[i], sum.count += 1;
+    mean += rows[i] / static_cast<double>(rows.size());
+  }
+  const double usual_size = static_cast<double>(rows.size()) / static_cast<double>(sums.size());
+  std::vector<double> out;
+  for (const auto& [group, sum] : sums) out.push_back(mean + (sum.value - mean * sum.count) / usual_size);
+  return out;
 }
 
 Replicates replicates_of(const Runs& runs, const Runs& reference, Judged judged, double test_per_train,

@@ -17,7 +17,8 @@ inline constexpr double significant = 0.05;
 struct Replicates {
   std::vector<double> differences{};          ///< one of each replicate
   double test_per_train = 0;                  ///< splits of their own: test rows over training rows; else 0
-  std::vector<std::vector<double>> by_row{};  ///< test rows in common: [replicate][row]; their means are `differences`
+  std::vector<std::vector<double>> by_row{};  ///< test rows in common: [replicate][row]; their means are `differences`.
+                                              ///< Of grouped rows: [replicate][group]
 };
 
 struct Difference {
@@ -53,8 +54,15 @@ inline std::string judged_name(bool quantities) { return quantities ? "R2" : "ac
 /// Names under which `note_rows` notes.
 inline constexpr const char *row_correct = "row_correct", *row_loss = "row_loss";
 /// Notes for each test row whether it is right (1 or 0) and its cross entropy, in eval mode at the present weights. Of
-/// quantities: what it adds to R2, 1 - squared error / variance, and its squared error.
+/// quantities: what it adds to R2, 1 - squared error / variance, and its squared error. Where the test rows are
+/// grouped, notes for each group instead, by `by_group`.
 void note_rows(Run& run);
+
+/// A number for each group, in place of one for each row: their mean is that of the rows, and where groups are equally
+/// large they are the groups' means. It is assumed that groups are independent of each other, and that other ones of
+/// the same kind would have such sizes: the mean over rows is then a ratio of two sums over groups, and these numbers
+/// have its variance, to first order (Cochran, Sampling Techniques, 1977, chapter 6).
+std::vector<double> by_group(const std::vector<double>& rows, const std::vector<int64_t>& groups);
 
 /// The replicate that a run's seed belongs to; the seed itself is the usual case.
 using ReplicateOf = std::function<uint64_t(uint64_t seed)>;

@@ -15,10 +15,11 @@ inline constexpr int64_t trials_per_optimizer = 15;
 /// Seeds of tuning runs start here, apart from the seeds 1, 2, ... of comparisons.
 inline constexpr uint64_t first_tuning_seed = 1001;
 
-/// The share of each class that tuning holds out.
+/// The share of each class, of the groups (--group) or of the rows in order of time (--time) that tuning holds out.
 inline constexpr double validation_fraction = 0.2;
 
-/// The training set without that share of each class, and that share in the place of the test set; `seed` draws it.
+/// The training set without that share, and that share in the place of the test set, by the rule that split the data
+/// (Dataset::split); `seed` draws it, but for the latest rows.
 Problem validation_problem(const Problem& problem, uint64_t seed = first_tuning_seed);
 
 /// Rounded to three digits: a learning rate is not known better, and it can be typed again.

@@ -48,6 +48,18 @@ TEST_CASE("test rows in common: what lasts from replicate to replicate is added 
   CHECK_CLOSE(d.replicates, 6.35310236809, {.rtol = 1e-9});
 }
 
+TEST_CASE("test rows of a group count as one") {
+  const std::vector<int64_t> groups{0, 1, 2, 2, 1, 0};
+  const Replicates means{.differences = {2, 3}, .by_row = {{4, 0, 2}, {7, 1, 1}}};
+  const Replicates grouped{.differences = {2, 3},
+                           .by_row = {by_group({3, -1, 1, 3, 1, 5}, groups), by_group({7, 1, 0, 2, 1, 7}, groups)}};
+  CHECK(grouped.by_row == means.by_row);
+  CHECK(difference_of(grouped).rows == difference_of(means).rows);
+  // Groups of other sizes: the mean is that of the rows, and what is the same in all rows has no spread.
+  CHECK_CLOSE(interval_95(by_group({1, 2, 3, 10}, {5, 5, 5, 9})).mean, 4, {.rtol = 1e-12});
+  CHECK(by_group({2, 2, 2, 2}, {5, 5, 5, 9}) == std::vector<double>{2, 2});
+}
+
 TEST_CASE("of the spread over test rows only what lasts counts beside the replicates") {
   Generator random{3, 0};
   constexpr size_t replicates = 5, rows = 400;
@@ -116,6 +128,15 @@ TEST_CASE("each test row is noted once, right or wrong, and as its share of the 
   REQUIRE(result.seen.at(row_correct).size() == 360);
   CHECK_CLOSE(interval_95(result.seen.at(row_correct)).mean, result.last().test_accuracy, {.rtol = 1e-12});
   CHECK_CLOSE(interval_95(result.seen.at(row_loss)).mean, result.last().test_loss, {.rtol = 1e-5});
+
+  std::vector<int64_t> groups;
+  for (int64_t i = 0; i < test.size(); ++i) groups.push_back(i / 50);
+  Problem grouped = problem;
+  grouped.test = test.grouped(groups);
+  Run same(grouped, {.hyperparameters = {{"lr", 0.1}}, .steps = 8}, /*seed=*/1);
+  const RunResult of_groups = train_to_end(same, {.at_end = note_rows}, {.every_epoch = false});
+  REQUIRE(of_groups.seen.at(row_correct).size() == 8);
+  CHECK_CLOSE(interval_95(of_groups.seen.at(row_correct)).mean, result.last().test_accuracy, {.rtol = 1e-12});
 }
 
 TEST_CASE("each test row of a quantity is noted as what it adds to R2, and as its squared error") {

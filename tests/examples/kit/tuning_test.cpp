@@ -131,6 +131,41 @@ TEST_CASE("the validation split is a fifth of the training set and leaves the te
   CHECK(validation.model == "mlp");
 }
 
+TEST_CASE("the validation split keeps groups together, takes the latest rows, or is drawn from each class") {
+  std::vector<float> values;
+  std::vector<int32_t> labels;
+  std::vector<int64_t> groups;
+  std::vector<double> times;
+  for (int i = 0; i < 60; ++i) {
+    values.push_back(static_cast<float>(i / 4)), labels.push_back(i % 2);  // the feature tells the group
+    groups.push_back(i / 4), times.push_back(i / 4);
+  }
+  const auto rows = datasets::Dataset::from_values(values, {1}, labels, {"a", "b"});
+  const auto quantities = datasets::Dataset::from_targets(values, {1}, values);
+  const auto features = [](const datasets::Dataset& data) { return data.all().x.to_vector<double>(); };
+  for (uint64_t seed = 1; seed < 6; ++seed) {
+    for (const datasets::Dataset& data : {rows, quantities}) {
+      const Problem grouped = validation_problem({.data = "rows", .model = "mlp", .train = data.grouped(groups)}, seed);
+      const std::vector<double> learnt = features(grouped.train), held_out = features(grouped.test);
+      CHECK(held_out.size() == 12);
+      for (const double value : held_out) CHECK(std::count(learnt.begin(), learnt.end(), value) == 0);
+      const Problem timed = validation_problem({.data = "rows", .model = "mlp", .train = data.timed(times)}, seed);
+      CHECK(timed.test.size() == 12);
+      CHECK(std::ranges::min(features(timed.test)) > std::ranges::max(features(timed.train)));
+    }
+    const Problem drawn = validation_problem({.data = "rows", .model = "mlp", .train = rows}, seed);
+    const auto as_before = datasets::detail::split_positions("rows", labels, {"a", "b"}, validation_fraction, seed);
+    CHECK_SAME_BITS(drawn.train.all().x, rows.subset(as_before.train).all().x);
+    CHECK_SAME_BITS(drawn.test.all().x, rows.subset(as_before.test).all().x);
+  }
+  const Problem one{.data = "rows", .model = "mlp", .train = rows.grouped(std::vector<int64_t>(60))};
+  CHECK_ERROR(validation_problem(one), "one group only");
+  CHECK_ERROR(validation_problem(one), "needs three in all");
+  CHECK_ERROR(rows.grouped({1}), "got 1 groups, expected 60");
+  CHECK_ERROR(rows.timed({1}), "got 1 times, expected 60");
+  CHECK_ERROR(rows.timed(std::vector<double>(60, NAN)), "finite numbers");
+}
+
 TEST_CASE("an optimizer that finds its radius while training is tuned by its learning rate alone") {
   CHECK(tuned_hyperparameters("msam+auto") == std::vector<std::string>{"lr"});
   CHECK(tuned_hyperparameters("sam+edge") == std::vector<std::string>{"lr"});
