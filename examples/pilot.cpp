@@ -165,7 +165,9 @@ Problem load(const Options& options, uint64_t study) {
                   .device = parse_device(options.device),
                   .split_seed = how.seed,
                   .loaded = loaded};
-  const auto validated = static_cast<int64_t>(0.8 * static_cast<double>(train.size()));
+  // Of whole groups it may be less. What cannot be split again, as tuning does, fails now.
+  const int64_t validated =
+      std::min(static_cast<int64_t>(0.8 * static_cast<double>(train.size())), validation_problem(problem).train.size());
   problem.batch = options.batch > 0 ? options.batch : default_batch(validated);
   if (problem.batch > validated)
     fail("--batch", std::to_string(options.batch), text("at most ", validated, ", the training samples while tuning"));

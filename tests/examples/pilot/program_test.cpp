@@ -81,6 +81,10 @@ TEST_CASE("pilot refuses a table that it cannot learn from, and says what to do"
   refused("x,kind\n1,a\n5,\n3,b\n4,b\n", {"label \"kind\"", "got none in line 3"});
   refused("x,kind\n0,a\n1,a\n2,a\n3,b\n4,b\n5,b\n",
           {"no column that can be learnt from", "\"x\" is left out: it counts the rows"});
+  const std::string groups =
+      folder.write("groups.csv", "x,who,kind\n1,a,p\n5,a,q\n3,a,p\n8,a,q\n9,b,q\n4,b,p\n7,b,q\n2,b,p\n");
+  check_refused(folder, {groups, "--label", "kind", "--group", "who"},
+                {"got one group only, expected at least two, to train and to test. Tuning holds out groups"});
   check_refused(folder, {folder.file("t.csv"), "--label", "colour"}, {"no column \"colour\"", "\"x\", \"kind\""});
   check_refused(folder, {folder.file("t.csv")},
                 {"no name for the label (--label), expected one of the columns \"x\", \"kind\""});
