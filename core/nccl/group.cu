@@ -103,8 +103,9 @@ void join_gpus(std::unique_ptr<Communicator>& group) {
          "a GPU that can be used for each rank",
          "Start as many ranks on a machine as it has GPUs, or use --device cpu.");
   if (int count = 0; group->size_here() > 1 && cudaGetDeviceCount(&count) == cudaSuccess && count > 1)
-    fail("distributed", text("an MPI that used CUDA before GPU ", mine, " was chosen for rank ", group->rank()),
-         "one that leaves the choice to the program",
+    fail("distributed",
+         text("CUDA in use, by MPI or by the program, before GPU ", mine, " was chosen for rank ", group->rank()),
+         "this choice first",
          "Set CUDA_VISIBLE_DEVICES for each rank in a script that mpirun starts, to one GPU each.");
   device();  // set up, so that NCCL finds it
   ncclComm_t gpus = nullptr;

@@ -13,8 +13,7 @@
 namespace minima::examples {
 
 struct Cost {
-  double gradient_seconds =
-      0;  ///< of a step, a gradient: there are optimizers that take a second one later, or at times
+  double gradient_seconds = 0;  ///< of a step, for each of its gradients: some optimizers take a second one at times
   int64_t peak_memory_bytes = 0;
 };
 

@@ -211,12 +211,14 @@ std::vector<uint64_t> seeds_from(uint64_t first, int64_t count) {
 
 Problem with_usable_split(uint64_t split, const std::function<Problem(uint64_t split)>& load) {
   constexpr uint64_t attempts = 20, apart = 100000;  // beyond the splits of all studies or seeds
-  for (uint64_t attempt = 0;; ++attempt) try {
-      return load(split + attempt * apart);
+  for (uint64_t attempt = 1; attempt < attempts; ++attempt, split += apart) {
+    try {
+      return load(split);
     } catch (const Error& error) {
-      if (attempt + 1 == attempts) throw;
       std::printf("note: a split of the data cannot be used, and another one takes its place: %s\n", error.what());
     }
+  }
+  return load(split);
 }
 
 std::vector<uint64_t> compared_seeds(uint64_t first, int64_t count) {
