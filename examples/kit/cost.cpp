@@ -45,11 +45,11 @@ std::string costs_text(const std::vector<Runs>& all) {
   });
   if (!apart) return "Seconds and memory are those of training.";
   return text(
-      "Runs were done side by side. Seconds and memory are those of training. Seconds were measured in a part of its own "
-      "while this program did nothing else: of each run the first steps, one in ",
-      share, " and at most ", most_steps,
-      ", and what their gradients took counts for all gradients of the run. Memory is the larger one of that part's and "
-      "the run's own.");
+      "Runs were done side by side. Seconds and memory are those of training. Seconds were measured in a part of its ",
+      "own while this program did nothing else: of each run the first steps, one in ", share, " and at most ",
+      most_steps,
+      ", and what their gradients took counts for all gradients of the run. Memory is the larger one of that part's ",
+      "and the run's own.");
 }
 
 }  // namespace minima::examples
