@@ -2,13 +2,18 @@
 // Matrix products of float32 on all threads, by the innermost loops that convolution has too (microkernels.h).
 //
 // c is made of tiles that stay in registers: a few rows by the lanes of a block of columns. For the loop over the terms
-// to read memory in the order in which it lies, a is packed into tiles [terms][rows] first, and b into blocks
-// [terms][lanes]; that settles all four transpositions as well. From outside to inside, the loops are
+// to read memory in the order in which it lies, columns of b are packed into blocks [terms][lanes], and rows of a into
+// tiles [terms][rows] if they lie side by side. From outside to inside, the loops are
 //   parts of the smaller of m and n, and pieces of k: what is packed of them stays in the second-level cache
-//   units of the larger one (tiles, or panels of some blocks), in chunks for the threads to share; a unit is packed
-//   just before it is used all panels, or tiles, of the part terms (microkernels.inc)
+//   units of the larger one (some tiles, or a panel of some blocks), in chunks for the threads to share; a unit is
+//   packed just before it is used
+//   blocks, tiles, terms (microkernels.inc)
 // Each thread packs the part for itself: it is slow to read what another core has just written. Cuts depend on the
 // shape alone, and no cut changes the order in which the terms of an element are added.
+//
+// A large matrix is read once, and packing it must not take long. So whole cache lines are copied, in the order in
+// which they lie. A large b whose terms lie side by side would have to be transposed; instead its columns become the
+// rows of a: c^T = b^T a^T is computed and transposed, which is less.
 #include <cstring>
 
 #include "core/cpu/convolution.h"
@@ -19,18 +24,23 @@ namespace minima::core {
 namespace {
 using namespace cpu;
 constexpr int64_t longest_piece = 512, longest_part = 512;
-constexpr int64_t wanted_panels = 8, most_blocks = 4;  // of a panel: neighbours in memory are copied together
-constexpr int64_t worthwhile = 500000;                 // multiply-adds that pay for a chunk of their own
-constexpr int64_t cache_line = 16;                     // floats
-constexpr int64_t ahead = 16;                          // rows that are asked for before they are copied
+constexpr int64_t wanted_panels = 8, most_blocks = 4;     // of a panel: neighbours in memory are copied together
+constexpr int64_t worthwhile = 500000;                    // multiply-adds that pay for a chunk of their own
+constexpr int64_t cache_line = 16, page = 1024;           // floats
+constexpr int64_t cache_ways = 8;                         // lines a page apart that the first-level cache holds
+constexpr int64_t ahead = 32;                             // rows that are asked for before they are copied
+constexpr int64_t rows_together = 48, wanted_units = 16;  // whole lines of a transposed a or c; for threads to share
 
 /// `extent` cut into the least number of nearly equal parts that are not longer than `longest`.
 struct Cut {
-  int64_t extent, count;
-  Cut(int64_t e, int64_t longest) : extent(e), count(std::max<int64_t>(1, (e + longest - 1) / longest)) {}
-  int64_t begin(int64_t i) const { return i * extent / count; }
-  int64_t size(int64_t i) const { return begin(i + 1) - begin(i); }
-  int64_t longest() const { return (extent + count - 1) / count; }
+  int64_t count, least, shorter;  ///< the first `shorter` parts have `least`, the others one more
+  Cut(int64_t extent, int64_t longest)
+      : count(std::max<int64_t>(1, (extent + longest - 1) / longest)),
+        least(extent / count),
+        shorter(count - extent % count) {}
+  int64_t begin(int64_t i) const { return i * least + std::max<int64_t>(0, i - shorter); }
+  int64_t size(int64_t i) const { return least + (i >= shorter); }
+  int64_t longest() const { return size(count - 1); }
 };
 
 /// Terms first .. first + count of all k.
@@ -46,69 +56,118 @@ struct Operand {
   int64_t step;
   bool side_by_side;
 
-  /// to [terms][width] = `count` lines; 0 beyond them.
-  void pack(int64_t line, int64_t count, const Piece& piece, int64_t width, float* to) const {
-    if (side_by_side) {
-      const float* from = data + piece.first * step + line;
-      for (int64_t t = 0; t < piece.count; ++t, from += step) {
-        int64_t i = 0;
-        for (; i + cache_line <= count; i += cache_line) {
-          __builtin_prefetch(from + ahead * step + i);
-          std::memcpy(to + t * width + i, from + i, cache_line * sizeof(float));
-        }
-        for (; i + 4 <= count; i += 4) store_four(to + t * width + i, load_four(from + i));
-        for (; i < count; ++i) to[t * width + i] = from[i];
-      }
-    } else {
-      transpose(data + line * step + piece.first, step, count, piece.count, to, width);
-    }
-    if (count < width)
-      for (int64_t t = 0; t < piece.count; ++t) std::fill_n(to + t * width + count, width - count, 0.f);
+  const float* at(int64_t line, int64_t term) const {
+    return data + (side_by_side ? term * step + line : line * step + term);
   }
 };
+
+/// A few floats, at most 16, without a call or a loop.
+inline void copy_few(const float* from, int64_t count, float* to) {
+  const auto copy_four = [&](int64_t i) { store_four(to + i, load_four(from + i)); };
+  if (count >= 8)
+    copy_four(0), copy_four(4), copy_four(count - 8), copy_four(count - 4);
+  else if (count >= 4)
+    copy_four(0), copy_four(count - 4);
+  else
+    for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+}
 
 struct Multiplication {
   Operand a, b;
   int64_t m, n;
-  const float* bias;
+  const float *bias, *row_bias;  ///< [n]; [m]; null: none
   bool relu, accumulate;
   float* c;
   int64_t ldc;
-  int64_t rows, lanes;   ///< of a tile at most; of a panel
-  bool copies_rows;      ///< tiles of a are [rows][terms]: too few products to pay for a transposition
-  bool b_stays = false;  ///< whole blocks of b are read where they lie: a tile or two do not pay for a copy
+  float* transposed;  ///< where c^T is wanted, else null
+  int64_t transposed_step;
+  int64_t rows = 0, lanes = 0;  ///< of a tile at most; of a panel
+  ChannelBlock whole_block{};
+  bool rows_in_place = false;  ///< tiles are read where they lie
 
   int64_t columns_of(int64_t panel) const { return std::min(lanes, n - panel * lanes); }
-  int64_t row_step(const Piece& piece) const { return piece.count + cache_line; }
+  /// From one packed row to the next in tiles [terms][rows], or [rows][terms] apart in the cache.
+  int64_t row_room(const Piece& piece) const { return piece.count + (a.side_by_side ? 0 : cache_line); }
 
-  void pack_tile(int64_t row, int64_t count, const Piece& piece, float* to) const {
-    if (!copies_rows) return a.pack(row, count, piece, count, to);
-    for (int64_t i = 0; i < count; ++i)
-      std::copy_n(a.data + (row + i) * a.step + piece.first, piece.count, to + i * row_step(piece));
+  /// Tiles begin .. end of the rows from `row` on.
+  void pack_tiles(int64_t row, const Cut& tiles, int64_t begin, int64_t end, const Piece& piece, float* to) const {
+    const int64_t first = row + tiles.begin(begin), count = row + tiles.begin(end) - first;
+    if (rows_in_place) return;
+    if (!a.side_by_side) {
+      for (int64_t i = 0; i < count; ++i)
+        std::copy_n(a.at(first + i, piece.first), piece.count, to + i * row_room(piece));
+      return;
+    }
+    for (int64_t t = 0; t < piece.count; ++t) {
+      const float* from = a.at(first, piece.first + t);
+      for (int64_t i = 0; i < count; i += cache_line) __builtin_prefetch(from + ahead * a.step + i, 0, 2);
+      float* tile = to;
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t size = tiles.size(i);
+        copy_few(from, size, tile + t * size);
+        from += size, tile += size * piece.count;
+      }
+    }
   }
+
   void pack_panel(int64_t panel, const Piece& piece, float* to) const {
-    for_each_block(columns_of(panel), [&](const ChannelBlock& block) {
-      if (b_stays && block.valid == block.lanes) return;
-      b.pack(panel * lanes + block.first, block.valid, piece, block.lanes, to + block.first * piece.count);
+    const int64_t column = panel * lanes, count = columns_of(panel), width = whole_block.lanes;
+    const int64_t whole = b.side_by_side && width % cache_line == 0 ? count / width * width : 0;
+    for (int64_t t = 0; t < (whole > 0 ? piece.count : 0); ++t) {
+      const float* from = b.at(column, piece.first + t);
+      float* line = to + t * width;
+      for (int64_t j = 0; j < whole; j += width, line += width * piece.count)
+        for (int64_t i = 0; i < width; i += cache_line) {
+          __builtin_prefetch(from + ahead * b.step + j + i, 0, 2);
+          std::memcpy(line + i, from + j + i, cache_line * sizeof(float));
+        }
+    }
+    for_each_block(count - whole, [&](const ChannelBlock& block) {
+      const int64_t first = whole + block.first;
+      float* block_to = to + first * piece.count;
+      if (b.side_by_side)
+        for (int64_t t = 0; t < piece.count; ++t)
+          copy_few(b.at(column + first, piece.first + t), block.valid, block_to + t * block.lanes);
+      else
+        transpose(b.at(column + first, piece.first), b.step, block.valid, piece.count, block_to, block.lanes);
+      if (block.valid < block.lanes)
+        for (int64_t t = 0; t < piece.count; ++t)
+          std::fill(block_to + t * block.lanes + block.valid, block_to + (t + 1) * block.lanes, 0.f);
     });
   }
-  /// Rows row .. row + count of a panel of c.
-  void multiply(int64_t row, int64_t count, const float* tile, int64_t panel, const float* packed,
-                const Piece& piece) const {
+
+  /// Packed tiles begin .. end of the rows from `row` on, times a packed panel.
+  void multiply(int64_t row, const Cut& tiles, int64_t begin, int64_t end, const float* packed_tiles, int64_t panel,
+                const float* packed, const Piece& piece) const {
+    Product job{};
+    job.terms = piece.count, job.segments = 1, job.c_step = ldc;
+    job.accumulate = accumulate || !piece.is_first, job.relu = relu && piece.is_last;
     for_each_block(columns_of(panel), [&](const ChannelBlock& block) {
       const int64_t column = panel * lanes + block.first;
-      Product job{};
-      job.a = tile, job.a_step = copies_rows ? row_step(piece) : count;
-      job.b = packed + block.first * piece.count, job.b_step = block.lanes;
-      if (b_stays && block.valid == block.lanes) job.b = b.data + piece.first * b.step + column, job.b_step = b.step;
-      job.terms = piece.count, job.segments = 1;
-      job.c = c + row * ldc + column, job.c_step = ldc, job.valid = block.valid;
+      const ProductKernel* kernels = a.side_by_side ? block.kernels->by_term : block.kernels->by_row;
+      job.b = packed + block.first * piece.count, job.b_step = block.lanes, job.valid = block.valid;
       job.bias = piece.is_first && bias ? bias + column : nullptr;
-      job.accumulate = accumulate || !piece.is_first, job.relu = relu && piece.is_last;
-      for (int64_t i = 0; i < count; ++i)  // so that c is there when the sums are
-        for (int64_t j = 0; j < block.valid; j += cache_line) __builtin_prefetch(job.c + i * ldc + j, 1);
-      (copies_rows ? block.kernels->by_row : block.kernels->by_term)[count - 1](job);
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t first = row + tiles.begin(i), count = tiles.size(i);
+        job.a = rows_in_place ? a.at(first, piece.first)
+                              : packed_tiles + (tiles.begin(i) - tiles.begin(begin)) * row_room(piece);
+        job.a_step = rows_in_place ? a.step : a.side_by_side ? count : row_room(piece);
+        job.row_bias = piece.is_first && row_bias ? row_bias + first : nullptr;
+        job.c = c + first * ldc + column;
+        for (int64_t r = 0; r < count; ++r)  // so that c is there when the sums are
+          for (int64_t j = 0; j < block.valid; j += cache_line) __builtin_prefetch(job.c + r * ldc + j, 1);
+        kernels[count - 1](job);
+      }
     });
+  }
+
+  /// Rows begin .. end of columns first .. first + count of c, to where they are wanted: few columns at a time, whose
+  /// rows of the result stay in the first-level cache.
+  void transpose_result(int64_t begin, int64_t end, int64_t first, int64_t count) const {
+    constexpr int64_t few = 8;
+    for (int64_t j = first; j < first + count; j += few)
+      transpose(c + begin * ldc + j, ldc, end - begin, std::min(few, first + count - j),
+                transposed + j * transposed_step + begin, transposed_step);
   }
 };
 /// One part, first .. first + count, and one piece; `index` tells them all apart.
@@ -148,35 +207,26 @@ void share_terms(const Multiplication& x, const Cut& pieces, int64_t units, int6
     }
   });
 }
-}  // namespace
 
-void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
-                const float* b, int64_t ldb, const float* bias, bool relu, bool accumulate, float* c, int64_t ldc) {
-  if (m == 0 || n == 0) return;
-  Multiplication x{.a{a, lda, transpose_a},
-                   .b{b, ldb, !transpose_b},
-                   .m = m,
-                   .n = n,
-                   .bias = bias,
-                   .relu = relu,
-                   .accumulate = accumulate,
-                   .c = c,
-                   .ldc = ldc,
-                   .rows = block_at(n, 0).kernels->rows,
-                   .lanes = block_at(n, 0).lanes,
-                   .copies_rows = false};
-  for_each_block(n, [&](const ChannelBlock& block) { x.rows = std::min(x.rows, block.kernels->rows); });
-  const bool by_rows = m >= n;  // the threads share the rows of c, else its columns
-  if (!by_rows) x.lanes *= std::clamp<int64_t>(n / (wanted_panels * x.lanes), 1, most_blocks);
-  const int64_t panels = (n + x.lanes - 1) / x.lanes;
-  x.copies_rows = by_rows && !transpose_a && panels <= 2;
-  x.b_stays = !transpose_b && m <= 2 * x.rows;
+void run(Multiplication x, int64_t k) {
+  x.whole_block = block_at(x.n, 0);
+  x.lanes = x.whole_block.lanes, x.rows = x.whole_block.kernels->rows;
+  for_each_block(x.n, [&](const ChannelBlock& block) { x.rows = std::min(x.rows, block.kernels->rows); });
+  const bool by_rows = x.m >= x.n;  // the threads share the rows of c, else its columns
+  if (!by_rows) x.lanes *= std::clamp<int64_t>(x.n / (wanted_panels * x.lanes), 1, most_blocks);
+  const int64_t panels = (x.n + x.lanes - 1) / x.lanes;
+  x.rows_in_place = !x.a.side_by_side && (x.rows <= cache_ways || x.a.step % page != 0);
 
   const Cut pieces(k, longest_piece);
-  const Cut parts(by_rows ? panels : m, by_rows ? std::max<int64_t>(1, longest_part / x.lanes) : longest_part);
+  const Cut parts(by_rows ? panels : x.m, by_rows ? std::max<int64_t>(1, longest_part / x.lanes) : longest_part);
+  const Cut all_tiles(x.m, x.rows);
+  const int64_t together = std::min(rows_together / x.rows, all_tiles.count / wanted_units);
+  const Cut groups(all_tiles.count, x.a.side_by_side || x.transposed ? std::max<int64_t>(1, together) : 1);
+  const int64_t unit_rows = groups.longest() * x.rows;
   // What each thread packs: the part, and beside it the unit in use.
-  const int64_t part_lines = parts.longest() * (by_rows ? x.lanes : 1);
-  const int64_t room = (part_lines + std::max(x.lanes, x.rows)) * pieces.longest() + (x.rows + 1) * cache_line;
+  const int64_t row_room = pieces.longest() + cache_line;
+  const int64_t part_room = parts.longest() * (by_rows ? x.lanes : 1) * row_room;
+  const int64_t room = part_room + (by_rows ? unit_rows : x.lanes) * row_room;
   // A product of a batch has one thread.
   const int threads = in_parallel_region() ? 1 : num_threads();
   const auto own = [&] { return threads == 1 ? 0 : thread_index(); };
@@ -185,35 +235,34 @@ void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_
   for (int i = 0; i < threads; ++i) write<int64_t>(packed_by)[i * cache_line] = -1;
 
   const auto compute = [&](const Multiplication& of, const Region& r, int64_t begin, int64_t end) {
-    float* part = write<float>(scratch) + own() * room;
-    float* unit = part + part_lines * r.piece.count;
-    const Cut tiles(by_rows ? m : r.count, x.rows);
-    const auto panel_of_part = [&](int64_t i) { return part + i * x.lanes * r.piece.count; };
-    const auto tile_of_part = [&](int64_t i) { return part + tiles.begin(i) * r.piece.count; };
-    if (std::exchange(write<int64_t>(packed_by)[own() * cache_line], r.index) != r.index) {
-      if (by_rows)
-        for (int64_t i = 0; i < r.count; ++i) of.pack_panel(r.first + i, r.piece, panel_of_part(i));
-      else
-        for (int64_t i = 0; i < tiles.count; ++i)
-          of.pack_tile(r.first + tiles.begin(i), tiles.size(i), r.piece, tile_of_part(i));
-    }
-    for (int64_t u = begin; u < end; ++u) {
-      if (by_rows) {
-        of.pack_tile(tiles.begin(u), tiles.size(u), r.piece, unit);
+    float *part = write<float>(scratch) + own() * room, *unit = part + part_room;
+    const bool fresh = std::exchange(write<int64_t>(packed_by)[own() * cache_line], r.index) != r.index;
+    if (by_rows) {
+      const auto panel_of_part = [&](int64_t i) { return part + i * x.lanes * r.piece.count; };
+      for (int64_t i = 0; fresh && i < r.count; ++i) of.pack_panel(r.first + i, r.piece, panel_of_part(i));
+      for (int64_t u = begin; u < end; ++u) {
+        const int64_t first = groups.begin(u), last = groups.begin(u + 1), column = r.first * x.lanes;
+        of.pack_tiles(0, all_tiles, first, last, r.piece, unit);
         for (int64_t i = 0; i < r.count; ++i)
-          of.multiply(tiles.begin(u), tiles.size(u), unit, r.first + i, panel_of_part(i), r.piece);
-      } else {
+          of.multiply(0, all_tiles, first, last, unit, r.first + i, panel_of_part(i), r.piece);
+        if (x.transposed && r.piece.is_last)
+          of.transpose_result(all_tiles.begin(first), all_tiles.begin(last), column,
+                              std::min(r.count * x.lanes, x.n - column));
+      }
+    } else {
+      const Cut tiles(r.count, x.rows);
+      if (fresh) of.pack_tiles(r.first, tiles, 0, tiles.count, r.piece, part);
+      for (int64_t u = begin; u < end; ++u) {
         of.pack_panel(u, r.piece, unit);
-        for (int64_t i = 0; i < tiles.count; ++i)
-          of.multiply(r.first + tiles.begin(i), tiles.size(i), tile_of_part(i), u, unit, r.piece);
+        of.multiply(r.first, tiles, 0, tiles.count, part, u, unit, r.piece);
       }
     }
   };
-  const int64_t units = by_rows ? (m + x.rows - 1) / x.rows : panels;
-  const int64_t cost = parts.longest() * pieces.longest() * x.lanes * (by_rows ? x.rows : 1);
+  const int64_t units = by_rows ? groups.count : panels;
+  const int64_t cost = parts.longest() * pieces.longest() * x.lanes * (by_rows ? unit_rows : 1);
   const int64_t chunk = std::max<int64_t>(1, worthwhile / std::max<int64_t>(1, cost));
 
-  if (!by_rows && !transpose_a && !transpose_b && parts.count == 1 && pieces.count > 1 && 4 * m <= k)
+  if (!by_rows && !x.a.side_by_side && x.b.side_by_side && parts.count == 1 && pieces.count > 1 && 4 * x.m <= k)
     return share_terms(x, pieces, units, chunk, compute);
   for (int64_t index = 0; index < parts.count * pieces.count; ++index) {
     const int64_t part = index / pieces.count, p = index % pieces.count;
@@ -221,6 +270,17 @@ void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_
         index, parts.begin(part), parts.size(part), {pieces.begin(p), pieces.size(p), p == 0, p + 1 == pieces.count}};
     parallel_for(units, chunk, [&](int64_t begin, int64_t end) { compute(x, r, begin, end); });
   }
+}
+}  // namespace
+
+void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
+                const float* b, int64_t ldb, const float* bias, bool relu, bool accumulate, float* c, int64_t ldc) {
+  if (m == 0 || n == 0) return;
+  const Operand of_a{a, lda, transpose_a}, of_b{b, ldb, !transpose_b};
+  if (m >= n || !transpose_b || accumulate)
+    return run({of_a, of_b, m, n, bias, nullptr, relu, accumulate, c, ldc, nullptr, 0}, k);
+  Tensor transposed = Tensor::empty({n, m});
+  run({of_b, of_a, n, m, nullptr, bias, relu, false, write<float>(transposed), m, c, ldc}, k);
 }
 
 }  // namespace minima::core

@@ -26,6 +26,7 @@ struct Product {
   int64_t c_step;
   int64_t valid;            ///< lanes of c
   const float* bias;        ///< `valid` numbers, added to each row; null: none
+  const float* row_bias;    ///< or a number for each row; null: none
   bool accumulate = false;  ///< the result is added to c
   bool relu = false;        ///< negative results become 0
 };

@@ -81,7 +81,7 @@ TEST_CASE(
     CAPTURE(set);
     auto all = sizes;
     for (const Shape& size : {Shape{300, 70, 900}, Shape{20, 33, 1024}, Shape{230, 8, 400}, Shape{3, 1100, 40},
-                              Shape{530, 540, 20}, Shape{530, 620, 10}, Shape{60, 130, 1040}})
+                              Shape{530, 540, 20}, Shape{530, 620, 10}, Shape{60, 130, 1040}, Shape{40, 8, 1024}})
       all.push_back(size);
     for (const Shape& size : all)
       for (const bool ta : {false, true})
