@@ -151,6 +151,8 @@ struct Training {
   }
 };
 
+constexpr int steps_of_a_turn = 8;
+
 double quantile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());
   return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1) + .5)];
@@ -199,7 +201,8 @@ void run(const Arguments& arguments) {
   const int64_t allocations = memory_statistics().system_allocations;
   start = Clock::now();
   for (int64_t i = 0; i < least_steps || milliseconds(start, Clock::now()) < 1e3 * arguments.seconds; ++i)
-    for (Training& training : trainings) training.step(images, labels);
+    for (Training& training : trainings)
+      for (int turn = 0; turn < steps_of_a_turn; ++turn) training.step(images, labels);
 
   const MemoryStatistics memory = memory_statistics();
   for (Training& t : trainings)
