@@ -9,12 +9,15 @@ namespace minima::core {
 namespace {
 constexpr double worthwhile = 8e6;  // floating-point operations that pay for a slice of their own
 constexpr int64_t alignment = 16, max_slices = 16;
+constexpr int64_t least_rows = 32;
 constexpr int64_t least_extent = 128;  // each slice packs all of the other operand: narrower ones mostly pack
 
-/// The extent of the slices of one product along the larger of m and n.
+/// The extent of the slices of one product along the larger of m and n. A row times a matrix takes as long as reading
+/// the matrix: as long as `least_rows` rows.
 int64_t slice_extent(int64_t m, int64_t n, int64_t k) {
   const int64_t larger = std::max(m, n);
-  const double work = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const double rows = static_cast<double>(m == 1 ? least_rows : m);
+  const double work = 2.0 * rows * static_cast<double>(n) * static_cast<double>(k);
   int64_t slices = 1;
   while (slices < max_slices && work / static_cast<double>(2 * slices) >= worthwhile &&
          larger >= 2 * slices * least_extent)

@@ -41,8 +41,10 @@ void parallel_images(const Shape& images, F&& body) {
 /// The maxima of the windows of one image, and their positions. NaN stays.
 /// Channels are taken `lanes` at a time, in registers while the window is walked. What lies beyond the last channel is
 /// the next pixel, where there is one: it is read and written with the others, and written again when its turn comes.
-template <int lanes, class T>
+template <class T>
 MINIMA_VECTOR_LOOP void max_pool_image(const Pooling& s, const T* x, T* y, int32_t* positions) {
+  // The vectors of AVX2. The compiler takes wider ones apart into single numbers there: ten times slower.
+  constexpr int lanes = 32 / sizeof(T);
   using Position = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;  // as wide as T, to be chosen by the same mask
   typedef T Values __attribute__((vector_size(lanes * sizeof(T))));
   typedef Position Positions __attribute__((vector_size(lanes * sizeof(T))));
@@ -93,9 +95,8 @@ void CpuBackend::max_pool2d(const core::Window& window, const Tensor& x, Tensor&
     using T = decltype(zero);
     const Pooling s(window, x.shape(), y.shape());
     parallel_images(x.shape(), [&](int64_t image) {
-      const auto run = s.channels < 16 ? max_pool_image<8, T> : max_pool_image<16, T>;
-      run(s, cpu::read<T>(x) + image * s.x_size(), cpu::write<T>(y) + image * s.y_size(),
-          cpu::write<int32_t>(positions) + image * s.y_size());
+      max_pool_image(s, cpu::read<T>(x) + image * s.x_size(), cpu::write<T>(y) + image * s.y_size(),
+                     cpu::write<int32_t>(positions) + image * s.y_size());
     });
   });
 }
