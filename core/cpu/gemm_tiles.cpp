@@ -61,15 +61,14 @@ struct Operand {
   }
 };
 
-/// A few floats, at most 16, without a call or a loop.
+/// A few floats, without a call. The last four may be copied twice in part.
 inline void copy_few(const float* from, int64_t count, float* to) {
-  const auto copy_four = [&](int64_t i) { store_four(to + i, load_four(from + i)); };
-  if (count >= 8)
-    copy_four(0), copy_four(4), copy_four(count - 8), copy_four(count - 4);
-  else if (count >= 4)
-    copy_four(0), copy_four(count - 4);
-  else
+  if (count < 4) {
     for (int64_t i = 0; i < count; ++i) to[i] = from[i];
+    return;
+  }
+  for (int64_t i = 0; i < count - 4; i += 4) store_four(to + i, load_four(from + i));
+  store_four(to + count - 4, load_four(from + count - 4));
 }
 
 struct Multiplication {
@@ -147,6 +146,11 @@ struct Multiplication {
       const ProductKernel* kernels = a.side_by_side ? block.kernels->by_term : block.kernels->by_row;
       job.b = packed + block.first * piece.count, job.b_step = block.lanes, job.valid = block.valid;
       job.bias = piece.is_first && bias ? bias + column : nullptr;
+      const auto ask_for_tile_of_c = [&](int64_t i) {
+        float* at = c + (row + tiles.begin(i)) * ldc + column;
+        for (int64_t r = 0; r < tiles.size(i); ++r)
+          for (int64_t j = 0; j < block.valid; j += cache_line) __builtin_prefetch(at + r * ldc + j, 1);
+      };
       for (int64_t i = begin; i < end; ++i) {
         const int64_t first = row + tiles.begin(i), count = tiles.size(i);
         job.a = rows_in_place ? a.at(first, piece.first)
@@ -154,8 +158,8 @@ struct Multiplication {
         job.a_step = rows_in_place ? a.step : a.side_by_side ? count : row_room(piece);
         job.row_bias = piece.is_first && row_bias ? row_bias + first : nullptr;
         job.c = c + first * ldc + column;
-        for (int64_t r = 0; r < count; ++r)  // so that c is there when the sums are
-          for (int64_t j = 0; j < block.valid; j += cache_line) __builtin_prefetch(job.c + r * ldc + j, 1);
+        if (i == begin) ask_for_tile_of_c(i);
+        if (i + 1 < end) ask_for_tile_of_c(i + 1);
         kernels[count - 1](job);
       }
     });
