@@ -1,8 +1,9 @@
 // Whole training steps: forward, backward and update of one workload on one synthetic batch. Run with
 //   bench_step WORKLOAD [OPTIMIZER[,OPTIMIZER...]] [--threads N] [--batch N] [--seconds S] [--profile TRACE]
-// Prints one JSON line an optimizer. Several optimizers take turns step by step in one process, each on a model of its
-// own, so that the ratio of their times is free of the machine's slow drifts; the memory figures mean something only
-// for one alone. In place of an optimizer, "inference" stands for the forward pass alone, without a graph. With
+// Prints one JSON line an optimizer. Several optimizers take turns of eight steps in one process, each on a model of
+// its own: the ratio of their times is free of the machine's slow drifts, and all but the first step of a turn find
+// their weights in the cache, as in training. The memory figures mean something only for one alone. In place of an
+// optimizer, "inference" stands for the forward pass alone, without a graph. With
 // --profile it prints a table of the kernels of the first optimizer's steps instead, and writes two steps to the file
 // TRACE (profile.h). bench/peers/torch_step.py does the same work in PyTorch. Not here: data loading (epoch.cpp).
 #include <algorithm>
