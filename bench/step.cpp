@@ -31,7 +31,7 @@ const Workload workloads[] = {
     {"mlp", {28, 28, 1}, 128}, {"mlp_big", {28, 28, 1}, 128},  {"lenet", {28, 28, 1}, 128},
     {"cnn", {28, 28, 1}, 128}, {"resnet20", {32, 32, 3}, 128}, {"wrn16-4", {32, 32, 3}, 64},
 };
-constexpr int64_t classes = 10, least_steps = 3;
+constexpr int64_t classes = 10, least_steps = 3, steps_of_a_turn = 8;
 
 struct Arguments {
   Workload workload;
@@ -152,8 +152,6 @@ struct Training {
   }
 };
 
-constexpr int steps_of_a_turn = 8;
-
 double quantile(std::vector<double> values, double share) {
   std::sort(values.begin(), values.end());
   return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1) + .5)];
@@ -201,9 +199,10 @@ void run(const Arguments& arguments) {
   reset_peak_memory();
   const int64_t allocations = memory_statistics().system_allocations;
   start = Clock::now();
-  for (int64_t i = 0; i < least_steps || milliseconds(start, Clock::now()) < 1e3 * arguments.seconds; ++i)
+  const int64_t turn = trainings.size() > 1 ? steps_of_a_turn : 1;
+  for (int64_t i = 0; i < least_steps || milliseconds(start, Clock::now()) < 1e3 * arguments.seconds; i += turn)
     for (Training& training : trainings)
-      for (int turn = 0; turn < steps_of_a_turn; ++turn) training.step(images, labels);
+      for (int64_t step = 0; step < turn; ++step) training.step(images, labels);
 
   const MemoryStatistics memory = memory_statistics();
   for (Training& t : trainings)

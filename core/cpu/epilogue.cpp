@@ -54,7 +54,8 @@ void CpuBackend::relu_backward(const Tensor& grad, const Tensor& y, Tensor& out,
                          cpu::write<T>(out), sums ? sums + begin / size * columns : nullptr);
     });
     if (!sums) return;
-    for (int64_t i = bias; i < groups * columns; ++i) sums[i % bias] += sums[i];
+    for (int64_t at = bias; at < groups * columns; at += bias)
+      for (int64_t j = 0; j < bias; ++j) sums[j] += sums[at + j];
     for (int64_t j = 0; j < bias; ++j) cpu::write<T>(grad_bias)[j] = static_cast<T>(sums[j]);
   });
 }

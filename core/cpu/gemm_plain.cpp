@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // gemm without a matrix library: minima's own kernels for float32, the reference loops for float64 and for a few rows,
-// which do not pay for the packing of b.
+// for which b is hardly worth packing.
 #include <type_traits>
 
 #include "core/gemm.h"

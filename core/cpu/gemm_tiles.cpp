@@ -11,9 +11,11 @@
 // Each thread packs the part for itself: it is slow to read what another core has just written. Cuts depend on the
 // shape alone, and no cut changes the order in which the terms of an element are added.
 //
-// A large matrix is read once, and packing it must not take long. So whole cache lines are copied, in the order in
-// which they lie. A large b whose terms lie side by side would have to be transposed; instead its columns become the
-// rows of a: c^T = b^T a^T is computed and transposed, which is less.
+// A large matrix is read once, and packing it must not take long. Rows of a whose terms lie side by side are read where
+// they are, unless so many of them lie whole pages apart that they drive each other out of the cache. What lies the
+// other way is copied in the order in which it lies, whole lines of the cache where blocks are that wide. A large b
+// whose terms lie side by side would have to be transposed; where the result is smaller than b, c^T = b^T a^T is
+// computed instead and transposed.
 #include <cstring>
 
 #include "core/cpu/convolution.h"
@@ -24,12 +26,14 @@ namespace minima::core {
 namespace {
 using namespace cpu;
 constexpr int64_t longest_piece = 512, longest_part = 512;
-constexpr int64_t wanted_panels = 8, most_blocks = 4;     // of a panel: neighbours in memory are copied together
-constexpr int64_t worthwhile = 500000;                    // multiply-adds that pay for a chunk of their own
-constexpr int64_t cache_line = 16, page = 1024;           // floats
-constexpr int64_t cache_ways = 8;                         // lines a page apart that the first-level cache holds
-constexpr int64_t ahead = 32;                             // rows that are asked for before they are copied
-constexpr int64_t rows_together = 48, wanted_units = 16;  // whole lines of a transposed a or c; for threads to share
+constexpr int64_t wanted_panels = 8, most_blocks = 4;  // of a panel: neighbours in memory are copied together
+constexpr int64_t worthwhile = 500000;                 // multiply-adds that pay for a chunk of their own
+constexpr int64_t cache_line = 16, page = 1024;        // floats
+constexpr int64_t cache_ways = 8;                      // lines a page apart that the first-level cache holds
+constexpr int64_t ahead = 32;                          // rows that are asked for before they are copied
+constexpr int64_t rows_together = 48;                  // of a transposed a or c: some lines of the cache
+constexpr int64_t least_lanes = 4;                     // of a block that is worth turning a product round
+constexpr int64_t wanted_units = 16;                   // for the threads to share
 
 /// `extent` cut into the least number of nearly equal parts that are not longer than `longest`.
 struct Cut {
@@ -74,15 +78,16 @@ inline void copy_few(const float* from, int64_t count, float* to) {
 struct Multiplication {
   Operand a, b;
   int64_t m, n;
-  const float *bias, *row_bias;  ///< [n]; [m]; null: none
+  const float* bias = nullptr;      ///< [n]; null: none
+  const float* row_bias = nullptr;  ///< [m]; null: none
   bool relu, accumulate;
   float* c;
   int64_t ldc;
-  float* transposed;  ///< where c^T is wanted, else null
-  int64_t transposed_step;
-  int64_t rows = 0, lanes = 0;  ///< of a tile at most; of a panel
-  ChannelBlock whole_block{};
-  bool rows_in_place = false;  ///< tiles are read where they lie
+  float* transposed = nullptr;  ///< where c^T is wanted; null: nowhere
+  int64_t transposed_step = 0;
+  int64_t rows = 0;                    ///< of a tile at most
+  int64_t block_lanes = 0, lanes = 0;  ///< of a whole block; of a panel
+  bool rows_in_place = false;          ///< tiles are read where they lie
 
   int64_t columns_of(int64_t panel) const { return std::min(lanes, n - panel * lanes); }
   /// From one packed row to the next in tiles [terms][rows], or [rows][terms] apart in the cache.
@@ -90,8 +95,8 @@ struct Multiplication {
 
   /// Tiles begin .. end of the rows from `row` on.
   void pack_tiles(int64_t row, const Cut& tiles, int64_t begin, int64_t end, const Piece& piece, float* to) const {
-    const int64_t first = row + tiles.begin(begin), count = row + tiles.begin(end) - first;
     if (rows_in_place) return;
+    const int64_t first = row + tiles.begin(begin), count = row + tiles.begin(end) - first;
     if (!a.side_by_side) {
       for (int64_t i = 0; i < count; ++i)
         std::copy_n(a.at(first + i, piece.first), piece.count, to + i * row_room(piece));
@@ -110,9 +115,9 @@ struct Multiplication {
   }
 
   void pack_panel(int64_t panel, const Piece& piece, float* to) const {
-    const int64_t column = panel * lanes, count = columns_of(panel), width = whole_block.lanes;
+    const int64_t column = panel * lanes, count = columns_of(panel), width = block_lanes;
     const int64_t whole = b.side_by_side && width % cache_line == 0 ? count / width * width : 0;
-    for (int64_t t = 0; t < (whole > 0 ? piece.count : 0); ++t) {
+    for (int64_t t = 0; whole > 0 && t < piece.count; ++t) {
       const float* from = b.at(column, piece.first + t);
       float* line = to + t * width;
       for (int64_t j = 0; j < whole; j += width, line += width * piece.count)
@@ -189,7 +194,7 @@ void share_terms(const Multiplication& x, const Cut& pieces, int64_t units, int6
     Multiplication result = x;
     result.relu = false;
     if (piece == 0) return result;
-    result.bias = nullptr, result.accumulate = false;
+    result.bias = result.row_bias = nullptr, result.accumulate = false;
     result.c = write<float>(partial) + (piece - 1) * x.m * x.n, result.ldc = x.n;
     return result;
   };
@@ -212,15 +217,20 @@ void share_terms(const Multiplication& x, const Cut& pieces, int64_t units, int6
   });
 }
 
-void run(Multiplication x, int64_t k) {
-  x.whole_block = block_at(x.n, 0);
-  x.lanes = x.whole_block.lanes, x.rows = x.whole_block.kernels->rows;
-  for_each_block(x.n, [&](const ChannelBlock& block) { x.rows = std::min(x.rows, block.kernels->rows); });
-  const bool by_rows = x.m >= x.n;  // the threads share the rows of c, else its columns
+/// How wide blocks and how high tiles are, and whether rows of a stay where they lie.
+void choose_tiles(Multiplication& x, bool by_rows) {
+  const ChannelBlock block = block_at(x.n, 0);
+  x.block_lanes = x.lanes = block.lanes, x.rows = block.kernels->rows;
+  for_each_block(x.n, [&](const ChannelBlock& each) { x.rows = std::min(x.rows, each.kernels->rows); });
   if (!by_rows) x.lanes *= std::clamp<int64_t>(x.n / (wanted_panels * x.lanes), 1, most_blocks);
-  const int64_t panels = (x.n + x.lanes - 1) / x.lanes;
-  x.rows_in_place = !x.a.side_by_side && (x.rows <= cache_ways || x.a.step % page != 0);
+  const int64_t beyond = x.a.step % page, apart = std::min(beyond, page - beyond);  // of two rows, but for whole pages
+  x.rows_in_place = !x.a.side_by_side && (x.rows <= cache_ways || x.rows * apart >= 2 * cache_line);
+}
 
+void run(Multiplication x, int64_t k) {
+  const bool by_rows = x.m >= x.n;  // the threads share the rows of c, else its columns
+  choose_tiles(x, by_rows);
+  const int64_t panels = (x.n + x.lanes - 1) / x.lanes;
   const Cut pieces(k, longest_piece);
   const Cut parts(by_rows ? panels : x.m, by_rows ? std::max<int64_t>(1, longest_part / x.lanes) : longest_part);
   const Cut all_tiles(x.m, x.rows);
@@ -228,9 +238,10 @@ void run(Multiplication x, int64_t k) {
   const Cut groups(all_tiles.count, x.a.side_by_side || x.transposed ? std::max<int64_t>(1, together) : 1);
   const int64_t unit_rows = groups.longest() * x.rows;
   // What each thread packs: the part, and beside it the unit in use.
-  const int64_t row_room = pieces.longest() + cache_line;
-  const int64_t part_room = parts.longest() * (by_rows ? x.lanes : 1) * row_room;
-  const int64_t room = part_room + (by_rows ? unit_rows : x.lanes) * row_room;
+  const int64_t line_room = pieces.longest() + cache_line;
+  const int64_t tile_room = x.rows_in_place ? 0 : (by_rows ? unit_rows : parts.longest()) * line_room;
+  const int64_t panel_room = (by_rows ? parts.longest() : 1) * x.lanes * line_room;
+  const int64_t part_room = by_rows ? panel_room : tile_room, room = tile_room + panel_room;
   // A product of a batch has one thread.
   const int threads = in_parallel_region() ? 1 : num_threads();
   const auto own = [&] { return threads == 1 ? 0 : thread_index(); };
@@ -280,11 +291,22 @@ void run(Multiplication x, int64_t k) {
 void gemm_tiles(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda,
                 const float* b, int64_t ldb, const float* bias, bool relu, bool accumulate, float* c, int64_t ldc) {
   if (m == 0 || n == 0) return;
-  const Operand of_a{a, lda, transpose_a}, of_b{b, ldb, !transpose_b};
-  if (m >= n || !transpose_b || accumulate)
-    return run({of_a, of_b, m, n, bias, nullptr, relu, accumulate, c, ldc, nullptr, 0}, k);
-  Tensor transposed = Tensor::empty({n, m});
-  run({of_b, of_a, n, m, nullptr, bias, relu, false, write<float>(transposed), m, c, ldc}, k);
+  Multiplication x{.a{a, lda, transpose_a},
+                   .b{b, ldb, !transpose_b},
+                   .m = m,
+                   .n = n,
+                   .bias = bias,
+                   .relu = relu,
+                   .accumulate = accumulate,
+                   .c = c,
+                   .ldc = ldc};
+  Tensor turned;
+  if (transpose_b && m < n && m < k && block_at(m, 0).lanes >= least_lanes && !accumulate) {
+    turned = Tensor::empty({n, m});
+    x.transposed = c, x.transposed_step = ldc, x.c = write<float>(turned), x.ldc = m;
+    std::swap(x.a, x.b), std::swap(x.m, x.n), std::swap(x.bias, x.row_bias);
+  }
+  run(x, k);
 }
 
 }  // namespace minima::core

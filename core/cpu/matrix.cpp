@@ -12,12 +12,11 @@ constexpr int64_t alignment = 16, max_slices = 16;
 constexpr int64_t least_rows = 32;
 constexpr int64_t least_extent = 128;  // each slice packs all of the other operand: narrower ones mostly pack
 
-/// The extent of the slices of one product along the larger of m and n. A row times a matrix takes as long as reading
-/// the matrix: as long as `least_rows` rows.
+/// The extent of the slices of one product along the larger of m and n. A row or a few take as long as reading the
+/// matrix: as long as `least_rows` rows.
 int64_t slice_extent(int64_t m, int64_t n, int64_t k) {
-  const int64_t larger = std::max(m, n);
-  const double rows = static_cast<double>(m == 1 ? least_rows : m);
-  const double work = 2.0 * rows * static_cast<double>(n) * static_cast<double>(k);
+  const int64_t larger = std::max(m, n), rows = std::max(std::min(m, n), least_rows);
+  const double work = 2.0 * static_cast<double>(rows) * static_cast<double>(larger) * static_cast<double>(k);
   int64_t slices = 1;
   while (slices < max_slices && work / static_cast<double>(2 * slices) >= worthwhile &&
          larger >= 2 * slices * least_extent)

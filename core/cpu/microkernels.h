@@ -2,7 +2,7 @@
 // The innermost loops of the fast kernels, as a table of functions. They are compiled once for each instruction set
 // that minima knows (microkernels.inc, in namespaces baseline, avx2 and avx512); kernels() picks the best table that
 // the processor at hand can run, so that one binary is fast everywhere. Not here: how a tensor is cut into the tiles
-// that these functions compute (direct.cpp, winograd.cpp, pointwise.cpp).
+// that these functions compute (direct.cpp, winograd.cpp, gemm_tiles.cpp).
 #pragma once
 
 #include <cstdint>

@@ -79,9 +79,11 @@ Tensor sum_rows(const Rows& rows, F&& add) {
   double *first = sums + groups * 2 * columns, *second = first + columns;
   add_rows(add, whole * columns, 1, rows.elements - whole * columns, first, second);
   Tensor total = Tensor::zeros({2, rows.channels}, DType::float64);
-  for (int64_t i = 0; i < (groups + 1) * 2; ++i)
-    for (int64_t j = 0; j < columns; ++j)
-      cpu::write<double>(total)[i % 2 * rows.channels + j % rows.channels] += sums[i * columns + j];
+  for (int64_t i = 0; i < (groups + 1) * 2; ++i) {
+    double* to = cpu::write<double>(total) + i % 2 * rows.channels;
+    for (int64_t at = i * columns; at < (i + 1) * columns; at += rows.channels)
+      for (int64_t j = 0; j < rows.channels; ++j) to[j] += sums[at + j];
+  }
   return total;
 }
 

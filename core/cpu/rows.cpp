@@ -140,8 +140,9 @@ void CpuBackend::scatter_rows(const Tensor& x, const Tensor& indices, Tensor& ou
     using T = decltype(zero);
     const T* from = cpu::read<T>(x);
     T* to = cpu::write<T>(out);
-    // Threads share the columns, not the rows: every sum is in the order of the indices.
-    parallel_for(columns, cpu::grain_of(count), [&](int64_t begin, int64_t end) {
+    // Threads share the columns, not the rows: every sum is in the order of the indices. A line of the cache has one.
+    constexpr int64_t cache_line = 64 / sizeof(T);
+    parallel_for(columns, std::max(cache_line, cpu::grain_of(count)), [&](int64_t begin, int64_t end) {
       for (int64_t i = 0; i < count; ++i)
         for (int64_t j = begin; j < end; ++j) to[index[i] * columns + j] += from[i * columns + j];
     });

@@ -80,21 +80,26 @@ TEST_CASE(
     core::cpu::set_instruction_set(set);
     CAPTURE(set);
     auto all = sizes;
-    for (const Shape& size : {Shape{300, 70, 900}, Shape{20, 33, 1024}, Shape{230, 8, 400}, Shape{3, 1100, 40},
-                              Shape{530, 540, 20}, Shape{530, 620, 10}, Shape{60, 130, 1040}, Shape{40, 8, 1024}})
+    for (const Shape& size :
+         {Shape{300, 70, 900}, Shape{20, 33, 1024}, Shape{230, 8, 400}, Shape{3, 1100, 40}, Shape{530, 540, 20},
+          Shape{530, 620, 10}, Shape{60, 130, 1040}, Shape{40, 8, 1024}, Shape{530, 20, 40}, Shape{4, 9, 3000}})
       all.push_back(size);
     for (const Shape& size : all)
       for (const bool ta : {false, true})
         for (const bool tb : {false, true})
           for (const bool accumulate : {false, true}) {
             const int64_t m = size[0], n = size[1], k = size[2], ldc = n + 3;
-            const Tensor a = numbers(ta ? Shape{k, m} : Shape{m, k}, DType::float32, 1),
-                         b = numbers(tb ? Shape{n, k} : Shape{k, n}, DType::float32, 2), bias = numbers({n}),
+            const Shape stored_a = ta ? Shape{k, m} : Shape{m, k}, stored_b = tb ? Shape{n, k} : Shape{k, n};
+            const int64_t lda = k == 900 ? 1024 : stored_a[1] + 2, ldb = stored_b[1] + 5;  // 1024: rows a page apart
+            const Tensor a = numbers({stored_a[0], lda}, DType::float32, 1),
+                         b = numbers({stored_b[0], ldb}, DType::float32, 2), bias = numbers({n}),
                          start = Tensor::full({m, ldc}, accumulate ? 2.0 : std::numeric_limits<double>::quiet_NaN());
-            const auto product = product_loop(ta, tb, m, n, k, values(a), values(b)), biases = values(bias);
+            const auto product = product_loop(ta, tb, m, n, k, values(core::slice(a, 1, 0, stored_a[1])),
+                                              values(core::slice(b, 1, 0, stored_b[1]))),
+                       biases = values(bias);
             for (const bool epilogue : {false, true}) {
               Tensor c = start.clone();
-              core::gemm_tiles(ta, tb, m, n, k, a.data<float>(), ta ? m : k, b.data<float>(), tb ? k : n,
+              core::gemm_tiles(ta, tb, m, n, k, a.data<float>(), lda, b.data<float>(), ldb,
                                epilogue ? bias.data<float>() : nullptr, epilogue, accumulate, c.mutable_data<float>(),
                                ldc);
               auto expected = product;
@@ -113,8 +118,8 @@ TEST_CASE(
 
 TEST_CASE("large products, cut into slices along m or n, agree with the reference") {
   for (const DType dtype : floating_types)
-    for (const Shape& size :
-         {Shape{128, 256, 784}, Shape{256, 784, 128}, Shape{1000, 33, 300}, Shape{33, 1000, 300}, Shape{1100, 17, 50}})
+    for (const Shape& size : {Shape{128, 256, 784}, Shape{256, 784, 128}, Shape{1000, 33, 300}, Shape{33, 1000, 300},
+                              Shape{1100, 17, 50}, Shape{1, 1000, 300}, Shape{1000, 1, 300}})
       for (const bool ta : {false, true})
         for (const bool tb : {false, true}) {
           const int64_t m = size[0], n = size[1], k = size[2];
@@ -131,9 +136,9 @@ TEST_CASE("large products, cut into slices along m or n, agree with the referenc
 
 TEST_CASE("a batch of products is the products one by one, a matrix without a batch is shared") {
   for (const DType dtype : floating_types)
-    for (const bool ta : {false, true})
-      for (const bool tb : {false, true}) {
-        const int64_t batch = 5, m = 7, n = 9, k = 11;
+    for (const auto& [ta, tb] : {std::pair{false, false}, {false, true}, {true, false}, {true, true}})
+      for (const Shape& size : {Shape{7, 9, 11}, Shape{70, 100, 128}}) {  // the second one: by own kernels
+        const int64_t batch = 5, m = size[0], n = size[1], k = size[2];
         const Shape one_a = ta ? Shape{k, m} : Shape{m, k}, one_b = tb ? Shape{n, k} : Shape{k, n};
         const Tensor a = numbers({batch, one_a[0], one_a[1]}, dtype, 1),
                      b = numbers({batch, one_b[0], one_b[1]}, dtype, 2);

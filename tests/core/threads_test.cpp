@@ -98,8 +98,11 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
       core::set_conv_algorithm(algorithm);
       const Tensor many = numbers({40, 14, 14, 24}, dtype, 1), to_40 = numbers({40, 3, 3, 24}, dtype, 2);
       const Tensor one = numbers({1, 14, 14, 24}, dtype, 1), to_70 = numbers({70, 3, 3, 24}, dtype, 2);
-      check_same_bits("convolution of one image",
-                      [&] { return std::vector<Tensor>{core::conv2d(one, to_70, Tensor(), 1, 1)}; });
+      const Tensor larger = numbers({1, 16, 20, 24}, dtype, 1);  // Winograd's tiles of 4 x 4
+      check_same_bits("convolution of one image", [&] {
+        return std::vector<Tensor>{core::conv2d(one, to_70, Tensor(), 1, 1),
+                                   core::conv2d(larger, to_70, Tensor(), 1, 1)};
+      });
       check_same_bits("large convolution", [&] {
         const Tensor y = core::conv2d(many, to_40, Tensor(), 1, 1);
         return std::vector<Tensor>{y, core::conv2d_transpose(y, to_40, many.shape(), 1, 1),
