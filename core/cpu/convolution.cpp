@@ -73,7 +73,7 @@ Packed pack_transpose(const Convolution& c, const Phase& rows, const Phase& colu
 
 /// Winograd's kernels for a 3 x 3 convolution of stride 1 with these outputs, or null where direct is faster. Measured:
 /// a multiplication of Winograd's costs 1.5 times one of the direct kernels, transforms included, from about 8 and 16
-/// channels on, and the transform of the weights as much as 16 tiles: it writes four times as much as it reads.
+/// channels on, and the transform of the weights, which writes up to four times what it reads, as much as 16 tiles.
 const WinogradKernels* winograd_for(int64_t batch, int64_t rows, int64_t columns, int64_t in, int64_t out) {
   const auto tiles = [&](int64_t m) { return batch * ((rows + m - 1) / m) * ((columns + m - 1) / m); };
   const int64_t by_4 = 36 * (tiles(4) + 16), by_2 = 16 * (tiles(2) + 16), direct = 6 * batch * rows * columns;

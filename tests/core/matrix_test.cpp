@@ -119,7 +119,7 @@ TEST_CASE(
 TEST_CASE("large products, cut into slices along m or n, agree with the reference") {
   for (const DType dtype : floating_types)
     for (const Shape& size : {Shape{128, 256, 784}, Shape{256, 784, 128}, Shape{1000, 33, 300}, Shape{33, 1000, 300},
-                              Shape{1100, 17, 50}, Shape{1, 1000, 300}, Shape{1000, 1, 300}})
+                              Shape{1100, 17, 50}, Shape{1, 1000, 300}, Shape{1000, 1, 300}, Shape{520, 530, 540}})
       for (const bool ta : {false, true})
         for (const bool tb : {false, true}) {
           const int64_t m = size[0], n = size[1], k = size[2];
