@@ -89,6 +89,9 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
         const Tensor turned = numbers({size[2], size[1]}, dtype, 2);
         return std::vector<Tensor>{core::matmul(a, b, false, true), core::matmul(a, turned), core::matmul(a, turned)};
       });
+    check_same_bits("a row times a matrix", [&] {
+      return std::vector<Tensor>{core::matmul(numbers({1, 400}, dtype), numbers({1500, 400}, dtype, 2), false, true)};
+    });
     check_same_bits("convolution", [&] {
       return std::vector<Tensor>{core::conv2d(images, weight, numbers({9}, dtype, 4), 2, 1),
                                  core::conv2d_transpose(out, weight, images.shape(), 1, 1),
