@@ -12,21 +12,27 @@ namespace minima {
 using core::Activation, core::Window;
 
 double measured_peak() {
-  typedef float Vector __attribute__((vector_size(32)));
+#if defined(__AVX512F__)
+  constexpr int64_t lanes = 16;
+#else
+  constexpr int64_t lanes = 8;
+#endif
+  typedef float Vector __attribute__((vector_size(lanes * sizeof(float))));
   constexpr int64_t rounds = 1 << 20, independent = 12;
   double best = 0;
   volatile float sink = 0;
   for (int repeat = 0; repeat < 5; ++repeat) {
     const auto begin = std::chrono::steady_clock::now();
     core::parallel_chunks(num_threads(), [&](int64_t chunk) {
-      Vector sums[independent], x = Vector{} + 0.999f, y = Vector{} + static_cast<float>(chunk);
+      Vector sums[independent], x = Vector{} + 0.999f,
+                                y = Vector{} + static_cast<float>(chunk + 1);  // sums near 0 would be denormal numbers
       for (int64_t i = 0; i < independent; ++i) sums[i] = Vector{} + static_cast<float>(i);  // equal sums would be one
       for (int64_t i = 0; i < rounds; ++i)
         for (Vector& sum : sums) sum = sum * x + y;  // each of the sums stays in a register
       for (const Vector& sum : sums) sink = sink + sum[0];
     });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    best = std::max(best, 16.0 * independent * rounds * num_threads() / seconds * 1e-9);
+    best = std::max(best, 2.0 * lanes * independent * rounds * num_threads() / seconds * 1e-9);
   }
   return best;
 }

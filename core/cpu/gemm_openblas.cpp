@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // gemm by OpenBLAS, kept on the calling thread: minima's own pool cuts the work (parallel.h).
 #include <cblas.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -8,9 +9,11 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <string_view>
+#include <initializer_list>
+#include <string>
 #include <vector>
 
+#include "core/cpu/microkernels.h"
 #include "core/error.h"
 #include "core/gemm.h"
 #include "core/parallel.h"
@@ -26,17 +29,32 @@ __attribute__((weak)) void blas_memory_free(void*);
 
 namespace minima::core {
 namespace {
-/// On AMD's processors with AVX-512, OpenBLAS takes kernels written for Intel's. Its AVX2 kernels are faster there. Zen
-/// 4, OpenBLAS 0.3.21, one thread, GFLOP/s with its own choice and with AVX2: 128 x 256 x 784 (a times b transposed) 99
-/// and 105, 1024 x 1024 x 128 89 and 103, 512 x 512 x 512 100 and 109, 4 x 1024 x 1024 12 and 32.
+#if defined(__x86_64__)
+/// OpenBLAS's kernels that fit this processor best, if those that it has chosen do not: it takes SSE kernels for a
+/// processor that is newer than itself, and Intel's kernels for AMD's processors with AVX-512. Null if they fit.
+/// One thread, OpenBLAS 0.3.21. Emerald Rapids, microseconds with SSE (its own choice) and with AVX-512: one row times
+/// 784 x 256 77 and 10, 64 x 64 x 64 20 and 4. Zen 4, GFLOP/s with AVX-512 (its own choice) and with AVX2:
+/// 128 x 256 x 784 (a times b transposed) 99 and 105, 1024 x 1024 x 128 89 and 103, 512 x 512 x 512 100 and 109,
+/// 4 x 1024 x 1024 12 and 32.
+const char* better_kernels(const std::string& chosen) {
+  const auto is_one_of = [&](std::initializer_list<const char*> names) {
+    return std::any_of(names.begin(), names.end(),
+                       [&](const char* name) { return strcasecmp(name, chosen.c_str()) == 0; });
+  };
+  const std::string instructions = cpu::instruction_sets().front();
+  if (instructions == "baseline") return nullptr;
+  if (instructions == "avx512" && __builtin_cpu_is("intel"))
+    return is_one_of({"SkylakeX", "Cooperlake", "SapphireRapids"}) ? nullptr : "SkylakeX";
+  return is_one_of({"Haswell", "Zen"}) ? nullptr : "Haswell";
+}
+#endif
+
 void choose_kernels() {
 #if defined(__x86_64__)
-  if (!gotoblas_dynamic_init || !gotoblas_dynamic_quit || !__builtin_cpu_is("amd")) return;
-  const std::string_view chosen = openblas_get_corename();
-  if (std::getenv("OPENBLAS_CORETYPE") ||
-      (chosen != "Cooperlake" && chosen != "SkylakeX" && chosen != "Sapphirerapids"))
-    return;
-  setenv("OPENBLAS_CORETYPE", "Haswell", 0);
+  if (!gotoblas_dynamic_init || !gotoblas_dynamic_quit || std::getenv("OPENBLAS_CORETYPE")) return;
+  const char* better = better_kernels(openblas_get_corename());
+  if (!better) return;
+  setenv("OPENBLAS_CORETYPE", better, 0);
   gotoblas_dynamic_quit();
   gotoblas_dynamic_init();
   unsetenv("OPENBLAS_CORETYPE");
@@ -137,6 +155,8 @@ void gemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, c
     multiply_row(!transpose_b, transpose_b ? n : k, transpose_b ? k : n, b, ldb, a, transpose_a ? lda : 1, beta, c);
     return;
   }
+  if (n == 1 && ldc == 1)  // a matrix times a column: as a row
+    return gemm(!transpose_b, !transpose_a, 1, m, k, b, ldb, a, lda, beta, c, m);
   if (beta == 0) {  // OpenBLAS would scale by 0 in a pass of its own, more slowly than this
     for (int64_t i = 0; i < m; ++i) std::fill(c + i * ldc, c + i * ldc + n, T(0));
     beta = 1;

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "core/cpu/microkernels.h"
@@ -114,6 +116,17 @@ TEST_CASE(
           }
   }
   core::cpu::set_instruction_set(before);
+}
+
+// OpenBLAS takes its oldest kernels for a processor that it does not know.
+TEST_CASE("OpenBLAS multiplies with AVX2 or AVX-512 where the processor has it") {
+  const std::string description = core::gemm_description();
+  CAPTURE(description);
+  const bool may_choose = contains(description, "OpenBLAS") && !std::getenv("OPENBLAS_CORETYPE");
+  if (!may_choose || core::cpu::instruction_sets().front() == "baseline") return;
+  const std::string kernels = description.substr(description.find('('));
+  const std::vector<std::string> fit{"(Haswell)", "(Zen)", "(SkylakeX)", "(Cooperlake)", "(SapphireRapids)"};
+  CHECK(std::find(fit.begin(), fit.end(), kernels) != fit.end());
 }
 
 TEST_CASE("large products, cut into slices along m or n, agree with the reference") {
