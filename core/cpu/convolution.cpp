@@ -71,10 +71,21 @@ Packed pack_transpose(const Convolution& c, const Phase& rows, const Phase& colu
   });
 }
 
-/// Winograd's kernels for a 3 x 3 convolution of stride 1 with these outputs, or null where direct is faster. Measured:
-/// a multiplication of Winograd's costs 1.5 times one of the direct kernels, transforms included, from about 8 and 16
+/// Whether the outputs lie in rows so short, or are so few beside the weights, that the direct kernels, whose tiles are
+/// neighbours in a row, mostly load weights: im2col, whose product takes all positions alike, is two to ten times
+/// faster. Not for 3 x 3 kernels that Winograd's algorithm takes.
+bool has_few_outputs(const Convolution& c) {
+  constexpr int64_t short_row = 4, channels_of_a_position = 8;
+  return conv_algorithm() == ConvAlgorithm::automatic &&
+         (c.out_w < short_row || channels_of_a_position * c.rows() * c.out_w <= c.out);
+}
+
+/// Winograd's kernels for a convolution with these outputs, or null where direct is faster or the only one. Measured: a
+/// multiplication of Winograd's costs 1.5 times one of the direct kernels, transforms included, from about 8 and 16
 /// channels on, and the transform of the weights, which writes up to four times what it reads, as much as 16 tiles.
-const WinogradKernels* winograd_for(int64_t batch, int64_t rows, int64_t columns, int64_t in, int64_t out) {
+const WinogradKernels* winograd_for(const core::Window& window, int64_t batch, int64_t rows, int64_t columns,
+                                    int64_t in, int64_t out) {
+  if (window.kernel_h != 3 || window.kernel_w != 3 || window.stride != 1) return nullptr;
   const auto tiles = [&](int64_t m) { return batch * ((rows + m - 1) / m) * ((columns + m - 1) / m); };
   const int64_t by_4 = 36 * (tiles(4) + 16), by_2 = 16 * (tiles(2) + 16), direct = 6 * batch * rows * columns;
   const WinogradKernels* faster = by_4 < by_2 ? &kernels().winograd4 : &kernels().winograd2;
@@ -86,13 +97,15 @@ const WinogradKernels* winograd_for(int64_t batch, int64_t rows, int64_t columns
 
 void run_pass(const Pass& p, const float* x, const Packed& packed, const float* bias, bool relu, float* y) {
   if (p.batch * p.rows * p.columns * p.out == 0) return;
-  const bool is_3x3 = p.kernel_h == 3 && p.kernel_w == 3 && p.stride == 1;
-  const WinogradKernels* winograd = is_3x3 ? winograd_for(p.batch, p.rows, p.columns, p.in, p.out) : nullptr;
+  const WinogradKernels* winograd =
+      winograd_for({p.kernel_h, p.kernel_w, p.stride}, p.batch, p.rows, p.columns, p.in, p.out);
   if (!winograd || !winograd_pass(*winograd, p, x, read<float>(packed), bias, relu, y))
     direct_pass(p, x, read<float>(packed), bias, relu, y);
 }
 
 void forward(const Convolution& c, const float* x, const float* weight, const float* bias, bool relu, float* y) {
+  if (has_few_outputs(c) && !winograd_for(c.window, c.batch, c.out_h, c.out_w, c.in, c.out))
+    return im2col_forward(c, x, weight, bias, relu, y);
   const Pass pass{c.batch,
                   c.height,
                   c.width,
@@ -113,6 +126,9 @@ void forward(const Convolution& c, const float* x, const float* weight, const fl
 
 void transpose(const Convolution& c, const float* y, const float* weight, float* x) {
   const int64_t stride = c.window.stride, padding = c.window.padding;
+  const bool many_passes = stride > 2 && conv_algorithm() == ConvAlgorithm::automatic;
+  if ((has_few_outputs(c) || many_passes) && !winograd_for(c.window, c.batch, c.height, c.width, c.out, c.in))
+    return im2col_transpose(c, y, weight, x);
   for (int64_t r = 0; r < stride; ++r)
     for (int64_t s = 0; s < stride; ++s) {
       const Phase rows(r, stride, padding, c.window.kernel_h, c.height);
@@ -131,8 +147,8 @@ void correlate(const Convolution& c, const float* x, const float* y, float* weig
     std::fill_n(weight, c.out * c.patch(), 0.f);
     return;
   }
-  const bool is_3x3 = c.window.kernel_h == 3 && c.window.kernel_w == 3 && c.window.stride == 1;
-  const WinogradKernels* winograd = is_3x3 ? winograd_for(c.batch, c.out_h, c.out_w, c.in, c.out) : nullptr;
+  const WinogradKernels* winograd = winograd_for(c.window, c.batch, c.out_h, c.out_w, c.in, c.out);
+  if (!winograd && has_few_outputs(c)) return im2col_correlate(c, x, y, weight);
   if (!winograd || !winograd_correlate(*winograd, c, x, y, weight)) direct_correlate(c, x, y, weight);
 }
 }  // namespace

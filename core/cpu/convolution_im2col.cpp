@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Convolution by im2col and gemm: the plain algorithm, for float64 and as the reference of the fast ones. It works in
-// strips of a few output rows that stay in the cache. An output position sees one patch of the image, as many numbers
-// as one filter has, in the same order (row, column, channel). With the patches of a strip as a matrix [positions,
-// patch] and the weight as [out, patch],
+// Convolution by im2col and a matrix product: the plain algorithm, for float64, for float32 where the outputs are too
+// few for the fast ones (convolution.cpp), and as their reference. It works in strips of a few output rows that stay in
+// the cache. An output position sees one patch of the image, as many numbers as one filter has, in the same order (row,
+// column, channel). With the patches of a strip as a matrix [positions, patch] and the weight as [out, patch],
 //   conv2d            y       = patches(x) weight^T + bias
 //   conv2d_transpose  x       = patches^-T(y weight)      (col2im: each patch is added back to where it came from)
 //   conv2d_correlate  weight  = sum over strips of y^T patches(x)
@@ -10,7 +10,6 @@
 #include <cstring>
 
 #include "core/cpu/convolution.h"
-#include "core/gemm.h"
 
 namespace minima::core::cpu {
 namespace {
@@ -130,13 +129,8 @@ void im2col_forward(const Convolution& c, const T* x, const T* weight, const T* 
   parallel_for(strips_of(c), grain_of(rows * row_cost(c)), [&](int64_t first, int64_t last) {
     for (int64_t strip = first; strip < last; ++strip) {
       const int64_t begin = strip * rows, end = std::min(c.rows(), begin + rows), positions = (end - begin) * c.out_w;
-      T* to = y + begin * c.out_w * c.out;
-      if (bias)
-        for (int64_t i = 0; i < positions; ++i) std::copy(bias, bias + c.out, to + i * c.out);
-      gemm(false, true, positions, c.out, c.patch(), patches_of(c, begin, end, x, patches), c.patch(), weight,
-           c.patch(), bias ? T(1) : T(0), to, c.out);
-      if (relu)
-        for (int64_t i = 0; i < positions * c.out; ++i) to[i] = to[i] < 0 ? T(0) : to[i];
+      multiply({.m = positions, .n = c.out, .k = c.patch(), .transpose_b = true}, patches_of(c, begin, end, x, patches),
+               weight, bias, relu ? Activation::relu : Activation::none, y + begin * c.out_w * c.out);
     }
   });
 }
@@ -152,8 +146,8 @@ void im2col_transpose(const Convolution& c, const T* y, const T* weight, T* x) {
     for (int64_t begin = first * c.out_h; begin < last * c.out_h; begin += strip) {
       const int64_t end = std::min(last * c.out_h, begin + strip);
       T* to = is_pointwise(c) ? x + begin * c.width * c.in : patches.get();
-      gemm(false, false, (end - begin) * c.out_w, c.patch(), c.out, y + begin * c.out_w * c.out, c.out, weight,
-           c.patch(), T(0), to, c.patch());
+      multiply<T>({.m = (end - begin) * c.out_w, .n = c.patch(), .k = c.out}, y + begin * c.out_w * c.out, weight,
+                  nullptr, Activation::none, to);
       if (!is_pointwise(c)) col2im(c, begin, end, to, x);
     }
   });
@@ -173,9 +167,9 @@ void im2col_correlate(const Convolution& c, const T* x, const T* y, T* weight) {
   parallel_chunks(groups, [&](int64_t group) {
     for (int64_t strip = group * strips; strip < std::min(strips_of(c), (group + 1) * strips); ++strip) {
       const int64_t begin = strip * rows, end = std::min(c.rows(), begin + rows);
-      gemm(true, false, c.out, c.patch(), (end - begin) * c.out_w, y + begin * c.out_w * c.out, c.out,
-           patches_of(c, begin, end, x, patches), c.patch(), strip == group * strips ? T(0) : T(1), sum_of(group),
-           c.patch());
+      const bool accumulate = strip > group * strips;
+      multiply<T>({c.out, c.patch(), (end - begin) * c.out_w, true, false, accumulate}, y + begin * c.out_w * c.out,
+                  patches_of(c, begin, end, x, patches), nullptr, Activation::none, sum_of(group));
     }
   });
   parallel_for(size, grain, [&](int64_t begin, int64_t end) {

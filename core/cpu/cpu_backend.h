@@ -109,6 +109,12 @@ struct DotLanes {
   double total() const;
 };
 
+/// One product of dense matrices (matrix.cpp), on all threads unless this is one of several chunks; bias [n] may be
+/// null.
+template <class T>
+[[gnu::visibility("hidden")]] void multiply(const Gemm& shape, const T* a, const T* b, const T* bias,
+                                            Activation activation, T* c);
+
 /// The elements of a tensor as T.
 template <class T>
 const T* read(const Tensor& tensor) {

@@ -42,8 +42,10 @@ void activate(Activation activation, int64_t rows, int64_t columns, T* c, int64_
     for (T *at = c + i * stride, *end = at + columns; at < end; ++at) *at = *at < 0 ? T(0) : *at;
 }
 
+}  // namespace
+
 template <class T>
-void multiply(const Gemm& s, const T* a, const T* b, const T* bias, Activation activation, T* c) {
+void cpu::multiply(const Gemm& s, const T* a, const T* b, const T* bias, Activation activation, T* c) {
   const int64_t lda = s.transpose_a ? s.m : s.k, ldb = s.transpose_b ? s.k : s.n;
   if constexpr (std::is_same_v<T, float>)
     if (is_for_own_kernels(s))
@@ -61,7 +63,8 @@ void multiply(const Gemm& s, const T* a, const T* b, const T* bias, Activation a
     activate(activation, rows, columns, slice, s.n);
   });
 }
-}  // namespace
+template void cpu::multiply(const Gemm&, const float*, const float*, const float*, Activation, float*);
+template void cpu::multiply(const Gemm&, const double*, const double*, const double*, Activation, double*);
 
 void CpuBackend::gemm(const Gemm& shape, const Tensor& a, const Tensor& b, const Tensor& bias, Activation activation,
                       Tensor& out) {
@@ -78,7 +81,7 @@ void CpuBackend::gemm(const Gemm& shape, const Tensor& a, const Tensor& b, const
     T* to = cpu::write<T>(out);
     parallel_for(s.batch, cpu::grain_of(s.m * s.n * s.k / 16), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        multiply(s, from_a + i * s.stride_a, from_b + i * s.stride_b, start, activation, to + i * s.m * s.n);
+        cpu::multiply(s, from_a + i * s.stride_a, from_b + i * s.stride_b, start, activation, to + i * s.m * s.n);
     });
   });
 }
