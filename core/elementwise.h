@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "core/float_functions.h"
 #include "core/host_device.h"
 
 namespace minima::core {
@@ -70,12 +71,12 @@ constexpr const char* name_of(BinaryOp op) {
 
 namespace scalar {
 
-using std::abs, std::cos, std::erf, std::exp, std::log, std::log1p, std::pow, std::sin, std::sqrt, std::tanh;
+using std::abs, std::cos, std::pow, std::sin, std::sqrt;
 
 /// log(1 + exp(x)), without overflow.
 template <class T>
-MINIMA_HOST_DEVICE T softplus(T x) {
-  return (x > 0 ? x : T(0)) + log1p(exp(x > 0 ? -x : x));
+[[gnu::always_inline]] MINIMA_HOST_DEVICE inline T softplus(T x) {
+  return (x > 0 ? x : T(0)) + log1p(exp(-abs(x)));
 }
 
 /// The function of an op code, as a type that a kernel is compiled for: Unary<UnaryOp::exp, float>.

@@ -2,68 +2,111 @@
 // Kernels over rows: argmax, gather and scatter, softmax, cross entropy.
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "core/cpu/cpu_backend.h"
+#include "core/elementwise.h"
 
 namespace minima::core {
 namespace {
-template <class T>
-int64_t argmax_row(const T* x, int64_t n) {
-  int64_t best = 0;
-  for (int64_t i = 1; i < n; ++i)
-    if (x[i] > x[best] || (x[i] != x[i] && x[best] == x[best])) best = i;
-  return best;
-}
+constexpr int64_t lanes = 16;  // maxima or sums at once, so that they do not wait for each other
 
 /// NaN if there is one.
 template <class T>
-T largest_of(const T* x, int64_t n) {
+[[gnu::always_inline]] inline T largest_of(const T* x, int64_t n) {
+  const auto larger = [](T a, T b) { return a > b || a != a ? a : b; };
   T largest = x[0];
-  for (int64_t i = 1; i < n; ++i) largest = x[i] > largest || x[i] != x[i] ? x[i] : largest;
+  int64_t i = 0;
+  if (n >= lanes) {
+    T lane[lanes];
+    std::copy_n(x, lanes, lane);
+    for (i = lanes; i + lanes <= n; i += lanes)
+#pragma GCC unroll 1
+      for (int64_t l = 0; l < lanes; ++l) lane[l] = larger(x[i + l], lane[l]);
+    for (const T each : lane) largest = larger(each, largest);
+  }
+  for (; i < n; ++i) largest = larger(x[i], largest);
   return largest;
 }
 
-/// The largest element of a row, and the sum of exp(x - largest) over the others: nothing overflows, and a sum that is
-/// small beside 1 keeps its digits.
+/// The first that is as large as `largest`.
+template <class T>
+[[gnu::always_inline]] inline int64_t position_of(T largest, const T* x) {
+  int64_t i = 0;
+  while (x[i] != largest && x[i] == x[i]) ++i;
+  return i;
+}
+
+template <class T>
+[[gnu::always_inline]] inline double sum_of(const T* x, int64_t n) {
+  double lane[lanes] = {}, sum = 0;
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int64_t l = 0; l < lanes; ++l) lane[l] += static_cast<double>(x[i + l]);
+  if (n >= lanes)
+    for (const double each : lane) sum += each;
+  for (; i < n; ++i) sum += static_cast<double>(x[i]);
+  return sum;
+}
+
+/// out = exp(x - largest); nothing overflows.
+template <class T>
+[[gnu::always_inline]] inline void exp_row(const T* x, int64_t n, T largest, T* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = scalar::exp(x[i] - largest);
+}
+
+template <class T>
+MINIMA_VECTOR_LOOP int64_t argmax_row(const T* x, int64_t n) {
+  return position_of(largest_of(x, n), x);
+}
+
+/// The largest element of a row, and the logarithm of the sum of exp(x - largest). The 1 of the largest is not in the
+/// sum, so that a sum that is small beside 1 keeps its digits.
 template <class T>
 struct RowSum {
   T largest;
-  double others = 0;
-
-  RowSum(const T* x, int64_t n) {
-    const int64_t top = argmax_row(x, n);
-    largest = x[top];
-    for (int64_t i = 0; i < top; ++i) others += static_cast<double>(std::exp(x[i] - largest));
-    for (int64_t i = top + 1; i < n; ++i) others += static_cast<double>(std::exp(x[i] - largest));
-  }
-  double log_total() const { return std::log1p(others); }
+  double log_total;
 };
+template <class T>
+[[gnu::always_inline]] inline RowSum<T> row_sum(const T* x, int64_t n) {
+  constexpr int64_t strip = 256;
+  const T largest = largest_of(x, n);
+  double others = 0;
+  int64_t ones = -1;
+  for (int64_t first = 0; first < n; first += strip) {
+    const int64_t count = std::min(strip, n - first);
+    T part[strip];
+    int32_t found = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const bool is_largest = x[first + i] == largest;
+      part[i] = is_largest ? T(0) : scalar::exp(x[first + i] - largest);
+      found += is_largest;
+    }
+    ones += found, others += sum_of(part, count);
+  }
+  return {largest, std::log1p(static_cast<double>(ones) + others)};
+}
 
 template <class T>
-void softmax_row(const T* x, int64_t n, T* out) {
-  const T largest = largest_of(x, n);
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    out[i] = std::exp(x[i] - largest);
-    sum += static_cast<double>(out[i]);
-  }
-  const T scale = static_cast<T>(1 / sum);
+MINIMA_VECTOR_LOOP void softmax_row(const T* x, int64_t n, T* out) {
+  exp_row(x, n, largest_of(x, n), out);
+  const T scale = static_cast<T>(1 / sum_of(out, n));
   for (int64_t i = 0; i < n; ++i) out[i] *= scale;
 }
 
 template <class T>
-void log_softmax_row(const T* x, int64_t n, T* out) {
-  const RowSum<T> row(x, n);
-  const T log_total = static_cast<T>(row.log_total());
+MINIMA_VECTOR_LOOP void log_softmax_row(const T* x, int64_t n, T* out) {
+  const RowSum<T> row = row_sum(x, n);
+  const T log_total = static_cast<T>(row.log_total);
   for (int64_t i = 0; i < n; ++i) out[i] = x[i] - row.largest - log_total;
 }
 
 /// -sum of target * log_softmax(x). A term whose weight is 0 is left out: its logarithm may be infinite.
 template <class T>
-T cross_entropy_row(const T* x, int64_t n, int64_t label, double smoothing) {
-  const RowSum<T> row(x, n);
+MINIMA_VECTOR_LOOP T cross_entropy_row(const T* x, int64_t n, int64_t label, double smoothing) {
+  const RowSum<T> row = row_sum(x, n);
   const auto below = [&](int64_t i) { return static_cast<double>(row.largest) - static_cast<double>(x[i]); };
-  double loss = row.log_total();
+  double loss = row.log_total;
   if (smoothing < 1) loss += (1 - smoothing) * below(label);
   if (smoothing > 0) {
     double sum = 0;
@@ -76,14 +119,11 @@ T cross_entropy_row(const T* x, int64_t n, int64_t label, double smoothing) {
 /// out = grad * (softmax(x) - target). At the label, p - 1 is minus the sum of the other probabilities: added up, that
 /// keeps its digits where p is close to 1.
 template <class T>
-void cross_entropy_backward_row(const T* x, int64_t n, int64_t label, double smoothing, T grad, T* out) {
-  const T largest = largest_of(x, n);
-  double others = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    out[i] = std::exp(x[i] - largest);
-    if (i != label) others += static_cast<double>(out[i]);
-  }
-  const double total = others + static_cast<double>(out[label]), share = smoothing / static_cast<double>(n);
+MINIMA_VECTOR_LOOP void cross_entropy_backward_row(const T* x, int64_t n, int64_t label, double smoothing, T grad,
+                                                   T* out) {
+  exp_row(x, n, largest_of(x, n), out);
+  const double at_label = static_cast<double>(std::exchange(out[label], T(0))), others = sum_of(out, n);
+  const double total = others + at_label, share = smoothing / static_cast<double>(n);
   const T scale = static_cast<T>(1 / total);
   for (int64_t i = 0; i < n; ++i) out[i] = grad * (out[i] * scale - T(share));
   out[label] = grad * static_cast<T>(smoothing - share - others / total);
