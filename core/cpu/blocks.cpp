@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/cpu/cpu_backend.h"
+#include "core/cpu/transpose.h"
 
 namespace minima::core {
 namespace {
@@ -49,10 +50,14 @@ void copy_line(const Axis& axis, const T* from, T* to) {
     for (int64_t i = 0; i < axis.extent; ++i) to[i * axis.to] = from[i * axis.from];
 }
 
-/// A matrix copy in squares, so that the lines of the cache are used whole on both sides of a transposition.
+/// A transposition: rows run in the source's innermost axis, columns in the target's.
 template <class T>
 void copy_plane(const Axis& rows, const Axis& columns, const T* from, T* to) {
-  constexpr int64_t square = 16;
+  if constexpr (sizeof(T) == sizeof(float))
+    if (rows.from == 1 && columns.to == 1)
+      return cpu::transpose(reinterpret_cast<const float*>(from), columns.from, columns.extent, rows.extent,
+                            reinterpret_cast<float*>(to), rows.to);
+  constexpr int64_t square = 16;  // so that the lines of the cache are used whole on both sides
   for (int64_t i0 = 0; i0 < rows.extent; i0 += square)
     for (int64_t j0 = 0; j0 < columns.extent; j0 += square) {
       const int64_t i1 = std::min(i0 + square, rows.extent), j1 = std::min(j0 + square, columns.extent);
@@ -61,15 +66,51 @@ void copy_plane(const Axis& rows, const Axis& columns, const T* from, T* to) {
     }
 }
 
-/// Offsets of position `index` in the leading `rank` axes.
-void locate(const Axes& axes, int rank, int64_t index, int64_t& from, int64_t& to) {
-  from = to = 0;
-  for (int i = rank - 1; i >= 0; --i) {
-    const int64_t at = index % axes.axis[i].extent;
-    index /= axes.axis[i].extent;
-    from += at * axes.axis[i].from;
-    to += at * axes.axis[i].to;
+/// A walk over the positions of the leading `rank` axes, from position `index` on.
+struct Walk {
+  const Axes& axes;
+  int rank;
+  int64_t at[max_rank] = {}, from = 0, to = 0;
+
+  Walk(const Axes& all, int leading, int64_t index) : axes(all), rank(leading) {
+    for (int i = rank - 1; i >= 0; --i) {
+      at[i] = index % axes.axis[i].extent;
+      index /= axes.axis[i].extent;
+      from += at[i] * axes.axis[i].from;
+      to += at[i] * axes.axis[i].to;
+    }
   }
+  void next() {
+    for (int i = rank - 1; i >= 0; --i) {
+      const Axis& axis = axes.axis[i];
+      from += axis.from, to += axis.to;
+      if (++at[i] < axis.extent) return;
+      at[i] = 0, from -= axis.extent * axis.from, to -= axis.extent * axis.to;
+    }
+  }
+};
+
+/// Positions of the leading `rank` axes.
+int64_t positions(const Axes& axes, int rank) {
+  int64_t count = 1;
+  for (int i = 0; i < rank; ++i) count *= axes.axis[i].extent;
+  return count;
+}
+
+/// Calls copy(source, target, first, count) for all positions of the leading `rank` axes, and for `extent` in parts of
+/// `part`, each element of which costs `cost`.
+template <class F>
+void share(const Axes& axes, int rank, int64_t extent, int64_t part, int64_t cost, F&& copy) {
+  const int64_t parts = (extent + part - 1) / part;
+  parallel_for(positions(axes, rank) * parts, cpu::grain_of(std::min(part, extent) * cost),
+               [&](int64_t begin, int64_t end) {
+                 Walk walk(axes, rank, begin / parts);
+                 for (int64_t i = begin; i < end; ++i) {
+                   const int64_t first = i % parts * part;
+                   copy(walk.from, walk.to, first, std::min(part, extent - first));
+                   if ((i + 1) % parts == 0) walk.next();
+                 }
+               });
 }
 
 template <class T>
@@ -83,39 +124,23 @@ void copy(Axes axes, const T* from, T* to) {
   for (int i = 0; i < axes.rank; ++i)
     if (axes.axis[i].from == 1) along_source = i;
   const bool transposed = along_source != axes.rank - 1 && axes.axis[axes.rank - 1].from != 0;
-  if (transposed) {
-    axes.move_to_end(along_source);
-    std::swap(axes.axis[axes.rank - 1], axes.axis[axes.rank - 2]);  // the target's innermost axis stays innermost
-  }
-  // Each item is a line, or a strip of a plane.
-  const Axis line = axes.axis[axes.rank - 1];
   if (!transposed) {
-    int64_t lines = 1;
-    for (int i = 0; i < axes.rank - 1; ++i) lines *= axes.axis[i].extent;
-    parallel_for(lines, cpu::grain_of(line.extent), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        int64_t source, target;
-        locate(axes, axes.rank - 1, i, source, target);
-        copy_line(line, from + source, to + target);
-      }
-    });
+    const Axis line = axes.axis[axes.rank - 1];
+    share(axes, axes.rank - 1, line.extent, cpu::grain, 1,
+          [&](int64_t source, int64_t target, int64_t first, int64_t count) {
+            copy_line({count, line.from, line.to}, from + source + first * line.from, to + target + first * line.to);
+          });
     return;
   }
-  const Axis rows = axes.axis[axes.rank - 2];
+  axes.move_to_end(along_source);
+  std::swap(axes.axis[axes.rank - 1], axes.axis[axes.rank - 2]);  // the target's innermost axis stays innermost
+  const Axis rows = axes.axis[axes.rank - 2], columns = axes.axis[axes.rank - 1];
   constexpr int64_t strip = 64;
-  const int64_t strips = (rows.extent + strip - 1) / strip;
-  int64_t planes = 1;
-  for (int i = 0; i < axes.rank - 2; ++i) planes *= axes.axis[i].extent;
-  const int64_t cost = std::min(strip, rows.extent) * line.extent;
-  parallel_for(planes * strips, cpu::grain_of(cost), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      int64_t source, target;
-      locate(axes, axes.rank - 2, i / strips, source, target);
-      const int64_t first = i % strips * strip;
-      const Axis part{std::min(strip, rows.extent - first), rows.from, rows.to};
-      copy_plane(part, line, from + source + first * rows.from, to + target + first * rows.to);
-    }
-  });
+  share(axes, axes.rank - 2, rows.extent, strip, columns.extent,
+        [&](int64_t source, int64_t target, int64_t first, int64_t count) {
+          copy_plane({count, rows.from, rows.to}, columns, from + source + first * rows.from,
+                     to + target + first * rows.to);
+        });
 }
 }  // namespace
 

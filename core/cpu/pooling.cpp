@@ -38,11 +38,27 @@ void parallel_images(const Shape& images, F&& body) {
   });
 }
 
-/// The maxima of the windows of one image, and their positions. NaN stays.
+/// Calls body(image, begin, end) for output rows begin .. end of each image: where there are few images, threads share
+/// their rows.
+template <class F>
+void parallel_rows(const Pooling& s, F&& body) {
+  constexpr int64_t enough_images = 16;
+  const int64_t cost = s.out_w * s.channels * s.window.kernel_h * s.window.kernel_w;
+  const int64_t rows = s.batch < enough_images ? std::min(s.out_h, cpu::grain_of(cost)) : s.out_h;
+  const int64_t strips = rows > 0 ? (s.out_h + rows - 1) / rows : 0;
+  parallel_for(s.batch * strips, cpu::grain_of(rows * cost), [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i)
+      body(i / strips, i % strips * rows, std::min(s.out_h, (i % strips + 1) * rows));
+  });
+}
+
+/// The maxima of the windows of output rows begin .. end of one image, and their positions. NaN stays.
 /// Channels are taken `lanes` at a time, in registers while the window is walked. What lies beyond the last channel is
-/// the next pixel, where there is one: it is read and written with the others, and written again when its turn comes.
+/// the next pixel, where these rows have one: it is read and written with the others, and written again when its turn
+/// comes.
 template <class T>
-MINIMA_VECTOR_LOOP void max_pool_image(const Pooling& s, const T* x, T* y, int32_t* positions) {
+MINIMA_VECTOR_LOOP void max_pool_rows(const Pooling& s, int64_t begin, int64_t end, const T* x, T* y,
+                                      int32_t* positions) {
   // As wide as the processor's vectors are at least. The compiler takes wider ones apart into single numbers, which
   // took fifteen times as long.
 #if defined(__x86_64__)
@@ -56,7 +72,8 @@ MINIMA_VECTOR_LOOP void max_pool_image(const Pooling& s, const T* x, T* y, int32
   typedef int32_t Stored __attribute__((vector_size(lanes * sizeof(int32_t))));
   Positions count;
   for (int k = 0; k < lanes; ++k) count[k] = k;
-  for (int64_t p = 0; p < s.out_h; ++p)
+  const int64_t y_end = end * s.out_w * s.channels;
+  for (int64_t p = begin; p < end; ++p)
     for (int64_t q = 0; q < s.out_w; ++q) {
       const int64_t top = p * s.window.stride - s.window.padding, left = q * s.window.stride - s.window.padding;
       const int64_t i_begin = std::max<int64_t>(0, top), i_end = std::min(s.height, top + s.window.kernel_h);
@@ -64,7 +81,7 @@ MINIMA_VECTOR_LOOP void max_pool_image(const Pooling& s, const T* x, T* y, int32
       const int64_t first = (i_begin * s.width + j_begin) * s.channels, to = (p * s.out_w + q) * s.channels;
       const int64_t last = ((i_end - 1) * s.width + j_end - 1) * s.channels;
       int64_t c = 0;
-      for (; c < s.channels && last + c + lanes <= s.x_size() && to + c + lanes <= s.y_size(); c += lanes) {
+      for (; c < s.channels && last + c + lanes <= s.x_size() && to + c + lanes <= y_end; c += lanes) {
         Values best, value;
         std::memcpy(&best, x + first + c, sizeof best);
         Positions position = count + static_cast<Position>(first + c);
@@ -99,9 +116,9 @@ void CpuBackend::max_pool2d(const core::Window& window, const Tensor& x, Tensor&
   dispatch_floating("max_pool2d", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const Pooling s(window, x.shape(), y.shape());
-    parallel_images(x.shape(), [&](int64_t image) {
-      max_pool_image(s, cpu::read<T>(x) + image * s.x_size(), cpu::write<T>(y) + image * s.y_size(),
-                     cpu::write<int32_t>(positions) + image * s.y_size());
+    parallel_rows(s, [&](int64_t image, int64_t begin, int64_t end) {
+      max_pool_rows(s, begin, end, cpu::read<T>(x) + image * s.x_size(), cpu::write<T>(y) + image * s.y_size(),
+                    cpu::write<int32_t>(positions) + image * s.y_size());
     });
   });
 }
@@ -138,15 +155,16 @@ void CpuBackend::avg_pool2d(const core::Window& window, const Tensor& x, Tensor&
     using T = decltype(zero);
     const Pooling s(window, x.shape(), y.shape());
     const T scale = T(1) / T(window.kernel_h * window.kernel_w);
-    parallel_images(x.shape(), [&](int64_t image) {
+    parallel_rows(s, [&](int64_t image, int64_t begin, int64_t end) {
       const T* from = cpu::read<T>(x) + image * s.x_size();
       T* sum = cpu::write<T>(y) + image * s.y_size();
-      std::fill(sum, sum + s.y_size(), T(0));
-      for (int64_t p = 0; p < s.out_h; ++p)
+      const int64_t first = begin * s.out_w * s.channels, last = end * s.out_w * s.channels;
+      std::fill(sum + first, sum + last, T(0));
+      for (int64_t p = begin; p < end; ++p)
         walk_windows(s, p, [&](int64_t to, int64_t at) {
           for (int64_t c = 0; c < s.channels; ++c) sum[to + c] += from[at + c];
         });
-      for (int64_t i = 0; i < s.y_size(); ++i) sum[i] *= scale;
+      for (int64_t i = first; i < last; ++i) sum[i] *= scale;
     });
   });
 }

@@ -12,6 +12,8 @@ constexpr int64_t lanes = 32;
 constexpr int64_t block = 512;        // elements summed in the tensor's own type
 constexpr int64_t row_block = 64;     // the same for sums down a column
 constexpr int64_t column_tile = 256;  // columns that are summed together
+constexpr int64_t long_row = 64;      // several rows of few columns count as one that is so long
+constexpr int64_t few_chunks = 16;    // then rows are cut as well, into so many pieces
 
 template <class T>
 struct Sum {
@@ -70,11 +72,20 @@ T fold_long_line(const T* x, int64_t n) {
   return static_cast<T>(total);
 }
 
-/// Each of `width` columns over all rows; `stride` elements lie between rows.
+/// Each of many lines that are too short for lanes.
 template <class Op, class T>
-MINIMA_VECTOR_LOOP void fold_columns(const T* x, int64_t rows, int64_t stride, int64_t width, T* out) {
-  typename Op::Total total[column_tile];
-  for (int64_t j = 0; j < width; ++j) total[j] = Op::start;
+MINIMA_VECTOR_LOOP void fold_short_lines(const T* x, int64_t lines, int64_t n, T* out) {
+  for (int64_t i = 0; i < lines; ++i) {
+    T total = Op::start;
+    for (int64_t j = 0; j < n; ++j) total = Op::combine(total, x[i * n + j]);
+    out[i] = total;
+  }
+}
+
+/// Each of `width` columns over all rows, joined to `total`; `stride` elements lie between rows.
+template <class Op, class T>
+MINIMA_VECTOR_LOOP void fold_columns(const T* x, int64_t rows, int64_t stride, int64_t width,
+                                     typename Op::Total* total) {
   for (int64_t begin = 0; begin < rows; begin += row_block) {
     const int64_t end = std::min(rows, begin + row_block);
     T partial[column_tile];
@@ -83,27 +94,64 @@ MINIMA_VECTOR_LOOP void fold_columns(const T* x, int64_t rows, int64_t stride, i
       for (int64_t j = 0; j < width; ++j) partial[j] = Op::combine(partial[j], x[i * stride + j]);
     for (int64_t j = 0; j < width; ++j) total[j] = join<Op, T>(total[j], partial[j]);
   }
-  for (int64_t j = 0; j < width; ++j) out[j] = static_cast<T>(total[j]);
+}
+
+/// The same; few columns are folded as longer rows first.
+template <class Op, class T>
+void fold_strip(const T* x, int64_t rows, int64_t stride, int64_t width, typename Op::Total* total) {
+  const int64_t together = stride == width ? long_row / width : 0,
+                grouped = together > 1 ? rows / together * together : 0;
+  if (grouped > 0) {
+    typename Op::Total wide[long_row];
+    std::fill_n(wide, together * width, static_cast<typename Op::Total>(Op::start));
+    fold_columns<Op>(x, grouped / together, together * width, together * width, wide);
+    for (int64_t i = 0; i < together * width; ++i) total[i % width] = join<Op, T>(total[i % width], wide[i]);
+  }
+  fold_columns<Op>(x + grouped * stride, rows - grouped, stride, width, total);
+}
+
+/// Each column of `outer` matrices [folded, inner]: chunks are tiles of columns and, where these are few, pieces of
+/// rows.
+template <class Op, class T>
+void fold_matrices(const Fold& shape, const T* x, T* out) {
+  const int64_t folded = shape.folded, inner = shape.inner;
+  const int64_t tiles = (inner + column_tile - 1) / column_tile, widest = std::min(inner, column_tile);
+  const int64_t least = std::max(row_block, cpu::grain_of(widest));
+  const int64_t wanted = shape.outer * tiles < few_chunks ? (folded + few_chunks - 1) / few_chunks : folded;
+  const int64_t rows = std::max(least, wanted), pieces = (folded + rows - 1) / rows;
+  using Total = typename Op::Total;
+  Tensor partial = Tensor::empty({shape.outer * tiles * pieces * widest}, dtype_of<Total>);
+  Total* totals = cpu::write<Total>(partial);
+  const int64_t cost = std::min(rows, folded) * widest;
+  parallel_for(shape.outer * tiles * pieces, cpu::grain_of(cost), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t column = i / pieces % tiles * column_tile, first = i % pieces * rows;
+      Total* total = totals + i * widest;
+      std::fill_n(total, widest, static_cast<Total>(Op::start));
+      fold_strip<Op>(x + (i / pieces / tiles * folded + first) * inner + column, std::min(rows, folded - first), inner,
+                     std::min(column_tile, inner - column), total);
+    }
+  });
+  for (int64_t i = 0; i < shape.outer * tiles; ++i) {
+    const int64_t column = i % tiles * column_tile, width = std::min(column_tile, inner - column);
+    Total* total = totals + i * pieces * widest;
+    for (int64_t piece = 1; piece < pieces; ++piece)
+      for (int64_t j = 0; j < width; ++j) total[j] = join<Op, T>(total[j], total[piece * widest + j]);
+    for (int64_t j = 0; j < width; ++j) out[i / tiles * inner + column + j] = static_cast<T>(total[j]);
+  }
 }
 
 template <class Op, class T>
 void fold(const Fold& shape, const T* x, T* out) {
-  const int64_t outer = shape.outer, folded = shape.folded, inner = shape.inner;
-  if (inner == 1 && outer < 16 && folded >= 2 * cpu::grain) {
+  const int64_t outer = shape.outer, folded = shape.folded;
+  if (shape.inner != 1) {
+    fold_matrices<Op>(shape, x, out);
+  } else if (outer < few_chunks && folded >= 2 * cpu::grain) {
     for (int64_t i = 0; i < outer; ++i) out[i] = fold_long_line<Op>(x + i * folded, folded);
-  } else if (inner == 1) {
-    parallel_for(outer, cpu::grain_of(folded), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(fold_line<Op>(x + i * folded, folded));
-    });
   } else {
-    const int64_t tiles = (inner + column_tile - 1) / column_tile;
-    const int64_t cost = folded * std::min(inner, column_tile);
-    parallel_for(outer * tiles, cpu::grain_of(cost), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t row = i / tiles, column = i % tiles * column_tile;
-        fold_columns<Op>(x + row * folded * inner + column, folded, inner, std::min(column_tile, inner - column),
-                         out + row * inner + column);
-      }
+    parallel_for(outer, cpu::grain_of(folded), [&](int64_t begin, int64_t end) {
+      if (folded < lanes) return fold_short_lines<Op>(x + begin * folded, end - begin, folded, out + begin);
+      for (int64_t i = begin; i < end; ++i) out[i] = static_cast<T>(fold_line<Op>(x + i * folded, folded));
     });
   }
 }

@@ -7,7 +7,8 @@ using namespace minima;
 using namespace minima::test;
 
 TEST_CASE("permute agrees with index arithmetic for every order of the axes, in every size of element") {
-  const Shape shapes[] = {{}, {5}, {3, 4}, {2, 3, 4}, {2, 1, 4, 3}, {2, 0, 3}, {17, 5, 33}, {2, 3, 2, 5, 4}};
+  const Shape shapes[] = {{},        {5},         {3, 4},          {2, 3, 4},     {2, 1, 4, 3},
+                          {2, 0, 3}, {17, 5, 33}, {2, 3, 2, 5, 4}, {9, 33, 6, 50}};
   for (const DType dtype : {DType::uint8, DType::float32, DType::int64})
     for (const Shape& shape : shapes) {
       const Tensor x = counting(shape, dtype);
@@ -34,6 +35,19 @@ TEST_CASE("a large transposition moves every element, and twice is the identity"
   for (const int64_t i : {0, 100, 516})
     for (const int64_t j : {0, 77, 1030}) CHECK(y.at(j * 517 + i) == x.at(i * 1031 + j));
   CHECK_SAME_BITS(core::permute(y, {1, 0}), x);
+}
+
+TEST_CASE("long parts are joined, and a slice of many long lines is taken, element by element") {
+  for (const DType dtype : {DType::uint8, DType::float32, DType::int64}) {
+    const Tensor a = counting({50001}, dtype), b = counting({70000}, dtype);
+    const Tensor joined = core::concatenate(std::vector<Tensor>{a, b}, 0);
+    CHECK_SAME_BITS(joined.slice(0, 50001), a);
+    CHECK_SAME_BITS(joined.slice(50001, 120001), b);
+    const Tensor lines = core::slice(joined.slice(0, 120000).reshape({3, 40000}), 1, 100, 39999);
+    for (int64_t i = 0; i < 3; ++i)
+      CHECK_SAME_BITS(lines.flatten().slice(i * 39899, (i + 1) * 39899),
+                      joined.slice(i * 40000 + 100, i * 40000 + 39999));
+  }
 }
 
 TEST_CASE("an order that is not one of the axes is refused") {

@@ -24,6 +24,8 @@ std::vector<Case> cases(bool max) {
           if (!max || 2 * padding <= std::min(kernel[0], kernel[1]))
             all.push_back({{2, image[0], image[1], 3}, {kernel[0], kernel[1], stride, padding}});
   all.push_back({{40, 28, 28, 33}, {2, 2, 2, 0}});
+  all.push_back({{1, 70, 66, 20}, {2, 2, 2, 0}});  // few images: the threads share their rows
+  all.push_back({{3, 61, 64, 9}, {3, 3, 2, 1}});
   return all;
 }
 

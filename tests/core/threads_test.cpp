@@ -65,6 +65,9 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
                                  core::reduce(core::ReduceOp::max, x, 0),
                                  core::reduce(core::ReduceOp::max, x, 1),
                                  core::sum_to(images, {15, 1}),
+                                 core::reduce(core::ReduceOp::sum, x.reshape({70000, 3}), 0),
+                                 core::reduce(core::ReduceOp::max, x.reshape({70000, 3}), 0),
+                                 core::reduce(core::ReduceOp::sum, x.reshape({70000, 3}), 1),
                                  core::sum_to(x, {1})};
     });
     check_same_bits("dot", [&] { return std::vector<Tensor>{core::dot(x, y)}; });
@@ -113,6 +116,17 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
       });
     }
     core::set_conv_algorithm(core::ConvAlgorithm::automatic);
+    check_same_bits("convolution with few outputs", [&] {
+      const Tensor x = numbers({300, 5, 5, 16}, dtype, 1), w = numbers({60, 5, 5, 16}, dtype, 2);
+      const Tensor y = core::conv2d(x, w, Tensor(), 1, 0);
+      return std::vector<Tensor>{y, core::conv2d_transpose(y, w, x.shape(), 1, 0),
+                                 core::conv2d_correlate(x, y, w.shape(), 1, 0)};
+    });
+    check_same_bits("pooling of one image", [&] {
+      const Tensor one = numbers({1, 70, 66, 20}, dtype, 1);
+      const auto [pooled, positions] = core::max_pool2d(one, {3, 3, 2, 1});
+      return std::vector<Tensor>{pooled, positions, core::avg_pool2d(one, {3, 3, 2, 1})};
+    });
     check_same_bits("pooling", [&] {
       const auto [pooled, positions] = core::max_pool2d(images, {3, 3, 2, 1});
       return std::vector<Tensor>{
