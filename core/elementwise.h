@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Functions of one element and of two, each written once for CPU and GPU: a line of the tables below gives the op code,
 // the name in messages and the formula. The rest of the file is made from the tables: nothing else lists the functions.
+// exp, log, log1p, tanh and erf are those of float_functions.h.
 // Not here: the loops over elements (cpu/elementwise.cpp), derivatives (autograd/ops_elementwise.cpp).
 #pragma once
 
@@ -73,6 +74,10 @@ namespace scalar {
 
 using std::abs, std::cos, std::pow, std::sin, std::sqrt;
 
+#if defined(__CUDACC__)
+inline namespace on_gpu {  // other functions than the CPU's, so under another name to the linker
+#endif
+
 /// log(1 + exp(x)), without overflow.
 template <class T>
 [[gnu::always_inline]] MINIMA_HOST_DEVICE inline T softplus(T x) {
@@ -102,6 +107,9 @@ MINIMA_UNARY_FUNCTIONS(MINIMA_FUNCTION)
 MINIMA_BINARY_FUNCTIONS(MINIMA_FUNCTION)
 #undef MINIMA_FUNCTION
 
+#if defined(__CUDACC__)
+}  // namespace on_gpu
+#endif
 }  // namespace scalar
 
 /// Calls f with the scalar function of `op`: the one step from a code known at run time to a type.

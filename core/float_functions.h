@@ -2,7 +2,7 @@
 // exp, log, log1p, tanh and erf of float32, without branches and calls: a loop over elements becomes vector
 // instructions, several times faster than calls of the C library. Each is a polynomial where the argument is small,
 // after a step that makes it small. Errors over all floats, in units in the last place: exp and log 1, log1p, tanh and
-// erf 1.5 (tests/core/elementwise_test.cpp holds us to that). float64, and float32 on a GPU, go to the C library.
+// erf 1.5 (tests/core/elementwise_test.cpp checks these bounds). float64, and float32 on a GPU, go to the C library.
 //
 // The polynomials are the best in relative error, found by weighted least squares whose weights grow where the error is
 // largest (Lawson's algorithm).

@@ -84,8 +84,9 @@ Tensor conv2d_correlate(const Tensor& x, const Tensor& y, const Shape& weight_sh
                         Tensor into = {});
 /// How float32 convolutions are computed on the CPU. Winograd's algorithm takes a quarter to a half of the
 /// multiplications of the direct one for 3 x 3 kernels of stride 1, and rounds a little more coarsely
-/// (core/cpu/winograd.cpp has figures); where a result would not be finite, and for all other kernels, it is direct.
-/// `automatic`, the default, is the faster one by the shapes alone, and im2col where there are few outputs.
+/// (core/cpu/winograd.cpp has figures). `winograd` is direct for all other kernels, and where a result would not be
+/// finite. `automatic`, the default, takes the faster one by the shapes alone; where there are few outputs, and for
+/// the gradient of an x of few channels or with a stride of 3 or more, it takes im2col.
 enum class ConvAlgorithm : uint8_t { automatic, direct, winograd };
 void set_conv_algorithm(ConvAlgorithm algorithm);
 ConvAlgorithm conv_algorithm();

@@ -36,7 +36,7 @@ class Training:
 
         torch.set_num_threads(options.threads)
         torch.manual_seed(0)
-        build, image, batch = workloads.WORKLOADS[options.workload]
+        build, image, batch = workloads.workload(options.workload)
         self.batch = options.batch or batch
         self.model = build()
         self.x, self.y = torch.randn(self.batch, *image), torch.randint(0, 10, (self.batch,))

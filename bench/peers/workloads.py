@@ -98,6 +98,14 @@ WORKLOADS = {  # name: (model, one image, batch)
 CONVOLUTIONAL = {"lenet", "cnn", "resnet20", "wrn16-4"}
 
 
+def workload(name):
+    """Model builder, image and batch of a name; "mlp:WIDTH,..." has hidden layers of these widths."""
+    if name.startswith("mlp:"):
+        widths = [int(width) for width in name[4:].split(",")]
+        return (lambda: multilayer(784, *widths, 10)), (1, 28, 28), 128
+    return WORKLOADS[name]
+
+
 class SAM:
     """Two gradients a step: the second at w + rho g / |g|, applied by the base at w."""
 

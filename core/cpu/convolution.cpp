@@ -72,12 +72,19 @@ Packed pack_transpose(const Convolution& c, const Phase& rows, const Phase& colu
 }
 
 /// Whether the outputs lie in rows so short, or are so few beside the weights, that the direct kernels, whose tiles are
-/// neighbours in a row, mostly load weights: im2col, whose product takes all positions alike, is two to ten times
-/// faster. Not for 3 x 3 kernels that Winograd's algorithm takes.
+/// neighbours in a row, mostly load weights. im2col, whose product takes all positions alike, is then two to ten times
+/// faster.
 bool has_few_outputs(const Convolution& c) {
   constexpr int64_t short_row = 4, channels_of_a_position = 8;
-  return conv_algorithm() == ConvAlgorithm::automatic &&
-         (c.out_w < short_row || channels_of_a_position * c.rows() * c.out_w <= c.out);
+  return c.out_w < short_row || channels_of_a_position * c.rows() * c.out_w <= c.out;
+}
+
+/// Whether the direct data gradient would be nine passes or more, with few pixels each, or would fill a small part of
+/// its vectors. Not where the patches of one row of outputs would need too much memory.
+bool has_slow_gradient(const Convolution& c) {
+  constexpr int64_t most_elements = 1 << 20, narrowest_vector = 8;
+  const bool few_inputs = c.in < narrowest_vector && 8 * c.in <= c.out;
+  return (c.window.stride > 2 || few_inputs) && c.out_w * c.patch() <= most_elements;
 }
 
 /// Winograd's kernels for a convolution with these outputs, or null where direct is faster or the only one. Measured: a
@@ -104,7 +111,8 @@ void run_pass(const Pass& p, const float* x, const Packed& packed, const float* 
 }
 
 void forward(const Convolution& c, const float* x, const float* weight, const float* bias, bool relu, float* y) {
-  if (has_few_outputs(c) && !winograd_for(c.window, c.batch, c.out_h, c.out_w, c.in, c.out))
+  const bool automatic = conv_algorithm() == ConvAlgorithm::automatic;
+  if (automatic && has_few_outputs(c) && !winograd_for(c.window, c.batch, c.out_h, c.out_w, c.in, c.out))
     return im2col_forward(c, x, weight, bias, relu, y);
   const Pass pass{c.batch,
                   c.height,
@@ -126,8 +134,9 @@ void forward(const Convolution& c, const float* x, const float* weight, const fl
 
 void transpose(const Convolution& c, const float* y, const float* weight, float* x) {
   const int64_t stride = c.window.stride, padding = c.window.padding;
-  const bool many_passes = stride > 2 && conv_algorithm() == ConvAlgorithm::automatic;
-  if ((has_few_outputs(c) || many_passes) && !winograd_for(c.window, c.batch, c.height, c.width, c.out, c.in))
+  const bool automatic = conv_algorithm() == ConvAlgorithm::automatic;
+  if (automatic && (has_few_outputs(c) || has_slow_gradient(c)) &&
+      !winograd_for(c.window, c.batch, c.height, c.width, c.out, c.in))
     return im2col_transpose(c, y, weight, x);
   for (int64_t r = 0; r < stride; ++r)
     for (int64_t s = 0; s < stride; ++s) {
@@ -148,7 +157,8 @@ void correlate(const Convolution& c, const float* x, const float* y, float* weig
     return;
   }
   const WinogradKernels* winograd = winograd_for(c.window, c.batch, c.out_h, c.out_w, c.in, c.out);
-  if (!winograd && has_few_outputs(c)) return im2col_correlate(c, x, y, weight);
+  if (conv_algorithm() == ConvAlgorithm::automatic && !winograd && has_few_outputs(c))
+    return im2col_correlate(c, x, y, weight);
   if (!winograd || !winograd_correlate(*winograd, c, x, y, weight)) direct_correlate(c, x, y, weight);
 }
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the parts of convolution on the CPU share. convolution.cpp chooses between
-//   im2col (convolution_im2col.cpp)  float64, and the tests' and benchmarks' plain reference for float32
+//   im2col (convolution_im2col.cpp)  float64, float32 with few outputs, and the plain reference for float32
 //   direct.cpp                       float32, every shape
 //   winograd.cpp                     float32, 3 x 3 kernels of stride 1
 // Forward convolution and the data gradient are the same work in another order: both are passes over images, described

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Convolution by im2col and a matrix product: the plain algorithm, for float64, for float32 where the outputs are too
-// few for the fast ones (convolution.cpp), and as their reference. It works in strips of a few output rows that stay in
-// the cache. An output position sees one patch of the image, as many numbers as one filter has, in the same order (row,
-// column, channel). With the patches of a strip as a matrix [positions, patch] and the weight as [out, patch],
+// few for the fast ones (convolution.cpp), and as their reference. It works in strips of some output rows, one after
+// the other, and the threads share each. An output position sees one patch of the image, as many numbers as one filter
+// has, in the same order (row, column, channel). With the patches of a strip as a matrix [positions, patch] and the
+// weight as [out, patch],
 //   conv2d            y       = patches(x) weight^T + bias
 //   conv2d_transpose  x       = patches^-T(y weight)      (col2im: each patch is added back to where it came from)
 //   conv2d_correlate  weight  = sum over strips of y^T patches(x)
@@ -13,10 +14,7 @@
 
 namespace minima::core::cpu {
 namespace {
-constexpr int64_t strip_groups = 16;  // partial sums of a weight gradient: a function of the shape, not of the threads
-// The patches of a strip should fit in the cache beside the weights, but be many enough to pay for the packing of the
-// weights that each product begins with.
-constexpr int64_t strip_elements = 65536, least_positions = 128;
+constexpr int64_t strip_elements = 1 << 20;  // of the patches of a strip
 
 /// The image is its own matrix of patches.
 bool is_pointwise(const Convolution& c) {
@@ -25,28 +23,15 @@ bool is_pointwise(const Convolution& c) {
 
 /// How many output rows a strip has; a function of the shape alone.
 int64_t strip_rows(const Convolution& c) {
-  const int64_t positions = std::max(strip_elements / std::max<int64_t>(1, c.patch()), least_positions);
-  return std::clamp<int64_t>(positions / std::max<int64_t>(1, c.out_w), 1, std::max<int64_t>(1, c.rows()));
+  const int64_t in_strip = strip_elements / std::max<int64_t>(1, c.out_w * c.patch());
+  return std::clamp<int64_t>(in_strip, 1, std::max<int64_t>(1, c.rows()));
 }
 
-int64_t strips_of(const Convolution& c) { return (c.rows() + strip_rows(c) - 1) / strip_rows(c); }
-
-/// What an output row costs, in the elements of grain.
-int64_t row_cost(const Convolution& c) { return c.out_w * c.out * c.patch() / 16; }
-
-/// Room for the patches of one strip on each thread.
+/// Room for the patches of one strip; none where the image is its own matrix.
 template <class T>
-class Patches {
- public:
-  explicit Patches(const Convolution& c)
-      : size_((c.patch() * strip_rows(c) * c.out_w + 15) / 16 * 16),
-        memory_(is_pointwise(c) ? Tensor() : Tensor::empty({num_threads() * size_}, dtype_of<T>)) {}
-  T* get() { return write<T>(memory_) + thread_index() * size_; }
-
- private:
-  int64_t size_;
-  Tensor memory_;
-};
+Tensor room_for_patches(const Convolution& c) {
+  return is_pointwise(c) ? Tensor() : Tensor::empty({strip_rows(c) * c.out_w * c.patch()}, dtype_of<T>);
+}
 
 /// Walks the patches of output rows [begin, end), a matrix with one patch a row, kernel row by kernel row. Calls
 /// pair(at, from, n) for n elements of the matrix that are those of x at `from`, and pad(at, n) for n elements that lie
@@ -112,72 +97,66 @@ void col2im(const Convolution& c, int64_t begin, int64_t end, const T* patches, 
       [](int64_t, int64_t) {});
 }
 
-/// The patches of output rows [begin, end): the image itself where it can be.
+/// The patches of output rows [begin, end): the image itself where it can be, else in `room`.
 template <class T>
-const T* patches_of(const Convolution& c, int64_t begin, int64_t end, const T* x, Patches<T>& patches) {
+const T* patches_of(const Convolution& c, int64_t begin, int64_t end, const T* x, Tensor& room) {
   if (is_pointwise(c)) return x + begin * c.width * c.in;
-  im2col(c, begin, end, x, patches.get());
-  return patches.get();
+  const int64_t size = c.out_w * c.patch();
+  parallel_for(end - begin, grain_of(size), [&](int64_t first, int64_t last) {
+    im2col(c, begin + first, begin + last, x, write<T>(room) + first * size);
+  });
+  return read<T>(room);
 }
 
 }  // namespace
 
 template <class T>
 void im2col_forward(const Convolution& c, const T* x, const T* weight, const T* bias, bool relu, T* y) {
-  Patches<T> patches(c);
+  Tensor room = room_for_patches<T>(c);
   const int64_t rows = strip_rows(c);
-  parallel_for(strips_of(c), grain_of(rows * row_cost(c)), [&](int64_t first, int64_t last) {
-    for (int64_t strip = first; strip < last; ++strip) {
-      const int64_t begin = strip * rows, end = std::min(c.rows(), begin + rows), positions = (end - begin) * c.out_w;
-      multiply({.m = positions, .n = c.out, .k = c.patch(), .transpose_b = true}, patches_of(c, begin, end, x, patches),
-               weight, bias, relu ? Activation::relu : Activation::none, y + begin * c.out_w * c.out);
-    }
-  });
+  for (int64_t begin = 0; begin < c.rows(); begin += rows) {
+    const int64_t end = std::min(c.rows(), begin + rows);
+    multiply({.m = (end - begin) * c.out_w, .n = c.out, .k = c.patch(), .transpose_b = true},
+             patches_of(c, begin, end, x, room), weight, bias, relu ? Activation::relu : Activation::none,
+             y + begin * c.out_w * c.out);
+  }
 }
 
 template <class T>
 void im2col_transpose(const Convolution& c, const T* y, const T* weight, T* x) {
-  Patches<T> patches(c);
-  // Threads share images, not rows: patches of neighbouring rows are added to the same pixels.
-  const int64_t strip = strip_rows(c), images = std::max<int64_t>(1, strip / std::max<int64_t>(1, c.out_h));
-  const int64_t chunk = std::max(images, grain_of(c.out_h * row_cost(c)));
-  parallel_for(c.batch, chunk, [&](int64_t first, int64_t last) {
-    if (!is_pointwise(c)) std::fill(x + first * c.image(), x + last * c.image(), T(0));
-    for (int64_t begin = first * c.out_h; begin < last * c.out_h; begin += strip) {
-      const int64_t end = std::min(last * c.out_h, begin + strip);
-      T* to = is_pointwise(c) ? x + begin * c.width * c.in : patches.get();
-      multiply<T>({.m = (end - begin) * c.out_w, .n = c.patch(), .k = c.out}, y + begin * c.out_w * c.out, weight,
-                  nullptr, Activation::none, to);
-      if (!is_pointwise(c)) col2im(c, begin, end, to, x);
-    }
-  });
+  Tensor room = room_for_patches<T>(c);
+  const auto product = [&](int64_t begin, int64_t end, T* to) {
+    multiply<T>({.m = (end - begin) * c.out_w, .n = c.patch(), .k = c.out}, y + begin * c.out_w * c.out, weight,
+                nullptr, Activation::none, to);
+  };
+  if (is_pointwise(c)) return product(0, c.rows(), x);
+  parallel_for(c.batch * c.image(), grain, [&](int64_t begin, int64_t end) { std::fill(x + begin, x + end, T(0)); });
+  if (c.is_empty()) return;
+  // Patches of neighbouring rows are added to the same pixels: a strip is whole images, which the threads share, or a
+  // part of one.
+  const int64_t fit = strip_rows(c), rows = fit < c.out_h ? fit : fit / c.out_h * c.out_h;
+  for (int64_t begin = 0, end; begin < c.rows(); begin = end) {
+    end = std::min({c.rows(), begin + rows, fit < c.out_h ? (begin / c.out_h + 1) * c.out_h : c.rows()});
+    product(begin, end, write<T>(room));
+    const int64_t rows_together = std::min(c.out_h, end - begin), size = c.out_w * c.patch();
+    parallel_for((end - begin) / rows_together, grain_of(rows_together * size), [&](int64_t first, int64_t last) {
+      first *= rows_together, last *= rows_together;
+      col2im(c, begin + first, begin + last, read<T>(room) + first * size, x);
+    });
+  }
 }
 
 template <class T>
 void im2col_correlate(const Convolution& c, const T* x, const T* y, T* weight) {
-  const int64_t size = c.out * c.patch(), rows = strip_rows(c);
-  if (c.is_empty()) std::fill(weight, weight + size, T(0));
-  if (c.is_empty() || size == 0) return;
-  const int64_t strips = (strips_of(c) + strip_groups - 1) / strip_groups,
-                groups = (strips_of(c) + strips - 1) / strips;
-  // The first group sums into the result, the others beside it; then they are added in order.
-  Tensor others = groups > 1 ? Tensor::empty({(groups - 1) * size}, dtype_of<T>) : Tensor();
-  const auto sum_of = [&](int64_t group) { return group == 0 ? weight : write<T>(others) + (group - 1) * size; };
-  Patches<T> patches(c);
-  parallel_chunks(groups, [&](int64_t group) {
-    for (int64_t strip = group * strips; strip < std::min(strips_of(c), (group + 1) * strips); ++strip) {
-      const int64_t begin = strip * rows, end = std::min(c.rows(), begin + rows);
-      const bool accumulate = strip > group * strips;
-      multiply<T>({c.out, c.patch(), (end - begin) * c.out_w, true, false, accumulate}, y + begin * c.out_w * c.out,
-                  patches_of(c, begin, end, x, patches), nullptr, Activation::none, sum_of(group));
-    }
-  });
-  parallel_for(size, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t group = 1; group < groups; ++group) {
-      const T* from = sum_of(group);
-      for (int64_t i = begin; i < end; ++i) weight[i] += from[i];
-    }
-  });
+  if (c.is_empty()) std::fill(weight, weight + c.out * c.patch(), T(0));
+  if (c.out * c.patch() == 0) return;
+  Tensor room = room_for_patches<T>(c);
+  const int64_t rows = strip_rows(c);
+  for (int64_t begin = 0; begin < c.rows(); begin += rows) {
+    const int64_t end = std::min(c.rows(), begin + rows);
+    multiply<T>({c.out, c.patch(), (end - begin) * c.out_w, true, false, begin > 0}, y + begin * c.out_w * c.out,
+                patches_of(c, begin, end, x, room), nullptr, Activation::none, weight);
+  }
 }
 
 template void im2col_forward(const Convolution&, const float*, const float*, const float*, bool, float*);

@@ -43,9 +43,13 @@ const char* better_kernels(const std::string& chosen) {
   };
   const std::string instructions = cpu::instruction_sets().front();
   if (instructions == "baseline") return nullptr;
-  if (instructions == "avx512" && __builtin_cpu_is("intel"))
-    return is_one_of({"SkylakeX", "Cooperlake", "SapphireRapids"}) ? nullptr : "SkylakeX";
-  return is_one_of({"Haswell", "Zen"}) ? nullptr : "Haswell";
+  if (is_one_of(
+          {"Katmai",    "Coppermine", "Northwood", "Prescott",    "Banias",     "Atom",       "Core2",
+           "Penryn",    "Dunnington", "Nehalem",   "Sandybridge", "Athlon",     "Opteron",    "Opteron_SSE3",
+           "Barcelona", "Nano",       "Bobcat",    "Bulldozer",   "Piledriver", "Steamroller"}))  // all that are older
+                                                                                                  // than AVX2
+    return instructions == "avx512" && __builtin_cpu_is("intel") ? "SkylakeX" : "Haswell";
+  return __builtin_cpu_is("amd") && is_one_of({"SkylakeX", "Cooperlake", "SapphireRapids"}) ? "Haswell" : nullptr;
 }
 #endif
 

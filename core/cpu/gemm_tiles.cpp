@@ -240,8 +240,11 @@ void run(Multiplication x, int64_t k) {
   // What each thread packs: the part, and beside it the unit in use.
   const int64_t line_room = pieces.longest() + cache_line;
   const int64_t tile_rows = x.rows_in_place ? 0 : by_rows ? unit_rows : parts.longest();
-  const int64_t tile_room = (tile_rows * line_room + cache_line - 1) / cache_line * cache_line;  // panels: whole lines
-  const int64_t panel_room = (by_rows ? parts.longest() : 1) * x.lanes * line_room;
+  const auto whole_lines = [](int64_t n) {
+    return (n + cache_line - 1) / cache_line * cache_line;
+  };  // where panels begin
+  const int64_t tile_room = whole_lines(tile_rows * line_room);
+  const int64_t panel_room = whole_lines((by_rows ? parts.longest() : 1) * x.lanes * line_room);
   const int64_t part_room = by_rows ? panel_room : tile_room, room = tile_room + panel_room;
   // A product of a batch has one thread.
   const int threads = in_parallel_region() ? 1 : num_threads();

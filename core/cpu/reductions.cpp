@@ -29,8 +29,9 @@ struct Max {
   static T combine(T a, T b) { return ((b > a) | (b != b)) ? b : a; }  // NaN stays
 };
 
+/// Two totals: sums are added in double.
 template <class Op, class T>
-auto join(typename Op::Total a, T b) {
+typename Op::Total join(typename Op::Total a, typename Op::Total b) {
   if constexpr (std::is_same_v<Op, Sum<T>>)
     return a + b;
   else
@@ -64,11 +65,7 @@ T fold_long_line(const T* x, int64_t n) {
   parallel_for(n, piece,
                [&](int64_t begin, int64_t end) { partial[begin / piece] = fold_line<Op>(x + begin, end - begin); });
   typename Op::Total total = Op::start;
-  for (int64_t i = 0; i * piece < n; ++i)
-    if constexpr (std::is_same_v<Op, Sum<T>>)
-      total += partial[i];
-    else
-      total = Op::combine(total, partial[i]);
+  for (int64_t i = 0; i * piece < n; ++i) total = join<Op, T>(total, partial[i]);
   return static_cast<T>(total);
 }
 
@@ -110,35 +107,51 @@ void fold_strip(const T* x, int64_t rows, int64_t stride, int64_t width, typenam
   fold_columns<Op>(x + grouped * stride, rows - grouped, stride, width, total);
 }
 
-/// Each column of `outer` matrices [folded, inner]: chunks are tiles of columns and, where these are few, pieces of
-/// rows.
+/// Each column of one matrix, a tile of columns at most, by pieces of its rows.
+template <class Op, class T>
+void fold_tall_matrix(const T* x, int64_t rows, int64_t stride, int64_t width, int64_t piece, T* out) {
+  using Total = typename Op::Total;
+  const int64_t pieces = (rows + piece - 1) / piece;
+  Total total[column_tile];
+  std::fill_n(total, width, static_cast<Total>(Op::start));
+  Tensor partial = Tensor::full({pieces * width}, static_cast<double>(Op::start), dtype_of<Total>);
+  Total* of_piece = cpu::write<Total>(partial);
+  parallel_for(rows, piece, [&](int64_t begin, int64_t end) {
+    fold_strip<Op>(x + begin * stride, end - begin, stride, width, of_piece + begin / piece * width);
+  });
+  for (int64_t i = 0; i < pieces; ++i)
+    for (int64_t j = 0; j < width; ++j) total[j] = join<Op, T>(total[j], of_piece[i * width + j]);
+  for (int64_t j = 0; j < width; ++j) out[j] = static_cast<T>(total[j]);
+}
+
+/// Each column of `outer` matrices [folded, inner]. Chunks are tiles of columns; where these are few, the rows of each
+/// are cut instead.
 template <class Op, class T>
 void fold_matrices(const Fold& shape, const T* x, T* out) {
+  using Total = typename Op::Total;
   const int64_t folded = shape.folded, inner = shape.inner;
   const int64_t tiles = (inner + column_tile - 1) / column_tile, widest = std::min(inner, column_tile);
-  const int64_t least = std::max(row_block, cpu::grain_of(widest));
-  const int64_t wanted = shape.outer * tiles < few_chunks ? (folded + few_chunks - 1) / few_chunks : folded;
-  const int64_t rows = std::max(least, wanted), pieces = (folded + rows - 1) / rows;
-  using Total = typename Op::Total;
-  Tensor partial = Tensor::empty({shape.outer * tiles * pieces * widest}, dtype_of<Total>);
-  Total* totals = cpu::write<Total>(partial);
-  const int64_t cost = std::min(rows, folded) * widest;
-  parallel_for(shape.outer * tiles * pieces, cpu::grain_of(cost), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t column = i / pieces % tiles * column_tile, first = i % pieces * rows;
-      Total* total = totals + i * widest;
-      std::fill_n(total, widest, static_cast<Total>(Op::start));
-      fold_strip<Op>(x + (i / pieces / tiles * folded + first) * inner + column, std::min(rows, folded - first), inner,
-                     std::min(column_tile, inner - column), total);
-    }
-  });
-  for (int64_t i = 0; i < shape.outer * tiles; ++i) {
-    const int64_t column = i % tiles * column_tile, width = std::min(column_tile, inner - column);
-    Total* total = totals + i * pieces * widest;
-    for (int64_t piece = 1; piece < pieces; ++piece)
-      for (int64_t j = 0; j < width; ++j) total[j] = join<Op, T>(total[j], total[piece * widest + j]);
-    for (int64_t j = 0; j < width; ++j) out[i / tiles * inner + column + j] = static_cast<T>(total[j]);
+  const int64_t piece = std::max({row_block, cpu::grain_of(widest), (folded + few_chunks - 1) / few_chunks});
+  const auto tile = [&](int64_t i, auto&& fold) {
+    const int64_t column = i % tiles * column_tile;
+    fold(x + i / tiles * folded * inner + column, std::min(column_tile, inner - column),
+         out + i / tiles * inner + column);
+  };
+  if (shape.outer * tiles < few_chunks && folded > piece) {
+    for (int64_t i = 0; i < shape.outer * tiles; ++i)
+      tile(i,
+           [&](const T* from, int64_t width, T* to) { fold_tall_matrix<Op>(from, folded, inner, width, piece, to); });
+    return;
   }
+  parallel_for(shape.outer * tiles, cpu::grain_of(folded * widest), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      tile(i, [&](const T* from, int64_t width, T* to) {
+        Total total[column_tile];
+        std::fill_n(total, width, static_cast<Total>(Op::start));
+        fold_strip<Op>(from, folded, inner, width, total);
+        for (int64_t j = 0; j < width; ++j) to[j] = static_cast<T>(total[j]);
+      });
+  });
 }
 
 template <class Op, class T>

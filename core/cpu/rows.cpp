@@ -72,7 +72,7 @@ template <class T>
   constexpr int64_t strip = 256;
   const T largest = largest_of(x, n);
   double others = 0;
-  int64_t ones = -1;
+  int64_t ones = -1;  // of the elements that are as large
   for (int64_t first = 0; first < n; first += strip) {
     const int64_t count = std::min(strip, n - first);
     T part[strip];
@@ -84,7 +84,8 @@ template <class T>
     }
     ones += found, others += sum_of(part, count);
   }
-  return {largest, std::log1p(static_cast<double>(ones) + others)};
+  if (ones > 0) others += static_cast<double>(ones) + static_cast<double>(largest - largest);  // NaN if infinite
+  return {largest, std::log1p(others)};
 }
 
 template <class T>

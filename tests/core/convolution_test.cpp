@@ -150,7 +150,7 @@ TEST_CASE(
   all.push_back({{67, 8, 8, 32}, {40, 3, 3, 32}, 1, 1});   // several rounds of Winograd's weight gradient
   all.push_back({{3, 70, 60, 16}, {16, 3, 3, 16}, 1, 1});  // several strips of one image
   all.push_back({{1, 12, 20, 70}, {90, 3, 3, 70}, 1, 1});  // few tiles, several blocks of channels
-  // Few outputs: one position an image; short rows; fewer positions than channels; many passes back.
+  // im2col: one position an image; short rows; fewer positions than channels; many passes back.
   all.push_back({{37, 5, 5, 16}, {120, 5, 5, 16}, 1, 0});
   all.push_back({{200, 1, 1, 40}, {30, 1, 1, 40}, 1, 0});
   all.push_back({{1, 1, 1, 64}, {33, 1, 1, 64}, 1, 0});
@@ -158,6 +158,9 @@ TEST_CASE(
   all.push_back({{9, 4, 4, 60}, {90, 3, 3, 60}, 2, 1});
   all.push_back({{1, 5, 4, 70}, {210, 3, 3, 70}, 1, 1});
   all.push_back({{5, 16, 16, 3}, {50, 4, 4, 3}, 4, 0});
+  all.push_back({{5, 16, 12, 2}, {20, 3, 3, 2}, 2, 1});     // few channels of x
+  all.push_back({{2, 200, 100, 3}, {70, 5, 5, 3}, 1, 2});   // several strips of an image
+  all.push_back({{70, 12, 12, 30}, {40, 3, 3, 30}, 3, 1});  // several strips of whole images
   for_each_instruction_set([&] {
     for (const auto algorithm :
          {core::ConvAlgorithm::direct, core::ConvAlgorithm::winograd, core::ConvAlgorithm::automatic}) {

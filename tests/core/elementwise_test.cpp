@@ -114,7 +114,7 @@ double error_in_last_places(float got, double expected) {
 
 }  // namespace
 
-TEST_CASE("exp, log, log1p, tanh and erf of float32 are exact to the last place or so, over all floats") {
+TEST_CASE("exp, log, log1p, tanh and erf of float32 are exact to the last place or so, at one in 4,099 of all floats") {
   std::vector<float> all{0.f,  -0.f,   1.f,     -1.f,      INFINITY, -INFINITY, NAN,
                          -NAN, 1e-45f, -1e-45f, 88.72283f, 88.8f,    -103.97f};
   for (uint64_t bits = 0; bits < uint64_t{1} << 32; bits += 4099) {

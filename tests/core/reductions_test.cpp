@@ -55,6 +55,11 @@ TEST_CASE("the sum of nothing is 0 and the maximum of nothing an error") {
   const Tensor x = Tensor::zeros({3, 0});
   CHECK(values(core::reduce(core::ReduceOp::sum, x, 1)) == std::vector<double>{0, 0, 0});
   CHECK(core::reduce(core::ReduceOp::sum, x, 0).numel() == 0);
+  const Tensor used = Tensor::full({600}, 7);  // memory that the results may take again
+  for (const Shape& shape : {Shape{0, 3}, Shape{0, 300}, Shape{0, 1}})
+    CHECK(values(core::reduce(core::ReduceOp::sum, Tensor::zeros(shape), 0)) ==
+          std::vector<double>(static_cast<size_t>(shape[1]), 0));
+  CHECK(values(core::reduce(core::ReduceOp::sum, Tensor::zeros({2, 0, 5}), 1)) == std::vector<double>(10, 0));
   CHECK(core::sum(x).item() == 0);
   CHECK(core::dot(x, x).item() == 0);
   CHECK_ERROR(core::reduce(core::ReduceOp::max, x, 1), "an axis with elements");
@@ -66,6 +71,15 @@ TEST_CASE("ten million equal float32 numbers sum to six digits") {
   CHECK_CLOSE(std::vector<double>{core::sum(x).item()}, std::vector<double>{exact}, {3e-7, 0});
   CHECK_CLOSE(values(core::reduce(core::ReduceOp::sum, x.reshape({5000000, 2}), 0)), std::vector<double>(2, exact / 2),
               {1e-6, 0});
+}
+
+TEST_CASE("pieces of a tall float32 matrix are added in double") {
+  // A piece with 3e38 twice is beyond float32. The last piece brings the sum back.
+  Tensor x = Tensor::zeros({80000, 3});
+  float* to = x.mutable_data<float>();
+  for (int64_t i : {0, 5000}) to[i * 3] = 3e38f, to[(79999 - i) * 3] = -3e38f;
+  to[3 * 40000] = 5;
+  CHECK(std::abs(core::reduce(core::ReduceOp::sum, x, 0).at(0)) < 1e32);
 }
 
 TEST_CASE("a NaN anywhere is the maximum") {

@@ -86,3 +86,32 @@ TEST_CASE("a logit of -inf has probability 0, and a NaN spoils its own row only"
   CHECK(core::softmax(Tensor::zeros({0, 3})).numel() == 0);
   CHECK(core::softmax(Tensor::zeros({3, 0})).numel() == 0);
 }
+
+TEST_CASE("cross entropy and log_softmax of masked, infinite and missing logits, in short rows and long") {
+  const double infinity = std::numeric_limits<double>::infinity(), nan = std::numeric_limits<double>::quiet_NaN();
+  for (const DType dtype : floating_types)
+    for (const int64_t n : {3, 40, 700}) {
+      CAPTURE(n);
+      std::vector<double> x(static_cast<size_t>(5 * n), 0.0);
+      const auto at = [&](int64_t row, int64_t column) -> double& { return x[static_cast<size_t>(row * n + column)]; };
+      at(0, n - 1) = -infinity;  // masked
+      at(1, n - 2) = nan;
+      at(2, n - 1) = infinity;             // certain, and it is not the label
+      at(3, 1) = at(3, n - 1) = infinity;  // infinity - infinity
+      at(4, 0) = 80;                       // the label, almost certain
+      const Tensor logits = Tensor::from(x, {5, n}).to(dtype), labels = Tensor::zeros({5}, DType::int64);
+      const double count = static_cast<double>(n - 1), rounding = dtype == DType::float32 ? 1e-6 : 1e-14;
+      CHECK_CLOSE(values(core::cross_entropy(logits, labels)),
+                  (std::vector<double>{std::log(count), nan, infinity, nan, std::log1p(count * std::exp(-80.0))}),
+                  {rounding, 0});
+      const auto log_p = values(core::log_softmax(logits));
+      CHECK(log_p[static_cast<size_t>(n - 1)] == -infinity);
+      CHECK(log_p[0] == doctest::Approx(-std::log(count)).epsilon(rounding));
+      for (int64_t j = 0; j < n; ++j) CHECK(std::isnan(log_p[static_cast<size_t>(n + j)]));
+      const auto p = values(core::softmax(logits));
+      CHECK(p[static_cast<size_t>(n - 1)] == 0);
+      CHECK(p[0] == doctest::Approx(1 / count).epsilon(rounding));
+      const Tensor slopes = core::cross_entropy_backward(logits, labels, 0, Tensor::full({5}, 1, dtype));
+      CHECK(values(slopes)[0] == doctest::Approx(1 / count - 1).epsilon(rounding));
+    }
+}

@@ -166,13 +166,14 @@ TEST_CASE("Ctrl-C makes rank 0 save what any number of ranks can go on with, two
     REQUIRE(run(folder, mpirun("2", training(parts, again))).status == 0);
     CHECK(read_bytes(parts) == read_bytes(whole));
     // One process goes on with what two have saved. It rounds sums otherwise: the weights of SGD then differ by at most
-    // 2e-4, and by more than .01 if the momentum is lost. SAM's direction has jumps, where a relu opens or closes.
+    // 2e-4, and by more than .01 if the momentum is lost. SAM's direction has jumps, where a relu opens or closes: its
+    // weights differed by up to .0012, and by more than .045 without the momentum.
     Words alone{MINIMA_TRAIN, "--save", copy};
     alone.insert(alone.end(), again.begin(), again.end());
     const Outcome outcome = run(folder, alone, one_thread);
     REQUIRE_MESSAGE(outcome.status == 0, outcome.output);
     CHECK_MESSAGE(contains(outcome.output, "note: this was begun with 2 ranks and goes on with 1;"), outcome.output);
-    if (std::string(optimizer) == "sgd") CHECK(distance(copy, whole) < 1e-3);
+    CHECK(distance(copy, whole) < (std::string(optimizer) == "sgd" ? 1e-3 : 0.02));
   }
 }
 
