@@ -135,8 +135,9 @@ void copy(Axes axes, const T* from, T* to) {
   axes.move_to_end(along_source);
   std::swap(axes.axis[axes.rank - 1], axes.axis[axes.rank - 2]);  // the target's innermost axis stays innermost
   const Axis rows = axes.axis[axes.rank - 2], columns = axes.axis[axes.rank - 1];
-  constexpr int64_t strip =
-      16;  // rows of the target: more, a power of two apart, would drive each other out of the cache
+  // Rows of the target that are written together. More of them, a power of two apart, drive each other out of the
+  // cache.
+  constexpr int64_t strip = 16;
   share(axes, axes.rank - 2, rows.extent, strip, columns.extent,
         [&](int64_t source, int64_t target, int64_t first, int64_t count) {
           copy_plane({count, rows.from, rows.to}, columns, from + source + first * rows.from,
