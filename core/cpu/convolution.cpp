@@ -75,7 +75,7 @@ Packed pack_transpose(const Convolution& c, const Phase& rows, const Phase& colu
 /// neighbours in a row, mostly load weights. im2col, whose product takes all positions alike, is then two to ten times
 /// faster.
 bool has_few_outputs(const Convolution& c) {
-  constexpr int64_t short_row = 4, channels_of_a_position = 8;
+  constexpr int64_t short_row = 4, channels_of_a_position = 4;
   return c.out_w < short_row || channels_of_a_position * c.rows() * c.out_w <= c.out;
 }
 
