@@ -43,12 +43,11 @@ const char* better_kernels(const std::string& chosen) {
   };
   const std::string instructions = cpu::instruction_sets().front();
   if (instructions == "baseline") return nullptr;
-  if (is_one_of(
-          {"Katmai",    "Coppermine", "Northwood", "Prescott",    "Banias",     "Atom",       "Core2",
-           "Penryn",    "Dunnington", "Nehalem",   "Sandybridge", "Athlon",     "Opteron",    "Opteron_SSE3",
-           "Barcelona", "Nano",       "Bobcat",    "Bulldozer",   "Piledriver", "Steamroller"}))  // all that are older
-                                                                                                  // than AVX2
-    return instructions == "avx512" && __builtin_cpu_is("intel") ? "SkylakeX" : "Haswell";
+  const bool older_than_avx2 =
+      is_one_of({"Katmai",    "Coppermine", "Northwood", "Prescott",    "Banias",     "Atom",       "Core2",
+                 "Penryn",    "Dunnington", "Nehalem",   "Sandybridge", "Athlon",     "Opteron",    "Opteron_SSE3",
+                 "Barcelona", "Nano",       "Bobcat",    "Bulldozer",   "Piledriver", "Steamroller"});
+  if (older_than_avx2) return instructions == "avx512" && __builtin_cpu_is("intel") ? "SkylakeX" : "Haswell";
   return __builtin_cpu_is("amd") && is_one_of({"SkylakeX", "Cooperlake", "SapphireRapids"}) ? "Haswell" : nullptr;
 }
 #endif
