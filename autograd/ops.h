@@ -134,6 +134,9 @@ std::pair<Variable, core::Moments> batch_norm(const Variable& x, const Variable&
 /// The same formula with given moments, which are constants: no gradient flows through them.
 Variable normalise(const Variable& x, const core::Moments& moments, const Variable& weight, const Variable& bias,
                    double epsilon, const Epilogue& epilogue = {});
+/// Layer normalisation (Ba et al., 2016): the same formula with the mean and biased variance of each row of x
+/// [..., features]; weight and bias [features]. Gradients flow through the moments.
+Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double epsilon);
 /// Zeroes elements with this probability and scales the rest by 1 / (1 - probability). Draws from default_generator().
 Variable dropout(const Variable& x, double probability);
 

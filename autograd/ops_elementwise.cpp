@@ -220,14 +220,20 @@ Variable erf(const Variable& x) {
                 [](const Context& c) { return c.grad * (2 / std::sqrt(pi) * exp(-square(c.input(0)))); });
 }
 
-Variable gelu(const Variable& x) {
-  return record("gelu", core::unary(UnaryOp::gelu, x.value()), {saved(x)}, [](const Context& c) {
-    // Beyond 40 the density and its derivatives are 0; at infinity they would come out as 0 * infinity.
+namespace {
+Variable gelu_slope(const Variable& x) {
+  return record("gelu_slope", core::unary(UnaryOp::gelu_slope, x.value()), {saved(x)}, [](const Context& c) {
+    // Beyond 40 the density is 0; at infinity, the product would be 0 * infinity.
     const Variable x = maximum(minimum(c.input(0), constant(40, c.grad)), constant(-40, c.grad));
-    const Variable distribution = 0.5 + 0.5 * erf(x / std::sqrt(2.0));
     const Variable density = exp(-0.5 * square(x)) / std::sqrt(2 * pi);
-    return c.grad * (distribution + density * x);
+    return c.grad * (density * (2 - square(x)));
   });
+}
+}  // namespace
+
+Variable gelu(const Variable& x) {
+  return record("gelu", core::unary(UnaryOp::gelu, x.value()), {saved(x)},
+                [](const Context& c) { return c.grad * gelu_slope(c.input(0)); });
 }
 
 Variable dropout(const Variable& x, double probability) {

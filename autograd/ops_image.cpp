@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Ops on images [batch, height, width, channels], and normalisation of their channels.
+// Ops on images [batch, height, width, channels], and normalisation.
 #include "autograd/ops.h"
 #include "autograd/record.h"
 #include "core/checks.h"
@@ -94,15 +94,27 @@ Variable avg_pool2d(const Variable& x, const core::Window& window) {
 }
 
 namespace {
-// The formula in plain ops, moments included: what the fused kernels are the forward and backward of. What is taken off
-// first is a constant that the true mean then corrects: the mean of large numbers alone would be too coarse in float32.
+// The formulas in plain ops, moments included: what the fused kernels are the forward and backward of. What is taken
+// off first is a constant that the true mean then corrects: the mean of large numbers alone would be too coarse in
+// float32.
+
+// With the moments along this axis.
+Variable plain_normalise(const Variable& x, const Tensor& mean_of_x, int axis, const Variable& weight,
+                         const Variable& bias, double epsilon) {
+  const Variable shifted = x - Variable(mean_of_x.to(x.dtype()));
+  const Variable centred = shifted - mean(shifted, axis, keep_dims);
+  const Variable variance = mean(square(centred), axis, keep_dims);
+  return centred / sqrt(variance + epsilon) * weight + bias;
+}
+
 Variable plain_batch_norm(const Variable& x, const Tensor& mean_of_x, const Variable& weight, const Variable& bias,
                           double epsilon) {
   const Variable rows = reshape(x, {x.numel() / x.size(-1), x.size(-1)});
-  const Variable shifted = rows - Variable(mean_of_x.to(x.dtype()));
-  const Variable centred = shifted - mean(shifted, 0, keep_dims);
-  const Variable variance = mean(square(centred), 0, keep_dims);
-  return reshape(centred / sqrt(variance + epsilon) * weight + bias, x.shape());
+  return reshape(plain_normalise(rows, mean_of_x, 0, weight, bias, epsilon), x.shape());
+}
+
+Variable plain_layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double epsilon) {
+  return plain_normalise(x, mean(x.detach(), -1, keep_dims).value(), -1, weight, bias, epsilon);
 }
 
 // The gradient of y where the op gave activation(y + residual): that of the residual, too.
@@ -161,6 +173,19 @@ Variable normalise(const Variable& x, const core::Moments& moments, const Variab
         const Variable slope = 1 / sqrt(Variable(c.input(4).value().to(grad.dtype())) + epsilon);
         return {grad * (c.input(1) * slope), grad * (centred * slope), grad, Variable(), Variable(), grad};
       });
+}
+
+Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double epsilon) {
+  return record("layer_norm", core::layer_norm(x.value(), weight.value(), bias.value(), epsilon),
+                {saved(x), saved(weight), saved(bias)}, [epsilon](const Context& c) -> Gradients {
+                  if (grad_enabled())
+                    return vjp([&](const auto& v) { return plain_layer_norm(v[0], v[1], v[2], epsilon); },
+                               {c.input(0), c.input(1), c.input(2)}, c.grad);
+                  const auto [dx, dweight, dbias, unused] = core::layer_norm_backward(
+                      c.grad.value(), c.input(0).value(), c.input(1).value(), epsilon,
+                      {.x = {}, .weight = c.gradient_memory(1), .bias = c.gradient_memory(2), .residual = {}});
+                  return {dx, dweight, dbias};
+                });
 }
 
 }  // namespace minima

@@ -149,6 +149,14 @@ void Profiler::cross_entropy_backward(const Tensor& logits, const Tensor& labels
 void Profiler::softmax(bool log, const Tensor& x, Tensor& out) {
   time(log ? "log_softmax" : "softmax", out.shape(), 0, [&] { own_.softmax(log, x, out); });
 }
+void Profiler::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon, Tensor& y) {
+  time("layer_norm", x.shape(), 0, [&] { own_.layer_norm(x, weight, bias, epsilon, y); });
+}
+void Profiler::layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight, double epsilon,
+                                   Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias) {
+  time("layer_norm_backward", x.shape(), 0,
+       [&] { own_.layer_norm_backward(grad, x, weight, epsilon, grad_x, grad_weight, grad_bias); });
+}
 void Profiler::gemm(const core::Gemm& shape, const Tensor& a, const Tensor& b, const Tensor& bias,
                     Activation activation, Tensor& out) {
   time(shape.transpose_a   ? "gemm TN"

@@ -56,7 +56,9 @@ Workload workload_named(const std::string& name) {
     known += w.name + ", ";
   }
   if (name.starts_with("mlp:")) return {name, {28, 28, 1}, 128};
-  fail("bench_step", "workload '" + name + "'", known + "or mlp:WIDTH,... with the widths of hidden layers");
+  if (name.starts_with("vit:")) return {name, {32, 32, 3}, 64};
+  fail("bench_step", "workload '" + name + "'",
+       known + "mlp:WIDTH,... with the widths of hidden layers, or vit:PATCH,WIDTH,DEPTH,HEADS");
 }
 
 Arguments parse(int argc, char** argv) {

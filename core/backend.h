@@ -95,6 +95,13 @@ class Backend {
   /// x [rows, columns] -> (log-)softmax of each row.
   virtual void softmax(bool log, const Tensor& x, Tensor& out) = 0;
 
+  /// x [rows, features], weight and bias [features]: y = (x - mean) / sqrt(variance + epsilon) * weight + bias with the
+  /// moments of each row.
+  virtual void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon, Tensor& y) = 0;
+  /// From the gradient of that y those of x, weight and bias.
+  virtual void layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight, double epsilon,
+                                   Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias) = 0;
+
   // ---- linear algebra
   /// With a bias [n] or an activation, out = activation(a b + bias); `bias` may be undefined. Not with `accumulate`.
   virtual void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, const Tensor& bias, Activation activation,

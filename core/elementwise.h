@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Functions of one element and of two, each written once for CPU and GPU: a line of the tables below gives the op code,
 // the name in messages and the formula. The rest of the file is made from the tables: nothing else lists the functions.
-// exp, log, log1p, tanh and erf are those of float_functions.h.
+// exp, log, log1p, tanh, erf and normal_distribution are those of float_functions.h.
 // Not here: the loops over elements (cpu/elementwise.cpp), derivatives (autograd/ops_elementwise.cpp).
 #pragma once
 
@@ -33,7 +33,8 @@ namespace minima::core {
   f(relu,     x < 0 ? T(0) : x)                                                                     /* NaN stays NaN */\
   f(erf,      erf(x))                                                                                                  \
   f(reciprocal_above, x > a ? 1 / x : T(0))                                                /* 1 / x, and 0 up to a */ \
-  f(gelu,     x < -100 ? T(0) : x / 2 * (1 + erf(x * T(0.70710678118654752440))))           /* 0 at -infinity too */
+  f(gelu,     x < -100 ? T(0) : x * normal_distribution(x))                                 /* 0 at -infinity too */ \
+  f(gelu_slope, gelu_slope(x))
 
 /// f(name, formula): functions of x and y. Comparisons give 1 or 0 in the operands' type.
 #define MINIMA_BINARY_FUNCTIONS(f)                                                                                     \
@@ -82,6 +83,14 @@ inline namespace on_gpu {  // other functions than the CPU's, so under another n
 template <class T>
 [[gnu::always_inline]] MINIMA_HOST_DEVICE inline T softplus(T x) {
   return (x > 0 ? x : T(0)) + log1p(exp(-abs(x)));
+}
+
+/// The derivative of gelu: the normal distribution function plus x times its density. Beyond 40 the density is 0; at
+/// infinity the product would be 0 * infinity.
+template <class T>
+[[gnu::always_inline]] MINIMA_HOST_DEVICE inline T gelu_slope(T x) {
+  const T density = exp(x * x / -2) * T(0.39894228040143267794);  // 1 / sqrt(2 pi)
+  return normal_distribution(x) + (abs(x) > 40 ? T(0) : x * density);
 }
 
 /// The function of an op code, as a type that a kernel is compiled for: Unary<UnaryOp::exp, float>.

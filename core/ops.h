@@ -128,4 +128,12 @@ NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const
                                       const Tensor& bias, double epsilon, const NormaliseEpilogue& epilogue = {},
                                       const NormaliseGradients& into = {});
 
+// ---- layer normalisation of the last axis, features: each row has its own moments
+/// y = (x - mean) / sqrt(variance + epsilon) * weight + bias, with the biased variance; x [..., features], weight and
+/// bias [features]
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon);
+/// The gradients of layer_norm in x, weight and bias, with those that flow through the moments; `into` as above.
+NormaliseGradients layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight, double epsilon,
+                                       const NormaliseGradients& into = {});
+
 }  // namespace minima::core

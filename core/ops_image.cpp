@@ -208,4 +208,39 @@ NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const
   return gradients;
 }
 
+namespace {
+// x as [rows, features], for a weight of this size.
+Tensor rows_of(const char* op, const Tensor& x, const Tensor& weight, double epsilon) {
+  require_floating(op, x);
+  if (x.rank() == 0) fail(op, "a scalar", "[..., features]");
+  const Tensor rows = x.reshape({x.size(-1) == 0 ? 0 : x.numel() / x.size(-1), x.size(-1)});
+  require_affine(op, weight, weight, epsilon, rows);
+  return rows;
+}
+}  // namespace
+
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {
+  const Tensor rows = rows_of("layer_norm", x, weight, epsilon);
+  require_affine("layer_norm", weight, bias, epsilon, rows);
+  Tensor y = x.empty_like(), y_rows = y.reshape(rows.shape());
+  backend(x.device()).layer_norm(rows, weight, bias, epsilon, y_rows);
+  return y;
+}
+
+NormaliseGradients layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight, double epsilon,
+                                       const NormaliseGradients& into) {
+  const char* op = "layer_norm_backward";
+  const Tensor rows = rows_of(op, x, weight, epsilon);
+  require_like(op, "a gradient", grad, x);
+  NormaliseGradients gradients{x.empty_like(),
+                               result_memory(op, into.weight, weight.shape(), x),
+                               result_memory(op, into.bias, weight.shape(), x),
+                               {}};
+  Tensor grad_rows = gradients.x.reshape(rows.shape());
+  backend(x.device())
+      .layer_norm_backward(grad.reshape(rows.shape()), rows, weight, epsilon, grad_rows, gradients.weight,
+                           gradients.bias);
+  return gradients;
+}
+
 }  // namespace minima::core

@@ -178,12 +178,7 @@ LayerNorm::LayerNorm(int64_t features, double epsilon) : epsilon(epsilon) {
 Variable LayerNorm::forward(const Variable& x) {
   if (x.shape().rank() < 1 || x.size(-1) != weight.numel())
     fail(describe(), text("an input of shape ", x.shape()), text("a last axis of ", weight.numel()));
-  // Far from zero, a mean in float32 is too coarse: what is left after it is taken off has a mean of its own. The first
-  // one is a constant; the result does not depend on it.
-  Variable shifted = x - mean(x.detach(), -1, keep_dims);
-  Variable centred = shifted - mean(shifted, -1, keep_dims);
-  Variable variance = mean(square(centred), -1, keep_dims);
-  return centred / sqrt(variance + epsilon) * weight + bias;
+  return layer_norm(x, weight, bias, epsilon);
 }
 
 std::string LayerNorm::describe() const { return text("LayerNorm(", weight.numel(), ")"); }
@@ -207,7 +202,9 @@ Variable GroupNorm::forward(const Variable& x) {
   const int64_t positions = x.numel() / x.size(0) / channels;
   const auto mean_of_group = [](const Variable& v) { return mean(mean(v, 3, keep_dims), 1, keep_dims); };
   const Variable grouped = reshape(x, {x.size(0), positions, groups, channels / groups});
-  const Variable shifted = grouped - mean_of_group(grouped.detach());  // as in LayerNorm
+  // Far from zero, a mean in float32 is too coarse: what is left after it is taken off has a mean of its own. The first
+  // one is a constant; the result does not depend on it.
+  const Variable shifted = grouped - mean_of_group(grouped.detach());
   const Variable centred = shifted - mean_of_group(shifted);
   const Variable variance = mean_of_group(square(centred));
   return reshape(centred / sqrt(variance + epsilon), x.shape()) * weight + bias;

@@ -87,6 +87,24 @@ def wide_resnet16_4():
     return nn.Sequential(convolution(3, 16), *blocks, nn.BatchNorm2d(256), nn.ReLU(), *head(256))
 
 
+class VisionTransformer(nn.Module):
+    """Patches as tokens; the mean of all tokens is classified."""
+
+    def __init__(self, patch, width, depth, heads):
+        super().__init__()
+        self.patches = nn.Conv2d(3, width, patch, patch)
+        self.positions = nn.Parameter(0.02 * torch.randn((32 // patch) ** 2, width))
+        block = [width, heads, 4 * width, 0.0, "gelu"]
+        self.blocks = nn.Sequential(
+            *[nn.TransformerEncoderLayer(*block, batch_first=True, norm_first=True) for _ in range(depth)]
+        )
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 10)
+
+    def forward(self, x):
+        tokens = self.patches(x).flatten(2).transpose(1, 2) + self.positions
+        return self.head(self.norm(self.blocks(tokens)).mean(1))
+
+
 WORKLOADS = {  # name: (model, one image, batch)
     "mlp": (lambda: multilayer(784, 256, 128, 10), (1, 28, 28), 128),
     "mlp_big": (lambda: multilayer(784, 1024, 1024, 10), (1, 28, 28), 128),
@@ -99,10 +117,14 @@ CONVOLUTIONAL = {"lenet", "cnn", "resnet20", "wrn16-4"}
 
 
 def workload(name):
-    """Model builder, image and batch of a name; "mlp:WIDTH,..." has hidden layers of these widths."""
+    """Model builder, image and batch of a name; "mlp:WIDTH,..." has hidden layers of these widths, and
+    "vit:PATCH,WIDTH,DEPTH,HEADS" is a vision transformer of that size."""
     if name.startswith("mlp:"):
         widths = [int(width) for width in name[4:].split(",")]
         return (lambda: multilayer(784, *widths, 10)), (1, 28, 28), 128
+    if name.startswith("vit:"):
+        size = [int(number) for number in name[4:].split(",")]
+        return (lambda: VisionTransformer(*size)), (3, 32, 32), 64
     return WORKLOADS[name]
 
 

@@ -29,11 +29,13 @@ constexpr int64_t longest_piece = 512, longest_part = 512;
 constexpr int64_t wanted_panels = 8, most_blocks = 4;  // of a panel: neighbours in memory are copied together
 constexpr int64_t worthwhile = 500000;                 // multiply-adds that pay for a chunk of their own
 constexpr int64_t cache_line = 16, page = 1024;        // floats
+constexpr int64_t narrow_line = 8;                     // half a line
+constexpr int64_t first_level_cache = 8192;            // floats
 constexpr int64_t cache_ways = 8;                      // lines a page apart that the first-level cache holds
 constexpr int64_t ahead = 32;                          // rows that are asked for before they are copied
+constexpr int64_t terms_together = 16;                 // of a tile, copied one after the other
 constexpr int64_t rows_together = 48;                  // of a transposed a or c: some lines of the cache
 constexpr int64_t least_lanes = 4;                     // of a block that is worth turning a product round
-constexpr int64_t wanted_units = 16;                   // for the threads to share
 
 /// `extent` cut into the least number of nearly equal parts that are not longer than `longest`.
 struct Cut {
@@ -90,8 +92,9 @@ struct Multiplication {
   bool rows_in_place = false;          ///< tiles are read where they lie
 
   int64_t columns_of(int64_t panel) const { return std::min(lanes, n - panel * lanes); }
-  /// From one packed row to the next in tiles [terms][rows], or [rows][terms] apart in the cache.
-  int64_t row_room(const Piece& piece) const { return piece.count + (a.side_by_side ? 0 : cache_line); }
+  /// From one packed row of [rows][terms] to the next, apart in the cache. So many floats a row are there for a tile
+  /// [terms][rows], too: what is copied after its end does not reach the next tile.
+  static int64_t row_room(const Piece& piece) { return piece.count + cache_line; }
 
   /// Tiles begin .. end of the rows from `row` on.
   void pack_tiles(int64_t row, const Cut& tiles, int64_t begin, int64_t end, const Piece& piece, float* to) const {
@@ -102,14 +105,31 @@ struct Multiplication {
         std::copy_n(a.at(first + i, piece.first), piece.count, to + i * row_room(piece));
       return;
     }
-    for (int64_t t = 0; t < piece.count; ++t) {
+    rows <= narrow_line ? pack_lines<narrow_line>(first, count, tiles, begin, end, piece, to)
+                        : pack_lines<cache_line>(first, count, tiles, begin, end, piece, to);
+  }
+
+  /// Tiles [terms][rows]. A row of a tile is copied as `width` floats, of which the last ones belong to the next tile:
+  /// the next term overwrites them. The last tiles are copied exactly: nothing may lie behind them.
+  template <int64_t width>
+  void pack_lines(int64_t first, int64_t count, const Cut& tiles, int64_t begin, int64_t end, const Piece& piece,
+                  float* to) const {
+    int64_t wide = begin;
+    while (wide < end && tiles.begin(wide) - tiles.begin(begin) + width <= count) ++wide;
+    for (int64_t t = 0; t < piece.count; t += terms_together) {
+      const int64_t terms = std::min(terms_together, piece.count - t);
       const float* from = a.at(first, piece.first + t);
-      for (int64_t i = 0; i < count; i += cache_line) __builtin_prefetch(from + ahead * a.step + i, 0, 2);
+      for (int64_t k = 0; k < terms; ++k)
+        for (int64_t i = 0; i < count; i += cache_line) __builtin_prefetch(from + (ahead + k) * a.step + i, 0, 2);
       float* tile = to;
       for (int64_t i = begin; i < end; ++i) {
         const int64_t size = tiles.size(i);
-        copy_few(from, size, tile + t * size);
-        from += size, tile += size * piece.count;
+        float* line = tile + t * size;
+        if (i < wide)
+          for (int64_t k = 0; k < terms; ++k) std::memcpy(line + k * size, from + k * a.step, width * sizeof(float));
+        else
+          for (int64_t k = 0; k < terms; ++k) copy_few(from + k * a.step, size, line + k * size);
+        from += size, tile += size * row_room(piece);
       }
     }
   }
@@ -218,24 +238,32 @@ void share_terms(const Multiplication& x, const Cut& pieces, int64_t units, int6
 }
 
 /// How wide blocks and how high tiles are, and whether rows of a stay where they lie.
-void choose_tiles(Multiplication& x, bool by_rows) {
+void choose_tiles(Multiplication& x, bool by_rows, int64_t k) {
   const ChannelBlock block = block_at(x.n, 0);
   x.block_lanes = x.lanes = block.lanes, x.rows = block.kernels->rows;
   for_each_block(x.n, [&](const ChannelBlock& each) { x.rows = std::min(x.rows, each.kernels->rows); });
   if (!by_rows) x.lanes *= std::clamp<int64_t>(x.n / (wanted_panels * x.lanes), 1, most_blocks);
   const int64_t beyond = x.a.step % page, apart = std::min(beyond, page - beyond);  // of two rows, but for whole pages
-  x.rows_in_place = !x.a.side_by_side && (x.rows <= cache_ways || x.rows * apart >= 2 * cache_line);
+  x.rows_in_place = x.a.side_by_side ? x.a.step * k <= first_level_cache / 2
+                                     : x.rows <= cache_ways || x.rows * apart >= 2 * cache_line;
+}
+
+/// How many tiles a unit has where whole lines of the cache should be copied: the units for each thread are as many.
+int64_t tiles_together(const Multiplication& x, int64_t tiles, int threads) {
+  const auto divided = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+  return divided(tiles, threads * divided(tiles, threads * (rows_together / x.rows)));
 }
 
 void run(Multiplication x, int64_t k) {
   const bool by_rows = x.m >= x.n;  // the threads share the rows of c, else its columns
-  choose_tiles(x, by_rows);
+  choose_tiles(x, by_rows, k);
   const int64_t panels = (x.n + x.lanes - 1) / x.lanes;
   const Cut pieces(k, longest_piece);
   const Cut parts(by_rows ? panels : x.m, by_rows ? std::max<int64_t>(1, longest_part / x.lanes) : longest_part);
   const Cut all_tiles(x.m, x.rows);
-  const int64_t together = std::min(rows_together / x.rows, all_tiles.count / wanted_units);
-  const Cut groups(all_tiles.count, x.a.side_by_side || x.transposed ? std::max<int64_t>(1, together) : 1);
+  // A product of a batch has one thread.
+  const int threads = in_parallel_region() ? 1 : num_threads();
+  const Cut groups(all_tiles.count, x.a.side_by_side || x.transposed ? tiles_together(x, all_tiles.count, threads) : 1);
   const int64_t unit_rows = groups.longest() * x.rows;
   // What each thread packs: the part, and beside it the unit in use.
   const int64_t line_room = pieces.longest() + cache_line;
@@ -246,8 +274,6 @@ void run(Multiplication x, int64_t k) {
   const int64_t tile_room = whole_lines(tile_rows * line_room);
   const int64_t panel_room = whole_lines((by_rows ? parts.longest() : 1) * x.lanes * line_room);
   const int64_t part_room = by_rows ? panel_room : tile_room, room = tile_room + panel_room;
-  // A product of a batch has one thread.
-  const int threads = in_parallel_region() ? 1 : num_threads();
   const auto own = [&] { return threads == 1 ? 0 : thread_index(); };
   Tensor scratch = Tensor::empty({threads * room});
   Tensor packed_by = Tensor::empty({threads * cache_line}, DType::int64);  // the region that each packed for last

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Kernels over rows: argmax, gather and scatter, softmax, cross entropy.
+// Kernels over rows: argmax, gather and scatter, softmax, cross entropy, layer normalisation.
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -9,7 +10,17 @@
 
 namespace minima::core {
 namespace {
-constexpr int64_t lanes = 16;  // maxima or sums at once, so that they do not wait for each other
+constexpr int64_t lanes = 16;   // maxima or sums at once, so that they do not wait for each other
+constexpr int64_t strip = 256;  // elements whose sum may be in their own type
+
+/// f(lane 0, f(lane 1, ...)), joined two by two.
+template <class T, class F>
+[[gnu::always_inline]] inline T join(T* lane, const F& f) {
+#pragma GCC unroll 4
+  for (int64_t half = lanes / 2; half > 0; half /= 2)
+    for (int64_t l = 0; l < half; ++l) lane[l] = f(lane[l], lane[l + half]);
+  return lane[0];
+}
 
 /// NaN if there is one.
 template <class T>
@@ -23,7 +34,7 @@ template <class T>
     for (i = lanes; i + lanes <= n; i += lanes)
 #pragma GCC unroll 1
       for (int64_t l = 0; l < lanes; ++l) lane[l] = larger(x[i + l], lane[l]);
-    for (const T each : lane) largest = larger(each, largest);
+    largest = join(lane, larger);
   }
   for (; i < n; ++i) largest = larger(x[i], largest);
   return largest;
@@ -37,16 +48,32 @@ template <class T>
   return i;
 }
 
+/// The sums of what f(i) gives, an array, for i < n. A strip is summed in the type Lane, the strips in double.
+template <class Lane, size_t count, class F>
+[[gnu::always_inline]] inline std::array<double, count> sums_over(int64_t n, const F& f) {
+  std::array<double, count> sums{};
+  int64_t i = 0;
+  while (i + lanes <= n) {
+    Lane lane[count][lanes];
+    for (auto& each : lane) std::fill_n(each, lanes, Lane(0));
+    for (const int64_t end = std::min(n, i + strip); i + lanes <= end; i += lanes)
+      for (int64_t l = 0; l < lanes; ++l) {
+        const auto terms = f(i + l);
+        for (size_t c = 0; c < count; ++c) lane[c][l] += static_cast<Lane>(terms[c]);
+      }
+    for (size_t c = 0; c < count; ++c)
+      sums[c] += static_cast<double>(join(lane[c], [](Lane a, Lane b) { return a + b; }));
+  }
+  for (; i < n; ++i) {
+    const auto terms = f(i);
+    for (size_t c = 0; c < count; ++c) sums[c] += static_cast<double>(terms[c]);
+  }
+  return sums;
+}
+
 template <class T>
 [[gnu::always_inline]] inline double sum_of(const T* x, int64_t n) {
-  double lane[lanes] = {}, sum = 0;
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    for (int64_t l = 0; l < lanes; ++l) lane[l] += static_cast<double>(x[i + l]);
-  if (n >= lanes)
-    for (const double each : lane) sum += each;
-  for (; i < n; ++i) sum += static_cast<double>(x[i]);
-  return sum;
+  return sums_over<double, 1>(n, [=](int64_t i) __attribute__((always_inline)) { return std::array{x[i]}; })[0];
 }
 
 /// out = exp(x - largest); nothing overflows.
@@ -69,7 +96,6 @@ struct RowSum {
 };
 template <class T>
 [[gnu::always_inline]] inline RowSum<T> row_sum(const T* x, int64_t n) {
-  constexpr int64_t strip = 256;
   const T largest = largest_of(x, n);
   double others = 0;
   int64_t ones = -1;  // of the elements that are as large
@@ -128,6 +154,61 @@ MINIMA_VECTOR_LOOP void cross_entropy_backward_row(const T* x, int64_t n, int64_
   const T scale = static_cast<T>(1 / total);
   for (int64_t i = 0; i < n; ++i) out[i] = grad * (out[i] * scale - T(share));
   out[label] = grad * static_cast<T>(smoothing - share - others / total);
+}
+
+/// The mean of a row, as a number of its type and what rounding took from it. x - centre is exact near the mean.
+template <class T>
+struct RowMean {
+  T centre;
+  double lost;
+  /// 1 / deviation, from the sum of the squares of x - centre
+  double inverse_deviation(double squares, double n, double epsilon) const {
+    return 1 / std::sqrt(std::max(0.0, squares / n - lost * lost) + epsilon);
+  }
+};
+template <class T>
+[[gnu::always_inline]] inline RowMean<T> mean_of(const T* x, int64_t n) {
+  const double mean = sum_of(x, n) / static_cast<double>(n);
+  return {static_cast<T>(mean), mean - static_cast<double>(static_cast<T>(mean))};
+}
+
+template <class T>
+MINIMA_VECTOR_LOOP void layer_norm_row(const T* x, int64_t n, const T* weight, const T* bias, double epsilon, T* y) {
+  const RowMean<T> mean = mean_of(x, n);
+  const T centre = mean.centre;
+  const auto [squares] = sums_over<T, 1>(n, [=](int64_t i) __attribute__((always_inline)) {
+    const T d = x[i] - centre;
+    return std::array{d * d};
+  });
+  const double inverse = mean.inverse_deviation(squares, static_cast<double>(n), epsilon);
+  const T scale = static_cast<T>(inverse), rest = static_cast<T>(mean.lost * inverse);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) y[i] = ((x[i] - centre) * scale - rest) * weight[i] + bias[i];
+}
+
+/// With x^ = (x - mean) / deviation and g = grad * weight,
+///   grad_x = (g - mean of g - x^ * mean of g x^) / deviation.
+/// Adds grad x^ and grad to the sums of the features.
+template <class T>
+MINIMA_VECTOR_LOOP void layer_norm_backward_row(const T* grad, const T* x, int64_t n, const T* weight, double epsilon,
+                                                T* grad_x, T* sum_products, T* sum_grad) {
+  const RowMean<T> mean = mean_of(x, n);
+  const T centre = mean.centre;
+  const auto [squares, total, around_centre] = sums_over<T, 3>(n, [=](int64_t i) __attribute__((always_inline)) {
+    const T d = x[i] - centre, g = grad[i] * weight[i];
+    return std::array{d * d, g, g * d};
+  });
+  const double count = static_cast<double>(n), inverse = mean.inverse_deviation(squares, count, epsilon);
+  const T scale = static_cast<T>(inverse), rest = static_cast<T>(mean.lost * inverse);
+  const T mean_g = static_cast<T>(total / count);
+  const T mean_product = static_cast<T>((around_centre - mean.lost * total) * inverse / count);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) {
+    const T normalised = (x[i] - centre) * scale - rest;
+    grad_x[i] = (grad[i] * weight[i] - mean_g - normalised * mean_product) * scale;
+    sum_products[i] += grad[i] * normalised;
+    sum_grad[i] += grad[i];
+  }
 }
 
 /// Calls f(row, label) for every row; a label that is no class is an error before any row is looked at.
@@ -227,6 +308,54 @@ void CpuBackend::cross_entropy_backward(const Tensor& logits, const Tensor& labe
     for_each_label(logits, labels, [&](int64_t i, int64_t label) {
       cross_entropy_backward_row(from + i * classes, classes, label, smoothing, slopes[i], to + i * classes);
     });
+  });
+}
+
+void CpuBackend::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon, Tensor& y) {
+  dispatch_floating("layer_norm", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t n = x.size(1);
+    const T *from = cpu::read<T>(x), *w = cpu::read<T>(weight), *b = cpu::read<T>(bias);
+    T* to = cpu::write<T>(y);
+    parallel_for(x.size(0), cpu::grain_of(4 * n), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) layer_norm_row(from + i * n, n, w, b, epsilon, to + i * n);
+    });
+  });
+}
+
+// The sums over rows are cut into groups, a function of the shape. Within a group, blocks of rows are summed in the
+// tensor's own type, and the blocks in double.
+void CpuBackend::layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight, double epsilon,
+                                     Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias) {
+  dispatch_floating("layer_norm_backward", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    constexpr int64_t block = 64, most_groups = 32;
+    const int64_t rows = x.size(0), n = x.size(1);
+    const int64_t size = std::max(block, (rows + most_groups - 1) / most_groups), groups = (rows + size - 1) / size;
+    Tensor block_sums = Tensor::empty({groups, 2, n}, dtype_of<T>);
+    Tensor group_sums = Tensor::zeros({groups, 2, n}, DType::float64);
+    const T *incoming = cpu::read<T>(grad), *from = cpu::read<T>(x), *w = cpu::read<T>(weight);
+    T* to = cpu::write<T>(grad_x);
+    parallel_for(groups, cpu::grain_of(8 * size * n), [&](int64_t begin, int64_t end) {
+      for (int64_t group = begin; group < end; ++group) {
+        T* of_block = cpu::write<T>(block_sums) + group * 2 * n;
+        double* of_group = cpu::write<double>(group_sums) + group * 2 * n;
+        const int64_t last = std::min(rows, (group + 1) * size);
+        for (int64_t first = group * size; first < last; first += block) {
+          std::fill_n(of_block, 2 * n, T(0));
+          for (int64_t i = first; i < std::min(last, first + block); ++i)
+            layer_norm_backward_row(incoming + i * n, from + i * n, n, w, epsilon, to + i * n, of_block, of_block + n);
+          for (int64_t j = 0; j < 2 * n; ++j) of_group[j] += static_cast<double>(of_block[j]);
+        }
+      }
+    });
+    const double* sums = cpu::read<double>(group_sums);
+    for (int64_t j = 0; j < n; ++j) {
+      double products = 0, total = 0;
+      for (int64_t group = 0; group < groups; ++group)
+        products += sums[group * 2 * n + j], total += sums[(group * 2 + 1) * n + j];
+      cpu::write<T>(grad_weight)[j] = static_cast<T>(products), cpu::write<T>(grad_bias)[j] = static_cast<T>(total);
+    }
   });
 }
 

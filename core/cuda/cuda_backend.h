@@ -43,6 +43,9 @@ class CudaBackend final : public Backend {
   void cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Tensor& losses) override;
   void cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad,
                               Tensor& out) override;
+  void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon, Tensor& y) override;
+  void layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight, double epsilon, Tensor& grad_x,
+                           Tensor& grad_weight, Tensor& grad_bias) override;
 
   // gemm.cu
   void gemm(const Gemm& shape, const Tensor& a, const Tensor& b, const Tensor& bias, Activation activation,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Kernels over rows: argmax, gather and scatter, softmax, cross entropy. A warp takes a row.
+// Kernels over rows: argmax, gather and scatter, softmax, cross entropy, layer normalisation. A warp takes a row.
 #include <cmath>
 #include <limits>
 
 #include "core/cuda/cuda_backend.h"
-#include "core/cuda/launch.cuh"
+#include "core/cuda/fold.cuh"
 
 namespace minima::core {
 
@@ -214,6 +214,85 @@ struct ScatterRows {
   }
 };
 
+/// Mean and 1 / deviation of a row, known to every lane.
+struct RowMoments {
+  double mean, inverse;
+};
+template <class T>
+__device__ RowMoments moments_of(const T* x, int64_t n, double epsilon) {
+  using std::sqrt;
+  double sum = 0, squares = 0;
+  for (int64_t i = lane_of_thread(); i < n; i += warp) sum += static_cast<double>(x[i]);
+  const double mean = sum_of_warp(sum) / static_cast<double>(n);
+  for (int64_t i = lane_of_thread(); i < n; i += warp) {
+    const double d = static_cast<double>(x[i]) - mean;
+    squares += d * d;
+  }
+  return {mean, 1 / sqrt(sum_of_warp(squares) / static_cast<double>(n) + epsilon)};
+}
+
+template <class T>
+struct LayerNorm {
+  const T *x, *weight, *bias;
+  double epsilon;
+  T* y;
+  int64_t features;
+  __device__ void operator()(int64_t row) const {
+    const T* from = x + row * features;
+    const RowMoments moments = moments_of(from, features, epsilon);
+    for (int64_t i = lane_of_thread(); i < features; i += warp) {
+      const T normalised = static_cast<T>((static_cast<double>(from[i]) - moments.mean) * moments.inverse);
+      y[row * features + i] = normalised * weight[i] + bias[i];
+    }
+  }
+};
+
+/// With x^ = (x - mean) / deviation and g = grad * weight, grad_x = (g - mean of g - x^ * mean of g x^) / deviation.
+/// The moments are kept for the sums over rows.
+template <class T>
+struct LayerNormBackward {
+  const T *grad, *x, *weight;
+  double epsilon;
+  T* grad_x;
+  int64_t features;
+  RowMoments* kept;
+  __device__ void operator()(int64_t row) const {
+    const T *from = x + row * features, *incoming = grad + row * features;
+    const RowMoments moments = moments_of(from, features, epsilon);
+    const auto normalised = [&](int64_t i) { return (static_cast<double>(from[i]) - moments.mean) * moments.inverse; };
+    double sum = 0, product = 0;
+    for (int64_t i = lane_of_thread(); i < features; i += warp) {
+      const double g = static_cast<double>(incoming[i] * weight[i]);
+      sum += g, product += g * normalised(i);
+    }
+    const double n = static_cast<double>(features), mean = sum_of_warp(sum) / n, slope = sum_of_warp(product) / n;
+    for (int64_t i = lane_of_thread(); i < features; i += warp) {
+      const double g = static_cast<double>(incoming[i] * weight[i]);
+      grad_x[row * features + i] = static_cast<T>((g - mean - normalised(i) * slope) * moments.inverse);
+    }
+    if (lane_of_thread() == 0) kept[row] = moments;
+  }
+};
+
+/// grad_weight = sum grad x^, grad_bias = sum grad, over all rows.
+template <class T>
+struct LayerNormSums : DoubleSums {
+  const T *grad, *x;
+  const RowMoments* moments;
+  int64_t features;
+  T *grad_weight, *grad_bias;
+  __device__ void add(SumPair& total, int64_t, int64_t row, int64_t i) const {
+    const double gradient = static_cast<double>(grad[row * features + i]);
+    const double normalised = (static_cast<double>(x[row * features + i]) - moments[row].mean) * moments[row].inverse;
+    total.first += gradient;
+    total.second += gradient * normalised;
+  }
+  __device__ void finish(int64_t, int64_t i, const SumPair& total) const {
+    grad_bias[i] = static_cast<T>(total.first);
+    grad_weight[i] = static_cast<T>(total.second);
+  }
+};
+
 }  // namespace
 
 void CudaBackend::argmax(const Tensor& x, Tensor& out) {
@@ -271,6 +350,27 @@ void CudaBackend::cross_entropy_backward(const Tensor& logits, const Tensor& lab
     using T = decltype(zero);
     for_each_row(logits.size(0), CrossEntropyBackward<T>{read<T>(logits), read<int64_t>(labels), smoothing,
                                                          read<T>(grad), write<T>(out), logits.size(1)});
+  });
+}
+
+void CudaBackend::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon, Tensor& y) {
+  dispatch_floating("layer_norm", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for_each_row(x.size(0), LayerNorm<T>{read<T>(x), read<T>(weight), read<T>(bias), epsilon, write<T>(y), x.size(1)});
+  });
+}
+
+void CudaBackend::layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight, double epsilon,
+                                      Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias) {
+  dispatch_floating("layer_norm_backward", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t rows = x.size(0), features = x.size(1);
+    Tensor kept = Tensor::empty({rows, 2}, DType::float64, Device::cuda);
+    RowMoments* moments = reinterpret_cast<RowMoments*>(write<double>(kept));
+    for_each_row(rows, LayerNormBackward<T>{read<T>(grad), read<T>(x), read<T>(weight), epsilon, write<T>(grad_x),
+                                            features, moments});
+    fold(LayerNormSums<T>{{}, read<T>(grad), read<T>(x), moments, features, write<T>(grad_weight), write<T>(grad_bias)},
+         1, rows, features);
   });
 }
 

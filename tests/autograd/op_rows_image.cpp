@@ -202,6 +202,31 @@ Row normalise_row(const Shape& x, const Shape& large, bool residual = false, Act
           normalise_shapes(none, residual)};
 }
 
+Row layer_norm_row(const Shape& x, const Shape& large, const Shape& none) {
+  const auto shapes = [](const Shape& of) { return normalise_shapes(of, false); };
+  return {"layer_norm(Variable, Variable, Variable, double)",
+          [](const Args& args) { return layer_norm(args[0], args[1], args[2], 1e-3); },
+          [](const Arrays& args) {
+            Array y = args[0];
+            const auto features = static_cast<size_t>(y.shape[-1]);
+            for (size_t row = 0; row < y.values.size(); row += features) {
+              double mean = 0, variance = 0;
+              for (size_t j = 0; j < features; ++j) mean += y.values[row + j] / static_cast<double>(features);
+              for (size_t j = 0; j < features; ++j)
+                variance += std::pow(y.values[row + j] - mean, 2) / static_cast<double>(features);
+              for (size_t j = 0; j < features; ++j)
+                y.values[row + j] =
+                    (y.values[row + j] - mean) / std::sqrt(variance + 1e-3) * args[1].values[j] + args[2].values[j];
+            }
+            return y;
+          },
+          shapes(x),
+          -2,
+          2,
+          shapes(large),
+          shapes(none)};
+}
+
 }  // namespace
 
 std::vector<Row> image_rows() {
@@ -229,6 +254,8 @@ std::vector<Row> image_rows() {
       normalise_row({3, 2, 3, 2}, {20, 16, 15, 35}),
       normalise_row({5, 3}, {5000, 60}),
       normalise_row({3, 2, 2, 3}, {20, 16, 15, 35}, true, Activation::relu),
+      layer_norm_row({5, 3}, {5000, 60}, {0, 3}),
+      layer_norm_row({4}, {3, 40000}, {2, 0, 4}),
   };
 }
 

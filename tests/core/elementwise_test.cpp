@@ -12,6 +12,9 @@ using namespace minima::test;
 
 namespace {
 
+/// The share of the normal distribution below x.
+double below(double x) { return std::erfc(-x / std::sqrt(2.0)) / 2; }
+
 struct UnaryRow {
   core::UnaryOp op;
   std::function<double(double)> expected;
@@ -40,7 +43,9 @@ const UnaryRow unary_rows[] = {
     {core::UnaryOp::softplus, [](double x) { return std::log1p(std::exp(x)); }, -30, 30},
     {core::UnaryOp::relu, [](double x) { return std::max(x, 0.0); }, -4, 4},
     {core::UnaryOp::erf, [](double x) { return std::erf(x); }, -4, 4},
-    {core::UnaryOp::gelu, [](double x) { return x * (1 + std::erf(x / std::sqrt(2.0))) / 2; }, -3, 6},
+    {core::UnaryOp::gelu, [](double x) { return x * below(x); }, -12, 6},
+    {core::UnaryOp::gelu_slope, [](double x) { return below(x) + x * std::exp(-x * x / 2) / std::sqrt(2 * M_PI); }, 0,
+     6},
 };
 
 struct BinaryRow {
@@ -146,6 +151,13 @@ TEST_CASE("exp, log, log1p, tanh and erf of float32 are exact to the last place 
     CHECK(most < row.most);
     CHECK(most > 0.5);  // no float32 function is always the nearest one: doubles were compared
   }
+  for (const float each : all)
+    if (!std::isnan(each)) {
+      const double got = static_cast<double>(core::scalar::normal_distribution(each));
+      CAPTURE(each);
+      REQUIRE(std::abs(got - below(static_cast<double>(each))) < 1.5e-7);
+    }
+  CHECK(std::isnan(core::scalar::normal_distribution(NAN)));
   const Tensor zero = core::unary(core::UnaryOp::tanh, Tensor::full({1}, -0.0));
   CHECK(std::signbit(zero.data<float>()[0]));
 }

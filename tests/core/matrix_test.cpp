@@ -82,9 +82,9 @@ TEST_CASE(
     core::cpu::set_instruction_set(set);
     CAPTURE(set);
     auto all = sizes;
-    for (const Shape& size :
-         {Shape{300, 70, 900}, Shape{20, 33, 1024}, Shape{230, 8, 400}, Shape{3, 1100, 40}, Shape{530, 540, 20},
-          Shape{530, 620, 10}, Shape{60, 130, 1040}, Shape{40, 8, 1024}, Shape{530, 20, 40}, Shape{4, 9, 3000}})
+    for (const Shape& size : {Shape{300, 70, 900}, Shape{20, 33, 1024}, Shape{230, 8, 400}, Shape{3, 1100, 40},
+                              Shape{530, 540, 20}, Shape{530, 620, 10}, Shape{60, 130, 1040}, Shape{40, 8, 1024},
+                              Shape{530, 20, 40}, Shape{4, 9, 3000}, Shape{47, 50, 530}, Shape{60, 16, 64}})
       all.push_back(size);
     for (const Shape& size : all)
       for (const bool ta : {false, true})

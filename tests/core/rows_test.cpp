@@ -47,6 +47,70 @@ TEST_CASE("an index out of range is an error that names it and its place") {
   CHECK_ERROR(core::gather_rows(x, Tensor::zeros({2})), "indices of dtype float32");
 }
 
+namespace {
+
+/// y, grad_x, grad_weight and grad_bias of layer normalisation by loops over numbers, one row after the other.
+std::vector<std::vector<double>> layer_norm_loop(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                                 const Tensor& grad, double epsilon) {
+  const int64_t n = weight.numel();
+  const double features = static_cast<double>(n);
+  std::vector<double> y, grad_x, grad_weight(static_cast<size_t>(n)), grad_bias(static_cast<size_t>(n));
+  for (int64_t row = 0; row < x.numel(); row += n) {
+    double mean = 0, variance = 0, mean_g = 0, mean_product = 0;
+    for (int64_t j = 0; j < n; ++j) mean += x.at(row + j) / features;
+    for (int64_t j = 0; j < n; ++j) variance += std::pow(x.at(row + j) - mean, 2) / features;
+    const double deviation = std::sqrt(variance + epsilon);
+    const auto normalised = [&](int64_t j) { return (x.at(row + j) - mean) / deviation; };
+    const auto g = [&](int64_t j) { return grad.at(row + j) * weight.at(j); };
+    for (int64_t j = 0; j < n; ++j) mean_g += g(j) / features, mean_product += g(j) * normalised(j) / features;
+    for (int64_t j = 0; j < n; ++j) {
+      y.push_back(normalised(j) * weight.at(j) + bias.at(j));
+      grad_x.push_back((g(j) - mean_g - normalised(j) * mean_product) / deviation);
+      grad_weight[static_cast<size_t>(j)] += grad.at(row + j) * normalised(j);
+      grad_bias[static_cast<size_t>(j)] += grad.at(row + j);
+    }
+  }
+  return {y, grad_x, grad_weight, grad_bias};
+}
+
+}  // namespace
+
+TEST_CASE("layer normalisation agrees with loops over numbers, gradients included, far from zero too") {
+  for (const DType dtype : floating_types)
+    for (const Shape& shape : {Shape{1}, Shape{7}, Shape{3, 16}, Shape{5, 2, 33}, Shape{700, 131}, Shape{3, 3000}})
+      for (const double far : {0.0, 1000.0}) {
+        CAPTURE(shape);
+        CAPTURE(far);
+        const Shape features{shape[-1]};
+        const Tensor x = core::unary(core::UnaryOp::affine, numbers(shape, dtype, 1), 1, far);
+        const Tensor weight = numbers(features, dtype, 2), bias = numbers(features, dtype, 3);
+        const Tensor grad = numbers(shape, dtype, 4);
+        const auto expected = layer_norm_loop(x, weight, bias, grad, 1e-5);
+        const core::NormaliseGradients gradients = core::layer_norm_backward(grad, x, weight, 1e-5);
+        // A row of one number has no deviation: gradients are multiplied by 1 / sqrt(epsilon).
+        const Tolerance close = dtype == DType::float64 ? Tolerance{1e-9, 1e-10} : Tolerance{2e-4, 2e-4};
+        CHECK_CLOSE(values(core::layer_norm(x, weight, bias, 1e-5)), expected[0], close);
+        CHECK_CLOSE(values(gradients.x), expected[1], close);
+        CHECK_CLOSE(values(gradients.weight), expected[2], close);
+        CHECK_CLOSE(values(gradients.bias), expected[3], close);
+      }
+  const core::NormaliseGradients none =
+      core::layer_norm_backward(Tensor::zeros({0, 3}), Tensor::zeros({0, 3}), Tensor::zeros({3}), 1e-5);
+  CHECK(none.x.shape() == Shape{0, 3});
+  CHECK_SAME_BITS(none.weight, Tensor::zeros({3}));
+  CHECK_SAME_BITS(none.bias, Tensor::zeros({3}));
+}
+
+TEST_CASE("layer normalisation refuses what does not fit, in its own name") {
+  const Tensor x = Tensor::zeros({2, 3}), three = Tensor::zeros({3}), two = Tensor::zeros({2});
+  CHECK_ERROR(core::layer_norm(x, two, three, 1e-5), "[layer_norm] got weight (2,) for x (2, 3)");
+  CHECK_ERROR(core::layer_norm(x, three, two, 1e-5), "[layer_norm] got bias (2,) for x (2, 3)");
+  CHECK_ERROR(core::layer_norm(x, three, three, -1), "[layer_norm] got epsilon -1");
+  CHECK_ERROR(core::layer_norm(Tensor::zeros({}), three, three, 1e-5), "[layer_norm] got a scalar");
+  CHECK_ERROR(core::layer_norm(x, three.to(DType::float64), three, 1e-5), "[layer_norm]");
+  CHECK_ERROR(core::layer_norm_backward(two, x, three, 1e-5), "[layer_norm_backward]");
+}
+
 TEST_CASE("softmax and log_softmax agree with the formula") {
   for (const DType dtype : floating_types)
     for (const Shape& shape : {Shape{1}, Shape{3, 10}, Shape{2, 3, 5}, Shape{700, 131}}) {

@@ -146,6 +146,10 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
                                  gweight,
                                  gbias};
     });
+    check_same_bits("layer normalisation", [&] {
+      const auto [gx, gweight, gbias, none] = core::layer_norm_backward(y, x, row, 1e-5);
+      return std::vector<Tensor>{core::layer_norm(x, row, row, 1e-5), gx, gweight, gbias};
+    });
     check_same_bits("update", [&] {
       Tensor w = x.flatten().clone(), states[2] = {y.flatten().clone(), core::unary(core::UnaryOp::abs, y.flatten())};
       const core::AdamRule adam{0.1, 0.9, 0.99, 1e-8, 0.1, 0.1, 0.1, false};

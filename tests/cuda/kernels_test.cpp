@@ -64,7 +64,7 @@ TEST_CASE("every function of one element is the CPU's") {
   using core::UnaryOp;
   const std::vector<double> special{0.0, -0.0, 1.0, -1.0, infinity, -infinity, std::nan(""), 1e-30, 88.0, -104.0};
   for (const DType dtype : floating_types)
-    for (int op = 0; op <= static_cast<int>(UnaryOp::gelu); ++op) {
+    for (int op = 0; op <= static_cast<int>(UnaryOp::gelu_slope); ++op) {
       const UnaryOp f = static_cast<UnaryOp>(op);
       CAPTURE(std::string(core::name_of(f)));
       // gelu is x (1 + erf(x / sqrt(2))) / 2: left of 0 the digits of the bracket cancel
@@ -369,6 +369,25 @@ TEST_CASE("pooling is the CPU's, also where windows overlap") {
                                core::avg_pool2d_transpose(move(grad), c.x, c.window)};
           },
           rounding(dtype));
+    }
+}
+
+TEST_CASE("layer normalisation is the CPU's, far from zero too") {
+  const Shape shapes[] = {{4, 3}, {7, 2, 2, 5}, {64, 70}, {33, 40}, {3000, 2}, {2, 300}};
+  for (const DType dtype : floating_types)
+    for (const Shape& shape : shapes) {
+      CAPTURE(shape);
+      const Shape features{shape[-1]};
+      const Tensor x = core::unary(core::UnaryOp::affine, numbers(shape, dtype, 1), 1, 100);
+      const Tensor weight = numbers(features, dtype, 2), bias = numbers(features, dtype, 3);
+      const Tensor grad = numbers(shape, dtype, 4);
+      check_devices(
+          [&](auto move) {
+            const core::NormaliseGradients g = core::layer_norm_backward(move(grad), move(x), move(weight), 1e-5);
+            return std::vector<Tensor>{core::layer_norm(move(x), move(weight), move(bias), 1e-5), g.x, g.weight,
+                                       g.bias};
+          },
+          {dtype == DType::float64 ? 1e-10 : 1e-4, dtype == DType::float64 ? 1e-10 : 1e-4});
     }
 }
 
