@@ -214,21 +214,28 @@ struct ScatterRows {
   }
 };
 
-/// Mean and 1 / deviation of a row, known to every lane.
-struct RowMoments {
-  double mean, inverse;
-};
+/// x^ = (x - mean) / deviation for the elements of a row. x - centre is exact near the mean; what rounding took from
+/// the mean is in the rest.
 template <class T>
-__device__ RowMoments moments_of(const T* x, int64_t n, double epsilon) {
+struct RowNormal {
+  T centre, scale, rest;
+  __device__ T operator()(T x) const { return (x - centre) * scale - rest; }
+};
+/// Known to every lane.
+template <class T>
+__device__ RowNormal<T> normal_of(const T* x, int64_t n, double epsilon) {
   using std::sqrt;
   double sum = 0, squares = 0;
   for (int64_t i = lane_of_thread(); i < n; i += warp) sum += static_cast<double>(x[i]);
-  const double mean = sum_of_warp(sum) / static_cast<double>(n);
+  const double count = static_cast<double>(n), mean = sum_of_warp(sum) / count;
+  const T centre = static_cast<T>(mean);
   for (int64_t i = lane_of_thread(); i < n; i += warp) {
-    const double d = static_cast<double>(x[i]) - mean;
-    squares += d * d;
+    const T d = x[i] - centre;
+    squares += static_cast<double>(d * d);
   }
-  return {mean, 1 / sqrt(sum_of_warp(squares) / static_cast<double>(n) + epsilon)};
+  const double lost = mean - static_cast<double>(centre), variance = sum_of_warp(squares) / count - lost * lost;
+  const double inverse = 1 / sqrt((variance < 0 ? 0 : variance) + epsilon);
+  return {centre, static_cast<T>(inverse), static_cast<T>(lost * inverse)};
 }
 
 template <class T>
@@ -239,38 +246,34 @@ struct LayerNorm {
   int64_t features;
   __device__ void operator()(int64_t row) const {
     const T* from = x + row * features;
-    const RowMoments moments = moments_of(from, features, epsilon);
-    for (int64_t i = lane_of_thread(); i < features; i += warp) {
-      const T normalised = static_cast<T>((static_cast<double>(from[i]) - moments.mean) * moments.inverse);
-      y[row * features + i] = normalised * weight[i] + bias[i];
-    }
+    const RowNormal<T> normal = normal_of(from, features, epsilon);
+    for (int64_t i = lane_of_thread(); i < features; i += warp)
+      y[row * features + i] = normal(from[i]) * weight[i] + bias[i];
   }
 };
 
-/// With x^ = (x - mean) / deviation and g = grad * weight, grad_x = (g - mean of g - x^ * mean of g x^) / deviation.
-/// The moments are kept for the sums over rows.
+/// With g = grad * weight, grad_x = (g - mean of g - x^ * mean of g x^) / deviation. How rows are normalised is kept
+/// for the sums over them.
 template <class T>
 struct LayerNormBackward {
   const T *grad, *x, *weight;
   double epsilon;
   T* grad_x;
   int64_t features;
-  RowMoments* kept;
+  RowNormal<T>* kept;
   __device__ void operator()(int64_t row) const {
     const T *from = x + row * features, *incoming = grad + row * features;
-    const RowMoments moments = moments_of(from, features, epsilon);
-    const auto normalised = [&](int64_t i) { return (static_cast<double>(from[i]) - moments.mean) * moments.inverse; };
+    const RowNormal<T> normal = normal_of(from, features, epsilon);
     double sum = 0, product = 0;
     for (int64_t i = lane_of_thread(); i < features; i += warp) {
-      const double g = static_cast<double>(incoming[i] * weight[i]);
-      sum += g, product += g * normalised(i);
+      const T g = incoming[i] * weight[i];
+      sum += static_cast<double>(g), product += static_cast<double>(g * normal(from[i]));
     }
-    const double n = static_cast<double>(features), mean = sum_of_warp(sum) / n, slope = sum_of_warp(product) / n;
-    for (int64_t i = lane_of_thread(); i < features; i += warp) {
-      const double g = static_cast<double>(incoming[i] * weight[i]);
-      grad_x[row * features + i] = static_cast<T>((g - mean - normalised(i) * slope) * moments.inverse);
-    }
-    if (lane_of_thread() == 0) kept[row] = moments;
+    const double n = static_cast<double>(features);
+    const T mean = static_cast<T>(sum_of_warp(sum) / n), slope = static_cast<T>(sum_of_warp(product) / n);
+    for (int64_t i = lane_of_thread(); i < features; i += warp)
+      grad_x[row * features + i] = (incoming[i] * weight[i] - mean - normal(from[i]) * slope) * normal.scale;
+    if (lane_of_thread() == 0) kept[row] = normal;
   }
 };
 
@@ -278,14 +281,16 @@ struct LayerNormBackward {
 template <class T>
 struct LayerNormSums : DoubleSums {
   const T *grad, *x;
-  const RowMoments* moments;
+  const RowNormal<T>* normals;
   int64_t features;
   T *grad_weight, *grad_bias;
+
+  LayerNormSums(const T* grad, const T* x, const RowNormal<T>* normals, int64_t features, T* grad_weight, T* grad_bias)
+      : grad(grad), x(x), normals(normals), features(features), grad_weight(grad_weight), grad_bias(grad_bias) {}
   __device__ void add(SumPair& total, int64_t, int64_t row, int64_t i) const {
-    const double gradient = static_cast<double>(grad[row * features + i]);
-    const double normalised = (static_cast<double>(x[row * features + i]) - moments[row].mean) * moments[row].inverse;
-    total.first += gradient;
-    total.second += gradient * normalised;
+    const T gradient = grad[row * features + i];
+    total.first += static_cast<double>(gradient);
+    total.second += static_cast<double>(gradient * normals[row](x[row * features + i]));
   }
   __device__ void finish(int64_t, int64_t i, const SumPair& total) const {
     grad_bias[i] = static_cast<T>(total.first);
@@ -365,12 +370,12 @@ void CudaBackend::layer_norm_backward(const Tensor& grad, const Tensor& x, const
   dispatch_floating("layer_norm_backward", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t rows = x.size(0), features = x.size(1);
-    Tensor kept = Tensor::empty({rows, 2}, DType::float64, Device::cuda);
-    RowMoments* moments = reinterpret_cast<RowMoments*>(write<double>(kept));
+    Tensor kept = Tensor::empty({rows * static_cast<int64_t>(sizeof(RowNormal<T>))}, DType::uint8, Device::cuda);
+    RowNormal<T>* normals = write<RowNormal<T>>(kept);
     for_each_row(rows, LayerNormBackward<T>{read<T>(grad), read<T>(x), read<T>(weight), epsilon, write<T>(grad_x),
-                                            features, moments});
-    fold(LayerNormSums<T>{{}, read<T>(grad), read<T>(x), moments, features, write<T>(grad_weight), write<T>(grad_bias)},
-         1, rows, features);
+                                            features, normals});
+    fold(LayerNormSums<T>(read<T>(grad), read<T>(x), normals, features, write<T>(grad_weight), write<T>(grad_bias)), 1,
+         rows, features);
   });
 }
 
