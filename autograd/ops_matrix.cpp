@@ -64,7 +64,8 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias,
 Variable softmax(const Variable& x) {
   return record("softmax", saved(core::softmax(x.value())), {x}, [](const Context& c) {
     const Variable y = c.output();
-    return y * (c.grad - sum(c.grad * y, -1, keep_dims));
+    return grad_enabled() ? y * (c.grad - sum(c.grad * y, -1, keep_dims))
+                          : Variable(core::softmax_backward(c.grad.value(), y.value()));
   });
 }
 

@@ -149,6 +149,9 @@ void Profiler::cross_entropy_backward(const Tensor& logits, const Tensor& labels
 void Profiler::softmax(bool log, const Tensor& x, Tensor& out) {
   time(log ? "log_softmax" : "softmax", out.shape(), 0, [&] { own_.softmax(log, x, out); });
 }
+void Profiler::softmax_backward(const Tensor& grad, const Tensor& y, Tensor& out) {
+  time("softmax_backward", y.shape(), 0, [&] { own_.softmax_backward(grad, y, out); });
+}
 void Profiler::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon, Tensor& y) {
   time("layer_norm", x.shape(), 0, [&] { own_.layer_norm(x, weight, bias, epsilon, y); });
 }

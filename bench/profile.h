@@ -54,6 +54,7 @@ class Profiler final : public core::Backend {
   void cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad,
                               Tensor& out) override;
   void softmax(bool log, const Tensor& x, Tensor& out) override;
+  void softmax_backward(const Tensor& grad, const Tensor& y, Tensor& out) override;
   void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon, Tensor& y) override;
   void layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight, double epsilon, Tensor& grad_x,
                            Tensor& grad_weight, Tensor& grad_bias) override;

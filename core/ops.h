@@ -67,6 +67,8 @@ Tensor epilogue_backward(Activation activation, const Tensor& grad, const Tensor
 /// Along the last axis.
 Tensor softmax(const Tensor& x);
 Tensor log_softmax(const Tensor& x);
+/// The gradient of x from that of y = softmax(x).
+Tensor softmax_backward(const Tensor& grad, const Tensor& y);
 /// The loss of each row, [batch]: -sum of target * log_softmax(row), where the target is 1 - smoothing at the label
 /// plus smoothing / classes everywhere. logits [batch, classes], labels int32 or int64 [batch]. A masked class has the
 /// logit -infinity: it counts for nothing unless it is the label or smoothing gives it a share; then the loss is

@@ -109,6 +109,19 @@ Tensor epilogue_backward(Activation activation, const Tensor& grad, const Tensor
 Tensor softmax(const Tensor& x) { return softmax_rows("softmax", false, x); }
 Tensor log_softmax(const Tensor& x) { return softmax_rows("log_softmax", true, x); }
 
+Tensor softmax_backward(const Tensor& grad, const Tensor& y) {
+  const char* op = "softmax_backward";
+  require_floating(op, y);
+  if (y.rank() == 0) fail(op, "a scalar", "at least one axis");
+  require_like(op, "a gradient", grad, y);
+  Tensor out = y.empty_like();
+  if (y.numel() == 0) return out;
+  const Shape rows{y.numel() / y.size(-1), y.size(-1)};
+  Tensor flat = out.reshape(rows);
+  backend(y.device()).softmax_backward(grad.reshape(rows), y.reshape(rows), flat);
+  return out;
+}
+
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing) {
   const Tensor classes = checked_labels(logits, labels, smoothing);
   Tensor losses = Tensor::empty(labels.shape(), logits.dtype(), logits.device());

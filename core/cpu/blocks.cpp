@@ -105,10 +105,10 @@ void share(const Axes& axes, int rank, int64_t extent, int64_t part, int64_t cos
   parallel_for(positions(axes, rank) * parts, cpu::grain_of(std::min(part, extent) * cost),
                [&](int64_t begin, int64_t end) {
                  Walk walk(axes, rank, begin / parts);
+                 int64_t first = begin % parts * part;
                  for (int64_t i = begin; i < end; ++i) {
-                   const int64_t first = i % parts * part;
                    copy(walk.from, walk.to, first, std::min(part, extent - first));
-                   if ((i + 1) % parts == 0) walk.next();
+                   if ((first += part) >= extent) first = 0, walk.next();
                  }
                });
 }

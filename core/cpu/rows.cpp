@@ -122,6 +122,15 @@ MINIMA_VECTOR_LOOP void softmax_row(const T* x, int64_t n, T* out) {
 }
 
 template <class T>
+MINIMA_VECTOR_LOOP void softmax_backward_row(const T* grad, const T* y, int64_t n, T* out) {
+  const auto [sum] =
+      sums_over<T, 1>(n, [=](int64_t i) __attribute__((always_inline)) { return std::array{grad[i] * y[i]}; });
+  const T mean = static_cast<T>(sum);  // of grad, weighted by y
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) out[i] = y[i] * (grad[i] - mean);
+}
+
+template <class T>
 MINIMA_VECTOR_LOOP void log_softmax_row(const T* x, int64_t n, T* out) {
   const RowSum<T> row = row_sum(x, n);
   const T log_total = static_cast<T>(row.log_total);
@@ -282,6 +291,19 @@ void CpuBackend::softmax(bool log, const Tensor& x, Tensor& out) {
       for (int64_t i = begin; i < end; ++i)
         log ? log_softmax_row(from + i * columns, columns, to + i * columns)
             : softmax_row(from + i * columns, columns, to + i * columns);
+    });
+  });
+}
+
+void CpuBackend::softmax_backward(const Tensor& grad, const Tensor& y, Tensor& out) {
+  dispatch_floating("softmax_backward", y.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t rows = y.size(0), columns = y.size(1);
+    const T *incoming = cpu::read<T>(grad), *from = cpu::read<T>(y);
+    T* to = cpu::write<T>(out);
+    parallel_for(rows, cpu::grain_of(2 * columns), [&](int64_t begin, int64_t end) {
+      for (int64_t at = begin * columns; at < end * columns; at += columns)
+        softmax_backward_row(incoming + at, from + at, columns, to + at);
     });
   });
 }

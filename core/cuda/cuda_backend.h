@@ -40,6 +40,7 @@ class CudaBackend final : public Backend {
   void gather_rows(const Tensor& x, const Tensor& indices, Tensor& out) override;
   void scatter_rows(const Tensor& x, const Tensor& indices, Tensor& out) override;
   void softmax(bool log, const Tensor& x, Tensor& out) override;
+  void softmax_backward(const Tensor& grad, const Tensor& y, Tensor& out) override;
   void cross_entropy(const Tensor& logits, const Tensor& labels, double smoothing, Tensor& losses) override;
   void cross_entropy_backward(const Tensor& logits, const Tensor& labels, double smoothing, const Tensor& grad,
                               Tensor& out) override;

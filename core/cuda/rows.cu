@@ -106,6 +106,20 @@ struct Softmax {
   }
 };
 
+template <class T>
+struct SoftmaxBackward {
+  const T *grad, *y;
+  T* out;
+  int64_t columns;
+  __device__ void operator()(int64_t row) const {
+    const int64_t begin = row * columns, end = begin + columns;
+    double sum = 0;
+    for (int64_t i = begin + lane_of_thread(); i < end; i += warp) sum += static_cast<double>(grad[i] * y[i]);
+    const T mean = static_cast<T>(sum_of_warp(sum));  // of grad, weighted by y
+    for (int64_t i = begin + lane_of_thread(); i < end; i += warp) out[i] = y[i] * (grad[i] - mean);
+  }
+};
+
 /// A label that is no class of the logits is reported, and gives NaN.
 template <class T>
 struct CrossEntropy {
@@ -338,6 +352,13 @@ void CudaBackend::softmax(bool log, const Tensor& x, Tensor& out) {
   dispatch_floating("softmax", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
     for_each_row(x.size(0), Softmax<T>{log, read<T>(x), write<T>(out), x.size(1)});
+  });
+}
+
+void CudaBackend::softmax_backward(const Tensor& grad, const Tensor& y, Tensor& out) {
+  dispatch_floating("softmax_backward", y.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    for_each_row(y.size(0), SoftmaxBackward<T>{read<T>(grad), read<T>(y), write<T>(out), y.size(1)});
   });
 }
 

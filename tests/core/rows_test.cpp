@@ -131,6 +131,25 @@ TEST_CASE("softmax and log_softmax agree with the formula") {
     }
 }
 
+TEST_CASE("softmax_backward is y times what the gradient has beyond its mean, weighted by y") {
+  for (const DType dtype : floating_types)
+    for (const Shape& shape : {Shape{1}, Shape{3, 10}, Shape{2, 3, 5}, Shape{700, 131}}) {
+      const Tensor y = core::softmax(numbers(shape, dtype, 1)), grad = numbers(shape, dtype, 2);
+      const int64_t columns = shape[-1];
+      std::vector<double> expected;
+      for (int64_t row = 0; row < y.numel(); row += columns) {
+        double mean = 0;
+        for (int64_t j = row; j < row + columns; ++j) mean += grad.at(j) * y.at(j);
+        for (int64_t j = row; j < row + columns; ++j) expected.push_back(y.at(j) * (grad.at(j) - mean));
+      }
+      CHECK_CLOSE(values(core::softmax_backward(grad, y)), expected,
+                  dtype == DType::float64 ? Tolerance{1e-12, 1e-14} : Tolerance{1e-5, 1e-7});
+    }
+  CHECK(core::softmax_backward(Tensor::zeros({0, 3}), Tensor::zeros({0, 3})).shape() == Shape{0, 3});
+  CHECK_ERROR(core::softmax_backward(Tensor::zeros({3}), Tensor::zeros({2})), "[softmax_backward] got a gradient (3,)");
+  CHECK_ERROR(core::softmax_backward(Tensor::zeros({}), Tensor::zeros({})), "[softmax_backward] got a scalar");
+}
+
 TEST_CASE("softmax is stable at logits of 10,000, and invariant to a shift") {
   const Tensor x = Tensor::from<float>({1e4f, 1e4f - 1, -1e4f, -1e4f, -1e4f - 2, -1e4f}, {2, 3});
   const double e = std::exp(-1.0), f = std::exp(-2.0);

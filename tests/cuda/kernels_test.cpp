@@ -209,6 +209,9 @@ TEST_CASE("softmax and cross entropy are the CPU's") {
       const Tensor labels = indices(shape[0], shape[1], 2), slopes = numbers({shape[0]}, dtype, 5);
       const Tolerance close = dtype == DType::float64 ? Tolerance{1e-12, 1e-14} : Tolerance{2e-6, 1e-7};
       check_devices([&](auto move) { return std::vector{core::softmax(move(x)), core::log_softmax(move(x))}; }, close);
+      const Tensor y = core::softmax(x), slope = numbers(x.shape(), dtype, 3);
+      const Tolerance difference = dtype == DType::float64 ? Tolerance{1e-12, 1e-14} : Tolerance{2e-6, 1e-6};
+      check_devices([&](auto move) { return std::vector{core::softmax_backward(move(slope), move(y))}; }, difference);
       for (const double smoothing : {0.0, 0.1, 1.0})
         check_devices(
             [&](auto move) {
