@@ -94,27 +94,24 @@ Variable avg_pool2d(const Variable& x, const core::Window& window) {
 }
 
 namespace {
-// The formulas in plain ops, moments included: what the fused kernels are the forward and backward of. What is taken
-// off first is a constant that the true mean then corrects: the mean of large numbers alone would be too coarse in
-// float32.
-
-// With the moments along this axis.
-Variable plain_normalise(const Variable& x, const Tensor& mean_of_x, int axis, const Variable& weight,
-                         const Variable& bias, double epsilon) {
+// The formula in plain ops, moments along an axis included: what the fused kernels are the forward and backward of, but
+// for the bias. What is taken off first is a constant that the true mean then corrects: the mean of large numbers alone
+// would be too coarse in float32.
+Variable plain_normalise(const Variable& x, const Tensor& mean_of_x, int axis, const Variable& weight, double epsilon) {
   const Variable shifted = x - Variable(mean_of_x.to(x.dtype()));
   const Variable centred = shifted - mean(shifted, axis, keep_dims);
   const Variable variance = mean(square(centred), axis, keep_dims);
-  return centred / sqrt(variance + epsilon) * weight + bias;
+  return centred / sqrt(variance + epsilon) * weight;
 }
 
 Variable plain_batch_norm(const Variable& x, const Tensor& mean_of_x, const Variable& weight, const Variable& bias,
                           double epsilon) {
   const Variable rows = reshape(x, {x.numel() / x.size(-1), x.size(-1)});
-  return reshape(plain_normalise(rows, mean_of_x, 0, weight, bias, epsilon), x.shape());
+  return reshape(plain_normalise(rows, mean_of_x, 0, weight, epsilon) + bias, x.shape());
 }
 
-Variable plain_layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double epsilon) {
-  return plain_normalise(x, mean(x.detach(), -1, keep_dims).value(), -1, weight, bias, epsilon);
+Variable plain_layer_norm(const Variable& x, const Variable& weight, double epsilon) {
+  return plain_normalise(x, mean(x.detach(), -1, keep_dims).value(), -1, weight, epsilon);
 }
 
 // The gradient of y where the op gave activation(y + residual): that of the residual, too.
@@ -177,10 +174,13 @@ Variable normalise(const Variable& x, const core::Moments& moments, const Variab
 
 Variable layer_norm(const Variable& x, const Variable& weight, const Variable& bias, double epsilon) {
   return record("layer_norm", core::layer_norm(x.value(), weight.value(), bias.value(), epsilon),
-                {saved(x), saved(weight), saved(bias)}, [epsilon](const Context& c) -> Gradients {
-                  if (grad_enabled())
-                    return vjp([&](const auto& v) { return plain_layer_norm(v[0], v[1], v[2], epsilon); },
-                               {c.input(0), c.input(1), c.input(2)}, c.grad);
+                {saved(x), saved(weight), bias}, [epsilon](const Context& c) -> Gradients {
+                  if (grad_enabled()) {
+                    Gradients gradients = vjp([&](const auto& v) { return plain_layer_norm(v[0], v[1], epsilon); },
+                                              {c.input(0), c.input(1)}, c.grad);
+                    gradients.push_back(c.grad);
+                    return gradients;
+                  }
                   const auto [dx, dweight, dbias, unused] = core::layer_norm_backward(
                       c.grad.value(), c.input(0).value(), c.input(1).value(), epsilon,
                       {.x = {}, .weight = c.gradient_memory(1), .bias = c.gradient_memory(2), .residual = {}});

@@ -94,8 +94,7 @@ class Backend {
                                       Tensor& out) = 0;
   /// x [rows, columns] -> (log-)softmax of each row.
   virtual void softmax(bool log, const Tensor& x, Tensor& out) = 0;
-  /// y [rows, columns], the softmax of something, and the gradient of y -> that of the something:
-  /// y * (grad - the row's sum of grad * y)
+  /// From the gradient of y = softmax(x) that of x: y * (grad - the row's sum of grad * y).
   virtual void softmax_backward(const Tensor& grad, const Tensor& y, Tensor& out) = 0;
 
   /// x [rows, features], weight and bias [features]: y = (x - mean) / sqrt(variance + epsilon) * weight + bias with the

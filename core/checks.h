@@ -2,6 +2,8 @@
 // What the operations of core/ops.h ask of their operands. Internal to ops*.cpp, here and in autograd/.
 #pragma once
 
+#include <algorithm>
+
 #include "core/tensor.h"
 
 #pragma GCC visibility push(hidden)  // not public: docs/house.md
@@ -43,6 +45,13 @@ inline void require_bias(const char* op, const Tensor& bias, int64_t n, const Te
   if (!bias.defined()) return;
   require_same_type(op, x, bias);
   if (bias.shape() != Shape{n}) fail(op, text("bias ", bias.shape()), text(Shape{n}));
+}
+
+/// x [..., n] as rows [all the others, n].
+inline Tensor as_rows(const char* op, const Tensor& x) {
+  require_floating(op, x);
+  if (x.rank() == 0) fail(op, "a scalar", "at least one axis");
+  return x.reshape({x.numel() / std::max<int64_t>(1, x.size(-1)), x.size(-1)});
 }
 
 inline Shape channels_of(const char* op, const Tensor& x) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Operations on images [batch, height, width, channels], and normalisation of their channels.
+// Operations on images [batch, height, width, channels], and normalisation.
 #include <atomic>
 #include <limits>
 
@@ -209,19 +209,21 @@ NormaliseGradients normalise_backward(const Tensor& grad, const Tensor& x, const
 }
 
 namespace {
-// x as [rows, features], for a weight of this size.
-Tensor rows_of(const char* op, const Tensor& x, const Tensor& weight, double epsilon) {
-  require_floating(op, x);
-  if (x.rank() == 0) fail(op, "a scalar", "[..., features]");
-  const Tensor rows = x.reshape({x.size(-1) == 0 ? 0 : x.numel() / x.size(-1), x.size(-1)});
-  require_affine(op, weight, weight, epsilon, rows);
+// x as [rows, features], for a weight and an epsilon that fit.
+Tensor rows_to_normalise(const char* op, const Tensor& x, const Tensor& weight, double epsilon) {
+  const Tensor rows = as_rows(op, x);
+  if (x.size(-1) == 0) fail(op, text("x of shape ", x.shape()), "at least one feature");
+  if (!(epsilon >= 0)) fail(op, text("epsilon ", epsilon), "a number >= 0");
+  require_per_channel(op, "weight", weight, x);
+  require_same_type(op, x, weight);
   return rows;
 }
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double epsilon) {
-  const Tensor rows = rows_of("layer_norm", x, weight, epsilon);
-  require_affine("layer_norm", weight, bias, epsilon, rows);
+  const Tensor rows = rows_to_normalise("layer_norm", x, weight, epsilon);
+  require_per_channel("layer_norm", "bias", bias, x);
+  require_same_type("layer_norm", x, bias);
   Tensor y = x.empty_like(), y_rows = y.reshape(rows.shape());
   backend(x.device()).layer_norm(rows, weight, bias, epsilon, y_rows);
   return y;
@@ -230,7 +232,7 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
 NormaliseGradients layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight, double epsilon,
                                        const NormaliseGradients& into) {
   const char* op = "layer_norm_backward";
-  const Tensor rows = rows_of(op, x, weight, epsilon);
+  const Tensor rows = rows_to_normalise(op, x, weight, epsilon);
   require_like(op, "a gradient", grad, x);
   NormaliseGradients gradients{x.empty_like(),
                                result_memory(op, into.weight, weight.shape(), x),

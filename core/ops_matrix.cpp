@@ -18,13 +18,9 @@ Shape leading(const Shape& shape) {
 }
 
 Tensor softmax_rows(const char* op, bool log, const Tensor& x) {
-  require_floating(op, x);
-  if (x.rank() == 0) fail(op, "a scalar", "at least one axis");
-  Tensor out = x.empty_like();
-  if (x.numel() == 0) return out;
-  const Shape rows{x.numel() / x.size(-1), x.size(-1)};
-  Tensor flat = out.reshape(rows);
-  backend(x.device()).softmax(log, x.reshape(rows), flat);
+  const Tensor rows = as_rows(op, x);
+  Tensor out = x.empty_like(), flat = out.reshape(rows.shape());
+  if (x.numel() > 0) backend(x.device()).softmax(log, rows, flat);
   return out;
 }
 
@@ -111,14 +107,10 @@ Tensor log_softmax(const Tensor& x) { return softmax_rows("log_softmax", true, x
 
 Tensor softmax_backward(const Tensor& grad, const Tensor& y) {
   const char* op = "softmax_backward";
-  require_floating(op, y);
-  if (y.rank() == 0) fail(op, "a scalar", "at least one axis");
+  const Tensor rows = as_rows(op, y);
   require_like(op, "a gradient", grad, y);
-  Tensor out = y.empty_like();
-  if (y.numel() == 0) return out;
-  const Shape rows{y.numel() / y.size(-1), y.size(-1)};
-  Tensor flat = out.reshape(rows);
-  backend(y.device()).softmax_backward(grad.reshape(rows), y.reshape(rows), flat);
+  Tensor out = y.empty_like(), flat = out.reshape(rows.shape());
+  if (y.numel() > 0) backend(y.device()).softmax_backward(grad.reshape(rows.shape()), rows, flat);
   return out;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // CpuBackend: every kernel on the CPU's threads. The methods are defined by theme in the files beside this one.
-// Work is cut by its size alone (parallel.h), so that every kernel gives the same bits at any number of threads, and
+// Sums are cut by their size alone (parallel.h), so that every kernel gives the same bits at any number of threads, and
 // no kernel takes memory from anywhere but the caching allocator.
 #pragma once
 
@@ -93,6 +93,10 @@ inline int64_t grain_of(int64_t cost) { return std::max<int64_t>(1, grain / std:
 /// Long sums are cut into at most so many pieces, of so many elements: a function of their length alone.
 inline constexpr int64_t max_partials = 256;
 inline int64_t piece_of(int64_t n) { return std::max(grain, (n + max_partials - 1) / max_partials); }
+/// Sums over rows: so many rows are summed in the tensor's own type, what is beyond in double; the threads share so
+/// many groups of rows.
+inline constexpr int64_t row_block = 64, row_groups = 32;
+
 namespace {  // a function that is compiled for several processors would be exported
 /// to[i] = base[i] + factor * from[i]; `to` may be `base`.
 template <class T>

@@ -3,13 +3,14 @@
 //
 // c is made of tiles that stay in registers: a few rows by the lanes of a block of columns. For the loop over the terms
 // to read memory in the order in which it lies, columns of b are packed into blocks [terms][lanes], and rows of a into
-// tiles [terms][rows] if they lie side by side. From outside to inside, the loops are
+// tiles [terms][rows] if they lie side by side and a is not small. From outside to inside, the loops are
 //   parts of the smaller of m and n, and pieces of k: what is packed of them stays in the second-level cache
 //   units of the larger one (some tiles, or a panel of some blocks), in chunks for the threads to share; a unit is
 //   packed just before it is used
 //   blocks, tiles, terms (microkernels.inc)
-// Each thread packs the part for itself: it is slow to read what another core has just written. Cuts depend on the
-// shape alone, and no cut changes the order in which the terms of an element are added.
+// Each thread packs the part for itself: it is slow to read what another core has just written. How many tiles a unit
+// has may depend on the number of threads; parts, pieces and tiles depend on the shape alone, and no cut changes the
+// order in which the terms of an element are added.
 //
 // A large matrix is read once, and packing it must not take long. Rows of a whose terms lie side by side are read where
 // they are, unless so many of them lie whole pages apart that they drive each other out of the cache. What lies the
@@ -29,7 +30,7 @@ constexpr int64_t longest_piece = 512, longest_part = 512;
 constexpr int64_t wanted_panels = 8, most_blocks = 4;  // of a panel: neighbours in memory are copied together
 constexpr int64_t worthwhile = 500000;                 // multiply-adds that pay for a chunk of their own
 constexpr int64_t cache_line = 16, page = 1024;        // floats
-constexpr int64_t narrow_line = 8;                     // half a line
+constexpr int64_t narrow_line = 8;                     // tiles of at most so many rows are copied by half lines
 constexpr int64_t first_level_cache = 8192;            // floats
 constexpr int64_t cache_ways = 8;                      // lines a page apart that the first-level cache holds
 constexpr int64_t ahead = 32;                          // rows that are asked for before they are copied
@@ -37,11 +38,13 @@ constexpr int64_t terms_together = 16;                 // of a tile, copied one 
 constexpr int64_t rows_together = 48;                  // of a transposed a or c: some lines of the cache
 constexpr int64_t least_lanes = 4;                     // of a block that is worth turning a product round
 
+constexpr int64_t divided_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /// `extent` cut into the least number of nearly equal parts that are not longer than `longest`.
 struct Cut {
   int64_t count, least, shorter;  ///< the first `shorter` parts have `least`, the others one more
   Cut(int64_t extent, int64_t longest)
-      : count(std::max<int64_t>(1, (extent + longest - 1) / longest)),
+      : count(std::max<int64_t>(1, divided_up(extent, longest))),
         least(extent / count),
         shorter(count - extent % count) {}
   int64_t begin(int64_t i) const { return i * least + std::max<int64_t>(0, i - shorter); }
@@ -111,7 +114,7 @@ struct Multiplication {
 
   /// Tiles [terms][rows]. A row of a tile is copied as `width` floats, of which the last ones belong to the next tile:
   /// the next term overwrites them. The last tiles are copied exactly: nothing may lie behind them.
-  template <int64_t width>
+  template <int64_t width>  // at least the rows of a tile
   void pack_lines(int64_t first, int64_t count, const Cut& tiles, int64_t begin, int64_t end, const Piece& piece,
                   float* to) const {
     int64_t wide = begin;
@@ -218,7 +221,7 @@ void share_terms(const Multiplication& x, const Cut& pieces, int64_t units, int6
     result.c = write<float>(partial) + (piece - 1) * x.m * x.n, result.ldc = x.n;
     return result;
   };
-  const int64_t chunks = (units + chunk - 1) / chunk;
+  const int64_t chunks = divided_up(units, chunk);
   parallel_for(pieces.count * chunks, 1, [&](int64_t i, int64_t) {
     const int64_t p = i / chunks, begin = i % chunks * chunk;
     const Region r{p, 0, x.m, {pieces.begin(p), pieces.size(p), true, true}};
@@ -248,16 +251,15 @@ void choose_tiles(Multiplication& x, bool by_rows, int64_t k) {
                                      : x.rows <= cache_ways || x.rows * apart >= 2 * cache_line;
 }
 
-/// How many tiles a unit has where whole lines of the cache should be copied: the units for each thread are as many.
+/// How many tiles a unit has where whole lines of the cache should be copied. Each thread gets equally many units.
 int64_t tiles_together(const Multiplication& x, int64_t tiles, int threads) {
-  const auto divided = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
-  return divided(tiles, threads * divided(tiles, threads * (rows_together / x.rows)));
+  return divided_up(tiles, threads * divided_up(tiles, threads * (rows_together / x.rows)));
 }
 
 void run(Multiplication x, int64_t k) {
   const bool by_rows = x.m >= x.n;  // the threads share the rows of c, else its columns
   choose_tiles(x, by_rows, k);
-  const int64_t panels = (x.n + x.lanes - 1) / x.lanes;
+  const int64_t panels = divided_up(x.n, x.lanes);
   const Cut pieces(k, longest_piece);
   const Cut parts(by_rows ? panels : x.m, by_rows ? std::max<int64_t>(1, longest_part / x.lanes) : longest_part);
   const Cut all_tiles(x.m, x.rows);
@@ -268,9 +270,7 @@ void run(Multiplication x, int64_t k) {
   // What each thread packs: the part, and beside it the unit in use.
   const int64_t line_room = pieces.longest() + cache_line;
   const int64_t tile_rows = x.rows_in_place ? 0 : by_rows ? unit_rows : parts.longest();
-  const auto whole_lines = [](int64_t n) {
-    return (n + cache_line - 1) / cache_line * cache_line;
-  };  // where panels begin
+  const auto whole_lines = [](int64_t n) { return divided_up(n, cache_line) * cache_line; };  // where panels begin
   const int64_t tile_room = whole_lines(tile_rows * line_room);
   const int64_t panel_room = whole_lines((by_rows ? parts.longest() : 1) * x.lanes * line_room);
   const int64_t part_room = by_rows ? panel_room : tile_room, room = tile_room + panel_room;

@@ -9,9 +9,8 @@
 
 namespace minima::core {
 namespace {
-constexpr int64_t strip = 32;       // columns at a time
-constexpr int64_t row_block = 64;   // rows whose sums are not yet in double
-constexpr int64_t row_groups = 32;  // partial sums: a function of the shape, not of the threads
+constexpr int64_t strip = 32;  // columns at a time
+using cpu::row_block, cpu::row_groups;
 
 /// Several rows of few channels count as one long row, whose loops are worth vector instructions: `columns` is a
 /// multiple of `channels`, and column j is of channel j % channels. The last long row may be shorter.

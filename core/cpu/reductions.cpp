@@ -8,9 +8,9 @@
 
 namespace minima::core {
 namespace {
+using cpu::row_block;
 constexpr int64_t lanes = 32;
 constexpr int64_t block = 512;        // elements summed in the tensor's own type
-constexpr int64_t row_block = 64;     // the same for sums down a column
 constexpr int64_t column_tile = 256;  // columns that are summed together
 constexpr int64_t long_row = 64;      // several rows of few columns count as one that is so long
 constexpr int64_t few_chunks = 16;    // then rows are cut as well, into so many pieces

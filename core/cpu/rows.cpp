@@ -165,56 +165,54 @@ MINIMA_VECTOR_LOOP void cross_entropy_backward_row(const T* x, int64_t n, int64_
   out[label] = grad * static_cast<T>(smoothing - share - others / total);
 }
 
-/// The mean of a row, as a number of its type and what rounding took from it. x - centre is exact near the mean.
+/// The mean of a row but for rounding: x - centre is exact near it. What is missing is the mean of x - centre.
 template <class T>
-struct RowMean {
-  T centre;
-  double lost;
-  /// 1 / deviation, from the sum of the squares of x - centre
-  double inverse_deviation(double squares, double n, double epsilon) const {
-    return 1 / std::sqrt(std::max(0.0, squares / n - lost * lost) + epsilon);
+[[gnu::always_inline]] inline T centre_of(const T* x, int64_t n) {
+  return static_cast<T>(sum_of(x, n) / static_cast<double>(n));
+}
+
+/// x^ = (x - mean) / deviation = (x - centre) * scale - rest, from the sums of x - centre and of its square.
+template <class T>
+struct RowNormal {
+  T centre, scale, rest;
+  double mean, inverse;  ///< of x - centre; 1 / deviation
+  RowNormal(T centre, double sum, double squares, double n, double epsilon)
+      : centre(centre), mean(sum / n), inverse(1 / std::sqrt(std::max(0.0, squares / n - mean * mean) + epsilon)) {
+    scale = static_cast<T>(inverse), rest = static_cast<T>(mean * inverse);
   }
 };
-template <class T>
-[[gnu::always_inline]] inline RowMean<T> mean_of(const T* x, int64_t n) {
-  const double mean = sum_of(x, n) / static_cast<double>(n);
-  return {static_cast<T>(mean), mean - static_cast<double>(static_cast<T>(mean))};
-}
 
 template <class T>
 MINIMA_VECTOR_LOOP void layer_norm_row(const T* x, int64_t n, const T* weight, const T* bias, double epsilon, T* y) {
-  const RowMean<T> mean = mean_of(x, n);
-  const T centre = mean.centre;
-  const auto [squares] = sums_over<T, 1>(n, [=](int64_t i) __attribute__((always_inline)) {
+  const T centre = centre_of(x, n);
+  const auto [sum, squares] = sums_over<T, 2>(n, [=](int64_t i) __attribute__((always_inline)) {
     const T d = x[i] - centre;
-    return std::array{d * d};
+    return std::array{d, d * d};
   });
-  const double inverse = mean.inverse_deviation(squares, static_cast<double>(n), epsilon);
-  const T scale = static_cast<T>(inverse), rest = static_cast<T>(mean.lost * inverse);
+  const RowNormal<T> normal(centre, sum, squares, static_cast<double>(n), epsilon);
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) y[i] = ((x[i] - centre) * scale - rest) * weight[i] + bias[i];
+  for (int64_t i = 0; i < n; ++i) y[i] = ((x[i] - centre) * normal.scale - normal.rest) * weight[i] + bias[i];
 }
 
-/// With x^ = (x - mean) / deviation and g = grad * weight,
-///   grad_x = (g - mean of g - x^ * mean of g x^) / deviation.
+/// With g = grad * weight, grad_x = (g - mean of g - x^ * mean of g x^) / deviation.
 /// Adds grad x^ and grad to the sums of the features.
 template <class T>
 MINIMA_VECTOR_LOOP void layer_norm_backward_row(const T* grad, const T* x, int64_t n, const T* weight, double epsilon,
                                                 T* grad_x, T* sum_products, T* sum_grad) {
-  const RowMean<T> mean = mean_of(x, n);
-  const T centre = mean.centre;
-  const auto [squares, total, around_centre] = sums_over<T, 3>(n, [=](int64_t i) __attribute__((always_inline)) {
-    const T d = x[i] - centre, g = grad[i] * weight[i];
-    return std::array{d * d, g, g * d};
-  });
-  const double count = static_cast<double>(n), inverse = mean.inverse_deviation(squares, count, epsilon);
-  const T scale = static_cast<T>(inverse), rest = static_cast<T>(mean.lost * inverse);
-  const T mean_g = static_cast<T>(total / count);
-  const T mean_product = static_cast<T>((around_centre - mean.lost * total) * inverse / count);
+  const T centre = centre_of(x, n);
+  const auto [sum, squares, sum_g, sum_around_centre] =
+      sums_over<T, 4>(n, [=](int64_t i) __attribute__((always_inline)) {
+        const T d = x[i] - centre, g = grad[i] * weight[i];
+        return std::array{d, d * d, g, g * d};
+      });
+  const double count = static_cast<double>(n);
+  const RowNormal<T> normal(centre, sum, squares, count, epsilon);
+  const T mean_g = static_cast<T>(sum_g / count);
+  const T mean_product = static_cast<T>((sum_around_centre - normal.mean * sum_g) * normal.inverse / count);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
-    const T normalised = (x[i] - centre) * scale - rest;
-    grad_x[i] = (grad[i] * weight[i] - mean_g - normalised * mean_product) * scale;
+    const T normalised = (x[i] - centre) * normal.scale - normal.rest;
+    grad_x[i] = (grad[i] * weight[i] - mean_g - normalised * mean_product) * normal.scale;
     sum_products[i] += grad[i] * normalised;
     sum_grad[i] += grad[i];
   }
@@ -345,38 +343,39 @@ void CpuBackend::layer_norm(const Tensor& x, const Tensor& weight, const Tensor&
   });
 }
 
-// The sums over rows are cut into groups, a function of the shape. Within a group, blocks of rows are summed in the
-// tensor's own type, and the blocks in double.
+// The rows are cut into groups, a function of the shape. Within a group, blocks of rows are summed in the tensor's own
+// type, and the blocks in double.
 void CpuBackend::layer_norm_backward(const Tensor& grad, const Tensor& x, const Tensor& weight, double epsilon,
                                      Tensor& grad_x, Tensor& grad_weight, Tensor& grad_bias) {
   dispatch_floating("layer_norm_backward", x.dtype(), [&](auto zero) {
     using T = decltype(zero);
-    constexpr int64_t block = 64, most_groups = 32;
+    constexpr int64_t least_rows = 16;
     const int64_t rows = x.size(0), n = x.size(1);
-    const int64_t size = std::max(block, (rows + most_groups - 1) / most_groups), groups = (rows + size - 1) / size;
+    const int64_t size = std::max(least_rows, (rows + cpu::row_groups - 1) / cpu::row_groups);
+    const int64_t groups = (rows + size - 1) / size;
     Tensor block_sums = Tensor::empty({groups, 2, n}, dtype_of<T>);
-    Tensor group_sums = Tensor::zeros({groups, 2, n}, DType::float64);
+    Tensor group_sums = Tensor::zeros({groups + 1, 2, n}, DType::float64);  // the last is the total
     const T *incoming = cpu::read<T>(grad), *from = cpu::read<T>(x), *w = cpu::read<T>(weight);
-    T* to = cpu::write<T>(grad_x);
+    T *to = cpu::write<T>(grad_x), *blocks = cpu::write<T>(block_sums);
+    double* sums = cpu::write<double>(group_sums);
     parallel_for(groups, cpu::grain_of(8 * size * n), [&](int64_t begin, int64_t end) {
       for (int64_t group = begin; group < end; ++group) {
-        T* of_block = cpu::write<T>(block_sums) + group * 2 * n;
-        double* of_group = cpu::write<double>(group_sums) + group * 2 * n;
+        T* of_block = blocks + group * 2 * n;
         const int64_t last = std::min(rows, (group + 1) * size);
-        for (int64_t first = group * size; first < last; first += block) {
+        for (int64_t first = group * size; first < last; first += cpu::row_block) {
           std::fill_n(of_block, 2 * n, T(0));
-          for (int64_t i = first; i < std::min(last, first + block); ++i)
+          for (int64_t i = first; i < std::min(last, first + cpu::row_block); ++i)
             layer_norm_backward_row(incoming + i * n, from + i * n, n, w, epsilon, to + i * n, of_block, of_block + n);
-          for (int64_t j = 0; j < 2 * n; ++j) of_group[j] += static_cast<double>(of_block[j]);
+          for (int64_t j = 0; j < 2 * n; ++j) sums[group * 2 * n + j] += static_cast<double>(of_block[j]);
         }
       }
     });
-    const double* sums = cpu::read<double>(group_sums);
+    double* total = sums + groups * 2 * n;
+    for (int64_t group = 0; group < groups; ++group)
+      for (int64_t j = 0; j < 2 * n; ++j) total[j] += sums[group * 2 * n + j];
     for (int64_t j = 0; j < n; ++j) {
-      double products = 0, total = 0;
-      for (int64_t group = 0; group < groups; ++group)
-        products += sums[group * 2 * n + j], total += sums[(group * 2 + 1) * n + j];
-      cpu::write<T>(grad_weight)[j] = static_cast<T>(products), cpu::write<T>(grad_bias)[j] = static_cast<T>(total);
+      cpu::write<T>(grad_weight)[j] = static_cast<T>(total[j]);
+      cpu::write<T>(grad_bias)[j] = static_cast<T>(total[n + j]);
     }
   });
 }

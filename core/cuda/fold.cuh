@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reductions along one axis: x [outer, rows, columns] is folded to [outer, columns]. Long axes are cut into chunks that
 // different blocks fold, and a second pass joins them. The cuts depend on the shape alone and every join has a fixed
-// place, so that a sum has the same bits each time. Not here: what is summed (reductions.cu, normalise.cu).
+// place, so that a sum has the same bits each time. Not here: what is summed (reductions.cu, normalise.cu, rows.cu).
 //
 // An op is a struct with
 //   Total                                                   the type that is joined

@@ -228,8 +228,8 @@ struct ScatterRows {
   }
 };
 
-/// x^ = (x - mean) / deviation for the elements of a row. x - centre is exact near the mean; what rounding took from
-/// the mean is in the rest.
+/// x^ = (x - mean) / deviation for the elements of a row. x - centre is exact near the mean; what the centre lacks is
+/// in the rest.
 template <class T>
 struct RowNormal {
   T centre, scale, rest;
@@ -239,17 +239,17 @@ struct RowNormal {
 template <class T>
 __device__ RowNormal<T> normal_of(const T* x, int64_t n, double epsilon) {
   using std::sqrt;
-  double sum = 0, squares = 0;
+  double sum = 0, around_centre = 0, squares = 0;
   for (int64_t i = lane_of_thread(); i < n; i += warp) sum += static_cast<double>(x[i]);
-  const double count = static_cast<double>(n), mean = sum_of_warp(sum) / count;
-  const T centre = static_cast<T>(mean);
+  const double count = static_cast<double>(n);
+  const T centre = static_cast<T>(sum_of_warp(sum) / count);
   for (int64_t i = lane_of_thread(); i < n; i += warp) {
     const T d = x[i] - centre;
-    squares += static_cast<double>(d * d);
+    around_centre += static_cast<double>(d), squares += static_cast<double>(d * d);
   }
-  const double lost = mean - static_cast<double>(centre), variance = sum_of_warp(squares) / count - lost * lost;
+  const double mean = sum_of_warp(around_centre) / count, variance = sum_of_warp(squares) / count - mean * mean;
   const double inverse = 1 / sqrt((variance < 0 ? 0 : variance) + epsilon);
-  return {centre, static_cast<T>(inverse), static_cast<T>(lost * inverse)};
+  return {centre, static_cast<T>(inverse), static_cast<T>(mean * inverse)};
 }
 
 template <class T>

@@ -1,3 +1,6 @@
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -82,9 +85,10 @@ TEST_CASE(
     core::cpu::set_instruction_set(set);
     CAPTURE(set);
     auto all = sizes;
-    for (const Shape& size : {Shape{300, 70, 900}, Shape{20, 33, 1024}, Shape{230, 8, 400}, Shape{3, 1100, 40},
-                              Shape{530, 540, 20}, Shape{530, 620, 10}, Shape{60, 130, 1040}, Shape{40, 8, 1024},
-                              Shape{530, 20, 40}, Shape{4, 9, 3000}, Shape{47, 50, 530}, Shape{60, 16, 64}})
+    for (const Shape& size :
+         {Shape{300, 70, 900}, Shape{20, 33, 1024}, Shape{230, 8, 400}, Shape{3, 1100, 40}, Shape{530, 540, 20},
+          Shape{530, 620, 10}, Shape{60, 130, 1040}, Shape{40, 8, 1024}, Shape{530, 20, 40}, Shape{4, 9, 3000},
+          Shape{47, 50, 530}, Shape{60, 16, 64}, Shape{3, 9, 800}})
       all.push_back(size);
     for (const Shape& size : all)
       for (const bool ta : {false, true})
@@ -116,6 +120,45 @@ TEST_CASE(
           }
   }
   core::cpu::set_instruction_set(before);
+}
+
+namespace {
+
+/// The numbers of x, the last of which are the last before a page that must not be touched.
+struct BeforeForbiddenPage {
+  size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), bytes;
+  char* memory;
+  float* data;
+  explicit BeforeForbiddenPage(const Tensor& x)
+      : bytes((static_cast<size_t>(x.numel()) * sizeof(float) + page - 1) / page * page),
+        memory(static_cast<char*>(
+            mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, /*fd=*/-1, /*offset=*/0))),
+        data(reinterpret_cast<float*>(memory + bytes) - x.numel()) {
+    REQUIRE(memory != MAP_FAILED);
+    REQUIRE(mprotect(memory + bytes, page, PROT_NONE) == 0);
+    std::copy_n(x.data<float>(), x.numel(), data);
+  }
+  BeforeForbiddenPage(const BeforeForbiddenPage&) = delete;
+  ~BeforeForbiddenPage() { munmap(memory, bytes + page); }
+};
+
+}  // namespace
+
+TEST_CASE("minima's own gemm touches nothing that lies behind its operands") {
+  for (const Shape& size :
+       {Shape{7, 9, 700}, Shape{13, 33, 520}, Shape{47, 50, 530}, Shape{128, 20, 300}, Shape{65, 16, 64}})
+    for (const bool ta : {false, true})
+      for (const bool tb : {false, true}) {
+        const int64_t m = size[0], n = size[1], k = size[2];
+        const Tensor a = numbers(ta ? Shape{k, m} : Shape{m, k}, DType::float32, 1),
+                     b = numbers(tb ? Shape{n, k} : Shape{k, n}, DType::float32, 2);
+        const BeforeForbiddenPage a_at_end(a), b_at_end(b), c_at_end(Tensor::zeros({m, n}));
+        core::gemm_tiles(ta, tb, m, n, k, a_at_end.data, ta ? m : k, b_at_end.data, tb ? k : n, nullptr, false, false,
+                         c_at_end.data, n);
+        CAPTURE(size);
+        CHECK_CLOSE(std::vector<double>(c_at_end.data, c_at_end.data + m * n),
+                    product_loop(ta, tb, m, n, k, values(a), values(b)), product_tolerance(DType::float32, k));
+      }
 }
 
 // In builds of OpenBLAS that hold the kernels of many processors; null in others, and without OpenBLAS.

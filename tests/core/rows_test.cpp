@@ -77,7 +77,8 @@ std::vector<std::vector<double>> layer_norm_loop(const Tensor& x, const Tensor& 
 
 TEST_CASE("layer normalisation agrees with loops over numbers, gradients included, far from zero too") {
   for (const DType dtype : floating_types)
-    for (const Shape& shape : {Shape{1}, Shape{7}, Shape{3, 16}, Shape{5, 2, 33}, Shape{700, 131}, Shape{3, 3000}})
+    for (const Shape& shape :
+         {Shape{1}, Shape{7}, Shape{3, 16}, Shape{5, 2, 33}, Shape{700, 131}, Shape{3, 3000}, Shape{2100, 5}})
       for (const double far : {0.0, 1000.0}) {
         CAPTURE(shape);
         CAPTURE(far);
@@ -101,12 +102,31 @@ TEST_CASE("layer normalisation agrees with loops over numbers, gradients include
   CHECK_SAME_BITS(none.bias, Tensor::zeros({3}));
 }
 
+TEST_CASE("layer normalisation knows means that lie between two numbers of the type") {
+  // 1e6 and its neighbour: the mean is in the middle, a float32 is not.
+  const Tensor near = Tensor::from<float>({1e6f, 1e6f + .0625f, 1e6f, 1e6f + .0625f});
+  const Tensor ones = Tensor::full({4}, 1), zeros = Tensor::zeros({4});
+  CHECK_CLOSE(values(core::layer_norm(near, ones, zeros, 0)), (std::vector<double>{-1, 1, -1, 1}), {1e-6, 0});
+  for (const double far : {1e6, 1e8}) {
+    const Tensor noise = numbers({3, 768}, DType::float64, 1);
+    const Tensor x = core::unary(core::UnaryOp::affine, noise, 1, far);
+    const Tensor back = core::unary(core::UnaryOp::affine, x, 1, -far);  // what x holds, near zero
+    const Tensor weight = Tensor::full({768}, 1, DType::float64), bias = Tensor::zeros({768}, DType::float64);
+    CHECK_CLOSE(values(core::layer_norm(x, weight, bias, 1e-5)), values(core::layer_norm(back, weight, bias, 1e-5)),
+                {1e-12, 1e-12});
+  }
+}
+
 TEST_CASE("layer normalisation refuses what does not fit, in its own name") {
   const Tensor x = Tensor::zeros({2, 3}), three = Tensor::zeros({3}), two = Tensor::zeros({2});
   CHECK_ERROR(core::layer_norm(x, two, three, 1e-5), "[layer_norm] got weight (2,) for x (2, 3)");
   CHECK_ERROR(core::layer_norm(x, three, two, 1e-5), "[layer_norm] got bias (2,) for x (2, 3)");
   CHECK_ERROR(core::layer_norm(x, three, three, -1), "[layer_norm] got epsilon -1");
   CHECK_ERROR(core::layer_norm(Tensor::zeros({}), three, three, 1e-5), "[layer_norm] got a scalar");
+  CHECK_ERROR(core::layer_norm(Tensor::zeros({5, 2, 3}), two, three, 1e-5), "got weight (2,) for x (5, 2, 3)");
+  CHECK_ERROR(core::layer_norm(three, two, three, 1e-5), "got weight (2,) for x (3,)");
+  CHECK_ERROR(core::layer_norm(Tensor::zeros({2, 0}), Tensor::zeros({0}), Tensor::zeros({0}), 1e-5),
+              "[layer_norm] got x of shape (2, 0), expected at least one feature");
   CHECK_ERROR(core::layer_norm(x, three.to(DType::float64), three, 1e-5), "[layer_norm]");
   CHECK_ERROR(core::layer_norm_backward(two, x, three, 1e-5), "[layer_norm_backward]");
 }

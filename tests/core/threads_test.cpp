@@ -146,6 +146,11 @@ TEST_CASE("every parallel kernel gives the same bits at 1, 2 and 3 threads") {
                                  gweight,
                                  gbias};
     });
+    check_same_bits("the gradient of softmax", [&] { return std::vector<Tensor>{core::softmax_backward(x, y)}; });
+    check_same_bits("a product whose units hang on the threads", [&] {
+      const Tensor a = numbers({500, 600}, dtype, 1), b = numbers({500, 400}, dtype, 2);
+      return std::vector<Tensor>{core::matmul(a, b, true), core::matmul(b, a, true)};
+    });
     check_same_bits("layer normalisation", [&] {
       const auto [gx, gweight, gbias, none] = core::layer_norm_backward(y, x, row, 1e-5);
       return std::vector<Tensor>{core::layer_norm(x, row, row, 1e-5), gx, gweight, gbias};

@@ -67,9 +67,9 @@ TEST_CASE("every function of one element is the CPU's") {
     for (int op = 0; op <= static_cast<int>(UnaryOp::gelu_slope); ++op) {
       const UnaryOp f = static_cast<UnaryOp>(op);
       CAPTURE(std::string(core::name_of(f)));
-      // gelu is x (1 + erf(x / sqrt(2))) / 2: left of 0 the digits of the bracket cancel
-      const double cancelled = f == UnaryOp::gelu ? 5e-7 : 1e-37;
-      const Tolerance close = dtype == DType::float64 ? Tolerance{1e-13, 1e-9 * cancelled} : Tolerance{2e-6, cancelled};
+      Tolerance close = dtype == DType::float64 ? Tolerance{1e-13, 1e-46} : Tolerance{2e-6, 1e-37};
+      if (f == UnaryOp::gelu) close.rtol *= 3;  // the normal distribution function left of 0
+      if (f == UnaryOp::gelu_slope) close.atol = dtype == DType::float64 ? 1e-15 : 5e-7;  // two terms cancel near -.75
       const Tensor x = core::concatenate({numbers({3000}, dtype), Tensor::from(special).to(dtype)}, 0);
       for (const double a : {2.0, 0.5})
         check_devices([&](auto move) { return std::vector{core::unary(f, move(x), a, 0.25)}; }, close);
@@ -376,12 +376,12 @@ TEST_CASE("pooling is the CPU's, also where windows overlap") {
 }
 
 TEST_CASE("layer normalisation is the CPU's, far from zero too") {
-  const Shape shapes[] = {{4, 3}, {7, 2, 2, 5}, {64, 70}, {33, 40}, {3000, 2}, {2, 300}};
+  const Shape shapes[] = {{4, 3}, {7}, {5, 1}, {7, 2, 2, 5}, {64, 70}, {33, 40}, {3000, 2}, {2, 300}, {0, 3}};
   for (const DType dtype : floating_types)
     for (const Shape& shape : shapes) {
       CAPTURE(shape);
       const Shape features{shape[-1]};
-      const Tensor x = core::unary(core::UnaryOp::affine, numbers(shape, dtype, 1), 1, 100);
+      const Tensor x = core::unary(core::UnaryOp::affine, numbers(shape, dtype, 1), 1, 1e4);
       const Tensor weight = numbers(features, dtype, 2), bias = numbers(features, dtype, 3);
       const Tensor grad = numbers(shape, dtype, 4);
       check_devices(
@@ -390,7 +390,7 @@ TEST_CASE("layer normalisation is the CPU's, far from zero too") {
             return std::vector<Tensor>{core::layer_norm(move(x), move(weight), move(bias), 1e-5), g.x, g.weight,
                                        g.bias};
           },
-          {dtype == DType::float64 ? 1e-10 : 1e-4, dtype == DType::float64 ? 1e-10 : 1e-4});
+          {dtype == DType::float64 ? 1e-9 : 1e-4, dtype == DType::float64 ? 1e-9 : 1e-4});
     }
 }
 
