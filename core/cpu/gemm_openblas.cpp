@@ -64,7 +64,7 @@ void choose_kernels() {
 #endif
 }
 
-constexpr size_t buffer_bytes = size_t{128} << 20;  // of address space; little of it is ever used
+constexpr size_t buffer_bytes = (size_t{128} << 20) + 16384;  // of address space; little of it is ever used
 
 /// How many of OpenBLAS's buffers the system would give now, up to `wanted`.
 int room_for_buffers(int wanted) {
@@ -89,15 +89,15 @@ int room_for_buffers(int wanted) {
 
 /// OpenBLAS asks the system for a buffer for each thread that calls it, and where it gets none it asks again for ever.
 /// So the buffers are asked for here first; and if they are to be had, OpenBLAS takes them now: later there may be
-/// less.
-/// OpenBLAS's own threads, which are there though they get no work, have buffers as well.
+/// less. OpenBLAS's own threads, which are there though they get no work, have buffers as well. One that starts late
+/// asks for its buffer while these are taken: there must be room for that, too.
 void take_buffers(int own_threads) {
   static std::atomic<int> taken{0};
   const int threads = num_threads() + own_threads;
   if (threads <= taken) return;
-  if (const int room = room_for_buffers(threads - taken); room < threads - taken)
-    fail("OpenBLAS", text("room for ", room, " of its buffers of 128 MiB"),
-         text(threads - taken, " more, one a thread"),
+  const int wanted = threads - taken + (taken == 0 ? own_threads : 0);
+  if (const int room = room_for_buffers(wanted); room < wanted)
+    fail("OpenBLAS", text("room for ", room, " of its buffers of 128 MiB"), text("room for ", wanted),
          "Give the process more memory (`ulimit -v`), or set MINIMA_THREADS and OPENBLAS_NUM_THREADS to smaller "
          "numbers.");
   taken = threads;
