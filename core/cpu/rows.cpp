@@ -185,13 +185,15 @@ struct RowNormal {
 template <class T>
 MINIMA_VECTOR_LOOP void layer_norm_row(const T* x, int64_t n, const T* weight, const T* bias, double epsilon, T* y) {
   const T centre = centre_of(x, n);
-  const auto [sum, squares] = sums_over<T, 2>(n, [=](int64_t i) __attribute__((always_inline)) {
-    const T d = x[i] - centre;
-    return std::array{d, d * d};
-  });
+  // One after the other: of two sums at once, GCC makes slow vectors.
+  const auto [sum] =
+      sums_over<T, 1>(n, [=](int64_t i) __attribute__((always_inline)) { return std::array{x[i] - centre}; });
+  const auto [squares] = sums_over<T, 1>(
+      n, [=](int64_t i) __attribute__((always_inline)) { return std::array{(x[i] - centre) * (x[i] - centre)}; });
   const RowNormal<T> normal(centre, sum, squares, static_cast<double>(n), epsilon);
+  const T scale = normal.scale, rest = normal.rest;
 #pragma GCC ivdep
-  for (int64_t i = 0; i < n; ++i) y[i] = ((x[i] - centre) * normal.scale - normal.rest) * weight[i] + bias[i];
+  for (int64_t i = 0; i < n; ++i) y[i] = ((x[i] - centre) * scale - rest) * weight[i] + bias[i];
 }
 
 /// With g = grad * weight, grad_x = (g - mean of g - x^ * mean of g x^) / deviation.
@@ -207,12 +209,12 @@ MINIMA_VECTOR_LOOP void layer_norm_backward_row(const T* grad, const T* x, int64
       });
   const double count = static_cast<double>(n);
   const RowNormal<T> normal(centre, sum, squares, count, epsilon);
-  const T mean_g = static_cast<T>(sum_g / count);
+  const T scale = normal.scale, rest = normal.rest, mean_g = static_cast<T>(sum_g / count);
   const T mean_product = static_cast<T>((sum_around_centre - normal.mean * sum_g) * normal.inverse / count);
 #pragma GCC ivdep
   for (int64_t i = 0; i < n; ++i) {
-    const T normalised = (x[i] - centre) * normal.scale - normal.rest;
-    grad_x[i] = (grad[i] * weight[i] - mean_g - normalised * mean_product) * normal.scale;
+    const T normalised = (x[i] - centre) * scale - rest;
+    grad_x[i] = (grad[i] * weight[i] - mean_g - normalised * mean_product) * scale;
     sum_products[i] += grad[i] * normalised;
     sum_grad[i] += grad[i];
   }
