@@ -33,7 +33,7 @@ constexpr int64_t cache_line = 16, page = 1024;        // floats
 constexpr int64_t narrow_line = 8;                     // tiles of at most so many rows are copied by half lines
 constexpr int64_t first_level_cache = 8192;            // floats
 constexpr int64_t cache_ways = 8;                      // lines a page apart that the first-level cache holds
-constexpr int64_t ahead = 32;                          // rows that are asked for before they are copied
+constexpr int64_t ahead = 16;                          // rows that are asked for before they are copied
 constexpr int64_t terms_together = 16;                 // of a tile, copied one after the other
 constexpr int64_t rows_together = 48;                  // of a transposed a or c: some lines of the cache
 constexpr int64_t least_lanes = 4;                     // of a block that is worth turning a product round
