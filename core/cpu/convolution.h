@@ -47,7 +47,7 @@ struct ChannelBlock {
   const BlockKernels* kernels;
 };
 
-/// The block that begins at channel `first`: the widest that the remaining channels fill, else the narrowest.
+/// The block that begins at channel `first`: the widest that pays.
 ChannelBlock block_at(int64_t channels, int64_t first);
 /// How many blocks cover the channels, and block number `index` of them.
 int64_t block_count(int64_t channels);

@@ -60,7 +60,7 @@ ChannelBlock block_at(int64_t channels, int64_t first) {
   const auto& blocks = kernels().blocks;
   const int64_t rest = channels - first;
   int which = static_cast<int>(std::size(blocks)) - 1;
-  while (which > 0 && rest <= blocks[which].lanes - blocks[0].lanes) --which;  // wastes less than the narrowest has
+  while (rest < blocks[which].pays_from) --which;
   return {first, blocks[which].lanes, std::min(rest, blocks[which].lanes), &blocks[which]};
 }
 
