@@ -4,12 +4,12 @@
 
 namespace minima::core {
 namespace {
-constexpr int64_t row_groups = 32;  // partial sums: a function of the shape, not of the threads
-constexpr int64_t row_block = 64;   // rows summed in the tensor's own type; then the sums are added in double
-constexpr int64_t column_tile = 256;
+using cpu::row_block, cpu::row_groups;
+constexpr int64_t column_tile = 1024;  // their sums stay in the first-level cache
+constexpr int64_t short_row = 64;
 
 /// Several rows of few columns count as one long row, whose loops are worth vector instructions.
-int64_t long_row(int64_t columns) { return columns * std::max<int64_t>(1, column_tile / 4 / columns); }
+int64_t long_row(int64_t columns) { return columns * std::max<int64_t>(1, short_row / columns); }
 
 /// Elements [begin, end) of y = relu(z + bias), with `columns` a row. `sums` [columns] gets the column sums, unless it
 /// is null.
