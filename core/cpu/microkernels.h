@@ -71,7 +71,7 @@ struct WinogradKernels {
 /// The output channels of a product are cut into blocks of one, two or more vectors.
 struct BlockKernels {
   int64_t lanes;                 ///< floats in a row of the block
-  int64_t pays_from;             ///< where so many channels are left, it is faster than two narrower ones
+  int64_t pays_from;             ///< with so many channels left it is faster than narrower blocks, though not all full
   int64_t rows;                  ///< T is 1 .. rows
   const ProductKernel* by_row;   ///< [T - 1]; a(t, k) = a[t * a_step + k]
   const ProductKernel* by_term;  ///< [T - 1]; a(t, k) = a[k * a_step + t]
